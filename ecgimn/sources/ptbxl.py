@@ -1,0 +1,325 @@
+"""PTB-XL in a local folder: the table, one recording, or the samples of many.
+
+Wagner et al., Scientific Data 7:154 (2020), doi:10.13026/kfzx-aw45, version 1.0.3. Labels follow the benchmark of
+Strodthoff et al. (doi:10.1109/JBHI.2020.3022989): every diagnostic statement counts, whatever its likelihood; folds 1 to 8
+train, 9 chooses, 10 tests.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecgimn.errors import RecordingError, RecordingFormatError, SourceError
+from ecgimn.formats.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES, read_bounded
+from ecgimn.formats.wfdb_header import WfdbHeader, parse_header
+from ecgimn.formats.wfdb_record import wfdb_recording
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.recording import Recording, Sex
+
+SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
+TRAINING_FOLDS = tuple(range(1, 9))
+FOLDER_VARIABLE = "ECGIMN_PTBXL"
+
+_FILE_COLUMN = {100: "filename_lr", 500: "filename_hr"}
+_N_SAMPLES = {100: 1000, 500: 5000}
+_AGE_90_OR_OLDER = 300  # how the publisher stores ages above 89
+T = TypeVar("T", dict, list)
+_NEEDED_COLUMNS = ("age", "sex", "strat_fold", "scp_codes", "filename_lr", "filename_hr")
+
+
+class PtbXl:
+    """A PTB-XL folder, complete or in part.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ptbxl_database.csv, scp_statements.csv and records100/ and records500/ as published. The packed copy with the
+        columns NORM to HYP works too; those columns are then trusted over labels derived from `scp_codes`.
+    fetch : callable, optional
+        Called with a path below `folder` such as "records500/00000/00001_hr.hea" when that file is not there; puts it
+        there or raises `SourceError`. Without it, what is missing stays missing.
+
+    Raises
+    ------
+    SourceError
+        The table is not there or does not have the published columns.
+    """
+
+    def __init__(self, folder: Path | str, *, fetch: Callable[[str], object] | None = None) -> None:
+        self.folder = Path(folder).expanduser().resolve()
+        self._fetch = fetch
+        self.table = self._read_table()
+
+    def _read_table(self) -> pd.DataFrame:
+        path = self._existing("ptbxl_database.csv")
+        if path is None:
+            raise SourceError(
+                "ptbxl_database.csv is not in the PTB-XL folder. The published table is needed. "
+                f"Set {FOLDER_VARIABLE} to the folder that holds it."
+            )
+        try:
+            table = pd.read_csv(path, low_memory=False)
+        except (OSError, ValueError) as exc:
+            raise SourceError(
+                "ptbxl_database.csv cannot be read. The published table is needed. Download it again."
+            ) from exc
+        missing = [name for name in ("ecg_id", *_NEEDED_COLUMNS) if name not in table.columns]
+        if missing:
+            raise SourceError(
+                f"ptbxl_database.csv has no column {', '.join(missing)}. The published columns are needed. "
+                "Download the table again."
+            )
+        table = table.set_index("ecg_id").sort_index()
+        if table.index.has_duplicates or not pd.api.types.is_integer_dtype(table.index):
+            raise SourceError(
+                "The ecg_id column of ptbxl_database.csv holds doubles or no numbers. One number per record is needed. "
+                "Download the table again."
+            )
+        return self._with_parsed_columns(table)
+
+    def _with_parsed_columns(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Parse codes and lists, and derive the label columns that the published table does not have."""
+        table = table.copy()
+        codes = [_literal(text, dict) for text in table["scp_codes"]]
+        table["scp_codes"] = pd.Series(codes, index=table.index, dtype=object)
+        table["age"] = table["age"].where(table["age"] != _AGE_90_OR_OLDER, 90.0)
+        wanted = {"diagnostic_subclass": "diagnostic", "rhythm": "rhythm", "form": "form"}
+        if any(name not in table.columns for name in (*SUPERCLASSES, *wanted)):
+            statements = self._statements()
+        for column, kind in wanted.items():
+            if column in table.columns:
+                values = [tuple(_literal(text, list)) for text in table[column]]
+            else:
+                named = statements[statements[kind] == 1]
+                target = named["diagnostic_subclass"] if column == "diagnostic_subclass" else named.index.to_series()
+                values = [_mapped(record, target.dropna().to_dict()) for record in codes]
+            table[column] = pd.Series(values, index=table.index, dtype=object)
+        if any(name not in table.columns for name in SUPERCLASSES):
+            classes = statements.loc[statements["diagnostic"] == 1, "diagnostic_class"].dropna().to_dict()
+            found = [_mapped(record, classes) for record in codes]
+            for name in SUPERCLASSES:
+                table[name] = [name in record for record in found]
+        table = table.astype(dict.fromkeys(SUPERCLASSES, "uint8"))
+        table["seen_in_training"] = table["strat_fold"].isin(TRAINING_FOLDS)
+        return table
+
+    def _statements(self) -> pd.DataFrame:
+        path = self._existing("scp_statements.csv")
+        if path is None:
+            raise SourceError(
+                "scp_statements.csv is not in the PTB-XL folder. It is needed to turn statements into the five classes. "
+                "Put it beside ptbxl_database.csv."
+            )
+        statements = pd.read_csv(path, index_col=0)
+        missing = {"diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass"} - set(statements.columns)
+        if missing:
+            raise SourceError(
+                f"scp_statements.csv has no column {', '.join(sorted(missing))}. The published columns are needed. "
+                "Download the file again."
+            )
+        return statements
+
+    @cached_property
+    def folds(self) -> pd.Series[int]:
+        """Stratified fold (1 to 10) of each record, indexed by ecg_id."""
+        return self.table["strat_fold"].astype(int)
+
+    def ids(self, folds: Iterable[int] | None = None, *, fs: int | None = None) -> NDArray[np.int64]:
+        """Return the records in the given folds (default: all), in order; with `fs`, only those whose files are there."""
+        chosen = self.table if folds is None else self.table[self.folds.isin(list(folds))]
+        ids = chosen.index.to_numpy(dtype=np.int64)
+        if fs is None:
+            return ids
+        column = _file_column(fs)
+        here = [self._existing(f"{name}.dat", fetch=False) is not None for name in chosen[column]]
+        return ids[np.array(here, dtype=bool)]
+
+    def labels(self, ids: Sequence[int] | NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Return 0 or 1 per record and class, (N, 5), classes in the order of `SUPERCLASSES`."""
+        self._check_known(ids)
+        return self.table.loc[list(ids), list(SUPERCLASSES)].to_numpy(dtype=np.uint8)
+
+    def seen_in_training(self, ecg_id: int) -> bool:
+        """Whether the record belongs to folds 1 to 8, on which the models of this project were trained."""
+        self._check_known([ecg_id])
+        return bool(self.table.at[ecg_id, "seen_in_training"])
+
+    def rates(self, ecg_id: int) -> tuple[int, ...]:
+        """Return the sampling frequencies, in Hz, at which the record can be read here."""
+        self._check_known([ecg_id])
+        if self._fetch is not None:
+            return tuple(_FILE_COLUMN)
+        names = {fs: str(self.table.at[ecg_id, column]) for fs, column in _FILE_COLUMN.items()}
+        return tuple(fs for fs, name in names.items() if self._existing(f"{name}.hea") and self._existing(f"{name}.dat"))
+
+    def recording(self, ecg_id: int, fs: int = 500) -> Recording:
+        """Read one record.
+
+        Parameters
+        ----------
+        ecg_id : int
+        fs : {100, 500}, default=500
+            Hz.
+
+        Raises
+        ------
+        SourceError
+            There is no such record, or its files are not there at this rate.
+        RecordingError
+            The files are damaged.
+        """
+        self._check_known([ecg_id])
+        row = self.table.loc[ecg_id]
+        header, data = self._files(ecg_id, fs)
+        age = None if pd.isna(row["age"]) else round(float(row["age"]))
+        sexes: dict[object, Sex] = {0: "male", 1: "female"}
+        recording = wfdb_recording(header, data, age=age, sex=sexes.get(row["sex"]), source="PTB-XL")
+        return replace(recording, record_name=f"PTB-XL {ecg_id} ({fs} Hz)")
+
+    def signals(self, ids: Sequence[int] | NDArray[np.integer], fs: int = 100) -> NDArray[np.int16]:
+        """Read the samples of many records at once, for training and evaluation.
+
+        Parameters
+        ----------
+        ids : sequence of int
+        fs : {100, 500}, default=100
+            Hz.
+
+        Returns
+        -------
+        ndarray of shape (N, 12, n_samples), int16
+            Microvolts (the published step), leads in the order of `STANDARD_LEADS`; 1,000 samples at 100 Hz, 5,000 at 500 Hz.
+
+        Raises
+        ------
+        SourceError
+            A record is unknown or not there, or does not have the published layout, size, step or checksum.
+        """
+        self._check_known(ids)
+        n_samples = _N_SAMPLES[fs] if fs in _N_SAMPLES else 0
+        signals = np.empty((len(ids), 12, n_samples), dtype=np.int16)
+        for position, ecg_id in enumerate(ids):
+            header, data = self._files(int(ecg_id), fs)
+            try:
+                signals[position] = _published_samples(header, data, n_samples)
+            except RecordingError as exc:
+                raise SourceError(f"PTB-XL record {ecg_id}: {exc}") from exc
+        return signals
+
+    def _files(self, ecg_id: int, fs: int) -> tuple[WfdbHeader, bytes]:
+        """Return the checked header and the bytes of the .dat file of one record."""
+        name = str(self.table.at[ecg_id, _file_column(fs)])
+        header_path = self._existing(f"{name}.hea")
+        if header_path is None:
+            raise self._not_here(ecg_id, fs)
+        header = parse_header(read_bounded(header_path, MAX_HEADER_BYTES, what=f"The header of PTB-XL {ecg_id}"))
+        data_path = self._existing(str(Path(name).with_name(header.data_file)))
+        if data_path is None:
+            raise self._not_here(ecg_id, fs)
+        return header, read_bounded(data_path, MAX_FILE_BYTES, what=f"The .dat file of PTB-XL {ecg_id}")
+
+    def _existing(self, relative: str, *, fetch: bool = True) -> Path | None:
+        """Return a file below the folder, or None; the table's paths are untrusted, links may not lead outside."""
+        try:
+            path = (self.folder / relative).resolve()
+        except (OSError, ValueError, RuntimeError) as exc:
+            raise _outside() from exc
+        if not path.is_relative_to(self.folder) or Path(relative).is_absolute():
+            raise _outside()
+        if fetch and self._fetch is not None and not path.is_file():
+            self._fetch(relative)
+        return path if path.is_file() else None
+
+    def _not_here(self, ecg_id: int, fs: int) -> SourceError:
+        rates = self.rates(ecg_id)
+        if rates:
+            found = f"It is here at {' and '.join(f'{rate} Hz' for rate in rates)}"
+            advice = f"Choose {rates[0]} Hz, or add the missing files to the PTB-XL folder."
+        else:
+            found = f"It is in fold {self.folds[ecg_id]} and not here at any rate"
+            advice = "Choose another record, or add its files to the PTB-XL folder."
+        return SourceError(f"PTB-XL record {ecg_id} is not in this folder at {fs} Hz. {found}. {advice}")
+
+    def _check_known(self, ids: Sequence[int] | NDArray[np.integer]) -> None:
+        unknown = [int(ecg_id) for ecg_id in ids if ecg_id not in self.table.index]
+        if unknown:
+            raise SourceError(
+                f"There is no PTB-XL record {unknown[0]}. {len(self.table):,} records from {self.table.index.min()} to "
+                f"{self.table.index.max()} are in the table. Choose one of them."
+            )
+
+
+def open_ptbxl() -> PtbXl | None:
+    """Open the folder named by the environment variable ECGIMN_PTBXL, or return None when it is not set."""
+    folder = os.environ.get(FOLDER_VARIABLE, "").strip()
+    return PtbXl(folder) if folder else None
+
+
+def _published_samples(header: WfdbHeader, data: bytes, n_samples: int) -> NDArray[np.int16]:
+    """Return the samples in microvolts, (12, n_samples), of a record in PTB-XL's own layout."""
+    published = all(
+        signal.storage == "16" and signal.gain == 1000 and signal.baseline == 0 and (signal.unit or "").lower() == "mv"
+        for signal in header.stored
+    )
+    rows = {signal.lead: row for row, signal in enumerate(header.stored)}
+    if not published or header.n_samples != n_samples or len(header.stored) != 12 or set(rows) != set(STANDARD_LEADS):
+        raise RecordingFormatError(
+            f"The header does not describe 12 leads of {n_samples:,} samples in microvolts, as published. "
+            "Download the record again."
+        )
+    if len(data) != header.n_data_bytes:
+        raise RecordingFormatError(
+            f"The .dat file has {len(data):,} bytes, {header.n_data_bytes:,} are needed. Download the record again."
+        )
+    samples = np.frombuffer(data, dtype="<i2").reshape(n_samples, 12)
+    checksums = np.array([signal.checksum for signal in header.stored]) & 0xFFFF
+    if np.any((samples.sum(axis=0, dtype=np.int64) & 0xFFFF) != checksums):
+        raise RecordingFormatError("The checksums do not agree with the header. Download the record again.")
+    return samples.T[[rows[lead] for lead in STANDARD_LEADS]]
+
+
+def _file_column(fs: int) -> str:
+    if fs not in _FILE_COLUMN:
+        raise SourceError(f"PTB-XL has no recordings at {fs} Hz. 100 or 500 Hz is needed. Choose one of them.")
+    return _FILE_COLUMN[fs]
+
+
+def _outside() -> SourceError:
+    return SourceError(
+        "The PTB-XL table names a file outside its folder. Only files below the folder are read. Download the table again."
+    )
+
+
+def _mapped(record: dict[str, float], target: dict[str, str]) -> tuple[str, ...]:
+    """Return what a record's codes map to, each once, in the order of the codes."""
+    return tuple(dict.fromkeys(target[code] for code in record if code in target))
+
+
+def _literal(text: object, kind: type[T]) -> T:
+    """Parse a Python literal of the table; an empty cell gives an empty dict or list."""
+    return kind() if not isinstance(text, str) else kind(_parsed(text, kind))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str, kind: type) -> object:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError) as exc:
+        raise SourceError(
+            "A cell of ptbxl_database.csv cannot be read. Codes as published are needed. Download the table again."
+        ) from exc
+    if not isinstance(value, kind):
+        raise SourceError(
+            "A cell of ptbxl_database.csv has the wrong form. Codes as published are needed. Download the table again."
+        )
+    return value
