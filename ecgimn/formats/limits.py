@@ -39,7 +39,7 @@ def read_bounded(path: Path, limit: int = MAX_FILE_BYTES, *, what: str = "The fi
         raise RecordingFormatError(f"{what} is not there. It is needed to read the ECG. Add it and try again.") from exc
     except (OSError, ValueError) as exc:  # ELOOP for a link; ValueError for a NUL byte in the name
         raise RecordingFormatError(
-            f"{what} cannot be opened or is a link. An ordinary, readable file is needed. Copy the file itself and retry."
+            f"{what} cannot be opened or is a link. An ordinary, readable file is needed. Copy the file itself."
         ) from exc
     with os.fdopen(descriptor, "rb") as handle:
         status = os.fstat(handle.fileno())

@@ -139,7 +139,7 @@ def _content_lines(data: bytes) -> tuple[list[str], int]:
         text = [line.decode("utf-8") for line in content]
     except UnicodeDecodeError as exc:
         raise RecordingFormatError(
-            "The WFDB header holds bytes that are no UTF-8 text. A plain text header is needed. Export the record again."
+            "The WFDB header holds bytes that are no UTF-8 text. Plain text is needed. Export the record again."
         ) from exc
     if any(not char.isprintable() and char != "\t" for line in text for char in line):
         raise RecordingFormatError(
@@ -194,7 +194,8 @@ def _record_line(line: str) -> tuple[str, int, float, int, bool]:
     check_length(fs, n_samples)
     if n_samples < MIN_DURATION_S * fs:
         raise SignalError(
-            f"The recording lasts {n_samples / fs:.1f} s. At least {MIN_DURATION_S:g} s is needed. Export a longer strip."
+            f"The recording lasts {n_samples / fs:.1f} s. At least {MIN_DURATION_S:g} s is needed. "
+            "Export a longer strip."
         )
     return name, n_signals, fs, n_samples, len(fields) > 4
 
@@ -204,15 +205,13 @@ def _signal_line(line: str, number: int) -> WfdbSignal:
     fields = line.split(None, 8)
     where = f"Signal {number} of the WFDB header"
     if len(fields) < 9:
-        gain = fields[2] if len(fields) > 2 else None
-        if gain is None or not _GAIN.fullmatch(gain):
-            raise RecordingFormatError(
-                f"{where} has no gain in its {len(fields)} fields. File, format, gain, four numbers, block size and lead "
-                "name are needed. Export the record again."
+        if len(fields) == 8 and all(_INTEGER.fullmatch(field) for field in fields[3:]):
+            raise LeadError(
+                f"{where} has no lead name. Every signal must be named. Export the record with its lead names."
             )
-        raise LeadError(
-            f"{where} has {len(fields)} of 9 fields and so no lead name. Every signal must be named. "
-            "Export the record with its lead names."
+        raise RecordingFormatError(
+            f"{where} has {len(fields)} of 9 fields. File, format, gain, ADC bits and zero, first value, checksum, "
+            "block size and lead name are needed. Export the record again."
         )
     file_name, storage, gain_text = fields[:3]
     if not _FILE_NAME.fullmatch(file_name) or ".." in file_name:
@@ -230,7 +229,7 @@ def _signal_line(line: str, number: int) -> WfdbSignal:
     bad = [field for field in integers if not _INTEGER.fullmatch(field)]
     if bad:
         raise RecordingFormatError(
-            f"{where} has {shown(bad[0])} where a whole number is needed (ADC bits, zero, first value, checksum, block). "
+            f"{where} has {shown(bad[0])} where a whole number is needed, such as a first value or checksum. "
             "Export the record again."
         )
     gain, baseline, unit = _gain(gain_text, int(fields[4]), where, needed=canonical_lead_name(name) is not None)
@@ -267,5 +266,5 @@ def _check_files(header: WfdbHeader) -> None:
         )
     if len({signal.storage for signal in header.stored}) > 1:
         raise RecordingFormatError(
-            "The signals of one .dat file have different storage formats. One format is needed. Export the record again."
+            "The signals of one .dat file have different storage formats. One is needed. Export the record again."
         )

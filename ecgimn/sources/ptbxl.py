@@ -1,8 +1,8 @@
 """PTB-XL in a local folder: the table, one recording, or the samples of many.
 
 Wagner et al., Scientific Data 7:154 (2020), doi:10.13026/kfzx-aw45, version 1.0.3. Labels follow the benchmark of
-Strodthoff et al. (doi:10.1109/JBHI.2020.3022989): every diagnostic statement counts, whatever its likelihood; folds 1 to 8
-train, 9 chooses, 10 tests.
+Strodthoff et al. (doi:10.1109/JBHI.2020.3022989): every diagnostic statement counts, whatever its likelihood; folds 1
+to 8 train, 9 chooses, 10 tests.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -33,7 +32,6 @@ FOLDER_VARIABLE = "ECGIMN_PTBXL"
 _FILE_COLUMN = {100: "filename_lr", 500: "filename_hr"}
 _N_SAMPLES = {100: 1000, 500: 5000}
 _AGE_90_OR_OLDER = 300  # how the publisher stores ages above 89
-T = TypeVar("T", dict, list)
 _NEEDED_COLUMNS = ("age", "sex", "strat_fold", "scp_codes", "filename_lr", "filename_hr")
 
 
@@ -43,7 +41,7 @@ class PtbXl:
     Parameters
     ----------
     folder : path
-        Holds ptbxl_database.csv, scp_statements.csv and records100/ and records500/ as published. The packed copy with the
+        Holds ptbxl_database.csv, scp_statements.csv, records100/ and records500/ as published. A table with the extra
         columns NORM to HYP works too; those columns are then trusted over labels derived from `scp_codes`.
     fetch : callable, optional
         Called with a path below `folder` such as "records500/00000/00001_hr.hea" when that file is not there; puts it
@@ -90,7 +88,7 @@ class PtbXl:
     def _with_parsed_columns(self, table: pd.DataFrame) -> pd.DataFrame:
         """Parse codes and lists, and derive the label columns that the published table does not have."""
         table = table.copy()
-        codes = [_literal(text, dict) for text in table["scp_codes"]]
+        codes = [_codes(text) for text in table["scp_codes"]]
         table["scp_codes"] = pd.Series(codes, index=table.index, dtype=object)
         table["age"] = table["age"].where(table["age"] != _AGE_90_OR_OLDER, 90.0)
         wanted = {"diagnostic_subclass": "diagnostic", "rhythm": "rhythm", "form": "form"}
@@ -98,7 +96,7 @@ class PtbXl:
             statements = self._statements()
         for column, kind in wanted.items():
             if column in table.columns:
-                values = [tuple(_literal(text, list)) for text in table[column]]
+                values = [_names(text) for text in table[column]]
             else:
                 named = statements[statements[kind] == 1]
                 target = named["diagnostic_subclass"] if column == "diagnostic_subclass" else named.index.to_series()
@@ -117,7 +115,7 @@ class PtbXl:
         path = self._existing("scp_statements.csv")
         if path is None:
             raise SourceError(
-                "scp_statements.csv is not in the PTB-XL folder. It is needed to turn statements into the five classes. "
+                "scp_statements.csv is not in the PTB-XL folder. It turns statements into the five classes. "
                 "Put it beside ptbxl_database.csv."
             )
         statements = pd.read_csv(path, index_col=0)
@@ -135,7 +133,7 @@ class PtbXl:
         return self.table["strat_fold"].astype(int)
 
     def ids(self, folds: Iterable[int] | None = None, *, fs: int | None = None) -> NDArray[np.int64]:
-        """Return the records in the given folds (default: all), in order; with `fs`, only those whose files are there."""
+        """Return the records in the given folds (default: all), in order; with `fs`, only those here at that rate."""
         chosen = self.table if folds is None else self.table[self.folds.isin(list(folds))]
         ids = chosen.index.to_numpy(dtype=np.int64)
         if fs is None:
@@ -160,7 +158,8 @@ class PtbXl:
         if self._fetch is not None:
             return tuple(_FILE_COLUMN)
         names = {fs: str(self.table.at[ecg_id, column]) for fs, column in _FILE_COLUMN.items()}
-        return tuple(fs for fs, name in names.items() if self._existing(f"{name}.hea") and self._existing(f"{name}.dat"))
+        here = {fs: [self._existing(f"{name}.hea"), self._existing(f"{name}.dat")] for fs, name in names.items()}
+        return tuple(fs for fs, paths in here.items() if all(paths))
 
     def recording(self, ecg_id: int, fs: int = 500) -> Recording:
         """Read one record.
@@ -198,7 +197,7 @@ class PtbXl:
         Returns
         -------
         ndarray of shape (N, 12, n_samples), int16
-            Microvolts (the published step), leads in the order of `STANDARD_LEADS`; 1,000 samples at 100 Hz, 5,000 at 500 Hz.
+            Microvolts (the published step), leads in the order of `STANDARD_LEADS`; 1,000 or 5,000 samples.
 
         Raises
         ------
@@ -206,7 +205,7 @@ class PtbXl:
             A record is unknown or not there, or does not have the published layout, size, step or checksum.
         """
         self._check_known(ids)
-        n_samples = _N_SAMPLES[fs] if fs in _N_SAMPLES else 0
+        n_samples = _N_SAMPLES.get(fs, 0)  # an unknown rate is refused with the first record
         signals = np.empty((len(ids), 12, n_samples), dtype=np.int16)
         for position, ecg_id in enumerate(ids):
             header, data = self._files(int(ecg_id), fs)
@@ -296,7 +295,7 @@ def _file_column(fs: int) -> str:
 
 def _outside() -> SourceError:
     return SourceError(
-        "The PTB-XL table names a file outside its folder. Only files below the folder are read. Download the table again."
+        "The PTB-XL table names a file outside its folder. Only files below it are read. Download the table again."
     )
 
 
@@ -305,21 +304,31 @@ def _mapped(record: dict[str, float], target: dict[str, str]) -> tuple[str, ...]
     return tuple(dict.fromkeys(target[code] for code in record if code in target))
 
 
-def _literal(text: object, kind: type[T]) -> T:
-    """Parse a Python literal of the table; an empty cell gives an empty dict or list."""
-    return kind() if not isinstance(text, str) else kind(_parsed(text, kind))
+def _codes(text: object) -> dict[str, float]:
+    """Return the statements of one cell with their likelihoods; an empty cell gives none."""
+    value = _literal(text) if isinstance(text, str) else {}
+    if not isinstance(value, dict):
+        raise _bad_cell()
+    return {str(code): float(likelihood) for code, likelihood in value.items()}
+
+
+def _names(text: object) -> tuple[str, ...]:
+    """Return the list of names in one cell; an empty cell gives none."""
+    value = _literal(text) if isinstance(text, str) else []
+    if not isinstance(value, list):
+        raise _bad_cell()
+    return tuple(str(name) for name in value)
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: str, kind: type) -> object:
+def _literal(text: str) -> object:
     try:
-        value = ast.literal_eval(text)
+        return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError) as exc:
-        raise SourceError(
-            "A cell of ptbxl_database.csv cannot be read. Codes as published are needed. Download the table again."
-        ) from exc
-    if not isinstance(value, kind):
-        raise SourceError(
-            "A cell of ptbxl_database.csv has the wrong form. Codes as published are needed. Download the table again."
-        )
-    return value
+        raise _bad_cell() from exc
+
+
+def _bad_cell() -> SourceError:
+    return SourceError(
+        "A cell of ptbxl_database.csv cannot be read. Codes as published are needed. Download the table again."
+    )
