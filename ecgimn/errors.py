@@ -1,0 +1,48 @@
+"""The errors of the library, each worded for the reader's screen: what was found, what was needed, what to do.
+
+EcgImnError
+├── RecordingError            the file or signal cannot be used
+│   ├── RecordingFormatError    header or data do not parse, or disagree
+│   ├── LeadError               a standard lead is missing, doubled or unknown
+│   └── SignalError             too short, flat, not finite, unknown unit
+├── ModelError                the weights cannot be used
+│   ├── ModelNotFoundError
+│   └── CheckpointError         hash, keys or shapes do not match the model card
+└── SourceError               a data set, a case or a study file cannot be used
+"""
+
+
+class EcgImnError(Exception):
+    """Base of every error that a reader may see; `str(exc)` is shown as it is."""
+
+
+class RecordingError(EcgImnError):
+    """A file or signal cannot be used as a 12-lead ECG."""
+
+
+class RecordingFormatError(RecordingError):
+    """Header or data do not parse, or disagree with each other."""
+
+
+class LeadError(RecordingError):
+    """A standard lead is missing, doubled or unknown."""
+
+
+class SignalError(RecordingError):
+    """The signal is too short, flat, not finite, or of unknown unit."""
+
+
+class ModelError(EcgImnError):
+    """The weights of a model cannot be used."""
+
+
+class ModelNotFoundError(ModelError):
+    """No model of that name is listed under models/."""
+
+
+class CheckpointError(ModelError):
+    """Hash, keys or shapes do not match the model card, or the self-test failed."""
+
+
+class SourceError(EcgImnError):
+    """A data set, a composite case or a study file cannot be used."""

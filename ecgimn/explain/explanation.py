@@ -1,0 +1,124 @@
+"""The exact explanation of one recording: per class the weights, in logit per mV of the raw trace, and what they sum to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgimn.errors import SignalError
+from ecgimn.recording import WINDOW_S, Recording
+from ecgimn.signal.preprocess import preprocessing
+
+if TYPE_CHECKING:
+    from ecgimn.model.checkpoint import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What a model says about a recording of at most 10 s, and why, exactly.
+
+    Attributes
+    ----------
+    recording_digest : str
+    fs : float
+        Hz, the recording's own rate.
+    classes : tuple of str
+    weights : ndarray of shape (K, 12, n_samples)
+        Logit per mV on the raw trace. Over a lead they sum to zero: a constant added to a lead changes nothing.
+    attribution : ndarray of shape (K, 12, n_samples)
+        Weights times millivolts, in logit per sample.
+    bias, logit, probability : ndarray of shape (K,)
+        `attribution.sum((1, 2)) + bias` is `logit`; the probability is its sigmoid. Classes are not exclusive.
+    completeness_error : float
+        Largest difference between that sum and the logit as the network itself computed it.
+    model_name, model_sha256 : str
+    spread : ndarray of shape (K, 12, n_samples) or None
+        Standard deviation of the weights over the model's members.
+    """
+
+    recording_digest: str
+    fs: float
+    classes: tuple[str, ...]
+    weights: NDArray[np.float64]
+    attribution: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    logit: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    completeness_error: float
+    model_name: str
+    model_sha256: str
+    spread: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        shape = (len(self.classes), 12, self.attribution.shape[-1])
+        for name in ("weights", "attribution"):
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}; {shape} is needed")
+            getattr(self, name).setflags(write=False)
+
+    def index(self, class_name: str) -> int:
+        """Row of a class."""
+        return self.classes.index(class_name)
+
+    def contrast(self, first: str, second: str) -> NDArray[np.float64]:
+        """Return the attribution of the difference of two logits, shape (12, n_samples)."""
+        difference = self.attribution[self.index(first)] - self.attribution[self.index(second)]
+        return difference
+
+
+def explain(recording: Recording, model: Model, *, double: bool = False) -> Explanation:
+    """Explain a recording of at most 10 s.
+
+    Parameters
+    ----------
+    recording : Recording
+        Gaps are bridged by straight lines for the model; use `Recording.window` on longer ones.
+    model : Model
+    double : bool
+        Run the network in float64, for checks of exactness.
+
+    Raises
+    ------
+    SignalError
+        The recording is longer than the model reads at once.
+    """
+    if recording.n_samples > round(WINDOW_S * recording.fs):
+        raise SignalError(
+            f"The recording lasts {recording.duration_s:.1f} s. The model reads {WINDOW_S:g} s at once. "
+            "Choose a window of the recording."
+        )
+    signal = bridge_gaps(recording.signal)
+    prepare = preprocessing(recording.fs, recording.n_samples)
+    written = model.write_linear_model(prepare.forward(signal), double=double)
+    members = prepare.adjoint(written.member_weights)
+    weights = members.mean(axis=0)
+    attribution = weights * signal
+    total = attribution.sum(axis=(1, 2)) + written.bias
+    return Explanation(
+        recording_digest=recording.digest,
+        fs=recording.fs,
+        classes=model.classes,
+        weights=weights,
+        attribution=attribution,
+        bias=written.bias,
+        logit=written.logit,
+        probability=1.0 / (1.0 + np.exp(-written.logit)),
+        completeness_error=float(np.max(np.abs(total - written.logit))),
+        model_name=model.card.name,
+        model_sha256=model.card.sha256,
+        spread=members.std(axis=0, ddof=1) if len(members) > 1 else None,
+    )
+
+
+def bridge_gaps(signal: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the signal in float64 with gaps (NaN) filled by straight lines between their ends."""
+    filled = np.array(signal, dtype=np.float64)
+    samples = np.arange(filled.shape[1])
+    for row in filled:
+        gap = np.isnan(row)
+        if gap.any():
+            row[gap] = np.interp(samples[gap], samples[~gap], row[~gap])
+    return filled

@@ -1,0 +1,171 @@
+"""Edits of an ECG that mean something to a cardiologist: the interventions by which a map is trained and judged.
+
+Every edit returns the change `d` of the signal, so the edited ECG is `x + d`. The same code serves training and
+evaluation (100 Hz input, quick landmarks) and the what-if page (the recording itself, delineated waves).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+from ecgimn.leads import STANDARD_LEADS, TERRITORIES
+from ecgimn.signal.landmarks import Landmarks
+from ecgimn.signal.preprocess import MODEL_FS
+
+#: The lead groups that interventions act on.
+LEAD_GROUPS: dict[str, NDArray[np.bool_]] = {
+    name: np.isin(STANDARD_LEADS, leads)
+    for name, leads in {
+        **{name: leads for name, leads in TERRITORIES.items() if name != "aVR"},
+        "anteroseptal": ("V1", "V2", "V3", "V4"),
+        "anterolateral": ("V3", "V4", "V5", "V6", "I", "aVL"),
+        "all": STANDARD_LEADS,
+    }.items()
+}
+
+#: Families that add a wave of `amount` mV, and the mask they add.
+ADDED = {"st_shift": "st", "q_wave": "q", "late_r": "late"}
+#: Families that scale a wave about the isoelectric level by the factor `amount`, and its mask.
+SCALED = {"t_scale": "t", "stt_scale": "stt", "qrs_scale": "qrs", "p_scale": "p", "lead_scale": "whole"}
+#: Families that should change neither the logit nor the map.
+NUISANCES = ("noise", "drift")
+FAMILIES = (*ADDED, *SCALED, "wide_qrs", "cells", "bumps", *NUISANCES)
+
+CELL_S = 0.5  # length of a cell of the family "cells"
+WIDE_QRS_S = 0.09  # moving average that widens QRS
+
+
+@dataclass(frozen=True, eq=False)
+class WaveMasks:
+    """Where an ECG's waves are, as soft masks.
+
+    Attributes
+    ----------
+    fs : float
+        Hz.
+    level : ndarray of shape (12,)
+        Isoelectric level per lead in mV.
+    p, q, qrs, late, st, t, stt, whole : ndarray of shape (n_samples,) or (12, n_samples)
+        Values from 0 to 1; `q` is a bump at the start of QRS, `late` one at its end, `st` a plateau from the J point to the
+        onset of T that fades over the first half of T, `whole` is one everywhere.
+    """
+
+    fs: float
+    level: NDArray[np.float64]
+    p: NDArray[np.float64]
+    q: NDArray[np.float64]
+    qrs: NDArray[np.float64]
+    late: NDArray[np.float64]
+    st: NDArray[np.float64]
+    t: NDArray[np.float64]
+    stt: NDArray[np.float64]
+    whole: NDArray[np.float64]
+
+
+def masks_from_landmarks(landmarks: Landmarks, n_samples: int) -> WaveMasks:
+    """Build masks for the 100 Hz input from quick landmarks; the same for all leads."""
+    fs = MODEL_FS
+    before, after, t_end = landmarks.qrs_before, landmarks.qrs_after, landmarks.t_end
+    span = t_end - after
+    t_onset = after + 0.35 * span
+    pr = min(0.20 * fs, 0.35 * landmarks.rr)
+    centres = np.asarray(landmarks.centres, dtype=float)
+    offsets = np.arange(n_samples)[None, :] - centres[:, None]  # (n_beats, n_samples)
+
+    def place(*points: float) -> NDArray[np.float64]:
+        if len(centres) == 0:
+            return np.zeros(n_samples)
+        xs = np.maximum.accumulate(np.asarray(points) + np.array([0.0, 1e-6, 2e-6, 3e-6]))
+        return np.asarray(np.interp(offsets, xs, [0.0, 1.0, 1.0, 0.0]).max(axis=0))
+
+    def bump(centre: float, width: float) -> NDArray[np.float64]:
+        if len(centres) == 0:
+            return np.zeros(n_samples)
+        return np.asarray(np.exp(-0.5 * ((offsets - centre) / width) ** 2).max(axis=0))
+
+    stt = place(after - 1, after + 1, t_end - 3, t_end + 2)
+    return WaveMasks(
+        fs=fs,
+        level=landmarks.level,
+        p=place(-before - pr, -before - pr + 3, -before - 4, -before - 1),
+        q=bump(-before + 2.0, 1.3),
+        qrs=place(-before - 2, -before, after, after + 2),
+        late=bump(after - 1.0, 2.0),
+        st=place(after - 2, after, t_onset, after + 0.75 * span),
+        t=place(t_onset - 4, t_onset + 2, t_end - 3, t_end + 2),
+        stt=stt,
+        whole=np.ones(n_samples),
+    )
+
+
+def intervention(
+    family: str,
+    x: NDArray[np.floating],
+    masks: WaveMasks,
+    *,
+    leads: NDArray[np.bool_],
+    amount: float,
+    rng: np.random.Generator | None = None,
+) -> NDArray[np.float64]:
+    """Return the change that one intervention makes to an ECG.
+
+    Parameters
+    ----------
+    family : str
+        One of `FAMILIES`.
+    x : ndarray of shape (12, n_samples)
+        The ECG in mV.
+    masks : WaveMasks
+        Its waves.
+    leads : ndarray of shape (12,), bool
+        The leads to act on.
+    amount : float
+        mV for added waves, bumps, noise (standard deviation) and drift; a factor for scaled waves (0 removes, -1 inverts);
+        0 to 1 for `wide_qrs`; the share of cells set to the isoelectric level for `cells`.
+    rng : numpy.random.Generator
+        Needed by `cells`, `bumps`, `noise` and `drift`.
+
+    Returns
+    -------
+    ndarray of shape (12, n_samples)
+        The change in mV; the edited ECG is `x` plus this.
+
+    Raises
+    ------
+    ValueError
+        The family is unknown, or a random family was given no generator.
+    """
+    chosen = leads[:, None].astype(float)
+    if family in ADDED:
+        return np.asarray(chosen * amount * np.broadcast_to(getattr(masks, ADDED[family]), x.shape))
+    if family in SCALED:
+        return np.asarray(chosen * (amount - 1.0) * getattr(masks, SCALED[family]) * (x - masks.level[:, None]))
+    if family == "wide_qrs":
+        smooth = uniform_filter1d(np.asarray(x, dtype=float), max(3, round(WIDE_QRS_S * masks.fs)), axis=1)
+        around = np.clip(masks.qrs + masks.late + masks.q, 0.0, 1.0)
+        return np.asarray(chosen * amount * around * (smooth - x))
+    if family not in FAMILIES:
+        raise ValueError(f"family is {family!r}; one of {', '.join(FAMILIES)} is needed")
+    if rng is None:
+        raise ValueError(f"the family {family!r} is random and needs rng")
+    n_samples = x.shape[1]
+    if family == "cells":
+        length = round(CELL_S * masks.fs)
+        cells = rng.random((12, -(-n_samples // length))) < amount
+        removed = np.repeat(cells, length, axis=1)[:, :n_samples] * chosen
+        return np.asarray(-removed * (x - masks.level[:, None]))
+    if family == "noise":
+        return np.asarray(chosen * rng.standard_normal(x.shape) * amount)
+    times = np.arange(n_samples) / masks.fs
+    if family == "drift":
+        phase, rate = rng.uniform(0, 2 * np.pi, (12, 1)), rng.uniform(0.05, 0.4, (12, 1))
+        return np.asarray(chosen * amount * np.sin(2 * np.pi * rate * times + phase))
+    d = np.zeros(x.shape)  # bumps: three smooth Gaussian waves per lead, anywhere
+    for _ in range(3):
+        centre, width = rng.uniform(0, times[-1], (12, 1)), rng.uniform(0.03, 0.2, (12, 1))
+        d += rng.normal(0.0, amount, (12, 1)) * np.exp(-0.5 * ((times - centre) / width) ** 2)
+    return np.asarray(chosen * d)

@@ -1,0 +1,217 @@
+"""Models on disk: models/NAME.safetensors with the card models/NAME.json, checked whole before they are used.
+
+A model is the average of one or more ECG-IMNs, and is itself one: its weight map is the mean of theirs, its bias the mean of
+theirs, exactly; their spread says how sure the map is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from ecgimn.errors import CheckpointError, ModelNotFoundError
+from ecgimn.model.card import ModelCard, read_card, write_card
+from ecgimn.model.network import EcgImn, spread_maps
+from ecgimn.signal.preprocess import MODEL_FS, MODEL_SAMPLES
+
+MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
+DEFAULT_MODEL = "superclass-v1"
+KNOWN_ANSWER_TOLERANCE = 1e-4  # logit
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """The linear model that was written for one input.
+
+    Attributes
+    ----------
+    member_weights : ndarray of shape (members, K, 12, n), float64
+        Logit per mV on the input, one map per network; the model's map is their mean.
+    bias : ndarray of shape (K,)
+    logit : ndarray of shape (K,)
+        As the networks themselves summed it.
+    """
+
+    member_weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    logit: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A loaded model: its card and its networks, in evaluation mode on one device."""
+
+    card: ModelCard
+    networks: tuple[EcgImn, ...]
+    device: torch.device
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.card.classes
+
+    @cached_property
+    def _double(self) -> tuple[EcgImn, ...]:
+        copies = []
+        for network in self.networks:
+            copy = EcgImn(network.config)
+            copy.load_state_dict(network.state_dict())
+            copies.append(copy.double().to(self.device).eval().requires_grad_(False))
+        return tuple(copies)
+
+    def write_linear_model(self, x: NDArray[np.floating], *, double: bool = False) -> LinearModel:
+        """Return the linear model for an input, shape (12, n) with even n at 100 Hz.
+
+        Parameters
+        ----------
+        x : ndarray of shape (12, n)
+            Preprocessed signal in mV.
+        double : bool
+            Run the network in float64.
+        """
+        dtype = torch.float64 if double else torch.float32
+        batch = torch.as_tensor(np.array(x, dtype=np.float64), dtype=dtype, device=self.device)[None]
+        maps, logits, biases = [], [], []
+        with torch.inference_mode():
+            for network in self._double if double else self.networks:
+                out = network(batch)
+                maps.append(spread_maps(out.maps[0].double()).cpu().numpy())
+                logits.append(out.logit[0].double().cpu().numpy())
+                biases.append(network.bias.double().cpu().numpy())
+        scale = np.array(self.card.scale)
+        return LinearModel(
+            member_weights=np.stack(maps) * scale[:, None, None],
+            bias=scale * np.mean(biases, axis=0) + np.array(self.card.offset),
+            logit=scale * np.mean(logits, axis=0) + np.array(self.card.offset),
+        )
+
+    def logits(self, x: NDArray[np.floating], batch: int = 128) -> NDArray[np.float64]:
+        """Return the calibrated logits (n, K) of inputs (n, 12, L), without maps."""
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(x), batch):
+                part = torch.as_tensor(np.asarray(x[start : start + batch], dtype=np.float32), device=self.device)
+                outs = [network(part).logit.double() for network in self.networks]
+                parts.append(torch.stack(outs).mean(0).cpu().numpy())
+        return np.concatenate(parts) * np.array(self.card.scale) + np.array(self.card.offset)
+
+
+def choose_device() -> torch.device:
+    """Return ECGIMN_DEVICE if set, else CUDA where there is one, else the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        ECGIMN_DEVICE names a device that PyTorch does not have here.
+    """
+    wanted = os.environ.get("ECGIMN_DEVICE", "").strip() or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as exc:
+        raise CheckpointError(
+            f"ECGIMN_DEVICE is {wanted!r}, which is not available here. Set it to cpu, or leave it out."
+        ) from exc
+    return device
+
+
+def list_models(folder: Path = MODELS_FOLDER) -> tuple[str, ...]:
+    """Return the names of the models that have both card and weights."""
+    return tuple(sorted(path.stem for path in folder.glob("*.json") if path.with_suffix(".safetensors").is_file()))
+
+
+def load_model(name: str = DEFAULT_MODEL, *, folder: Path = MODELS_FOLDER, device: torch.device | None = None) -> Model:
+    """Load a listed model; hash, keys, shapes and the known answer must all match its card.
+
+    Raises
+    ------
+    ModelNotFoundError
+        No such model is listed.
+    CheckpointError
+        Weights and card do not belong together.
+    """
+    listed = list_models(folder)
+    if name not in listed:
+        raise ModelNotFoundError(
+            f"Model {name!r} is not there (found: {', '.join(listed) or 'none'}). Choose a listed model, or train one."
+        )
+    card = read_card(folder / f"{name}.json")
+    data = (folder / f"{name}.safetensors").read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != card.sha256:
+        raise CheckpointError(
+            f"The weights of model {name!r} have SHA-256 {found[:12]}…, its card says {card.sha256[:12]}…. "
+            "Restore both files from the project."
+        )
+    device = device or choose_device()
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # sums must agree with the CPU's
+    model = Model(card, _networks(card, data, device), device)
+    answer = known_answer(model)
+    if not np.allclose(answer, card.known_answer, rtol=0, atol=KNOWN_ANSWER_TOLERANCE):
+        worst = float(np.max(np.abs(answer - np.array(card.known_answer))))
+        raise CheckpointError(
+            f"Model {name!r} fails its self-test: a logit is off by {worst:.2g}. Restore its files, or use another machine."
+        )
+    return model
+
+
+def save_model(card: ModelCard, networks: Sequence[EcgImn], folder: Path = MODELS_FOLDER) -> Model:
+    """Write weights and card; the card's hash and known answer are filled in. Returns the model as loaded back."""
+    tensors = {
+        f"{member}.{key}": value.detach().cpu().contiguous()
+        for member, network in enumerate(networks)
+        for key, value in network.state_dict().items()
+        if value.is_floating_point()  # the counters of batch normalisation play no part in evaluation
+    }
+    data = save(tensors)
+    card = replace(card, sha256=hashlib.sha256(data).hexdigest())
+    device = torch.device("cpu")
+    answer = known_answer(Model(card, _networks(card, data, device), device))
+    card = replace(card, known_answer=tuple(float(value) for value in answer))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{card.name}.safetensors").write_bytes(data)
+    write_card(card, folder / f"{card.name}.json")
+    return load_model(card.name, folder=folder, device=device)
+
+
+def known_answer(model: Model) -> NDArray[np.float64]:
+    """Return the logits of a fixed synthetic input: 12 leads of decaying oscillations at 75 per minute."""
+    times = np.arange(MODEL_SAMPLES) / MODEL_FS
+    phase = (times * 1.25) % 1.0
+    leads = np.arange(1, 13)[:, None]
+    x = np.exp(-12.0 * phase) * np.sin(2 * np.pi * (4.0 + leads / 3.0) * phase + leads) * (0.4 + 0.05 * leads)
+    return model.write_linear_model(x).logit
+
+
+def _networks(card: ModelCard, data: bytes, device: torch.device) -> tuple[EcgImn, ...]:
+    try:
+        tensors = load(data)
+    except SafetensorError as exc:
+        raise CheckpointError(f"The weights of model {card.name!r} do not parse ({exc}). Restore the file.") from exc
+    networks = []
+    for member in range(card.members):
+        network = EcgImn(card.network)
+        wanted = {key: value for key, value in network.state_dict().items() if value.is_floating_point()}
+        mine = {key.split(".", 1)[1]: tensors.pop(key) for key in list(tensors) if key.startswith(f"{member}.")}
+        wrong = sorted(set(wanted) ^ set(mine)) or [key for key in wanted if wanted[key].shape != mine[key].shape]
+        if wrong:
+            raise CheckpointError(
+                f"The weights of model {card.name!r} do not fit its card at {wrong[0]!r} ({len(wrong)} differences). "
+                "Restore both files from the project."
+            )
+        network.load_state_dict(mine, strict=False)  # strictness was checked above; only counters are absent
+        networks.append(network.to(device).eval().requires_grad_(False))
+    if tensors:
+        raise CheckpointError(f"The weights of model {card.name!r} hold {len(tensors)} unknown tensors. Restore the file.")
+    return tuple(networks)

@@ -1,0 +1,182 @@
+"""ECG-IMN: a network that writes a linear model for each recording.
+
+For every input x the network generates a weight map W(x) and reads the logit off it, `logit_k = <W_k(x), x> + b_k`, with a
+trained constant b. The explanation is the computation. Interpretable mesomorphic networks: Kadra et al., arXiv:2305.13072;
+for the 12-lead ECG: Thambawita et al., arXiv:2602.09566, whose bias branch and two-dimensional encoder are not used here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+WEIGHT_SCALE = 1.0 / 50.0  # for 1000 samples: brings the sum of 12,000 products to the order of a logit
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Shape of an ECG-IMN.
+
+    Attributes
+    ----------
+    n_classes : int
+        Labels, not exclusive.
+    widths : tuple of int
+        Channels of the stem (stride 2) and of the residual stages, each of which halves the rate again.
+    blocks : int
+        Residual blocks per stage.
+    kernel : int
+        Taps of the convolutions of the stages (odd).
+    decoder_width : int
+        Channels of the transition decoder at its finest level.
+    dropout : float
+        On the encoder's deepest features, while training.
+    """
+
+    n_classes: int = 5
+    widths: tuple[int, ...] = (48, 64, 96, 128, 192)
+    blocks: int = 2
+    kernel: int = 5
+    decoder_width: int = 48
+    dropout: float = 0.2
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions and a shortcut; the first convolution may halve the rate."""
+
+    def __init__(self, n_in: int, n_out: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(n_in, n_out, kernel, stride, kernel // 2, bias=False)
+        self.norm1 = nn.BatchNorm1d(n_out)
+        self.conv2 = nn.Conv1d(n_out, n_out, kernel, 1, kernel // 2, bias=False)
+        self.norm2 = nn.BatchNorm1d(n_out)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or n_in != n_out:
+            # averaging before the 1x1 convolution keeps the shortcut free of aliasing
+            self.shortcut = nn.Sequential(
+                nn.AvgPool1d(stride, ceil_mode=True, count_include_pad=False),
+                nn.Conv1d(n_in, n_out, 1, bias=False),
+                nn.BatchNorm1d(n_out),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.relu(self.norm1(self.conv1(x)), inplace=True)
+        h = self.norm2(self.conv2(h))
+        return F.relu(h + self.shortcut(x), inplace=True)
+
+
+class Encoder(nn.Module):
+    """One-dimensional residual network over all 12 leads together; returns the features of every level, finest first."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        stem, *stages = config.widths
+        self.stem = nn.Sequential(
+            nn.Conv1d(12, stem, 15, 2, 7, bias=False), nn.BatchNorm1d(stem), nn.ReLU(inplace=True)
+        )
+        self.stages = nn.ModuleList()
+        n_in = stem
+        for n_out in stages:
+            blocks = [ResidualBlock(n_in, n_out, config.kernel, 2)]
+            blocks += [ResidualBlock(n_out, n_out, config.kernel, 1) for _ in range(config.blocks - 1)]
+            self.stages.append(nn.Sequential(*blocks))
+            n_in = n_out
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        levels = [self.stem(x)]  # (B, 12, L) -> (B, C0, L/2)
+        for stage in self.stages:
+            levels.append(stage(levels[-1]))  # ... -> (B, Ci, L/2^(i+1))
+        return levels
+
+
+class TransitionDecoder(nn.Module):
+    """Climbs from the deepest features back to the rate of the stem, by linear interpolation with skip connections."""
+
+    def __init__(self, widths: tuple[int, ...], decoder_width: int) -> None:
+        super().__init__()
+        deepest = widths[-1]
+        self.context = nn.Sequential(nn.Linear(2 * deepest, deepest), nn.ReLU(inplace=True))
+        self.merge = nn.ModuleList()
+        n_in = deepest
+        for n_skip in reversed(widths[:-1]):
+            n_out = max(decoder_width, n_skip)
+            self.merge.append(
+                nn.Sequential(
+                    nn.Conv1d(n_in + n_skip, n_out, 3, 1, 1, bias=False), nn.BatchNorm1d(n_out), nn.ReLU(inplace=True)
+                )
+            )
+            n_in = n_out
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        deep = levels[-1]
+        whole_record = self.context(torch.cat([deep.mean(-1), deep.amax(-1)], dim=1))  # (B, 2C) -> (B, C)
+        h = deep + whole_record[:, :, None]
+        for merge, skip in zip(self.merge, reversed(levels[:-1]), strict=True):
+            h = F.interpolate(h, size=skip.shape[-1], mode="linear", align_corners=False)
+            h = merge(torch.cat([h, skip], dim=1))
+        return h  # (B, C0, L/2)
+
+
+@dataclass(frozen=True, eq=False)
+class ImnOutput:
+    """What an ECG-IMN says about a batch, at the rate of its maps (half that of the input).
+
+    Attributes
+    ----------
+    logit : Tensor of shape (B, K)
+    maps : Tensor of shape (B, K, 12, L/2)
+        Weights on the folded input; `spread_maps` turns them into weights on the input itself.
+    """
+
+    logit: Tensor
+    maps: Tensor
+
+
+def spread_maps(maps: Tensor) -> Tensor:
+    """Interpolate maps linearly to the rate of the input, (..., L/2) -> (..., L)."""
+    flat = maps.reshape(-1, 1, maps.shape[-1])
+    return F.interpolate(flat, scale_factor=2, mode="linear", align_corners=False).reshape(*maps.shape[:-1], -1)
+
+
+def fold_input(x: Tensor) -> Tensor:
+    """Apply the adjoint of `spread_maps`, (B, 12, L) -> (B, 12, L/2), so that <spread(m), x> = <m, fold(x)>."""
+    kernel = x.new_tensor([0.25, 0.75, 0.75, 0.25]).view(1, 1, 4).expand(12, 1, 4)
+    return F.conv1d(F.pad(x, (1, 1), mode="replicate"), kernel, stride=2, groups=12)
+
+
+class EcgImn(nn.Module):
+    """The ECG-IMN with a constant bias per class, for inputs of shape (B, 12, L) with even L at 100 Hz.
+
+    The weights scale with 1/L: a logit is a mean over time, so 5 s and 10 s of the same rhythm score alike.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = TransitionDecoder(config.widths, config.decoder_width)
+        n_out = max(config.decoder_width, config.widths[0])
+        self.head = nn.Conv1d(n_out, config.n_classes * 12, 7, 1, 3)
+        self.bias = nn.Parameter(torch.zeros(config.n_classes))
+
+    def forward(self, x: Tensor, *, copies: int = 0) -> ImnOutput:
+        """Explain a batch; while training, the last `copies` rows share the dropout of the first ones."""
+        levels = self.encoder(x)
+        if self.training and self.config.dropout > 0:
+            keep = F.dropout(x.new_ones(len(x) - copies, self.config.widths[-1], 1), self.config.dropout)
+            levels[-1] = levels[-1] * torch.cat([keep, keep[:copies]])
+        maps = self.head(self.decoder(levels)).to(x.dtype)  # (B, K*12, L/2)
+        maps = maps.reshape(x.shape[0], self.config.n_classes, 12, -1) * (WEIGHT_SCALE * 1000.0 / x.shape[-1])
+        return ImnOutput(self.read(maps, x), maps)
+
+    def read(self, maps: Tensor, x: Tensor) -> Tensor:
+        """Return the logits (B, K) that the linear models `maps` give to inputs `x`, their own or edited ones."""
+        with torch.autocast(x.device.type, enabled=False):
+            return torch.einsum("bklt,blt->bk", maps, fold_input(x)) + self.bias

@@ -1,0 +1,169 @@
+"""What an ECG-IMN is trained for: the labels, and maps that predict what happens when the ECG changes.
+
+For an edited ECG x' the map of x must predict the logit of x', `<W(x), x'> + b = f(x')`, and the map of x' that of x:
+local-fidelity regularisation (Hammer, Thambawita et al., arXiv:2606.29951), with edits that mean something to a cardiologist,
+in both directions. Each family of edits and each class counts by its relative error, 1 - R2, so that small effects are
+learned as faithfully as large ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ecgimn.explain.intervene import FAMILIES, LEAD_GROUPS, NUISANCES, intervention, masks_from_landmarks
+from ecgimn.leads import CANONICAL_PROJECTION
+from ecgimn.model.network import EcgImn, fold_input
+from ecgimn.signal.landmarks import Landmarks
+
+#: Families seen in training with their relative frequency and range of amounts. Not seen: "late_r", "p_scale", "bumps".
+TRAINING_EDITS: dict[str, tuple[float, float, float]] = {
+    "st_shift": (3.0, -0.4, 0.4),
+    "t_scale": (3.0, -1.3, 1.7),
+    "stt_scale": (2.0, -0.5, 1.5),
+    "qrs_scale": (2.5, 0.2, 1.7),
+    "lead_scale": (2.0, 0.0, 1.6),
+    "q_wave": (1.5, -0.8, 0.3),
+    "wide_qrs": (1.0, 0.3, 1.0),
+    "cells": (1.5, 0.05, 0.5),
+    "noise": (1.0, 0.01, 0.06),
+    "drift": (0.3, 0.05, 0.3),
+}
+P_REMOVAL = 0.25  # of scaled leads are removed altogether
+P_TWO_EDITS = 0.25
+SPREAD_DECAY = 0.99
+SPREAD_FLOOR = 0.05  # logit^2, keeps families without effect from dominating
+
+
+def random_edit(x: NDArray[np.float32], landmarks: Landmarks, rng: np.random.Generator) -> tuple[int, NDArray[np.float64]]:
+    """Draw one training edit of an input (12, 1000); returns the index of its (first) family and the change."""
+    masks = masks_from_landmarks(landmarks, x.shape[1])
+    names = list(TRAINING_EDITS)
+    odds = np.array([TRAINING_EDITS[name][0] for name in names])
+    change = np.zeros(x.shape)
+    first = -1
+    for _ in range(2 if rng.random() < P_TWO_EDITS else 1):
+        family = names[rng.choice(len(names), p=odds / odds.sum())]
+        _, low, high = TRAINING_EDITS[family]
+        amount = float(rng.uniform(low, high))
+        if family == "lead_scale" and rng.random() < P_REMOVAL:
+            amount = 0.0
+        change += intervention(family, x, masks, leads=_random_leads(family, rng), amount=amount, rng=rng)
+        first = FAMILIES.index(family) if first < 0 else first
+    return first, change
+
+
+def _random_leads(family: str, rng: np.random.Generator) -> NDArray[np.bool_]:
+    if family in (*NUISANCES, "cells"):
+        return LEAD_GROUPS["all"]
+    kind = rng.random()
+    if kind < 0.6:
+        return LEAD_GROUPS[list(LEAD_GROUPS)[rng.integers(len(LEAD_GROUPS))]]
+    if kind < 0.85:
+        return np.asarray(rng.random(12) < rng.uniform(0.1, 0.6))
+    return np.asarray(np.arange(12) == rng.integers(12))
+
+
+class ThroughPreprocessing:
+    """The part of the preprocessing that a change of an already preprocessed input still has to pass."""
+
+    def __init__(self, high_pass: NDArray[np.float64]) -> None:
+        self.high_pass = torch.tensor(high_pass, dtype=torch.float32)
+        self.projection = torch.tensor(CANONICAL_PROJECTION, dtype=torch.float32)
+
+    def __call__(self, change: Tensor) -> Tensor:
+        """Map changes (B, 12, 1000) in mV onto changes of the input."""
+        return (self.projection @ change) @ self.high_pass
+
+
+class FidelitySpread(nn.Module):
+    """Running mean square of the actual change in logit, per family of edits and class."""
+
+    def __init__(self, n_classes: int) -> None:
+        super().__init__()
+        self.square: Tensor
+        self.register_buffer("square", torch.ones(len(FAMILIES), n_classes))
+
+    def update(self, family: Tensor, actual: Tensor) -> Tensor:
+        """Take in the changes of one batch, (B,) and (B, K); returns the scale of each, (B, K)."""
+        for index in family.unique():
+            mean = actual[family == index].square().mean(0)
+            self.square[index] = SPREAD_DECAY * self.square[index] + (1.0 - SPREAD_DECAY) * mean
+        return self.square[family] + SPREAD_FLOOR
+
+
+@dataclass(frozen=True, eq=False)
+class Loss:
+    """The parts of the objective; `total` is what is minimised."""
+
+    total: Tensor
+    labels: Tensor
+    fidelity: Tensor
+    evidence: Tensor
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """Weights of the parts of the objective.
+
+    Attributes
+    ----------
+    gamma : float
+        Fidelity, in units of 1 - R2.
+    evidence : float
+        Sum of absolute evidence over lead x 160 ms cells, in logit: compact maps.
+    """
+
+    gamma: float = 0.3
+    evidence: float = 3e-4
+
+
+def objective(
+    network: EcgImn,
+    x: Tensor,
+    edited: Tensor,
+    family: Tensor,
+    targets: Tensor,
+    class_weight: Tensor,
+    spread: FidelitySpread,
+    config: ObjectiveConfig,
+    *,
+    gamma_now: float,
+) -> Loss:
+    """Return the loss of one batch.
+
+    Parameters
+    ----------
+    x : Tensor of shape (B, 12, L)
+    edited : Tensor of shape (E, 12, L)
+        Edited copies of the first E inputs.
+    family : Tensor of shape (E,)
+        Index of each edit's family.
+    targets : Tensor of shape (B, K)
+    class_weight : Tensor of shape (K,)
+    """
+    n_edited = len(edited)
+    out = network(torch.cat([x, edited]), copies=n_edited)
+    logit, maps = out.logit[: len(x)], out.maps[: len(x)]
+    labels = (F.binary_cross_entropy_with_logits(logit, targets, reduction="none").mean(0) * class_weight).sum()
+
+    before, after = out.logit[:n_edited], out.logit[len(x) :]
+    actual = after - before
+    forward_error = network.read(maps[:n_edited], edited) - after
+    backward_error = network.read(out.maps[len(x) :], x[:n_edited]) - before
+    scale = spread.update(family, actual.detach())
+    relative = (forward_error.square() + backward_error.square()) / (2.0 * scale)
+    nuisance = torch.isin(family, torch.tensor([FAMILIES.index(name) for name in NUISANCES]))
+    relative = relative + nuisance[:, None] * actual.square() / scale
+    # a single wild edit must not steer the step
+    fidelity = (relative.clamp(max=25.0).mean(0) * class_weight).sum()
+
+    evidence = maps[:, :5] * fold_input(x)[:, None]
+    evidence = F.avg_pool1d(evidence.flatten(0, 2), 8).abs().sum() * 8 / (len(x) * 5)
+    total = labels + gamma_now * fidelity + config.evidence * evidence
+    return Loss(total, labels.detach(), fidelity.detach(), evidence.detach())
