@@ -49,7 +49,7 @@ class Waves:
     p_onset, p_offset, qrs_onset, qrs_offset, t_onset, t_peak, t_offset : ndarray of shape (12, n_beats), float64
         `qrs_offset` is the J point. Offsets are the first sample after the wave.
     global_p_onset, ... : ndarray of shape (n_beats,), float64
-        Outer edges over the leads: earliest onset, latest offset, leads far from the median left out.
+        Outer edges over the leads: the earliest onset and latest offset that at least two leads reach.
     method : {"openecg", "neurokit2"}
     notes : tuple of str
         What the reader should know, such as leads that took the 12-lead mask.
@@ -168,7 +168,7 @@ def _t_peaks(signal: NDArray[np.float64], onset: NDArray[np.float64], offset: ND
 
 
 def outer_edge(name: str, marks: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
-    """Earliest onset or latest offset over leads, per beat; leads far from the median over leads are left out.
+    """Earliest onset or latest offset that at least two leads reach, per beat; leads far from the median are left out.
 
     Parameters
     ----------
@@ -188,10 +188,10 @@ def outer_edge(name: str, marks: NDArray[np.float64], fs: float) -> NDArray[np.f
             continue
         middle = np.median(found)
         near = found[np.abs(found - middle) <= max(OUTLIER_S[name] * fs, 1.0)]
-        if name == "t_peak" or len(near) == 0:
+        if name == "t_peak" or len(near) < 2:
             edge[k] = np.round(middle)
         else:
-            edge[k] = near.min() if name.endswith("onset") else near.max()
+            edge[k] = np.partition(near, 1)[1] if name.endswith("onset") else np.partition(near, -2)[-2]
     return edge
 
 
