@@ -122,11 +122,13 @@ def beat_windows(recording: Recording, waves: Waves) -> BeatWindows:
     signal, fs, n = bridge_gaps(recording.signal), recording.fs, recording.n_samples
     half, max_lag = round(QRS_HALF_S * fs), max(1, round(MAX_LAG_S * fs))
     r = waves.r_samples.astype(np.int64)
-    family = np.ones(len(r), dtype=bool)
-    if len(r) > 1:  # the largest family of like beats, so that bigeminy does not give a template of neither kind
-        alike = _correlations(_complexes(signal, r, half), _complexes(signal, r, half)) >= MIN_CORRELATION
-        family = alike[int(np.argmax(alike.sum(axis=1)))]
     lags = np.arange(-max_lag, max_lag + 1)
+    # The largest family of like beats, so that bigeminy does not give a template that is neither kind.
+    by_lag = np.stack([_correlations(_complexes(signal, r + lag, half), _complexes(signal, r, half)) for lag in lags])
+    pairs = by_lag.max(axis=0)
+    leader = int(np.argmax((pairs >= MIN_CORRELATION).sum(axis=0) + pairs.mean(axis=0)))
+    family = pairs[:, leader] >= MIN_CORRELATION
+    r = r + lags[np.argmax(by_lag[:, :, leader], axis=0)]
     for _ in range(2):
         template = np.median(_complexes(signal, r, half)[family], axis=0)
         by_lag = np.stack([_correlations(_complexes(signal, r + lag, half), template) for lag in lags])

@@ -1,0 +1,258 @@
+"""Everything that is measured on a recording: intervals, and per lead the levels of ST, the T wave and QRS amplitudes.
+
+ST and T are measured on the median beat of the unfiltered signal, against the PQ level (median of the last 20 ms before
+QRS onset) or, on request, against the TP level (median of the quiet stretch from T end to the next P, at least 80 ms).
+J is the latest QRS offset over leads, one for all leads; each lead's own J is an option.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.recording import Recording
+from ecgimn.signal.intervals import Intervals, Measured, measure_intervals
+from ecgimn.signal.median_beat import PQ_S, MedianBeat, median_beat
+from ecgimn.signal.posterior import bridge_gaps
+from ecgimn.signal.qrs_shape import QrsShape, qrs_shape
+from ecgimn.signal.t_wave import TWave, t_wave
+from ecgimn.signal.waves import Waves
+
+Reference = Literal["PQ", "TP"]
+JPoint = Literal["global", "lead"]
+
+MIN_TP_S = 0.08  # a shorter quiet stretch is no reference (above about 130/min there is none)
+TP_MARGIN_S = 0.02  # kept clear of the T end and of the P onset
+LEVEL_HALF_S = 0.004  # a level is the mean over 4 ms to either side: one sample at 100 Hz, five at 500 Hz
+RATE_FOR_J60 = 120.0  # per minute; above it J+60 is read instead of J+80 (Mindray; GE Carescape switches at 120)
+#: Slope from J to J+80 in mV/s; borders belong to the flatter shape (project choice).
+DOWN_SLOPING, HORIZONTAL, SLOW_UP_SLOPING = -0.5, 0.5, 1.0
+SLOPE_SHAPES = ("down-sloping", "horizontal", "slow up-sloping", "rapid up-sloping")
+
+
+def whole_microvolts(value_mv: float) -> int:
+    """Round to whole microvolts, the unit in which thresholds are compared."""
+    return round(value_mv * 1000.0)
+
+
+def st_shape(slope_mv_per_s: float) -> str:
+    """Name the shape of an ST segment from its slope J to J+80, compared in whole microvolts per second."""
+    slope = whole_microvolts(slope_mv_per_s)
+    if slope < DOWN_SLOPING * 1000:
+        return SLOPE_SHAPES[0]
+    if slope <= HORIZONTAL * 1000:
+        return SLOPE_SHAPES[1]
+    return SLOPE_SHAPES[2] if slope <= SLOW_UP_SLOPING * 1000 else SLOPE_SHAPES[3]
+
+
+def later_st_point(heart_rate: float) -> Literal["J+60", "J+80"]:
+    """Name the later ST point in use: J+80 up to 120/min, J+60 above."""
+    return "J+80" if heart_rate <= RATE_FOR_J60 else "J+60"
+
+
+@dataclass(frozen=True)
+class StMeasurement:
+    """ST segment of one lead on the median beat.
+
+    Attributes
+    ----------
+    lead : str
+    j_mv, j60_mv, j80_mv : float
+        Level at J, J+60 ms and J+80 ms against the reference, in mV (1 mm = 0.1 mV).
+    slope_mv_per_s : float
+        From J to J+80.
+    shape : str
+        One of `SLOPE_SHAPES`.
+    reference : {"PQ", "TP"}
+    reference_mv : float
+        Level of the reference on the recording's own scale.
+    n_beats : int
+        Beats in the median beat.
+    """
+
+    lead: str
+    j_mv: float
+    j60_mv: float
+    j80_mv: float
+    slope_mv_per_s: float
+    shape: str
+    reference: Reference
+    reference_mv: float
+    n_beats: int
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """Measurements of one recording.
+
+    Attributes
+    ----------
+    intervals : Intervals
+    st : tuple of StMeasurement
+        One per lead in standard order; empty when nothing can be measured, see `reason`.
+    t_waves : tuple of TWave
+    qrs_shapes : tuple of QrsShape
+    reference : {"PQ", "TP"}
+    later_point : {"J+60", "J+80"}
+        The later ST point for this heart rate.
+    n_beats, n_beats_found : int
+        Beats in the median beat, and beats found.
+    reason : str
+        Why ST, T and amplitudes could not be measured; empty when they could.
+    beat : MedianBeat
+    """
+
+    intervals: Intervals
+    st: tuple[StMeasurement, ...]
+    t_waves: tuple[TWave, ...]
+    qrs_shapes: tuple[QrsShape, ...]
+    reference: Reference
+    later_point: Literal["J+60", "J+80"]
+    n_beats: int
+    n_beats_found: int
+    reason: str
+    beat: MedianBeat
+
+    def st_of(self, lead: str) -> StMeasurement | None:
+        """ST of one lead, or None when it could not be measured."""
+        return next((st for st in self.st if st.lead == lead), None)
+
+    @property
+    def heart_rate(self) -> Measured:
+        """Heart rate per minute."""
+        return self.intervals.heart_rate
+
+
+def _level(row: NDArray[np.float64], at: float, fs: float) -> float:
+    """Mean of a lead within `LEVEL_HALF_S` of a sample; NaN beyond the window."""
+    half = int(LEVEL_HALF_S * fs)
+    middle = round(at)
+    first, last = middle - half, middle + half + 1
+    return float(row[first:last].mean()) if first >= 0 and last <= len(row) else float("nan")
+
+
+def _pq_level(beat: NDArray[np.float64], qrs_onset: float, fs: float) -> NDArray[np.float64]:
+    stop = int(qrs_onset)
+    return np.asarray(np.median(beat[:, max(0, stop - max(1, round(PQ_S * fs))) : stop], axis=1))
+
+
+def _tp_minus_pq(recording: Recording, waves: Waves, used: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+    """Median over beats of the TP level before a beat minus its PQ level, shape (12,); None without quiet stretches."""
+    signal, fs = bridge_gaps(recording.signal), recording.fs
+    margin = round(TP_MARGIN_S * fs)
+    differences = []
+    for k in range(1, waves.n_beats):
+        first = waves.global_t_offset[k - 1] + margin
+        last = waves.global_p_onset[k] - margin
+        onset = waves.global_qrs_onset[k]
+        if used[k] and np.isfinite(first + last + onset) and last - first >= MIN_TP_S * fs:
+            quiet = np.median(signal[:, int(first) : int(last)], axis=1)
+            pq = np.median(signal[:, int(onset) - max(1, round(PQ_S * fs)) : int(onset)], axis=1)
+            differences.append(quiet - pq)
+    return np.median(differences, axis=0) if len(differences) >= 3 else None
+
+
+def measure(
+    recording: Recording,
+    waves: Waves,
+    *,
+    beat: MedianBeat | None = None,
+    reference: Reference = "PQ",
+    j_point: JPoint = "global",
+) -> Measurements:
+    """Measure intervals, ST, T and QRS amplitudes.
+
+    Parameters
+    ----------
+    recording : Recording
+        Unfiltered.
+    waves : Waves
+        Of the same recording.
+    beat : MedianBeat or None
+        When it is at hand already.
+    reference : {"PQ", "TP"}
+    j_point : {"global", "lead"}
+        One J for all leads (latest QRS offset), or each lead's own.
+    """
+    beat = median_beat(recording, waves) if beat is None else beat
+    intervals = measure_intervals(waves, beat)
+    rate = intervals.heart_rate.value
+    later = later_st_point(rate) if rate is not None else "J+80"
+    n_used, n_found = int(beat.windows.used.sum()), waves.n_beats
+
+    def nothing(reason: str) -> Measurements:
+        return Measurements(intervals, (), (), (), reference, later, n_used, n_found, reason, beat)
+
+    if beat.signal is None:
+        return nothing(beat.reason)
+    onset, j_global = beat.common["qrs_onset"], beat.common["qrs_offset"]
+    if not np.isfinite(onset + j_global) or onset < 1:
+        return nothing("QRS borders are unsure in more than half of the leads.")
+    if not np.isfinite(beat.signal[:, : int(j_global + 0.08 * recording.fs)]).all():
+        return nothing("The recording has gaps in every beat.")
+    level = _pq_level(beat.signal, onset, recording.fs)
+    if reference == "TP":
+        shift = _tp_minus_pq(recording, waves, beat.windows.used)
+        if shift is None:
+            return nothing("No quiet stretch of 80 ms between T and P was found in three beats; use the PQ reference.")
+        level = level + shift
+    st, t_waves, shapes = [], [], []
+    for row, lead in enumerate(STANDARD_LEADS):
+        trace = beat.signal[row] - level[row]
+        own = beat.landmarks["qrs_offset"][row]
+        j = own if j_point == "lead" and np.isfinite(own) else j_global
+        levels = [_level(trace, j + after * recording.fs, recording.fs) for after in (0.0, 0.06, 0.08)]
+        slope = (levels[2] - levels[0]) / 0.08
+        st.append(
+            StMeasurement(lead, *levels, slope, st_shape(slope), reference, float(level[row]), n_used)
+        )
+        shape = qrs_shape(lead, trace, onset, j_global, recording.fs)
+        shapes.append(shape)
+        t_on, t_off = beat.landmarks["t_onset"][row], beat.landmarks["t_offset"][row]
+        t_waves.append(t_wave(lead, trace, t_on, t_off, shape, recording.age))
+    return Measurements(
+        intervals, tuple(st), tuple(t_waves), tuple(shapes), reference, later, n_used, n_found, "", beat
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class IsoelectricLevels:
+    """One isoelectric level per lead, on the recording's own scale.
+
+    Attributes
+    ----------
+    mv : ndarray of shape (12,), float64
+    method : str
+        How it was found: "PQ" (median over beats of the level before QRS), or "median" of the whole lead.
+    n_beats : int
+        Beats it rests on.
+    """
+
+    mv: NDArray[np.float64]
+    method: Literal["PQ", "median"]
+    n_beats: int
+
+
+def isoelectric_levels(recording: Recording, waves: Waves | None) -> IsoelectricLevels:
+    """One isoelectric level per lead: median over beats of the PQ level, or the lead's median without beats.
+
+    Parameters
+    ----------
+    recording : Recording
+    waves : Waves or None
+        None when no beat was found.
+    """
+    levels = []
+    if waves is not None:
+        length = max(1, round(PQ_S * recording.fs))
+        for onset in waves.global_qrs_onset[np.isfinite(waves.global_qrs_onset)].astype(int):
+            stretch = recording.signal[:, max(0, onset - length) : onset]
+            if stretch.shape[1] and np.isfinite(stretch).all():
+                levels.append(np.median(stretch, axis=1))
+    if levels:
+        return IsoelectricLevels(np.median(levels, axis=0).astype(np.float64), "PQ", len(levels))
+    return IsoelectricLevels(np.nanmedian(recording.signal, axis=1).astype(np.float64), "median", 0)
