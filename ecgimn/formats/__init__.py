@@ -1,67 +1,107 @@
-"""Reads 12-lead ECG files: the format is picked by content, the leads by name, the unit from the file."""
+"""Reads 12-lead ECG files: the format is picked by content, the leads by name, the unit from the file.
+
+`read_recording` reads a file of one's own in this process. `read_upload` reads the bytes of a stranger in a child process
+with limits on time and memory. Both raise `MissingFactsError` for a table that does not say everything, and read it once
+`ReadingHints` do.
+"""
 
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.limits import MAX_FILE_BYTES, too_large
+from ecgimn.formats.detect import detect_format
+from ecgimn.formats.hints import MissingFactsError, Preview, ReadingHints
+from ecgimn.formats.limits import read_bounded
+from ecgimn.formats.reading import read_files
+from ecgimn.formats.sandbox import read_in_child, start_reader
 from ecgimn.formats.wfdb_record import read_wfdb
 from ecgimn.recording import Recording, Sex
 
-__all__ = ["read_recording", "read_upload", "read_wfdb"]
+__all__ = [
+    "MissingFactsError",
+    "Preview",
+    "ReadingHints",
+    "read_recording",
+    "read_upload",
+    "read_wfdb",
+    "start_reader",
+]
 
 
 def read_recording(
-    path: Path | str, *, age: int | None = None, sex: Sex | None = None, source: str = "file"
+    path: Path | str,
+    *,
+    age: int | None = None,
+    sex: Sex | None = None,
+    source: str = "file",
+    hints: ReadingHints | None = None,
 ) -> Recording:
-    """Read an ECG file; see `read_wfdb` for the errors.
+    """Read an ECG file.
 
     Parameters
     ----------
     path : path
-        A WFDB header, or its .dat file with the header beside it.
+        A WFDB header (or its .dat file with the header beside it), DICOM, SCP-ECG, EDF, ISHNE, GE MUSE, Philips or aECG
+        XML, CSV, NPY, NPZ, MAT, or a ZIP archive with one recording. The content decides, not the name.
     age : int, optional
-        Years; used for thresholds only.
+        Years; used for thresholds only. Outranks what the file states, as `sex` does.
     sex : {"male", "female"}, optional
-        Used for thresholds only.
     source : str, default="file"
         Where the recording comes from, as shown to the reader.
-    """
-    path = Path(path)
-    if path.suffix.lower() == ".dat":
-        path = path.with_suffix(".hea")
-    return read_wfdb(path, age=age, sex=sex, source=source)
-
-
-def read_upload(files: Mapping[str, bytes], *, age: int | None = None, sex: Sex | None = None) -> Recording:
-    """Read the files of one upload, keyed by name, and forget their names.
-
-    The bytes lie in a private folder that is removed before this returns. The recording gets a random name.
+    hints : ReadingHints, optional
+        Facts that the file does not state.
 
     Raises
     ------
+    MissingFactsError
+        The file is a table of numbers and more must be known; `.needed` says what.
     RecordingFormatError, LeadError, SignalError
-        As `read_recording`; also when there is no header among the files, or more than one.
+        The file cannot be read as a 12-lead ECG.
+
+    Examples
+    --------
+    >>> recording = read_recording("ecg.csv", hints=ReadingHints(fs=500, unit="uV"))  # doctest: +SKIP
     """
-    headers = [name for name in files if name.lower().endswith(".hea")]
-    if len(headers) != 1:
-        raise RecordingFormatError(
-            f"{len(headers)} WFDB headers are among the {len(files)} uploaded files. One .hea file and its .dat file are "
-            "needed. Choose both and upload again."
-        )
-    for data in files.values():
-        if len(data) > MAX_FILE_BYTES:
-            raise too_large("An uploaded file", len(data), MAX_FILE_BYTES)
-    with tempfile.TemporaryDirectory(prefix="ecgimn-") as folder:
-        for name, data in files.items():
-            plain = Path(name.replace("\\", "/")).name
-            if plain in ("", ".", ".."):
-                raise RecordingFormatError("An uploaded file has no name. A named file is needed. Rename and retry.")
-            (Path(folder) / plain).write_bytes(data)
-        recording = read_wfdb(Path(folder) / Path(headers[0].replace("\\", "/")).name, age=age, sex=sex, source="upload")
-    return replace(recording, record_name=f"case-{secrets.token_hex(3)}")
+    path = Path(path)
+    beside = path.with_suffix(".hea")
+    if path.suffix.lower() in (".dat", "") and not path.is_dir() and beside.is_file():
+        path = beside  # the samples of a WFDB record, or its record name
+    data = read_bounded(path)
+    if path.suffix.lower() == ".hea" or detect_format(data) == "WFDB":
+        return read_wfdb(path, age=age, sex=sex, source=source)
+    return read_files({path.name: data}, hints, age=age, sex=sex, source=source)
+
+
+def read_upload(
+    files: Mapping[str, bytes],
+    *,
+    age: int | None = None,
+    sex: Sex | None = None,
+    hints: ReadingHints | None = None,
+) -> Recording:
+    """Read the files of one upload in a child process with limits, and forget their names.
+
+    Parameters
+    ----------
+    files : mapping of str to bytes
+        What the visitor chose, by name: one file, a WFDB header with its .dat file, or a ZIP archive of either.
+    age, sex, hints
+        As in `read_recording`.
+
+    Returns
+    -------
+    Recording
+        With a random name ("case-3f9a1c") and the source "upload".
+
+    Raises
+    ------
+    MissingFactsError
+        The file is a table of numbers and more must be known; `.needed` says what.
+    RecordingFormatError, LeadError, SignalError
+        The files cannot be read as one 12-lead ECG, or reading them took too much time or memory.
+    """
+    recording = read_in_child(files, hints, age=age, sex=sex)
+    return replace(recording, record_name=f"case-{secrets.token_hex(3)}", source="upload")

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import RecordingFormatError
+from ecgimn.formats.assemble import Traces, assemble
 from ecgimn.formats.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES, read_bounded, shown
-from ecgimn.formats.units import check_amplitude, millivolt_factor
+from ecgimn.formats.units import millivolt_factor
 from ecgimn.formats.wfdb_header import FORMATS, WfdbHeader, parse_header
-from ecgimn.leads import order_leads
 from ecgimn.recording import Recording, Sex
 
 
@@ -85,19 +85,15 @@ def wfdb_recording(
         factor = millivolt_factor(line.unit or "mV")
         signal_mv[target] = (digital[row] - float(line.baseline)) * (factor / line.gain)
         signal_mv[target, digital[row] == FORMATS[line.storage][1]] = np.nan
-    ordered, derived = order_leads(signal_mv, [header.stored[row].name for row in rows])
-    check_amplitude(ordered)
     if unit_missing:
         notes.append("The header names no unit: millivolts, as the WFDB format defines.")
-    n_extra = len(header.signals) - len(rows)
-    if n_extra:
-        notes.append(f"{n_extra} extra signals left out.")
     if header.n_comments:
-        notes.append(f"{header.n_comments} header comments hidden.")
+        notes.append(f"{header.n_comments} header {'comment' if header.n_comments == 1 else 'comments'} hidden.")
     if header.has_date:
         notes.append("Date and time hidden.")
-    recording = Recording(ordered.astype(np.float32), header.fs, "unnamed", source, age, sex, derived, tuple(notes))
-    return replace(recording, record_name=f"case-{recording.digest[:6]}")
+    names = tuple(header.stored[row].name for row in rows)
+    traces = Traces(signal_mv, names, header.fs, notes=tuple(notes), n_left_out=len(header.signals) - len(rows))
+    return assemble(traces, age=age, sex=sex, source=source)
 
 
 def _digital_samples(header: WfdbHeader, data: bytes) -> NDArray[np.int64]:

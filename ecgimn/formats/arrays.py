@@ -1,0 +1,195 @@
+"""Arrays (NPY, NPZ, MAT version 5): sizes are checked against the bytes present, pickled objects are never loaded."""
+
+from __future__ import annotations
+
+import ast
+import io
+import math
+import re
+import struct
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgimn.errors import RecordingFormatError
+from ecgimn.formats.archive import unzip
+from ecgimn.formats.hints import MissingFactsError, Preview, ReadingHints, Table, evident_orientation
+from ecgimn.formats.limits import MAX_FILE_BYTES, MAX_SAMPLES, MAX_SIGNALS, shown
+
+_FS_NAMES = ("fs", "freq", "frequency", "sampling_frequency", "sampling_rate", "sample_rate")
+_UNIT_NAMES = ("unit", "units")
+_LEAD_NAMES = ("leads", "lead_names", "sig_name", "sig_names", "channels", "names")
+_NPY_HEADER = re.compile(rb"\x93NUMPY([\x01-\x03])\x00")
+_NPY_DESCR = re.compile(r"[<>|=]?([fiub]\d|U\d{1,3})")
+_MAT_HEADER_BYTES, _MAT_COMPRESSED = 128, 15
+
+
+def read_npy(data: bytes) -> Table:
+    """Read an NPY file's bytes; the array says nothing but its numbers."""
+    return _table(_npy_array(data), {})
+
+
+def read_npz(data: bytes, hints: ReadingHints) -> Table:
+    """Read an NPZ file's bytes: one ECG array, and `fs`, `units` and `leads` where arrays of these names hold them.
+
+    Raises
+    ------
+    MissingFactsError
+        Several arrays could be the ECG and `hints.variable` names none.
+    RecordingFormatError
+        The archive or an array in it is refused.
+    """
+    members = {name.removesuffix(".npy"): content for name, content in unzip(data).items()}
+    return _chosen({name: _npy_array(content) for name, content in members.items()}, hints)
+
+
+def read_mat(data: bytes, hints: ReadingHints) -> Table:
+    """Read a MAT file of version 5: numeric arrays and text only, unpacked sizes checked first.
+
+    Raises
+    ------
+    MissingFactsError
+        Several arrays could be the ECG and `hints.variable` names none.
+    RecordingFormatError
+        The file is of another version, damaged, or too large.
+    """
+    from scipy.io import loadmat, whosmat
+    from scipy.io.matlab import MatReadError
+
+    _check_mat_size(data)
+    try:
+        listed = [(name, shape, kind) for name, shape, kind in whosmat(io.BytesIO(data))]
+        numeric = ("double", "single", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "char")
+        wanted = [
+            name
+            for name, shape, kind in listed
+            if (kind in numeric or (kind == "cell" and name.lower() in _LEAD_NAMES))
+            and 0 < math.prod(shape) <= 2 * MAX_SIGNALS * MAX_SAMPLES
+        ]
+        loaded = loadmat(io.BytesIO(data), variable_names=wanted, squeeze_me=True, struct_as_record=True)
+    except (MatReadError, OSError, ValueError, LookupError, TypeError, NotImplementedError, MemoryError, ArithmeticError,
+            AttributeError, zlib.error, struct.error, RecursionError) as exc:  # fmt: skip
+        raise RecordingFormatError(
+            "The MAT file cannot be decoded. A MATLAB file of version 5 with plain arrays is needed. "
+            "Save it again with -v7 or -v6."
+        ) from exc
+    return _chosen({name: _plain(loaded[name]) for name in wanted if name in loaded}, hints)
+
+
+def _plain(value: Any) -> NDArray[Any]:
+    """Return a loaded value as an array of numbers or text."""
+    array = np.asarray(value)
+    if array.dtype == object:  # a cell array of names
+        array = np.array([str(cell)[:24] for cell in array.ravel()[: 2 * MAX_SIGNALS]])
+    return array
+
+
+def _check_mat_size(data: bytes) -> None:
+    """Walk the top-level elements and unpack each compressed one up to the limit, before scipy may."""
+    endian = {b"IM": "<", b"MI": ">"}.get(data[126:128], "<")
+    position, total = _MAT_HEADER_BYTES, 0
+    while position + 8 <= len(data):
+        kind, size = struct.unpack_from(f"{endian}II", data, position)
+        position += 8
+        if kind == _MAT_COMPRESSED:
+            unpacker = zlib.decompressobj()
+            try:
+                unpacked = unpacker.decompress(data[position : position + size], MAX_FILE_BYTES - total + 1)
+            except zlib.error as exc:
+                raise RecordingFormatError(
+                    "The MAT file is cut short or damaged. A complete file is needed. Save it again."
+                ) from exc
+            total += len(unpacked)
+        else:
+            total += size
+            size += -size % 8
+        if total > MAX_FILE_BYTES:
+            raise RecordingFormatError(
+                f"The MAT file unpacks to more than {MAX_FILE_BYTES:,} bytes. A single strip is needed. Save fewer samples."
+            )
+        position += size
+
+
+def _npy_array(data: bytes) -> NDArray[Any]:
+    """Return an array after comparing its header with the bytes present; objects and records are refused."""
+    magic = _NPY_HEADER.match(data)
+    if magic is None:
+        raise _bad_array("has no NPY header")
+    length_bytes = 2 if magic[1] == b"\x01" else 4
+    start = 8 + length_bytes
+    n_header = int.from_bytes(data[8:start], "little")
+    if n_header > 4096 or start + n_header > len(data):
+        raise _bad_array("is cut short")
+    try:
+        header = ast.literal_eval(data[start : start + n_header].decode("utf-8").strip())
+        descr, fortran, shape = header["descr"], header["fortran_order"], tuple(header["shape"])
+    except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError) as exc:
+        raise _bad_array("has a damaged header") from exc
+    if not isinstance(descr, str) or not _NPY_DESCR.fullmatch(descr):
+        raise _bad_array(f"holds {shown(descr)}")
+    if len(shape) > 3 or not all(type(size) is int and 0 <= size <= 1 << 40 for size in shape):
+        raise _bad_array(f"has the shape {shown(shape)}")
+    try:
+        dtype = np.dtype(descr)
+    except TypeError as exc:
+        raise _bad_array(f"holds {shown(descr)}") from exc
+    n_bytes = math.prod(shape) * dtype.itemsize
+    body = data[start + n_header :]
+    if n_bytes != len(body):
+        raise _bad_array(f"announces {n_bytes:,} bytes of numbers and has {len(body):,}")
+    array = np.frombuffer(body, dtype=dtype)
+    return array.reshape(shape, order="F" if fortran else "C")
+
+
+def _chosen(arrays: Mapping[str, NDArray[Any]], hints: ReadingHints) -> Table:
+    """Return the one array that can be an ECG, or the one the reader named."""
+    arrays = {name: array for name, array in arrays.items() if array.size}
+    signals = {name: array for name, array in arrays.items() if array.ndim in (2, 3) and array.dtype.kind in "fiu"}
+    signals = {name: array for name, array in signals.items() if array.size >= 100}
+    facts = {name.lower(): array for name, array in arrays.items() if name not in signals}
+    if hints.variable is not None:
+        if hints.variable not in signals:
+            raise RecordingFormatError(
+                f"The file has no array {shown(hints.variable)} of numbers in two dimensions. "
+                f"One of {', '.join(shown(name) for name in signals) or 'none'} is needed. Choose one of these."
+            )
+        return _table(signals[hints.variable], facts)
+    if not signals:
+        raise _bad_array("holds no two-dimensional array of samples")
+    if len(signals) > 1:
+        listed = tuple(f"{name[:40]} {array.shape}" for name, array in signals.items())
+        raise MissingFactsError(("variable",), Preview(0, 0, variables=listed))
+    return _table(next(iter(signals.values())), facts)
+
+
+def _table(array: NDArray[Any], facts: Mapping[str, NDArray[Any]]) -> Table:
+    """Return an array as a table with the facts that arrays beside it state."""
+    if array.ndim == 3 and 1 in array.shape:
+        array = array.reshape([size for size in array.shape if size != 1] or [1])
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or max(array.shape) > MAX_SAMPLES or min(array.shape) < 1:
+        raise _bad_array(f"has the shape {shown(array.shape)}")
+    if min(array.shape) > 2 * MAX_SIGNALS:
+        raise _bad_array(f"has the shape {shown(array.shape)} with more than {2 * MAX_SIGNALS} signals")
+    fs_values = [facts[name] for name in _FS_NAMES if name in facts and facts[name].dtype.kind in "fiu"]
+    fs = float(fs_values[0].ravel()[0]) if fs_values else None
+    leads = [facts[name] for name in _LEAD_NAMES if name in facts and facts[name].dtype.kind == "U"]
+    units = [facts[name] for name in _UNIT_NAMES if name in facts and facts[name].dtype.kind == "U"]
+    names = tuple(str(name).strip() for name in leads[0].ravel()[: 2 * MAX_SIGNALS]) if leads else ()
+    unit_names = tuple(str(unit).strip() for unit in units[0].ravel()[: 2 * MAX_SIGNALS]) if units else ()
+    orientation = evident_orientation(array.shape)
+    n_signals = array.shape[0] if orientation == "leads in rows" else array.shape[1]
+    if len(unit_names) == 1:
+        unit_names *= n_signals
+    names = names if len(names) == n_signals else ()
+    unit_names = unit_names if len(unit_names) == n_signals else ()
+    return Table(np.asarray(array, dtype=np.float64), orientation, names, unit_names, fs)
+
+
+def _bad_array(found: str) -> RecordingFormatError:
+    return RecordingFormatError(
+        f"The array file {found}. A whole array of plain numbers with two axes, leads and time, is needed. "
+        "Save the ECG as such an array."
+    )

@@ -1,0 +1,87 @@
+"""From the rows a parser found to a `Recording`: leads by name, plausible millivolts, no name from the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgimn.errors import SignalError
+from ecgimn.formats.limits import MAX_SIGNALS, check_length
+from ecgimn.formats.units import check_amplitude
+from ecgimn.leads import canonical_lead_name, order_leads
+from ecgimn.recording import MAX_FS, MIN_FS, Recording, Sex
+
+
+@dataclass(frozen=True, eq=False)
+class Traces:
+    """What a parser found in a file, before its rows are ordered.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_rows, n_samples), float64
+        Millivolts, NaN for gaps, one row per entry of `names`.
+    names : tuple of str
+        Lead names as the file spells them; other signals may be among them.
+    fs : float
+        Hz.
+    age, sex
+        As the file states them; what the reader enters outranks them.
+    notes : tuple of str
+        What the reader must know about how the file was read.
+    n_left_out : int
+        Signals of the file that are not among the rows.
+    """
+
+    rows: NDArray[np.float64]
+    names: tuple[str, ...]
+    fs: float
+    age: int | None = None
+    sex: Sex | None = None
+    notes: tuple[str, ...] = ()
+    n_left_out: int = 0
+
+
+def assemble(traces: Traces, *, age: int | None = None, sex: Sex | None = None, source: str = "file") -> Recording:
+    """Return the recording, named "case-" and six digits of its digest: a file's name may identify a patient.
+
+    Raises
+    ------
+    LeadError
+        A standard lead is missing or doubled.
+    SignalError
+        The rate, the length or the amplitude is not that of a clinical ECG.
+    """
+    if not MIN_FS <= traces.fs <= MAX_FS:  # also for NaN
+        raise SignalError(
+            f"The sampling frequency is {traces.fs:g} Hz. {MIN_FS:g} to {MAX_FS:g} Hz is needed. "
+            "Export the recording at its original rate."
+        )
+    check_length(traces.fs, traces.rows.shape[1])
+    ordered, derived = order_leads(traces.rows, traces.names)
+    check_amplitude(ordered)
+    notes = list(traces.notes)
+    n_extra = traces.n_left_out + sum(canonical_lead_name(name) is None for name in traces.names)
+    if n_extra:
+        notes.insert(0, f"{n_extra} extra {'signal' if n_extra == 1 else 'signals'} left out.")
+    with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which Recording refuses
+        signal = ordered.astype(np.float32)
+    recording = Recording(
+        signal,
+        traces.fs,
+        source=source,
+        age=traces.age if age is None else age,
+        sex=traces.sex if sex is None else sex,
+        derived_leads=derived,
+        notes=tuple(notes),
+    )
+    return replace(recording, record_name=f"case-{recording.digest[:6]}")
+
+
+def check_signal_count(found: int, what: str) -> None:
+    """Refuse a file with more signals than any 12-lead recorder writes."""
+    if not 1 <= found <= 2 * MAX_SIGNALS:
+        raise SignalError(
+            f"{what} holds {found:,} signals. 1 to {2 * MAX_SIGNALS} are read. Export the 12 standard leads only."
+        )

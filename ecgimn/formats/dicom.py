@@ -1,0 +1,70 @@
+"""DICOM waveform objects (PS3.3 A.34): only ECG objects, only plain transfer syntaxes, never the patient module."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import Any
+
+from ecgimn.errors import RecordingFormatError
+from ecgimn.formats.assemble import Traces
+from ecgimn.formats.kit import damaged, read_with_ecgdatakit
+from ecgimn.formats.limits import shown
+
+_FORMAT = "DICOM"
+_PREAMBLE_BYTES, _META_GROUP = 132, 2
+_PLAIN_TRANSFER_SYNTAXES = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+_ECG_OBJECTS = {
+    "1.2.840.10008.5.1.4.1.1.9.1.1": "12-lead ECG",
+    "1.2.840.10008.5.1.4.1.1.9.1.2": "general ECG",
+    "1.2.840.10008.5.1.4.1.1.9.1.3": "ambulatory ECG",
+    "1.2.840.10008.5.1.4.1.1.9.1.4": "general 32-bit ECG",
+}
+
+
+def read_dicom(data: bytes) -> Traces:
+    """Read the bytes of a DICOM file.
+
+    Raises
+    ------
+    RecordingFormatError
+        The object is no ECG waveform, is compressed, or is damaged.
+    LeadError, SignalError
+        A standard lead is missing, or one has no voltage unit.
+    """
+    meta = _file_meta(data)
+    syntax = str(meta.get("TransferSyntaxUID", ""))
+    if syntax not in _PLAIN_TRANSFER_SYNTAXES:
+        raise RecordingFormatError(
+            f"The DICOM file has the transfer syntax {shown(syntax)}. An uncompressed one is needed (explicit or implicit "
+            "little endian). Export the waveform uncompressed."
+        )
+    sop_class = str(meta.get("MediaStorageSOPClassUID", ""))
+    if sop_class not in _ECG_OBJECTS:
+        raise RecordingFormatError(
+            f"The DICOM file is an object of the class {shown(sop_class, 40)}. An ECG waveform object is needed. "
+            "Export the 12-lead ECG itself, not an image or a report of it."
+        )
+    return read_with_ecgdatakit(data, "DICOMWaveformParser", _FORMAT, exact_fs=_exact_fs)
+
+
+def _file_meta(data: bytes) -> Any:
+    """Return the file meta information, which is never compressed."""
+    from pydicom.filereader import read_dataset
+
+    try:
+        return read_dataset(
+            io.BytesIO(data[_PREAMBLE_BYTES:]), False, True, stop_when=lambda tag, vr, length: tag.group != _META_GROUP
+        )
+    except (ValueError, LookupError, OSError, TypeError, AttributeError, NotImplementedError, struct.error) as exc:
+        raise damaged(_FORMAT) from exc
+
+
+def _exact_fs(record: Any) -> float | None:
+    """Return the group's sampling frequency, which ecgdatakit rounds for its leads."""
+    lead = record.leads[0]
+    for group in record.raw_metadata.get("multiplex_groups", ()):
+        fs = float(group["sampling_frequency"])
+        if group["samples"] == len(lead.samples) and round(fs) == lead.sampling_rate:
+            return fs
+    return None

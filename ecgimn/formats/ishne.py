@@ -1,0 +1,41 @@
+"""ISHNE Holter files (Badilini 1998, ANE 3:263): read when they hold twelve leads and are no longer than a strip."""
+
+from __future__ import annotations
+
+import struct
+
+from ecgimn.errors import RecordingFormatError
+from ecgimn.formats.assemble import Traces
+from ecgimn.formats.kit import damaged, read_with_ecgdatakit
+from ecgimn.formats.limits import check_length
+
+_FORMAT = "ISHNE"
+_FIXED_HEADER_BYTES = 522
+_LEAD_FAULT = -32768.0  # the step that marks a lead fault
+
+
+def read_ishne(data: bytes) -> Traces:
+    """Read the bytes of an ISHNE file.
+
+    Raises
+    ------
+    RecordingFormatError
+        The file is longer than a strip, cut short or damaged.
+    LeadError, SignalError
+        A standard lead is missing, or one has no amplitude resolution.
+    """
+    if len(data) <= _FIXED_HEADER_BYTES:
+        raise damaged(_FORMAT)
+    (variable_bytes,) = struct.unpack_from("<i", data, 10)
+    (n_leads,) = struct.unpack_from("<h", data, 156)
+    (fs,) = struct.unpack_from("<h", data, 272)
+    n_data_bytes = len(data) - _FIXED_HEADER_BYTES - variable_bytes
+    if variable_bytes < 0 or n_data_bytes <= 0 or not 1 <= n_leads <= 12 or fs <= 0:
+        raise damaged(_FORMAT)
+    if n_data_bytes % (2 * n_leads):
+        raise RecordingFormatError(
+            f"The ISHNE file has {n_data_bytes:,} bytes of samples, which {n_leads} leads do not fill evenly. "
+            "A whole file is needed. Copy or upload it again."
+        )
+    check_length(fs, n_data_bytes // (2 * n_leads))
+    return read_with_ecgdatakit(data, "ISHNEHolterParser", _FORMAT, gap_step=_LEAD_FAULT)

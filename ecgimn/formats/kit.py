@@ -1,0 +1,185 @@
+"""The bridge to ecgdatakit: runs one of its parsers on bytes that passed a guard and takes over samples, not patients.
+
+ecgdatakit reads leniently: it shortens a truncated file, rounds the sampling frequency and renames a doubled lead. What
+it warns about is an error or a note here, never silence. Identifying fields are counted and left behind.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgimn.errors import LeadError, RecordingFormatError, SignalError
+from ecgimn.formats.assemble import Traces, check_signal_count
+from ecgimn.formats.limits import shown
+from ecgimn.formats.units import millivolt_factor
+from ecgimn.leads import canonical_lead_name
+from ecgimn.recording import Sex
+
+_DOUBLED = re.compile(r"(.+)_\d+")  # how ecgdatakit renames the second lead of one name
+_LOSSY_WARNINGS = ("truncated", "gaps between data records", "rhythm series found", "sequence sets in the rhythm")
+_PATIENT_FIELDS = (
+    "patient_id", "first_name", "last_name", "birth_date", "race", "weight", "height", "medications", "clinical_history",
+)  # fmt: skip
+_RECORDING_FIELDS = ("date", "end_date", "technician", "referring_physician", "room", "location")
+_DEVICE_FIELDS = ("name", "serial_number", "institution", "department")
+
+
+def read_with_ecgdatakit(
+    data: bytes,
+    parser: str,
+    format_name: str,
+    *,
+    exact_fs: Callable[[Any], float | None] = lambda record: None,
+    gap_step: float | None = None,
+    inverted: bool = False,
+) -> Traces:
+    """Parse a file's bytes.
+
+    Parameters
+    ----------
+    data : bytes
+        A file that passed its format's guard.
+    parser : str
+        Name of the ecgdatakit parser that must recognise the file.
+    format_name : str
+        As the reader knows it: "SCP-ECG".
+    exact_fs : callable, optional
+        Takes ecgdatakit's record and returns the sampling frequency in Hz before rounding, or None.
+    gap_step : float, optional
+        The stored step that marks a gap.
+    inverted : bool, default=False
+        Whether a negative scale is legal in this format (EDF).
+
+    Raises
+    ------
+    RecordingFormatError
+        The file does not parse, or loses samples when it does.
+    SignalError
+        A lead has no voltage unit or no scale.
+    """
+    record, remarks = _parse(data, parser, format_name)
+    leads = [lead for lead in record.leads if canonical_lead_name(_undoubled(lead.label)) is not None]
+    check_signal_count(len(record.leads), f"The {format_name} file")
+    n_left_out = len(record.leads) - len(leads)
+    if not leads:
+        raise LeadError(
+            f"None of the {n_left_out} signals of the {format_name} file carries the name of a standard lead. I, II, V1 to "
+            "V6 at least are needed. Name the leads and export again."
+        )
+    starts = {lead.annotations.get("start_sample", "1") for lead in leads}
+    lengths = {len(lead.samples) for lead in leads}
+    rates = {lead.sampling_rate for lead in leads}
+    if len(lengths) > 1 or len(rates) > 1 or len(starts) > 1:
+        raise RecordingFormatError(
+            f"The leads of this {format_name} file differ in start, length or rate. Twelve leads recorded at the same time "
+            "are needed. Export a simultaneous 12-lead strip."
+        )
+    rows = np.array([_millivolts(lead, format_name, gap_step, inverted) for lead in leads])
+    names = tuple(_undoubled(lead.label) for lead in leads)
+    fs = exact_fs(record) or float(rates.pop())
+    notes = (*remarks, *_hidden(record))
+    return Traces(rows, names, fs, _age(record.patient.age), _sex(record.patient.sex), notes, n_left_out)
+
+
+def _parse(data: bytes, parser: str, format_name: str) -> tuple[Any, list[str]]:
+    """Return ecgdatakit's record with raw steps, and what its warnings mean for the reader."""
+    from ecgdatakit import ChecksumWarning, ECGDataKitError, FileParser
+
+    parser_errors = (ECGDataKitError, OSError, ValueError, ArithmeticError, LookupError, MemoryError, RecursionError)
+    with tempfile.TemporaryDirectory(prefix="ecgimn-") as folder, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        path = Path(folder) / "recording"  # a name of our own: no parser may decide by the file's name
+        path.write_bytes(data)
+        try:
+            record = FileParser.parse(path, auto_scale=False)
+        except parser_errors as exc:
+            raise damaged(format_name) from exc
+    if record.file_format.parser != parser:
+        raise damaged(format_name)
+    remarks = []
+    for warning in caught:
+        text = str(warning.message)
+        if any(word in text for word in _LOSSY_WARNINGS):
+            raise RecordingFormatError(
+                f"The {format_name} file is cut short or has gaps between its parts. One unbroken recording is needed. "
+                "Copy or export the whole file again."
+            )
+        if issubclass(warning.category, ChecksumWarning):
+            remarks.append("A checksum in the file does not fit its content: compare the trace with the original.")
+        elif "multiplex group" in text or "waveform ignored" in text:
+            remarks.append("Further waveforms in the file left out.")
+        elif "not closed by the recorder" in text or "number of data records is -1" in text:
+            remarks.append("The recorder did not close the file: all complete parts of it are read.")
+        elif "not applied" in text:
+            remarks.append("The file states a baseline per lead that its format does not define: not applied.")
+    return record, list(dict.fromkeys(remarks))
+
+
+def damaged(format_name: str) -> RecordingFormatError:
+    """Return the error for a file that is of this format but does not parse."""
+    return RecordingFormatError(
+        f"The {format_name} file cannot be decoded: it is damaged or of a variant that is not read. "
+        "A complete 12-lead export is needed. Export the recording again, or as DICOM or WFDB."
+    )
+
+
+def _millivolts(lead: Any, format_name: str, gap_step: float | None, inverted: bool) -> NDArray[np.float64]:
+    """Return one lead in mV from its stored steps, scale, offset and unit."""
+    unit = lead.resolution_unit if lead.is_raw else lead.units
+    scale, offset = (float(lead.resolution), float(lead.offset)) if lead.is_raw else (1.0, 0.0)
+    if not unit:
+        raise SignalError(
+            f"Lead {shown(lead.label)} of the {format_name} file has no scale in volts. Steps without a unit cannot be "
+            "shown in millivolts. Export the recording with its amplitude unit."
+        )
+    if not (np.isfinite(scale) and np.isfinite(offset) and (scale > 0 or (inverted and scale < 0))):
+        raise SignalError(
+            f"Lead {shown(lead.label)} of the {format_name} file has the scale {scale:g} {shown(unit)} per step. "
+            "A positive number is needed. Export the recording again."
+        )
+    samples = np.asarray(lead.samples, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # huge values fail the amplitude check
+        signal_mv = (samples * scale + offset) * millivolt_factor(unit)
+    if gap_step is not None:
+        signal_mv[samples == gap_step] = np.nan
+    return signal_mv  # type: ignore[no-any-return]
+
+
+def _undoubled(label: str) -> str:
+    """Return the name a doubled lead had in the file, so that it is refused as doubled."""
+    match = _DOUBLED.fullmatch(label)
+    return match[1] if match and canonical_lead_name(match[1]) else label
+
+
+def _hidden(record: Any) -> list[str]:
+    """Count what is left behind: identifying fields, and the device's own statements and measurements."""
+    parts = (
+        (record.patient, _PATIENT_FIELDS),
+        (record.recording, _RECORDING_FIELDS),
+        (record.recording.device, _DEVICE_FIELDS),
+    )
+    n_fields = sum(bool(getattr(part, name)) for part, names in parts for name in names)
+    n_statements = len(record.interpretation.statements) + len(record.annotations)
+    notes = []
+    if n_fields:
+        notes.append(f"{n_fields} identifying fields hidden.")
+    if n_statements:
+        notes.append(f"{n_statements} statements and remarks of the device hidden.")
+    return notes
+
+
+def _age(years: int | None) -> int | None:
+    return years if years is not None and 0 <= years <= 150 else None
+
+
+def _sex(letter: str) -> Sex | None:
+    sexes: dict[str, Sex] = {"M": "male", "F": "female"}
+    return sexes.get(letter)

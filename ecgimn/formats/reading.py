@@ -1,0 +1,154 @@
+"""From the bytes of one or more files to a recording: finds the format and hands over to its reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from ecgimn.errors import RecordingFormatError
+from ecgimn.formats.archive import unzip
+from ecgimn.formats.arrays import read_mat, read_npy, read_npz
+from ecgimn.formats.assemble import Traces, assemble
+from ecgimn.formats.csv_table import read_csv
+from ecgimn.formats.detect import Format, detect_format
+from ecgimn.formats.dicom import read_dicom
+from ecgimn.formats.edf import read_edf
+from ecgimn.formats.hints import ReadingHints, traces_from_table
+from ecgimn.formats.ishne import read_ishne
+from ecgimn.formats.limits import MAX_FILE_BYTES, too_large
+from ecgimn.formats.scp import read_scp
+from ecgimn.formats.wfdb_header import parse_header
+from ecgimn.formats.wfdb_record import wfdb_recording
+from ecgimn.formats.xml_ecg import read_xml
+from ecgimn.recording import Recording, Sex
+
+_MAX_FILES = 32
+
+_PARSERS: dict[Format, Callable[[bytes], Traces]] = {
+    "DICOM": read_dicom,
+    "SCP-ECG": read_scp,
+    "EDF": read_edf,
+    "ISHNE": read_ishne,
+    "XML": read_xml,
+}
+
+
+def read_files(
+    files: Mapping[str, bytes],
+    hints: ReadingHints | None = None,
+    *,
+    age: int | None = None,
+    sex: Sex | None = None,
+    source: str = "file",
+) -> Recording:
+    """Read one recording from the bytes of its files.
+
+    Parameters
+    ----------
+    files : mapping of str to bytes
+        File names and contents: one file, a WFDB header with its .dat file, or a ZIP archive of either. Names serve only
+        to find the .dat file that a header names.
+    hints : ReadingHints, optional
+        Facts that the file does not state.
+    age, sex
+        As the reader enters them; they outrank what a file states.
+    source : str, default="file"
+
+    Raises
+    ------
+    MissingFactsError
+        The file is a table of numbers and more must be known.
+    RecordingFormatError, LeadError, SignalError
+        The files cannot be read as one 12-lead ECG.
+    """
+    plain = _plain_names(files)
+    formats = {name: _format_or_none(data, n_files=len(plain)) for name, data in plain.items()}
+    archives = [name for name, kind in formats.items() if kind == "ZIP"]
+    if len(plain) == 1 and archives:
+        plain = _plain_names(unzip(plain[archives[0]]))
+        formats = {name: _format_or_none(data, n_files=len(plain)) for name, data in plain.items()}
+        archives = [name for name, kind in formats.items() if kind == "ZIP"]
+    if archives:
+        raise RecordingFormatError(
+            "A ZIP archive lies among other files or inside another archive. One recording is needed. "
+            "Unpack it and choose the files of one recording."
+        )
+    headers = [name for name, kind in formats.items() if kind == "WFDB"]
+    if not headers:
+        headers = [name for name in plain if name.lower().endswith(".hea")]  # damaged, and its reader says how
+    if headers:
+        return _wfdb(plain, headers, age=age, sex=sex, source=source)
+    known = [name for name, kind in formats.items() if kind is not None]
+    if len(known) != 1:
+        raise RecordingFormatError(
+            f"{len(plain)} files are given and {len(known)} of them look like an ECG. One recording is needed: one file, "
+            "or a WFDB header with its .dat file. Choose these and try again."
+        )
+    return _single(plain[known[0]], formats[known[0]], hints or ReadingHints(), age=age, sex=sex, source=source)
+
+
+def _single(
+    data: bytes, kind: Format | None, hints: ReadingHints, *, age: int | None, sex: Sex | None, source: str
+) -> Recording:
+    """Read a file that is a recording by itself."""
+    if kind in _PARSERS:
+        traces = _PARSERS[kind](data)
+    elif kind == "NPY":
+        traces = traces_from_table(read_npy(data), hints)
+    elif kind == "NPZ":
+        traces = traces_from_table(read_npz(data, hints), hints)
+    elif kind == "MAT":
+        traces = traces_from_table(read_mat(data, hints), hints)
+    else:
+        traces = traces_from_table(read_csv(data), hints)
+    return assemble(traces, age=age, sex=sex, source=source)
+
+
+def _wfdb(
+    files: Mapping[str, bytes], headers: list[str], *, age: int | None, sex: Sex | None, source: str
+) -> Recording:
+    """Read a WFDB record whose header and .dat file are both among the files."""
+    if len(headers) > 1:
+        raise RecordingFormatError(
+            f"{len(headers)} WFDB headers are among the files. One recording is needed. Choose one .hea file and its .dat."
+        )
+    header = parse_header(files[headers[0]])
+    data = files.get(header.data_file)
+    if data is None:
+        raise RecordingFormatError(
+            "The .dat file that the WFDB header names is not among the files. Header and .dat file are needed together. "
+            "Choose both and try again."
+        )
+    recording = wfdb_recording(header, data, age=age, sex=sex, source=source)
+    if PurePosixPath(headers[0]).stem != header.record_name:
+        note = "The record's name in the header differs from the header's file name."
+        recording = replace(recording, notes=(*recording.notes, note))
+    return recording
+
+
+def _plain_names(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files by the last part of their names, after checking number and sizes."""
+    if not 1 <= len(files) <= _MAX_FILES:
+        raise RecordingFormatError(
+            f"{len(files)} files are given. 1 to {_MAX_FILES} are read at once. Choose the files of one recording."
+        )
+    total = sum(len(data) for data in files.values())
+    if total > MAX_FILE_BYTES:
+        raise too_large("The recording", total, MAX_FILE_BYTES)
+    plain = {PurePosixPath(name.replace("\\", "/")).name: data for name, data in files.items()}
+    if len(plain) != len(files):
+        raise RecordingFormatError("Two files have the same name. Each name is needed once. Choose one recording.")
+    if not any(plain.values()):
+        raise RecordingFormatError("The file is empty (0 bytes). A file with samples is needed. Export it again.")
+    return plain
+
+
+def _format_or_none(data: bytes, *, n_files: int) -> Format | None:
+    """Return the format; among several files, one of no known format (a .dat file, say) is None and no error."""
+    try:
+        return detect_format(data)
+    except RecordingFormatError:
+        if n_files == 1:
+            raise
+        return None

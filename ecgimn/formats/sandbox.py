@@ -1,0 +1,215 @@
+"""Reads uploads in a child process with limits on time and memory, so that no file can harm the app.
+
+One child per app (`ecgimn.formats.worker`), shared by all visitors and used by one at a time; it forks for every upload. It
+is started by `start_reader` or by the first upload, and again whenever it is gone.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+
+import ecgimn.formats.worker as worker
+from ecgimn.errors import LeadError, RecordingError, RecordingFormatError, SignalError
+from ecgimn.formats.hints import MissingFactsError, Preview, ReadingHints
+from ecgimn.formats.limits import MAX_FILE_BYTES, too_large
+from ecgimn.recording import Recording, Sex
+
+_START_LIMIT_S = 60.0  # loading the libraries takes about 2 s, much longer on a busy machine
+_GRACE_S = 3.0  # beyond the child's own limit, for sending and starting
+_ERRORS: dict[str, type[RecordingError]] = {
+    error.__name__: error for error in (RecordingError, RecordingFormatError, LeadError, SignalError)
+}
+_CODE = "import sys; sys.path[:0] = [sys.argv[1]]; from ecgimn.formats.worker import main; main()"
+
+
+class _Child:
+    """The running child process and its private folder."""
+
+    def __init__(self) -> None:
+        self.folder = tempfile.mkdtemp(prefix="ecgimn-reader-")
+        root = str(Path(worker.__file__).resolve().parents[2])
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        environment = {"TMPDIR": self.folder, "HOME": self.folder, "MPLCONFIGDIR": self.folder, **threads}
+        for name in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT"):
+            if name in os.environ:
+                environment[name] = os.environ[name]
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _CODE, root],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # a traceback may quote a file
+            cwd=self.folder,
+            env=environment,
+            start_new_session=True,
+        )
+        self.jobs = cast(BinaryIO, self.process.stdin)
+        self.answers = cast(BinaryIO, self.process.stdout)
+
+    def receive(self, limit_s: float) -> tuple[dict[str, Any], bytes] | None:
+        """Return the child's next message, or None when none comes in time."""
+        stream = _Timed(self.answers, time.monotonic() + limit_s)
+        try:
+            return worker.read_message(cast(BinaryIO, stream))
+        except (TimeoutError, OSError, ValueError):
+            return None
+
+    def stop(self) -> None:
+        """End the child and whatever it forked, and remove its folder."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.process.pid, 9)
+            else:
+                self.process.kill()
+        self.process.wait()
+        with contextlib.suppress(OSError):
+            self.jobs.close()
+        self.answers.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _Timed:
+    """Reads a pipe up to a deadline."""
+
+    def __init__(self, stream: BinaryIO, deadline: float) -> None:
+        self._descriptor = stream.fileno()
+        self._deadline = deadline
+
+    def read(self, n_bytes: int) -> bytes:
+        parts, missing = [], n_bytes
+        while missing:
+            left = self._deadline - time.monotonic()
+            if left <= 0 or not select.select([self._descriptor], [], [], left)[0]:
+                raise TimeoutError
+            part = os.read(self._descriptor, min(missing, 1 << 20))
+            if not part:
+                break
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
+
+
+_lock = threading.Lock()
+_child: _Child | None = None
+
+
+def start_reader() -> None:
+    """Start the child before the first upload needs it; returns at once. Call it when the app starts."""
+    threading.Thread(target=_start_quietly, name="ecgimn-reader-start", daemon=True).start()
+
+
+def read_in_child(
+    files: Mapping[str, bytes],
+    hints: ReadingHints | None = None,
+    *,
+    age: int | None = None,
+    sex: Sex | None = None,
+) -> Recording:
+    """Read one recording in the child process; see `ecgimn.formats.reading.read_files`.
+
+    Raises
+    ------
+    MissingFactsError, RecordingFormatError, LeadError, SignalError
+        As the reader in the child raises them; also when the limits on time or memory are reached.
+    """
+    total = sum(len(data) for data in files.values())
+    if total > MAX_FILE_BYTES:
+        raise too_large("The upload", total, MAX_FILE_BYTES)
+    job = {
+        "files": [(name, len(data)) for name, data in files.items()],
+        "hints": asdict(hints) if hints else None,
+        "age": age,
+        "sex": sex,
+    }
+    with _lock:
+        message = _ask(job, b"".join(files.values()))
+    return _recording(*message)
+
+
+def stop_reader() -> None:
+    """End the child process, if one runs."""
+    global _child
+    with _lock:
+        if _child is not None:
+            _child.stop()
+            _child = None
+
+
+atexit.register(stop_reader)
+
+
+def _start_quietly() -> None:
+    with _lock, contextlib.suppress(RecordingFormatError):
+        _running()
+
+
+def _running() -> _Child:
+    """Return the child, starting it when there is none or it is gone. Needs `_lock`."""
+    global _child
+    if _child is not None and _child.process.poll() is None:
+        return _child
+    if _child is not None:
+        _child.stop()
+    _child = _Child()
+    if _child.receive(_START_LIMIT_S) is None:
+        _child.stop()
+        _child = None
+        raise RecordingFormatError(
+            "The process that reads uploads did not start. It is needed to open files from outside safely. "
+            "Try again, or restart the app."
+        )
+    return _child
+
+
+def _ask(job: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    """Send a job and return the answer; end the child and say so when it gives none. Needs `_lock`."""
+    global _child
+    child = _running()
+    message = None
+    with contextlib.suppress(OSError):
+        worker.write_message(child.jobs, job, body)
+        message = child.receive(worker.WALL_LIMIT_S + _GRACE_S)
+    if message is None:
+        text = worker.TIME_MESSAGE if child.process.poll() is None else worker.CRASH_MESSAGE
+        message = {"error": "RecordingFormatError", "message": text}, b""
+        child.stop()
+        _child = None
+    return message
+
+
+def _recording(header: Mapping[str, Any], body: bytes) -> Recording:
+    """Turn the child's answer into a recording, or raise its error."""
+    if header.get("error") == "MissingFactsError":
+        preview = {
+            key: tuple(tuple(item) if isinstance(item, list) else item for item in value)
+            if isinstance(value, list)
+            else value
+            for key, value in header["preview"].items()
+        }
+        raise MissingFactsError(tuple(header["needed"]), Preview(**preview))
+    if "error" in header:
+        raise _ERRORS.get(header["error"], RecordingFormatError)(header["message"])
+    signal = np.frombuffer(body, dtype=np.float32).reshape(12, header["n_samples"])
+    return Recording(
+        signal,
+        header["fs"],
+        source="upload",
+        age=header["age"],
+        sex=header["sex"],
+        derived_leads=tuple(header["derived_leads"]),
+        notes=tuple(header["notes"]),
+    )

@@ -1,0 +1,218 @@
+"""The child process in which uploads are read: started once, it forks for every upload and limits what the fork may do.
+
+It takes jobs on standard input and answers on standard output, each message a JSON object and raw bytes (no pickles in
+either direction). A fork begins with all libraries loaded, so a job costs milliseconds; it cannot write outside its private
+folder, open a connection or start a program (a Python audit hook refuses, and it cannot be removed), and it ends after one
+job, so nothing of one visitor's upload is left for the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import sys
+import tempfile
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from ecgimn.errors import RecordingError
+from ecgimn.formats.hints import MissingFactsError, ReadingHints
+from ecgimn.formats.reading import read_files
+from ecgimn.recording import Recording
+
+WALL_LIMIT_S = 5
+CPU_LIMIT_S = 5
+MEMORY_LIMIT_BYTES = 400_000_000  # on top of what the loaded libraries map
+FILE_LIMIT_BYTES = 50_000_000
+
+MEMORY_MESSAGE = (
+    "Reading the file took more memory than an ECG needs, so it was stopped. A strip of 10 s to 10 min is needed. "
+    "Export a shorter strip."
+)
+TIME_MESSAGE = (
+    f"Reading the file took longer than {WALL_LIMIT_S} s, so it was stopped. A strip of 10 s to 10 min is needed. "
+    "Export a shorter strip."
+)
+CRASH_MESSAGE = (
+    "The file made its reader stop, so it is damaged or hostile. A complete 12-lead export is needed. "
+    "Export the recording again."
+)
+
+_LENGTHS = struct.Struct("<QQ")
+_MAX_MESSAGE_BYTES = 100_000_000
+_FORBIDDEN_EVENTS = (
+    "socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.exec",
+    "os.posix_spawn", "os.fork", "os.forkpty", "os.chmod", "os.chown", "os.kill", "os.putenv", "ctypes.dlopen",
+)  # fmt: skip
+_PATH_EVENTS = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "shutil.rmtree")
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+class _ForbiddenError(RuntimeError):
+    """A parser tried what reading a file never needs."""
+
+
+def write_message(stream: BinaryIO, header: Mapping[str, Any], body: bytes = b"") -> None:
+    """Write one message: both lengths, the JSON header, the body."""
+    encoded = json.dumps(header).encode()
+    stream.write(_LENGTHS.pack(len(encoded), len(body)) + encoded + body)
+    stream.flush()
+
+
+def read_message(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+    """Read one message; None at the end of the stream, or when it is cut short or too long."""
+    prefix = stream.read(_LENGTHS.size)
+    if len(prefix) < _LENGTHS.size:
+        return None
+    n_header, n_body = _LENGTHS.unpack(prefix)
+    if n_header + n_body > _MAX_MESSAGE_BYTES:
+        return None
+    header, body = stream.read(n_header), stream.read(n_body)
+    if len(header) < n_header or len(body) < n_body:
+        return None
+    return json.loads(header), body
+
+
+def answer(header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    """Read one job's files; return the recording as a message, or the error that its reader raised."""
+    files, position = {}, 0
+    for name, size in header["files"]:
+        files[name] = body[position : position + size]
+        position += size
+    hints = header.get("hints") or {}
+    if hints.get("leads") is not None:
+        hints["leads"] = tuple(hints["leads"])
+    try:
+        recording = read_files(files, ReadingHints(**hints), age=header.get("age"), sex=header.get("sex"))
+    except MissingFactsError as exc:
+        preview = {key: getattr(exc.preview, key) for key in exc.preview.__dataclass_fields__}
+        return {"error": "MissingFactsError", "needed": exc.needed, "preview": preview}, b""
+    except RecordingError as exc:
+        return {"error": type(exc).__name__, "message": str(exc)}, b""
+    except MemoryError:
+        return {"error": "RecordingFormatError", "message": MEMORY_MESSAGE}, b""
+    return _described(recording), recording.signal.tobytes()
+
+
+def _described(recording: Recording) -> dict[str, Any]:
+    return {
+        "fs": recording.fs,
+        "n_samples": recording.n_samples,
+        "age": recording.age,
+        "sex": recording.sex,
+        "derived_leads": recording.derived_leads,
+        "notes": recording.notes,
+    }
+
+
+def main() -> None:
+    """Answer jobs until standard input closes."""
+    jobs, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing a library prints may mix with answers
+    _load_libraries()
+    _forbid_side_effects(os.path.realpath(tempfile.gettempdir()))
+    write_message(answers, {"ready": True})
+    while (job := read_message(jobs)) is not None:
+        write_message(answers, *_in_fork(job))
+
+
+def _load_libraries() -> None:
+    """Import what the readers import late, so that no fork has to."""
+    import ecgdatakit.parsing.parser
+    import pandas  # noqa: F401
+    import pydicom.filereader  # noqa: F401
+    import scipy.io  # noqa: F401
+    import wfdb  # noqa: F401
+
+    ecgdatakit.parsing.parser.FileParser.supported_formats()
+
+
+def _in_fork(job: tuple[dict[str, Any], bytes]) -> tuple[dict[str, Any], bytes]:
+    """Answer one job in a fork with limits; say so when the fork does not live to answer."""
+    receiving, sending = os.pipe()
+    child = _fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(receiving)
+            _limit()
+            with os.fdopen(sending, "wb") as stream:
+                write_message(stream, *answer(*job))
+            status = 0
+        finally:
+            os._exit(status)  # whatever happened: no clean-up of the parent's state, no traceback with values in it
+    os.close(sending)
+    with os.fdopen(receiving, "rb") as stream:
+        message = read_message(stream)
+    _, status = os.waitpid(child, 0)
+    if message is not None:
+        return message
+    killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    late = killed_by in (signal.SIGALRM, getattr(signal, "SIGXCPU", 0), signal.SIGKILL)
+    text = TIME_MESSAGE if late else CRASH_MESSAGE
+    return {"error": "RecordingFormatError", "message": text, "crashed": not late}, b""
+
+
+def _limit() -> None:
+    """Limit this process: wall time, CPU time, memory, file size, no core dump."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process even inside a C loop
+    signal.setitimer(signal.ITIMER_REAL, WALL_LIMIT_S)
+    import resource
+
+    for name, limit in (
+        ("RLIMIT_CPU", CPU_LIMIT_S),
+        ("RLIMIT_AS", _mapped_bytes() + MEMORY_LIMIT_BYTES),
+        ("RLIMIT_FSIZE", FILE_LIMIT_BYTES),
+        ("RLIMIT_CORE", 0),
+    ):
+        try:
+            resource.setrlimit(getattr(resource, name), (limit, limit))
+        except (ValueError, OSError):  # macOS knows RLIMIT_AS and refuses to set it
+            continue
+
+
+def _mapped_bytes() -> int:
+    """Return the size of this process's address space, or a generous guess where the system does not tell."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 2_000_000_000
+
+
+_forking = False
+
+
+def _fork() -> int:
+    """Fork past the audit hook, which refuses forks to everyone else."""
+    global _forking
+    _forking = True
+    try:
+        return os.fork()
+    finally:
+        _forking = False
+
+
+def _forbid_side_effects(folder: str) -> None:
+    """Refuse connections, programs and writing outside `folder` from now on; the hook cannot be removed."""
+
+    def inside(path: object) -> bool:
+        if isinstance(path, int):
+            return True  # an open descriptor
+        text = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
+        return text == os.devnull or os.path.realpath(text).startswith(folder + os.sep) or text == folder
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, mode, flags = arguments
+            writes = bool(flags & _WRITING) if isinstance(flags, int) else any(letter in (mode or "r") for letter in "wax+")
+            if writes and not inside(path):
+                raise _ForbiddenError("writing outside the private folder")
+        elif event in _FORBIDDEN_EVENTS and not (event == "os.fork" and _forking):
+            raise _ForbiddenError(event)
+        elif event in _PATH_EVENTS and not inside(arguments[0]):
+            raise _ForbiddenError(event)
+
+    sys.addaudithook(hook)
