@@ -1,0 +1,303 @@
+"""The ECG on the screen: a Plotly figure with one pair of axes in which one unit is one millimetre of paper.
+
+Traces are SVG lines with `x0` and `dx`; behind them lie the evidence, one PNG, and grid and marks, one SVG (as ticks
+the grid alone would be 450 nodes). Twelve leads at 500 Hz stay under half a megabyte and 600 nodes. Hover answers from
+a sparse invisible line with a point every 20 ms.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from ecgimn.draw.captions import FOOTER_LINE_PX, colour_bar_trace, footer, label_trace, legend, outline_shapes
+from ecgimn.draw.colours import Palette, palette
+from ecgimn.draw.layer import layer_svg, svg_uri
+from ecgimn.draw.marks import StMarks
+from ecgimn.draw.overlay import EvidenceMap, evidence_map, overlay_indices, overlay_png, png_uri
+from ecgimn.draw.paper import BOLD_MM, FINE_MM, PaperLayout, footer_parts
+from ecgimn.draw.view import View
+from ecgimn.leads import lead_index
+
+if TYPE_CHECKING:
+    from ecgimn.explain.explanation import Explanation
+    from ecgimn.recording import Recording
+    from ecgimn.signal.waves import Waves
+
+HOVER_S = 0.02  # one point of the invisible hover line every 20 ms
+CSS_PX_PER_MM = 96 / 25.4  # what a browser calls a millimetre, until the reader has calibrated the screen
+COLOUR_BAR_PX = 104
+MAX_HEADROOM_MM = 45.0  # room for the tallest wave of the first and last row; what passes it is named in the footer
+_FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Room on the screen.
+
+    Attributes
+    ----------
+    width_px, height_px : float
+        What the figure may fill, in CSS pixels.
+    px_per_mm : float
+        CSS pixels of one true millimetre, as calibrated with a bank card (85.60 mm); 96 dpi until then.
+    true_size : bool
+        Draw one millimetre as one millimetre, whatever room that takes, instead of fitting the room.
+    """
+
+    width_px: float = 900.0
+    height_px: float = 560.0
+    px_per_mm: float = CSS_PX_PER_MM
+    true_size: bool = False
+
+
+def ecg_figure(
+    recording: Recording,
+    explanation: Explanation | None = None,
+    *,
+    view: View | None = None,
+    waves: Waves | None = None,
+    st: StMarks | None = None,
+    screen: Screen | None = None,
+    isoelectric_mv: NDArray[np.floating] | None = None,
+) -> go.Figure:
+    """Draw a recording on millimetre paper, with the evidence behind it.
+
+    Parameters
+    ----------
+    recording : Recording
+        The samples drawn, in mV, as they are.
+    explanation : Explanation, optional
+        Of the same samples; without it there is no overlay.
+    view : View, optional
+        Layout, scales, class, style.
+    waves : Waves, optional
+        For ST segments, T waves, J points and the "blocks" style.
+    st : StMarks, optional
+        Measured ST levels and the leads beyond the threshold.
+    screen : Screen, optional
+        Room; px per mm are equal in x and y. Show the figure at its own width and height.
+    isoelectric_mv : ndarray of shape (12,), optional
+        Isoelectric level of each lead, for the quantity "isoelectric".
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        `layout.meta` holds speed, gain, px_per_mm, shown (share of the evidence, or None) and the footer's parts.
+
+    Raises
+    ------
+    ValueError
+        The explanation has another length or rate than the recording, or misses what the view needs.
+    """
+    view, st, screen = view or View(), st or StMarks(), screen or Screen()
+    layout, beyond = _paper_for(recording, view)
+    evidence = None
+    if explanation is not None and view.overlay:
+        _check_same(recording, explanation)
+        evidence = evidence_map(explanation, view, recording=recording, isoelectric_mv=isoelectric_mv)
+    colours = palette(overlay=evidence is not None, dark=view.dark)
+
+    traces = _lead_traces(layout, recording, colours)
+    traces.append(_pulse_trace(layout, colours))
+    traces += _hover_traces(layout, recording, evidence)
+    traces.append(label_trace(layout, st, colours))
+    if evidence is not None:
+        traces.append(colour_bar_trace(evidence, view, colours))
+
+    left, right, top = 6, (COLOUR_BAR_PX if evidence is not None else 6), 4
+    footer_room = 3 * FOOTER_LINE_PX + 6
+    if screen.true_size:
+        px_per_mm = screen.px_per_mm
+    else:
+        px_per_mm = min(
+            (screen.width_px - left - right) / layout.width_mm,
+            (screen.height_px - top - footer_room) / layout.height_mm,
+        )
+    parts = list(
+        footer_parts(
+            layout,
+            recording.fs,
+            filter_name=view.filter_name,
+            reference=st.reference if st.level_mv else "",
+            scale=px_per_mm / screen.px_per_mm,
+        )
+    )
+    shown = evidence.shown_share(layout) if evidence is not None else None
+    if shown is not None:
+        parts.append(f"shown: {100 * shown:.0f} % of total |evidence|")
+    if beyond:
+        parts.append(f"trace leaves the paper in {', '.join(beyond)}")
+    images = []
+    if evidence is not None:
+        raster = overlay_indices(evidence, layout, view, recording, waves)
+        source = png_uri(overlay_png(raster, dark=view.dark))
+        images.append(_image(layout, source, "evidence", left_mm=layout.origin_mm, opacity=view.opacity))
+    layer = layer_svg(layout, recording, view, colours, evidence=evidence, waves=waves, st=st)
+    images.append(_image(layout, svg_uri(layer), "paper"))
+    width_px = layout.width_mm * px_per_mm + left + right
+    axis = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "fixedrange": False}
+    return go.Figure(
+        {
+            "data": traces,
+            "layout": {
+                "template": {},
+                "width": width_px,
+                "height": layout.height_mm * px_per_mm + top + footer_room,
+                "margin": {"l": left, "r": right, "t": top, "b": footer_room, "pad": 0},
+                "xaxis": axis | {"range": [0, layout.width_mm], "dtick": BOLD_MM, "minor": {"dtick": FINE_MM}},
+                "yaxis": axis
+                | {
+                    "range": [0, layout.height_mm],
+                    "dtick": BOLD_MM,
+                    "minor": {"dtick": FINE_MM},
+                    "scaleanchor": "x",
+                    "scaleratio": 1,
+                    "constrain": "domain",
+                },
+                "images": images,
+                "shapes": outline_shapes(layout, st, colours),
+                "annotations": [footer(parts, legend(view, waves, st, colours), width_px, colours)],
+                "font": {"family": _FONT, "color": colours.text},
+                "paper_bgcolor": "rgba(0,0,0,0)",
+                "plot_bgcolor": colours.paper,
+                "hovermode": "closest",
+                "hoverdistance": 60,
+                "hoverlabel": {"bgcolor": colours.paper, "bordercolor": colours.bold, "font": {"color": colours.text}},
+                "showlegend": False,
+                "dragmode": "select",
+                "uirevision": "ecg",
+                "meta": {
+                    "speed_mm_per_s": layout.speed,
+                    "gain_mm_per_mv": layout.gain,
+                    "grid_mm": [FINE_MM, BOLD_MM],
+                    "px_per_mm": px_per_mm,
+                    "shown": shown,
+                    "limit": evidence.limit if evidence is not None else None,
+                    "footer": parts,
+                },
+            },
+        },
+        _validate=False,
+    )
+
+
+def _paper_for(recording: Recording, view: View) -> tuple[PaperLayout, tuple[str, ...]]:
+    """Return the paper with room for the tallest waves, and the leads that still leave it."""
+    layout = view.paper(recording.duration_s)
+    reach: dict[str, tuple[float, float]] = {}
+    top, bottom = max(layout.baselines_mm), min(layout.baselines_mm)
+    for panel in layout.panels:
+        row = recording.signal[lead_index(panel.lead), panel.samples(recording.fs, recording.n_samples)]
+        if np.isfinite(row).any():
+            mm = np.asarray(layout.voltage_mm(panel, row))
+            reach[panel.label] = (float(np.nanmax(mm)) - top, bottom - float(np.nanmin(mm)))
+    up = max((high for high, _ in reach.values()), default=0.0) + 1.0
+    down = max((low for _, low in reach.values()), default=0.0) + 1.0
+    layout = view.paper(recording.duration_s, (min(up, MAX_HEADROOM_MM), min(down, MAX_HEADROOM_MM)))
+    beyond = tuple(
+        label
+        for label, (high, low) in reach.items()
+        if high > layout.height_mm - max(layout.baselines_mm) or low > min(layout.baselines_mm)
+    )
+    return layout, beyond
+
+
+def _check_same(recording: Recording, explanation: Explanation) -> None:
+    n_samples = explanation.attribution.shape[2]
+    if n_samples != recording.n_samples or abs(explanation.fs - recording.fs) > 1e-9:
+        raise ValueError(
+            f"The explanation holds {n_samples} samples at {explanation.fs:g} Hz, the recording {recording.n_samples} "
+            f"at {recording.fs:g} Hz. Draw an explanation of these very samples."
+        )
+
+
+def _lead_traces(layout: PaperLayout, recording: Recording, colours: Palette) -> list[dict[str, Any]]:
+    traces = []
+    for panel in layout.panels:
+        drawn = panel.samples(recording.fs, recording.n_samples)
+        y = np.asarray(layout.voltage_mm(panel, recording.signal[lead_index(panel.lead), drawn]), dtype=np.float32)
+        x0 = float(layout.time_mm(panel, drawn.start / recording.fs))
+        name = f"{panel.label} rhythm" if panel.rhythm else panel.label
+        line = {"color": colours.trace, "width": 1.1, "simplify": False}
+        traces.append(_line(name, line, x0=x0, dx=layout.speed / recording.fs, y=y) | {"connectgaps": False})
+    return traces
+
+
+def _image(
+    layout: PaperLayout, source: str, name: str, *, left_mm: float = 0.0, opacity: float = 1.0
+) -> dict[str, Any]:
+    """Return an image under the traces that covers the paper to the right of `left_mm`.
+
+    Plotly tells images apart by their place and size: two that cover the same rectangle would be drawn as one.
+    """
+    return {
+        "name": name,
+        "source": source,
+        "xref": "x",
+        "yref": "y",
+        "x": left_mm,
+        "y": layout.height_mm,
+        "sizex": layout.width_mm - left_mm,
+        "sizey": layout.height_mm,
+        "sizing": "stretch",
+        "layer": "below",
+        "opacity": opacity,
+    }
+
+
+def _pulse_trace(layout: PaperLayout, colours: Palette) -> dict[str, Any]:
+    """Return the calibration pulses of all rows as one line."""
+    corners = np.array(layout.pulse_mm, dtype=np.float32)  # (6, 2)
+    gap = np.full((1, 2), np.nan, dtype=np.float32)
+    pulses = np.concatenate(
+        [part for y in layout.baselines_mm for part in (corners + np.array([0, y], np.float32), gap)]
+    )
+    line = {"color": colours.trace, "width": 1.0, "simplify": False}
+    return _line("calibration pulse", line, x=pulses[:, 0].copy(), y=pulses[:, 1].copy())
+
+
+def _hover_traces(layout: PaperLayout, recording: Recording, evidence: EvidenceMap | None) -> list[dict[str, Any]]:
+    """Return one invisible line per panel that answers the pointer: time, voltage, contribution."""
+    traces = []
+    for panel in layout.panels:
+        drawn = panel.samples(recording.fs, recording.n_samples)
+        lead = lead_index(panel.lead)
+        wanted = drawn.start / recording.fs + np.arange(0, (drawn.stop - drawn.start) / recording.fs, HOVER_S)
+        samples = np.minimum(np.round(wanted * recording.fs).astype(np.intp), drawn.stop - 1)
+        voltage = panel.sign * recording.signal[lead, samples]
+        height = np.nan_to_num(np.asarray(layout.voltage_mm(panel, recording.signal[lead, samples])), nan=-1.0)
+        missing = height < 0
+        height = np.where(missing, panel.baseline_mm, np.clip(height, 0, layout.height_mm))
+        text = f"{panel.label} · %{{text}} ms<br>%{{customdata[0]:.2f}} mV"
+        columns = [voltage]
+        if evidence is not None:
+            columns.append(evidence.sign(panel) * evidence.density[lead, samples])
+            what = html.escape(f"{evidence.quantity} · {evidence.name}")
+            text += f"<br>{what}<br>%{{customdata[1]:+.4f}} {evidence.unit}"
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": f"hover {panel.label}",
+                "x0": float(layout.time_mm(panel, samples[0] / recording.fs)) if samples.size else panel.x0_mm,
+                "dx": HOVER_S * layout.speed,
+                "y": np.round(height).astype(np.uint16 if layout.height_mm > 255 else np.uint8),
+                "text": np.round(1000 * samples / recording.fs).astype(
+                    np.uint32 if drawn.stop > 65 * recording.fs else np.uint16
+                ),
+                "customdata": np.stack(columns, axis=1).astype(np.float32),
+                "opacity": 0,
+                "hovertemplate": text + "<extra></extra>",
+            }
+        )
+    return traces
+
+
+def _line(name: str, line: dict[str, Any], **points: Any) -> dict[str, Any]:
+    return {"type": "scatter", "mode": "lines", "name": name, "line": line, "hoverinfo": "skip", **points}

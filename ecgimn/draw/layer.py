@@ -1,0 +1,160 @@
+"""What lies under the trace on the screen, as one SVG image: grid, strips of signed area, ST, T and J marks.
+
+In Plotly every tick and every stroke of a line with gaps is a node of its own: four hundred for the grid, four hundred
+for the marked waves of twelve leads. As one image they are one node, sharp at every zoom, and need no more bytes. Its
+unit is a twentieth of a millimetre.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgimn.draw.colours import Palette, css, evidence_colours
+from ecgimn.draw.marks import StMarks, j_ticks, st_lines, t_lines
+from ecgimn.draw.overlay import BIN_S, EvidenceMap, panel_cell
+from ecgimn.draw.paper import BOLD_MM, FINE_MM, PaperLayout
+from ecgimn.draw.view import View
+
+if TYPE_CHECKING:
+    from ecgimn.recording import Recording
+    from ecgimn.signal.waves import Waves
+
+UNITS_PER_MM = 20  # 0.05 mm, a seventh of a pixel: short numbers keep the figure small
+FINE_LINE_MM, BOLD_LINE_MM = 0.18, 0.3  # line widths of the grid
+TICK_MM = 2.5  # half height of the tick where one lead ends and the next begins
+
+
+def layer_svg(
+    layout: PaperLayout,
+    recording: Recording,
+    view: View,
+    colours: Palette,
+    *,
+    evidence: EvidenceMap | None,
+    waves: Waves | None,
+    st: StMarks,
+) -> str:
+    """Return the layer of a page as SVG text of the paper's size."""
+    parts = [
+        _path(grid_path(layout, FINE_MM), colours.fine, FINE_LINE_MM, "grid 1 mm"),
+        _path(grid_path(layout, BOLD_MM), colours.bold, BOLD_LINE_MM, "grid 5 mm"),
+        _path(_ticks(layout), colours.muted, 0.3, "lead changes"),
+    ]
+    if evidence is not None and view.show_strip:
+        parts.append(_strip_fill(layout, view))
+        parts.append(f"<path id='strips' d='{strip_path(layout, evidence)}' fill='url(#sign)'/>")
+        parts.append(_path(_zero_lines(layout), colours.muted, 0.15, "zero lines"))
+    if waves is not None and view.show_t:
+        for down, (x, y) in t_lines(layout, recording, waves).items():
+            colour, name = (colours.t_inverted, "T inverted") if down else (colours.t_upright, "T upright")
+            parts.append(_path(stroke_path(layout, x, y), colour, 1.2, name, opacity=0.7))
+    if waves is not None and view.show_st:
+        for step, (x, y) in st_lines(layout, recording, waves, st).items():
+            parts.append(_path(stroke_path(layout, x, y), colours.st_levels[step], 1.7, f"ST {step}", opacity=0.85))
+        x, y = j_ticks(layout, recording, waves)
+        parts.append(_path(stroke_path(layout, x, y), colours.text, 0.3, "J points", opacity=0.8))
+    width, height = round(layout.width_mm * UNITS_PER_MM), round(layout.height_mm * UNITS_PER_MM)
+    head = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' width='{width}' height='{height}'"
+    return f"{head} preserveAspectRatio='none' stroke-linejoin='round'>{''.join(parts)}</svg>"
+
+
+def svg_uri(svg: str) -> str:
+    """Return an SVG as a data URI, percent-encoded: a third shorter than base64."""
+    return "data:image/svg+xml," + quote(svg, safe=" ='/:,()-.")
+
+
+def grid_path(layout: PaperLayout, step_mm: float) -> str:
+    """Return the grid lines of one step as the data of one SVG path."""
+    width, height, step = (round(mm * UNITS_PER_MM) for mm in (layout.width_mm, layout.height_mm, step_mm))
+    upright = "".join(f"M{x} 0v{height}" for x in range(0, width + 1, step))
+    level = "".join(f"M0 {y}h{width}" for y in range(0, height + 1, step))
+    return upright + level
+
+
+def stroke_path(layout: PaperLayout, x_mm: NDArray[np.floating], y_mm: NDArray[np.floating]) -> str:
+    """Return strokes in mm, separated by NaN, as the data of one SVG path."""
+    x = np.nan_to_num(x_mm * UNITS_PER_MM).round().astype(int).tolist()
+    y = np.nan_to_num((layout.height_mm - y_mm) * UNITS_PER_MM).round().astype(int).tolist()
+    gap = np.isnan(x_mm) | np.isnan(y_mm)
+    words, before = [], None
+    for here_x, here_y, missing in zip(x, y, gap.tolist(), strict=True):
+        if missing:
+            before = None
+            continue
+        if before is None:
+            words.append(f"M{here_x} {here_y}")
+        else:
+            words.append(f"l{here_x - before[0]} {here_y - before[1]}")
+        before = (here_x, here_y)
+    return "".join(words)
+
+
+def strip_path(layout: PaperLayout, evidence: EvidenceMap) -> str:
+    """Return the strips of all panels as the data of one SVG path of steps, each closed along its zero line."""
+    words = []
+    step = round(BIN_S * layout.speed * UNITS_PER_MM)
+    for panel in layout.panels:
+        cell = panel_cell(layout, panel)
+        bins = np.clip(evidence.panel_bins(panel) / evidence.limit, -1.0, 1.0)
+        heights = np.round(-bins * cell.strip_half * UNITS_PER_MM).astype(int)  # upwards is negative in SVG
+        left = round(panel.x0_mm * UNITS_PER_MM)
+        right = round((panel.x0_mm + layout.panel_width_mm(panel)) * UNITS_PER_MM)
+        zero = round((layout.height_mm - cell.strip_zero) * UNITS_PER_MM)
+        at, level = left, 0
+        words.append(f"M{left} {zero}")
+        for start in np.flatnonzero(np.diff(np.concatenate([[0], heights]))).tolist():
+            x = min(left + start * step, right)
+            words.append((f"h{x - at}" if x > at else "") + f"v{heights[start] - level}")
+            at, level = x, int(heights[start])
+        words.append(f"H{right}V{zero}z")
+    return "".join(words)
+
+
+def _strip_fill(layout: PaperLayout, view: View) -> str:
+    """Return a fill that is the colour of "raises" above the zero line of every row's strip, of "lowers" below it."""
+    scale = evidence_colours(dark=view.dark)
+    zero = round((layout.height_mm - panel_cell(layout, layout.panels[0]).strip_zero) * UNITS_PER_MM)
+    half = round(layout.pitch_mm * UNITS_PER_MM / 2)
+    stops = "".join(
+        f"<stop offset='{offset}' stop-color='{css(colour)}'/>"
+        for offset, colour in ((0, scale[-1]), (0.5, scale[-1]), (0.5, scale[0]), (1, scale[0]))
+    )
+    # The rows are evenly spaced, so one gradient of one row's height, repeated, fits every strip.
+    return (
+        f"<linearGradient id='sign' gradientUnits='userSpaceOnUse' x1='0' x2='0' y1='{zero - half}' y2='{zero + half}' "
+        f"spreadMethod='repeat'>{stops}</linearGradient>"
+    )
+
+
+def _ticks(layout: PaperLayout) -> str:
+    strokes = [
+        _segment(layout, panel.x0_mm, panel.baseline_mm - TICK_MM, panel.x0_mm, panel.baseline_mm + TICK_MM)
+        for panel in layout.panels
+        if panel.x0_mm > layout.origin_mm
+    ]
+    return "".join(strokes)
+
+
+def _zero_lines(layout: PaperLayout) -> str:
+    strokes = []
+    for panel in layout.panels:
+        zero = panel_cell(layout, panel).strip_zero
+        strokes.append(_segment(layout, panel.x0_mm, zero, panel.x0_mm + layout.panel_width_mm(panel), zero))
+    return "".join(strokes)
+
+
+def _segment(layout: PaperLayout, x0: float, y0: float, x1: float, y1: float) -> str:
+    return stroke_path(layout, np.array([x0, x1]), np.array([y0, y1]))
+
+
+def _path(data: str, colour: str, width_mm: float, name: str, *, opacity: float = 1.0) -> str:
+    if not data:
+        return ""
+    return (
+        f"<path id='{name}' d='{data}' fill='none' stroke='{colour}' stroke-width='{width_mm * UNITS_PER_MM:g}' "
+        f"stroke-opacity='{opacity:g}'/>"
+    )

@@ -1,0 +1,118 @@
+"""What the reader has chosen to see: the state of a picture, small enough to save, link and print on every export."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from ecgimn.draw.paper import (
+    GAINS_MM_PER_MV,
+    LAYOUTS,
+    SPEEDS_MM_PER_S,
+    STANDARD_GAIN_MM_PER_MV,
+    STANDARD_SPEED_MM_PER_S,
+    LayoutName,
+    PaperLayout,
+    paper_layout,
+)
+
+Quantity = Literal["contribution", "isoelectric", "weights"]
+Style = Literal["band", "line", "blocks"]
+
+QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+STYLES: tuple[Style, ...] = get_args(Style)
+
+
+@dataclass(frozen=True)
+class View:
+    """How a recording and its explanation are shown.
+
+    Attributes
+    ----------
+    layout : {"12x1", "3x4+1R", "3x4+3R", "6x2"}
+    speed, gain : float
+        mm/s and mm/mV.
+    cabrera, simultaneous : bool
+        Order of the limb leads; columns from the same moment.
+    page : int
+        Sheet, from 0, of a recording that needs more than one.
+    overlay : bool
+        Whether the evidence is drawn; the grid is grey while it is.
+    quantity : {"contribution", "isoelectric", "weights"}
+        Contribution to the logit; the same with voltages referred to the isoelectric level; weights in logit per mV.
+    class_index : int or tuple of (int, int)
+        The class explained; a pair means the first minus the second.
+    style : {"band", "line", "blocks"}
+        Band behind the lead, coloured line along the trace, or one block per wave.
+    opacity : float
+        Of the evidence, 0 to 1.
+    limit : float or None
+        End of the colour scale in logit (weights: logit per mV) per 40 ms; None: 99th percentile of this record.
+    show_strip, show_st, show_t, show_uncertainty : bool
+        Strip of signed area under each lead; ST segments with J points; T waves; hatch where the spread over seeds is
+        larger than the value.
+    dark : bool
+        Light lines on dark paper.
+    filter_name : str
+        Name and corner frequencies of the display filter that was applied to the samples drawn.
+
+    Raises
+    ------
+    ValueError
+        A value is none of those allowed.
+    """
+
+    layout: LayoutName = "12x1"
+    speed: float = STANDARD_SPEED_MM_PER_S
+    gain: float = STANDARD_GAIN_MM_PER_MV
+    cabrera: bool = False
+    simultaneous: bool = False
+    page: int = 0
+    overlay: bool = True
+    quantity: Quantity = "contribution"
+    class_index: int | tuple[int, int] = 0
+    style: Style = "band"
+    opacity: float = 0.9
+    limit: float | None = None
+    show_strip: bool = True
+    show_st: bool = True
+    show_t: bool = True
+    show_uncertainty: bool = False
+    dark: bool = False
+    filter_name: str = "none"
+
+    def __post_init__(self) -> None:
+        for parameter, allowed in (
+            ("layout", LAYOUTS),
+            ("speed", SPEEDS_MM_PER_S),
+            ("gain", GAINS_MM_PER_MV),
+            ("quantity", QUANTITIES),
+            ("style", STYLES),
+        ):
+            if getattr(self, parameter) not in allowed:
+                choices = ", ".join(repr(choice) for choice in allowed)
+                raise ValueError(
+                    f"Invalid value for the {parameter!r} parameter: {getattr(self, parameter)!r}. "
+                    f"Allowed values are {choices}."
+                )
+        if not 0 <= self.opacity <= 1:
+            raise ValueError(f"Invalid value for the 'opacity' parameter: {self.opacity!r}. It must be 0 to 1.")
+        if self.limit is not None and not self.limit > 0:
+            raise ValueError(f"Invalid value for the 'limit' parameter: {self.limit!r}. It must be positive or None.")
+
+    def paper(self, duration_s: float, headroom_mm: tuple[float, float] = (0.0, 0.0)) -> PaperLayout:
+        """Return the paper of this view for a recording of `duration_s` seconds."""
+        return paper_layout(
+            self.layout,
+            duration_s,
+            speed=self.speed,
+            gain=self.gain,
+            cabrera=self.cabrera,
+            simultaneous=self.simultaneous,
+            page=self.page,
+            headroom_mm=headroom_mm,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the view as plain values for JSON; `View(**values)` brings it back."""
+        return asdict(self)
