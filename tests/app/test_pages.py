@@ -1,0 +1,48 @@
+"""Every page opens through app.py for a visitor who has brought nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py") if not path.name.startswith("_"))
+INTENDED_USE = "For research, teaching and qualitative audit of ECG explanations. Not a medical device"
+
+
+def shown_text(app: AppTest) -> str:
+    """All words of a page that are not inside a chart."""
+    kinds = ("title", "header", "subheader", "markdown", "caption", "text", "info", "warning", "error")
+    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))
+
+
+def test_the_app_opens_with_an_ecg(app: AppTest) -> None:
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert app.get("plotly_chart")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_without_an_exception(app: AppTest, page: str) -> None:
+    app.run()
+    app.switch_page(f"pages/{page}").run()
+    assert not app.exception
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_says_what_it_is_for(app: AppTest, page: str) -> None:
+    app.run()
+    app.switch_page(f"pages/{page}").run()
+    assert INTENDED_USE in shown_text(app)
+
+
+def test_every_page_file_is_in_the_navigation() -> None:
+    listed = (ROOT / "app.py").read_text(encoding="utf-8")
+    assert [page for page in PAGES if f"pages/{page}" not in listed] == []
+
+
+def test_the_start_file_stays_short() -> None:
+    assert len((ROOT / "app.py").read_text(encoding="utf-8").splitlines()) <= 80

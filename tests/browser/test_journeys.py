@@ -1,0 +1,75 @@
+"""A reader's journeys through the running app, in a real browser."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.visit import ROOT, VIEWPORT, Visit
+
+pytestmark = pytest.mark.browser
+
+PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if not path.name.startswith("_"))
+DEFAULT_PAGE = "read"
+INTENDED_USE = "For research, teaching and qualitative audit of ECG explanations. Not a medical device"
+COLD_S = 30.0  # first page of a new server on two busy cores; the warm budget is measured by `make bench`
+MAX_CHART_NODES = 600
+
+
+def test_a_new_reader_sees_an_ecg_with_evidence_and_no_question(visit: Visit) -> None:
+    start = time.monotonic()
+    page = visit.open()
+    chart = visit.chart()
+    assert time.monotonic() - start < COLD_S
+    expect(page.get_by_text(INTENDED_USE).first).to_be_visible()
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    assert chart.locator("*").count() <= MAX_CHART_NODES
+    visit.keep_screenshot()
+
+
+def test_all_leads_lie_above_the_fold(visit: Visit) -> None:
+    visit.open()
+    box = visit.chart().bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= VIEWPORT[1]
+    assert box["width"] > VIEWPORT[0] / 2
+
+
+def test_the_page_follows_a_dark_desktop(dark_visit: Visit) -> None:
+    page = dark_visit.open()
+    dark_visit.chart()
+    background = page.get_by_test_id("stApp").evaluate("element => getComputedStyle(element).backgroundColor")
+    assert background == "rgb(20, 24, 29)"  # theme.dark.backgroundColor of .streamlit/config.toml
+    dark_visit.keep_screenshot()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_opens_by_its_address(visit: Visit, name: str) -> None:
+    page = visit.open("/" if name == DEFAULT_PAGE else f"/{name}")
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    expect(page.get_by_text(INTENDED_USE).first).to_be_visible()
+    visit.keep_screenshot()
+
+
+def test_the_first_visit_may_be_a_link_to_a_page(first_visit: Visit) -> None:
+    """Until st.navigation has run once, Streamlit takes the pages folder for its own and leaves app.py out."""
+    page = first_visit.open(f"/{next(name for name in PAGES if name != DEFAULT_PAGE)}")
+    expect(page.get_by_text(INTENDED_USE).first).to_be_visible()
+
+
+def test_another_host_name_is_not_answered(visit: Visit) -> None:
+    """A page of another site that resolves to this machine (DNS rebinding) gets no session."""
+    status = visit.page.request.get(
+        f"{visit.address}/_stcore/stream",
+        headers={
+            "Host": "evil.example",
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        },
+    ).status
+    assert status == 403
