@@ -1,4 +1,4 @@
-"""The words of the figure on the screen: leads' names, seconds, colour bar, footer, and the frames of outlined leads."""
+"""The words of the figure on the screen: leads' names, seconds, colour bar, footer, frames of outlined leads."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def layer_svg(
     if evidence is not None and view.show_strip:
         parts.append(_strip_fill(layout, view))
         parts.append(f"<path id='strips' d='{strip_path(layout, evidence)}' fill='url(#sign)'/>")
-        parts.append(_path(_zero_lines(layout), colours.muted, 0.15, "zero lines"))
+        parts.append(_path(_zero_lines(layout), colours.muted, 0.15, "zero lines", opacity=0.6))
     if waves is not None and view.show_t:
         for down, (x, y) in t_lines(layout, recording, waves).items():
             colour, name = (colours.t_inverted, "T inverted") if down else (colours.t_upright, "T upright")

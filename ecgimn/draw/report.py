@@ -1,0 +1,235 @@
+"""The report: A4 landscape pages in PDF, SVG or PNG, true to the millimetre: ECG, evidence, ledger, ST table, hashes.
+
+Page one is the ECG on paper (more pages where a recording needs more), the last holds the numbers. The file names what
+made it and never whose it is: neither file name nor header text is printed. The same input gives the same bytes. Drawn
+with matplotlib's `Figure` alone, since pyplot's global state is unsafe under threads.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+import ecgimn
+from ecgimn.draw.marks import StMarks
+from ecgimn.draw.overlay import EvidenceMap, evidence_map
+from ecgimn.draw.paper import footer_parts
+from ecgimn.draw.print_ecg import A4_MM, Sheet, draw_colour_bar, draw_paper
+from ecgimn.draw.print_tables import draw_classes, draw_ledger, draw_lines, draw_st_table
+from ecgimn.draw.view import View
+
+if TYPE_CHECKING:
+    from ecgimn.explain.explanation import Explanation
+    from ecgimn.recording import Recording
+    from ecgimn.signal.waves import Waves
+
+INTENDED_USE = (
+    "For research, teaching and qualitative audit of ECG explanations. "
+    "Not a medical device; not for diagnosis, triage, monitoring or patient care."
+)
+PNG_DPI = 200
+MM_PER_INCH = 25.4
+PAPER_LEFT_MM, PAPER_BOTTOM_MM = 6.0, 13.0
+
+ReportKind = Literal["pdf", "svg", "png"]
+StRow = tuple[str, float | None, float | None, float | None, float | None]
+
+
+@dataclass(frozen=True, eq=False)
+class ReportText:
+    """The words and numbers of a report, computed elsewhere.
+
+    Attributes
+    ----------
+    ledger : sequence of (lead, wave, logit)
+        Cells of the class shown; a row with an empty lead is a line of its own (the baseline term).
+    st_rows : sequence of (lead, j_mv, j60_mv, j80_mv, slope_mv_per_s)
+        None or NaN where it could not be measured.
+    findings, notes : sequence of str
+        Lines as shown on the page.
+    recording_hash : str or None
+        Printed in place of the recording's digest: a salted hash for uploads.
+    """
+
+    ledger: Sequence[tuple[str, str, float]] = ()
+    st_rows: Sequence[StRow] = ()
+    findings: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    recording_hash: str | None = None
+
+
+def write_report(
+    path: Path | str,
+    recording: Recording,
+    explanation: Explanation | None = None,
+    *,
+    view: View | None = None,
+    waves: Waves | None = None,
+    st: StMarks | None = None,
+    text: ReportText | None = None,
+    isoelectric_mv: NDArray[np.floating] | None = None,
+) -> None:
+    """Write a report; the suffix of `path` (.pdf, .svg, .png) chooses the format.
+
+    See Also
+    --------
+    report_bytes : the same, in memory; explains the parameters.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().lstrip(".")
+    content = report_bytes(
+        kind,  # type: ignore[arg-type]  # checked there
+        recording,
+        explanation,
+        view=view,
+        waves=waves,
+        st=st,
+        text=text,
+        isoelectric_mv=isoelectric_mv,
+    )
+    path.write_bytes(content)
+
+
+def report_bytes(
+    kind: ReportKind,
+    recording: Recording,
+    explanation: Explanation | None = None,
+    *,
+    view: View | None = None,
+    waves: Waves | None = None,
+    st: StMarks | None = None,
+    text: ReportText | None = None,
+    isoelectric_mv: NDArray[np.floating] | None = None,
+) -> bytes:
+    """Return a report as the bytes of a PDF (one sheet a page), SVG or PNG (sheets below one another).
+
+    Parameters
+    ----------
+    kind : {"pdf", "svg", "png"}
+    recording : Recording
+    explanation : Explanation, optional
+        Of these samples.
+    view : View, optional
+        As on the screen, so that the report shows the same picture; paper is always light.
+    waves, st, isoelectric_mv
+        As for `ecgimn.draw.ecg.ecg_figure`.
+    text : ReportText, optional
+
+    Raises
+    ------
+    ValueError
+        Another format, or the view needs what is not given.
+    """
+    if kind not in get_args(ReportKind):
+        choices = ", ".join(repr(choice) for choice in get_args(ReportKind))
+        raise ValueError(f"Invalid value for the 'kind' parameter: {kind!r}. Allowed values are {choices}.")
+    view, st, text = replace(view or View(), dark=False), st or StMarks(), text or ReportText()
+    evidence = None
+    if explanation is not None and view.overlay:
+        evidence = evidence_map(explanation, view, recording=recording, isoelectric_mv=isoelectric_mv)
+    n_ecg_pages = view.paper(recording.duration_s).n_pages
+    n_pages = n_ecg_pages + 1
+
+    def draw(sheet: Sheet, page: int) -> None:
+        if page < n_ecg_pages:
+            _ecg_page(sheet, recording, explanation, replace(view, page=page), evidence, waves, st)
+        else:
+            _numbers_page(sheet, recording, explanation, view, text)
+        _imprint(sheet, recording, explanation, text, f"sheet {page + 1} of {n_pages}")
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(
+        {"svg.hashsalt": "ecgimn", "path.simplify": False, "pdf.compression": 6, "font.family": "DejaVu Sans"}
+    ):
+        if kind == "pdf":
+            with PdfPages(buffer, metadata={"CreationDate": None, "Title": "ECG with evidence"}) as pdf:
+                for page in range(n_pages):
+                    figure = _blank(1)
+                    draw(Sheet(figure, 0.0, 1), page)
+                    pdf.savefig(figure)
+        else:
+            figure = _blank(n_pages)
+            for page in range(n_pages):
+                draw(Sheet(figure, (n_pages - 1 - page) * A4_MM[1], n_pages), page)
+            metadata = {"Date": None, "Title": "ECG with evidence"} if kind == "svg" else {"Software": None}
+            figure.savefig(buffer, format=kind, dpi=PNG_DPI, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _blank(n_sheets: int) -> Figure:
+    return Figure(figsize=(A4_MM[0] / MM_PER_INCH, n_sheets * A4_MM[1] / MM_PER_INCH), facecolor="white")
+
+
+def _ecg_page(
+    sheet: Sheet,
+    recording: Recording,
+    explanation: Explanation | None,
+    view: View,
+    evidence: EvidenceMap | None,
+    waves: Waves | None,
+    st: StMarks,
+) -> None:
+    layout = view.paper(recording.duration_s)
+    draw_paper(sheet, (PAPER_LEFT_MM, PAPER_BOTTOM_MM), layout, recording, view, evidence, waves, st)
+    sheet.text(PAPER_LEFT_MM, A4_MM[1] - 4.6, _headline(explanation, view), size=8.5, bold=True)
+    parts = list(
+        footer_parts(layout, recording.fs, filter_name=view.filter_name, reference=st.reference if st.level_mv else "")
+    )
+    if evidence is not None:
+        parts.append(f"shown: {100 * evidence.shown_share(layout):.0f} % of total |evidence|")
+        draw_colour_bar(sheet, PAPER_LEFT_MM + layout.width_mm + 4.0, 120.0, evidence, view)
+    words = " · ".join(parts)
+    sheet.text(PAPER_LEFT_MM, 9.4, words, size=6.2 if len(words) < 200 else 5.2)
+
+
+def _headline(explanation: Explanation | None, view: View) -> str:
+    if explanation is None:
+        return "12-lead ECG"
+    if isinstance(view.class_index, tuple):
+        first, second = view.class_index
+        difference = explanation.logit[first] - explanation.logit[second]
+        names = f"{explanation.classes[first]} − {explanation.classes[second]}"
+        return f"Evidence for {names} as labelled in PTB-XL · difference of the logits {difference:+.2f}"
+    index = view.class_index
+    return (
+        f"Evidence for the label {explanation.classes[index]} as used in PTB-XL · "
+        f"logit {explanation.logit[index]:+.2f} · probability {explanation.probability[index]:.2f}"
+    )
+
+
+def _numbers_page(
+    sheet: Sheet, recording: Recording, explanation: Explanation | None, view: View, text: ReportText
+) -> None:
+    top = A4_MM[1] - 12.0
+    sheet.text(12.0, top + 4.0, "Numbers", size=11, bold=True)
+    low = top
+    if explanation is not None:
+        low = draw_classes(sheet, 12.0, top, explanation)
+        low = draw_ledger(sheet, 12.0, low - 6.0, text.ledger, explanation, view)
+    st_low = draw_st_table(sheet, 178.0, top, text.st_rows)
+    lines = [f"• {line}" for line in text.findings]
+    age = "" if recording.age is None else "90+ years" if recording.age >= 90 else f"{recording.age} years"
+    if age or recording.sex:
+        lines.append(f"• Given: {', '.join(word for word in (age, recording.sex) if word)}")
+    lines += [f"Note: {line}" for line in text.notes]
+    draw_lines(sheet, 178.0, st_low - 6.0, "Findings and notes", lines, width_chars=68, lowest_mm=PAPER_BOTTOM_MM + 6)
+    state = ", ".join(f"{key} {value}" for key, value in view.as_dict().items())
+    draw_lines(sheet, 12.0, low - 5.0, "View", [state], width_chars=110, lowest_mm=PAPER_BOTTOM_MM)
+
+
+def _imprint(sheet: Sheet, recording: Recording, explanation: Explanation | None, text: ReportText, place: str) -> None:
+    """Print the intended use and what made the sheet, on every sheet."""
+    made = [f"ECG-IMN Reader {ecgimn.__version__}", f"recording {text.recording_hash or recording.digest}"]
+    if explanation is not None:
+        made.append(f"model {explanation.model_name} {explanation.model_sha256}")
+    sheet.text(PAPER_LEFT_MM, 6.2, INTENDED_USE, size=6.2, bold=True)
+    sheet.text(PAPER_LEFT_MM, 3.2, " · ".join([*made, place]), size=5.0)
