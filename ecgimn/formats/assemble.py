@@ -64,7 +64,7 @@ def assemble(traces: Traces, *, age: int | None = None, sex: Sex | None = None, 
     notes = list(traces.notes)
     n_extra = traces.n_left_out + sum(canonical_lead_name(name) is None for name in traces.names)
     if n_extra:
-        notes.insert(0, f"{n_extra} extra {'signal' if n_extra == 1 else 'signals'} left out.")
+        notes.insert(0, f"{counted(n_extra, 'extra signal')} left out.")
     with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which Recording refuses
         signal = ordered.astype(np.float32)
     recording = Recording(
@@ -85,3 +85,8 @@ def check_signal_count(found: int, what: str) -> None:
         raise SignalError(
             f"{what} holds {found:,} signals. 1 to {2 * MAX_SIGNALS} are read. Export the 12 standard leads only."
         )
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number and its noun: "1 header comment", "3 header comments"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -1,6 +1,6 @@
 """Text tables (CSV, TSV): numbers by column, with lead names and units where the first lines hold them.
 
-A semicolon or tab outranks the comma as separator, and then a comma is a decimal point. What the columns are called decides
+A semicolon or tab outranks the comma as separator, and then a comma is the decimal point. What the columns are called decides
 what they hold; columns without names are asked for.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import RecordingFormatError
+from ecgimn.formats.assemble import counted
 from ecgimn.formats.hints import Table
 from ecgimn.formats.limits import MAX_SAMPLES, MAX_SIGNALS, shown
 from ecgimn.formats.units import MILLIVOLT_PER_UNIT
@@ -24,6 +25,7 @@ _EMPTY = ("", "nan", "na", "-")
 _NAME_WITH_UNIT = re.compile(r"(.*?)\s*(?:[\[(]\s*(.{1,12}?)\s*[\])]|_(mv|uv|\u00b5v|\u03bcv|nv))", re.IGNORECASE)
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "milliseconds": 1e-3}
 _TIME_NAMES = ("time", "t", "elapsed time", "seconds")
+_INDEX_NAMES = ("", "index", "sample", "samples", "n", "#")
 _MAX_HEADER_LINES = 64
 _UNIFORM = 0.01  # relative spread of time steps that still is one sampling frequency
 
@@ -66,7 +68,12 @@ def read_csv(data: bytes) -> Table:
             f"The table has {len(lines):,} lines. At most {MAX_SAMPLES:,} are read. Export a shorter strip."
         )
     layout = _layout(lines)
-    values = _numbers(lines[layout.first_row :], layout)
+    notes = [f"{counted(layout.n_comments, 'header comment')} hidden."] if layout.n_comments else []
+    rows = [line for line in lines[layout.first_row :] if line.strip()]
+    if len(rows) > 1 and len(_cells(rows[-1], layout.separator)) < len(_cells(rows[0], layout.separator)):
+        rows.pop()
+        notes.append("The last line is incomplete and left out: the table may be cut short.")
+    values = _numbers(rows, layout)
     n_columns = values.shape[1]
     names, units = layout.names, layout.units
     if names and len(names) != n_columns:
@@ -74,15 +81,14 @@ def read_csv(data: bytes) -> Table:
             f"The table names {len(names)} columns and has {n_columns}. One name per column is needed. "
             "Correct the header line."
         )
-    notes = [f"{layout.n_comments} header comments hidden."] if layout.n_comments else []
     fs = _rate_from_time(values, names, units)
     known = tuple(name if canonical_lead_name(name) else "" for name in names)
     if names and not any(known):
         return Table(values, "leads in columns", (), (), fs, notes=tuple(notes))
     lead_units = tuple(unit if lead else "" for unit, lead in zip(units, known, strict=True)) if units else ()
-    n_left_out = sum(not name for name in known)
+    n_left_out = sum(not lead and not _counts_time(name) for name, lead in zip(names, known, strict=True))
     if n_left_out:
-        notes.append(f"{n_left_out} columns that are no standard lead left out.")
+        notes.append(f"{counted(n_left_out, 'extra column')} left out.")
     return Table(values, "leads in columns", known, lead_units, fs, notes=tuple(notes))
 
 
@@ -94,10 +100,9 @@ def _layout(lines: list[str]) -> _Layout:
     if not content:
         raise _no_table("has no line of numbers")
     sample = content[-1][1]
-    if ";" in sample:
-        separator, decimal = ";", ","
-    elif "\t" in sample:
-        separator, decimal = "\t", ","
+    if ";" in sample or "\t" in sample:
+        separator = ";" if ";" in sample else "\t"
+        decimal = "," if any("," in line for line in lines[content[-1][0] :]) else "."
     elif "," in sample:
         separator, decimal = ",", "."
     else:
@@ -177,6 +182,12 @@ def _rate_from_time(values: NDArray[np.float64], names: tuple[str, ...], units: 
         if np.max(np.abs(values[:, column] - line)) <= max(1.0, _UNIFORM * len(values)) * mean:
             return round(1 / (mean * unit), 3)
     return None
+
+
+def _counts_time(name: str) -> bool:
+    """Whether a column is called time or index, and so is no signal."""
+    plain = name.strip().lower()
+    return plain in _INDEX_NAMES or plain in _TIME_NAMES or plain.rsplit("_", 1)[0] in _TIME_NAMES
 
 
 def _no_table(found: str) -> RecordingFormatError:

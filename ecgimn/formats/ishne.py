@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.assemble import Traces
@@ -37,5 +38,11 @@ def read_ishne(data: bytes) -> Traces:
             f"The ISHNE file has {n_data_bytes:,} bytes of samples, which {n_leads} leads do not fill evenly. "
             "A whole file is needed. Copy or upload it again."
         )
-    check_length(fs, n_data_bytes // (2 * n_leads))
-    return read_with_ecgdatakit(data, "ISHNEHolterParser", _FORMAT, gap_step=_LEAD_FAULT)
+    n_samples = n_data_bytes // (2 * n_leads)
+    check_length(fs, n_samples)
+    traces = read_with_ecgdatakit(data, "ISHNEHolterParser", _FORMAT, gap_step=_LEAD_FAULT)
+    (n_announced,) = struct.unpack_from("<i", data, 14)
+    if n_announced == n_samples:
+        return traces
+    note = f"The file announces {n_announced:,} samples per lead and holds {n_samples:,}: it may be cut short."
+    return replace(traces, notes=(*traces.notes, note))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import LeadError, RecordingFormatError, SignalError
-from ecgimn.formats.assemble import Traces, check_signal_count
+from ecgimn.formats.assemble import Traces, check_signal_count, counted
 from ecgimn.formats.limits import shown
 from ecgimn.formats.units import millivolt_factor
 from ecgimn.leads import canonical_lead_name
@@ -170,9 +170,9 @@ def _hidden(record: Any) -> list[str]:
     n_statements = len(record.interpretation.statements) + len(record.annotations)
     notes = []
     if n_fields:
-        notes.append(f"{n_fields} identifying fields hidden.")
+        notes.append(f"{counted(n_fields, 'identifying field')} hidden.")
     if n_statements:
-        notes.append(f"{n_statements} statements and remarks of the device hidden.")
+        notes.append(f"{counted(n_statements, 'statement')} of the device hidden.")
     return notes
 
 

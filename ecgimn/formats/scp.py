@@ -31,7 +31,7 @@ def read_scp(data: bytes) -> Traces:
     try:
         sections = _sections(data)
         for number in (5, 6):
-            if number in sections and struct.unpack_from("<H", sections[number], 2)[0] < _MIN_INTERVAL_US:
+            if sections.get(number) and struct.unpack_from("<H", sections[number], 2)[0] < _MIN_INTERVAL_US:
                 raise damaged(_FORMAT)
         _check_leads(sections.get(3, b""), len(data))
     except struct.error as exc:

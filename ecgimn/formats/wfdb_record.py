@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.assemble import Traces, assemble
+from ecgimn.formats.assemble import Traces, assemble, counted
 from ecgimn.formats.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES, read_bounded, shown
 from ecgimn.formats.units import millivolt_factor
 from ecgimn.formats.wfdb_header import FORMATS, WfdbHeader, parse_header
@@ -88,7 +88,7 @@ def wfdb_recording(
     if unit_missing:
         notes.append("The header names no unit: millivolts, as the WFDB format defines.")
     if header.n_comments:
-        notes.append(f"{header.n_comments} header {'comment' if header.n_comments == 1 else 'comments'} hidden.")
+        notes.append(f"{counted(header.n_comments, 'header comment')} hidden.")
     if header.has_date:
         notes.append("Date and time hidden.")
     names = tuple(header.stored[row].name for row in rows)

@@ -1,0 +1,197 @@
+"""Uploads are read in a child process: limits hold, nothing is left behind, visitors never meet."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ecgimn.formats.reading as reading
+import ecgimn.formats.sandbox as sandbox
+import ecgimn.formats.worker as worker
+from ecgimn.errors import LeadError, RecordingFormatError, SignalError
+from ecgimn.formats import MissingFactsError, ReadingHints, read_upload
+from ecgimn.leads import STANDARD_LEADS
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="uploads are read in a fork, which this system lacks")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def child():
+    """Start the child once for this module and end it afterwards."""
+    sandbox.stop_reader()
+    sandbox._start_quietly()
+    yield
+    sandbox.stop_reader()
+
+
+def test_an_upload_has_a_random_name_and_the_samples_of_its_file(make, ecg):
+    names = set()
+    for _ in range(3):
+        recording = read_upload(make.wfdb_files(ecg))
+        np.testing.assert_allclose(recording.signal, ecg, atol=1e-6)
+        assert recording.source == "upload"
+        names.add(recording.record_name)
+    assert len(names) == 3
+    assert all(re.fullmatch(r"case-[0-9a-f]{6}", name) for name in names)
+
+
+def test_an_upload_with_the_name_of_a_public_record_keeps_its_own_samples(make, ecg):
+    first = read_upload(make.wfdb_files(ecg, name="00001_lr"))
+    second = read_upload(make.wfdb_files(ecg * 2, name="00001_lr"))
+    np.testing.assert_allclose(second.signal, 2 * first.signal, atol=1e-6)
+
+
+def test_errors_cross_the_process_with_their_type_and_sentence(make, ecg):
+    with pytest.raises(LeadError, match="found 3 of 12"):
+        read_upload(make.wfdb_files(ecg[:3], leads=STANDARD_LEADS[:3]))
+    files = make.wfdb_files(ecg)
+    with pytest.raises(SignalError, match="0 Hz"):
+        read_upload({**files, "case.hea": files["case.hea"].replace(b"case 12 500", b"case 12 0")})
+    with pytest.raises(RecordingFormatError, match="PDF"):
+        read_upload({"ecg.pdf": b"%PDF-1.7"})
+
+
+def test_questions_and_answers_cross_the_process(make, ecg):
+    files = {"ecg.csv": make.csv_file(ecg, header=False)}
+    with pytest.raises(MissingFactsError) as caught:
+        read_upload(files)
+    assert caught.value.needed == ("leads", "fs", "unit")
+    assert caught.value.preview.first[0] == tuple(np.round(ecg[:, 0] * 1000))
+    recording = read_upload(files, hints=ReadingHints(fs=500, unit="uV", leads=STANDARD_LEADS), age=44, sex="female")
+    np.testing.assert_allclose(recording.signal, ecg, atol=1e-6)
+    assert (recording.age, recording.sex) == (44, "female")
+
+
+def test_nothing_of_an_upload_stays_on_disk(make, ecg):
+    temporary = Path(tempfile.gettempdir())
+    before = {path for path in temporary.rglob("*") if "ecgimn" in str(path)}
+    for files in (make.wfdb_files(ecg), {"a.edf": make.edf_file(ecg)}, {"a.xml": b"<RestingECG/>"}):
+        try:
+            read_upload(files)
+        except RecordingFormatError:
+            continue
+    assert {path for path in temporary.rglob("*") if "ecgimn" in str(path)} == before
+    assert sandbox._child is not None
+    folder = Path(sandbox._child.folder)
+    assert not [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size > 60_000 and "font" not in path.name]
+
+
+def test_uploads_of_many_threads_do_not_meet(make, ecg):
+    def read(factor: int) -> float:
+        recording = read_upload(make.wfdb_files(ecg * factor))
+        return float(np.abs(recording.signal - ecg * factor).max())
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert max(pool.map(read, [1, 2, 3, 4] * 4)) < 1e-5
+
+
+def test_a_warm_child_answers_quickly(make, ecg):
+    files = make.wfdb_files(ecg)
+    read_upload(files)
+    start = time.perf_counter()
+    for _ in range(5):
+        read_upload(files)
+    assert (time.perf_counter() - start) / 5 < 1.0
+
+
+def test_too_much_is_refused_before_it_is_sent():
+    with pytest.raises(RecordingFormatError, match="At most 20,000,000"):
+        read_upload({"ecg.csv": b"1" * 20_000_001})
+
+
+def test_a_child_that_is_gone_is_replaced(make, ecg):
+    assert sandbox._child is not None
+    sandbox._child.process.kill()
+    sandbox._child.process.wait()
+    assert read_upload(make.wfdb_files(ecg)).n_samples == 5000
+
+
+# --- what the fork itself may not do: jobs that stand for a parser taken over by its file ------------------------------
+
+
+def in_fork(monkeypatch: pytest.MonkeyPatch, work, *, wall_s: float = 5, setup: str = "") -> dict[str, object]:
+    """Answer a job in a fork of this process whose reader is replaced by `work`."""
+    monkeypatch.setattr(worker, "read_files", lambda *arguments, **options: work())
+    monkeypatch.setattr(worker, "WALL_LIMIT_S", wall_s)
+    start = time.monotonic()
+    header, _ = worker._in_fork(({"files": [], "hints": None}, b""))
+    assert time.monotonic() - start < wall_s + 2
+    return header
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_parser_that_hangs_is_stopped(monkeypatch):
+    header = in_fork(monkeypatch, lambda: time.sleep(60), wall_s=1)
+    assert header["message"] == worker.TIME_MESSAGE
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_parser_that_takes_memory_is_stopped(monkeypatch):
+    header = in_fork(monkeypatch, lambda: bytearray(1_000_000_000))
+    assert header["message"] == worker.MEMORY_MESSAGE
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_parser_that_crashes_is_reported_as_such(monkeypatch):
+    assert in_fork(monkeypatch, os.abort)["message"] == worker.CRASH_MESSAGE
+    assert in_fork(monkeypatch, lambda: 1 / 0)["message"] == worker.CRASH_MESSAGE
+
+
+HOOK_CHECK = """
+import os, pathlib, socket, subprocess, sys, tempfile
+sys.path[:0] = [sys.argv[1]]
+import ecgimn.formats.worker as worker
+inside, outside = tempfile.gettempdir(), sys.argv[2]
+worker._forbid_side_effects(os.path.realpath(inside))
+pathlib.Path(inside, "own.txt").write_text("allowed")
+(pathlib.Path(inside) / "own.txt").unlink()
+open(sys.argv[1] + "/ecgimn/errors.py").close()
+attempts = {
+    "write": lambda: open(outside + "/new.txt", "w"),
+    "append": lambda: open(outside + "/kept.txt", "a"),
+    "os.open": lambda: os.open(outside + "/new.txt", os.O_WRONLY | os.O_CREAT),
+    "remove": lambda: os.remove(outside + "/kept.txt"),
+    "rename": lambda: os.rename(outside + "/kept.txt", outside + "/other.txt"),
+    "mkdir": lambda: os.mkdir(outside + "/folder"),
+    "climb": lambda: open(inside + "/../" + os.path.basename(outside) + "/new.txt", "w"),
+    "connect": lambda: socket.create_connection(("127.0.0.1", 9)),
+    "program": lambda: subprocess.run(["true"]),
+    "shell": lambda: os.system("true"),
+    "fork": lambda: os.fork(),
+}
+for name, attempt in attempts.items():
+    try:
+        attempt()
+    except worker._ForbiddenError:
+        continue
+    print("allowed:", name)
+print("checked", len(attempts))
+"""
+
+
+def test_the_child_cannot_write_outside_its_folder_connect_or_start_programs(tmp_path):
+    import subprocess
+    import sys
+
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.mkdir()
+    outside.mkdir()
+    (outside / "kept.txt").write_text("kept")
+    root = str(Path(worker.__file__).resolve().parents[2])
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", HOOK_CHECK, root, str(outside)],
+        capture_output=True, text=True, timeout=60, env={**os.environ, "TMPDIR": str(inside)}, check=True,
+    )  # fmt: skip
+    assert result.stdout.strip() == "checked 11"
+    assert [path.name for path in outside.iterdir()] == ["kept.txt"]
+
+
+def test_the_reader_in_the_child_is_the_reader_tested_here():
+    assert worker.read_files is reading.read_files
