@@ -1,5 +1,6 @@
 # make run    open the app on http://127.0.0.1:8501      make test   run all tests
-# make lint   ruff and mypy                              make clean  remove the environment and what tools left behind
+# make lint   ruff and mypy                              make coverage   tests with the lines they reach
+# make clean  remove the environment and what tools left behind
 #
 # The environment is made once in .venv and again only when a requirements file changes.
 # Another interpreter: make run PYTHON=/path/to/python3.12
@@ -13,13 +14,16 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 TESTS ?= tests
 
 .DEFAULT_GOAL := run
-.PHONY: run test lint env env-dev chromium clean
+.PHONY: run test coverage lint env env-dev chromium clean
 
 run: env
 	$(BIN)/python -m streamlit run app.py
 
 test: env-dev chromium
 	$(BIN)/python -m pytest $(TESTS)
+
+coverage: env-dev chromium
+	$(BIN)/python -m pytest $(TESTS) --cov
 
 lint: env-dev
 	$(BIN)/ruff check .
