@@ -205,11 +205,9 @@ def measure(
         trace = beat.signal[row] - level[row]
         own = beat.landmarks["qrs_offset"][row]
         j = own if j_point == "lead" and np.isfinite(own) else j_global
-        levels = [_level(trace, j + after * recording.fs, recording.fs) for after in (0.0, 0.06, 0.08)]
-        slope = (levels[2] - levels[0]) / 0.08
-        st.append(
-            StMeasurement(lead, *levels, slope, st_shape(slope), reference, float(level[row]), n_used)
-        )
+        at_j, at_60, at_80 = (_level(trace, j + after * recording.fs, recording.fs) for after in (0.0, 0.06, 0.08))
+        slope = (at_80 - at_j) / 0.08
+        st.append(StMeasurement(lead, at_j, at_60, at_80, slope, st_shape(slope), reference, float(level[row]), n_used))
         shape = qrs_shape(lead, trace, onset, j_global, recording.fs)
         shapes.append(shape)
         t_on, t_off = beat.landmarks["t_onset"][row], beat.landmarks["t_offset"][row]
@@ -237,7 +235,12 @@ class IsoelectricLevels:
     n_beats: int
 
 
-def isoelectric_levels(recording: Recording, waves: Waves | None) -> IsoelectricLevels:
+def isoelectric_levels(recording: Recording, waves: Waves | None) -> NDArray[np.float64]:
+    """One isoelectric level per lead in mV, shape (12,); `isoelectric` also says how they were found."""
+    return isoelectric(recording, waves).mv
+
+
+def isoelectric(recording: Recording, waves: Waves | None) -> IsoelectricLevels:
     """One isoelectric level per lead: median over beats of the PQ level, or the lead's median without beats.
 
     Parameters

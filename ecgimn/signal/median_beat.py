@@ -1,7 +1,8 @@
 """The median beat of each lead at the recording's own rate, and the alignment that contributions are averaged on.
 
-Beats are aligned on QRS by cross-correlation over all leads; beats whose QRS correlates with the median of their largest
-family by less than 0.9 are left out (ectopic or noisy). Fewer than three alike: no median beat, and the reason why.
+Beats are aligned on QRS by cross-correlation over all leads; beats whose QRS correlates with the median of their
+largest family by less than 0.9 are left out (ectopic or noisy). Fewer than three alike: no median beat, and the reason
+why.
 """
 
 from __future__ import annotations
@@ -103,14 +104,14 @@ class MedianBeat:
 
 
 def _correlations(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correlation of each row of a (n, k) with b (k,) or with each row of b (m, k); rows are already centred per lead."""
+    """Correlation of each row of a (n, k) with b (k,) or with each row of b (m, k); rows come centred per lead."""
     scale = np.linalg.norm(a, axis=1)[:, None] * np.atleast_1d(np.linalg.norm(np.atleast_2d(b), axis=1))
     out = a @ np.atleast_2d(b).T / np.maximum(scale, 1e-12)
     return np.asarray(out[:, 0] if b.ndim == 1 else out)
 
 
 def _complexes(signal: NDArray[np.float64], r: NDArray[np.int64], half: int) -> NDArray[np.float64]:
-    """QRS of every beat, each lead centred, leads joined: shape (n_beats, 12 * (2 * half + 1)); edges repeat a value."""
+    """QRS of each beat, leads centred and joined: shape (n_beats, 12 * (2 * half + 1)); edges repeat a value."""
     n = signal.shape[1]
     at = np.clip(r[:, None] + np.arange(-half, half + 1), 0, n - 1)
     cut = signal[:, at].transpose(1, 0, 2)
@@ -135,8 +136,12 @@ def beat_windows(recording: Recording, waves: Waves) -> BeatWindows:
         r = r + lags[np.argmax(by_lag, axis=0)]
     correlation = by_lag.max(axis=0)
     rr = np.median(waves.rr_s) if waves.n_beats > 1 else 1.0
-    p_before = np.nanmax(waves.r_samples - waves.global_p_onset) / fs if np.isfinite(waves.global_p_onset).any() else 0.2
-    t_after = np.nanmax(waves.global_t_offset - waves.r_samples) / fs if np.isfinite(waves.global_t_offset).any() else 0.45
+    p_before = (
+        np.nanmax(waves.r_samples - waves.global_p_onset) / fs if np.isfinite(waves.global_p_onset).any() else 0.2
+    )
+    t_after = (
+        np.nanmax(waves.global_t_offset - waves.r_samples) / fs if np.isfinite(waves.global_t_offset).any() else 0.45
+    )
     before = round(float(np.clip(p_before + 0.05, 0.25, 0.45)) * fs)
     after = round(float(np.clip(t_after + 0.05, 0.4, max(0.4, min(0.8, rr)))) * fs)
     whole = (r - half >= 0) & (r + half < n)
@@ -161,8 +166,8 @@ def median_beat(recording: Recording, waves: Waves) -> MedianBeat:
     nothing = dict.fromkeys(LANDMARKS, float("nan"))
     if used.sum() < MIN_BEATS:
         reason = (
-            f"Only {int(used.sum())} of {len(used)} beats look alike (correlation >= {MIN_CORRELATION:g}) and lie wholly "
-            f"in the recording; {MIN_BEATS} are needed."
+            f"Only {int(used.sum())} of {len(used)} beats look alike (correlation >= {MIN_CORRELATION:g}) and lie "
+            f"wholly in the recording; {MIN_BEATS} are needed."
         )
         return MedianBeat(fs, windows, None, nowhere, nothing, reason)
     landmarks = {}

@@ -1,7 +1,7 @@
 """Probability of P, QRS and T at each sample of each lead, from openecg's published network.
 
-The network is openecg's codec v6 (Apache-2.0, https://github.com/vitaldb/openecg), an int8 ONNX file inside the wheel that
-reads one lead of 10 s at 500 Hz, rank-normalised. Only its wave head is asked for; nothing is downloaded.
+The network is openecg's codec v6 (Apache-2.0, https://github.com/vitaldb/openecg), an int8 ONNX file inside the wheel
+that reads one lead of 10 s at 500 Hz, rank-normalised. Only its wave head is asked for; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -44,9 +44,7 @@ def _session() -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        str(bundled_codec_onnx_path("v6")), options, providers=["CPUExecutionProvider"]
-    )
+    return onnxruntime.InferenceSession(str(bundled_codec_onnx_path("v6")), options, providers=["CPUExecutionProvider"])
 
 
 def bridge_gaps(signal: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -97,7 +95,7 @@ def _window_starts(n_samples: int) -> list[int]:
 
 
 def _read_window(row: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logits of one lead's stretch of at most 10 s, set in the middle of the window and continued by its mirror image."""
+    """Logits of a stretch of at most 10 s of one lead, set in the middle of the window, its mirror image around it."""
     n = len(row)
     before = (NETWORK_SAMPLES - n) // 2
     window = np.pad(row, (before, NETWORK_SAMPLES - n - before), mode="reflect")
@@ -125,10 +123,11 @@ def _inner_logits(row: NDArray[np.float64]) -> NDArray[np.float64]:
 def wave_posterior(signal: NDArray[np.floating], fs: float, usable: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Probability of each wave at 500 Hz.
 
-    The network was trained on recordings whose first and last beats carry no marks (LUDB), so it sees no beats near the
-    ends of its window. The first and last `EDGE_S` of a recording are therefore read a second time, its end laid
+    The network was trained on recordings whose first and last beats carry no marks (LUDB), so it sees no beats near
+    the ends of its window. The first and last `EDGE_S` of a recording are therefore read a second time, its end laid
     before its beginning, in `EDGE_LEADS` leads; the other leads take their mean there. aVR and aVF take the mean over
-    the two leads they are made of, which changes their landmarks by less than a millisecond and saves a sixth of the time.
+    the two leads they are made of, which changes their landmarks by less than a millisecond and saves a sixth of the
+    time.
 
     Parameters
     ----------
@@ -154,17 +153,18 @@ def wave_posterior(signal: NDArray[np.floating], fs: float, usable: NDArray[np.b
     n = at_500.shape[1]
     posterior = np.zeros((12, n, 4))
     posterior[:, :, OTHER] = 1.0
-    for lead in np.flatnonzero(usable):
-        if STANDARD_LEADS[lead] not in _MADE_OF:
-            posterior[lead] = _softmax(_inner_logits(at_500[lead]))
+    rows = [int(row) for row in np.flatnonzero(usable)]
+    for row in rows:
+        if STANDARD_LEADS[row] not in _MADE_OF:
+            posterior[row] = _softmax(_inner_logits(at_500[row]))
     edge = min(round(EDGE_S * NETWORK_FS), n // 2)
     if (NETWORK_SAMPLES - n) // 2 < edge:
         half = min(NETWORK_SAMPLES // 2, n // 2)
-        twice_read = [lead for lead in map(lead_index, _EDGE_ORDER) if usable[lead]][:EDGE_LEADS]
-        ends = np.stack([_softmax(_read_window(np.r_[at_500[lead, -half:], at_500[lead, :half]])) for lead in twice_read])
-        for lead in np.flatnonzero(usable):
-            own = ends[twice_read.index(lead)] if lead in twice_read else ends.mean(axis=0)
-            posterior[lead, :edge], posterior[lead, -edge:] = own[half : half + edge], own[half - edge : half]
+        twice_read = [row for row in map(lead_index, _EDGE_ORDER) if row in rows][:EDGE_LEADS] or rows[:EDGE_LEADS]
+        ends = np.stack([_softmax(_read_window(np.r_[at_500[row, -half:], at_500[row, :half]])) for row in twice_read])
+        for row in rows:
+            own = ends[twice_read.index(row)] if row in twice_read else ends.mean(axis=0)
+            posterior[row, :edge], posterior[row, -edge:] = own[half : half + edge], own[half - edge : half]
     for lead, parents in _MADE_OF.items():
         if usable[lead_index(lead)]:
             posterior[lead_index(lead)] = posterior[[lead_index(parent) for parent in parents]].mean(axis=0)

@@ -75,11 +75,10 @@ def neurokit_spans(signal: NDArray[np.float64], fs: float, usable: NDArray[np.bo
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for lead in INDEPENDENT_LEADS:
-            row = signal[lead_index(lead)]
             if not usable[lead_index(lead)]:
                 continue
             try:
-                cleaned = nk.ecg_clean(row, sampling_rate=rate)
+                cleaned = nk.ecg_clean(signal[lead_index(lead)], sampling_rate=rate)
                 peaks.append(np.asarray(nk.ecg_peaks(cleaned, sampling_rate=rate)[1]["ECG_R_Peaks"], dtype=np.float64))
             except _NEUROKIT_FAILURES:
                 continue
@@ -87,17 +86,17 @@ def neurokit_spans(signal: NDArray[np.float64], fs: float, usable: NDArray[np.bo
         if len(r) < 3 or not beats_alike(signal, r, fs) >= MIN_LIKENESS:
             return None
         marks = {name: np.full((12, len(r)), np.nan) for name in LANDMARKS}
-        for lead in np.flatnonzero(usable):
+        for row in np.flatnonzero(usable):
             try:
                 found = nk.ecg_delineate(
-                    nk.ecg_clean(signal[lead], sampling_rate=rate), r, sampling_rate=rate, method="dwt"
+                    nk.ecg_clean(signal[row], sampling_rate=rate), r, sampling_rate=rate, method="dwt"
                 )[1]
             except _NEUROKIT_FAILURES:
                 continue
             for name, column in _COLUMNS.items():
                 values = np.asarray(found[column], dtype=np.float64)
                 if len(values) == len(r):
-                    marks[name][lead] = values
+                    marks[name][row] = values
     return _complete(marks, r, fs)
 
 

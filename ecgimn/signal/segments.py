@@ -94,7 +94,9 @@ def _best_span(score: NDArray[np.float64], start: int, stop: int, min_gain: floa
     return float(start + first), float(start + last + 1)
 
 
-def _guarded(posterior: NDArray[np.float64], usable: NDArray[np.bool_], fs: float) -> tuple[NDArray, NDArray, NDArray]:
+def _guarded(
+    posterior: NDArray[np.float64], usable: NDArray[np.bool_], fs: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Blend each lead with the mean; return blended posterior, mean posterior and the leads that took the mean."""
     counts = np.array([len(_beat_runs(lead[:, QRS], fs)) for lead in posterior])
     counts[~usable] = 0

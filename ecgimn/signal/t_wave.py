@@ -1,7 +1,7 @@
 """T wave of one lead: its lobes against the reference level and its grade.
 
-Grades follow the AHA/ACCF/HRS 2009 recommendations, part IV (doi:10.1016/j.jacc.2008.12.014); a value on a limit belongs
-to the milder grade. Compared in whole microvolts.
+Grades follow the AHA/ACCF/HRS 2009 recommendations, part IV (doi:10.1016/j.jacc.2008.12.014); a value on a limit
+belongs to the milder grade. Compared in whole microvolts.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from ecgimn.signal.segments import LANDMARKS, Spans, find_spans
 WAVE_NAMES = ("unassigned", "P", "PR", "QRS", "ST", "T", "TP")
 UNASSIGNED, P, PR, QRS, ST, T, TP = range(len(WAVE_NAMES))
 MIN_SWING_MV = 0.02  # a lead that moves less than this over the recording carries no wave
-MIN_PROMINENCE = 1.75  # noise, hum and sine waves stay below 1.6, 300 PTB-XL records above 3.4
+MIN_PROMINENCE = 1.6  # noise, hum and sine waves stay below 1.55; PTB-XL above 3.4, a paced record with tall spikes 1.7
 MIN_R_MV = 0.05  # root of the summed squares over leads; below, no recorder shows a beat
 #: How far a lead's landmark may lie from the median over leads and still count for the outer edge, in seconds.
 OUTLIER_S = {"p_onset": 0.04, "p_offset": 0.04, "qrs_onset": 0.025, "qrs_offset": 0.03, "t_onset": 0.06, "t_peak": 0.06,
@@ -31,7 +31,7 @@ OUTLIER_S = {"p_onset": 0.04, "p_offset": 0.04, "qrs_onset": 0.025, "qrs_offset"
 
 @dataclass(frozen=True, eq=False)
 class Waves:
-    """Waves of one recording. Landmarks are in samples of the recording, NaN where a wave was not found.
+    """Waves of one recording. Landmarks are in samples, to 2 ms; NaN where a wave was not found.
 
     Attributes
     ----------
@@ -42,8 +42,8 @@ class Waves:
         Sample of the largest QRS deflection, taken over all leads together.
     labels : ndarray of shape (12, n_samples), int8
         Index into `WAVE_NAMES` for every sample. TP is the baseline between a T wave and what follows; where no P wave
-        was found it reaches the QRS. Gaps in the recording, stretches before the first and after the last wave and spans
-        whose borders were not found are "unassigned".
+        was found it reaches the QRS. Gaps in the recording, stretches before the first and after the last wave and
+        spans whose borders were not found are "unassigned".
     beat : ndarray of shape (n_samples,), int16
         Number of the beat, from the onset of its P wave (or QRS) to the next beat's; -1 outside the first and last.
     p_onset, p_offset, qrs_onset, qrs_offset, t_onset, t_peak, t_offset : ndarray of shape (12, n_beats), float64
@@ -136,7 +136,8 @@ def qrs_prominence(
 ) -> float:
     """Root mean square at 5-25 Hz within the beats' QRS over that of the rest, all leads together.
 
-    A QRS is the steep part of an ECG. Networks also see "beats" in hum, sine waves and noise, where this ratio is near 1.
+    A QRS is the steep part of an ECG. Networks also see "beats" in hum, sine waves and noise, where this ratio is near
+    1.
     """
     band = butter(2, [5.0, min(25.0, 0.45 * fs)], "bandpass", fs=fs, output="sos")
     power = np.square(sosfiltfilt(band, signal, axis=1)).sum(axis=0)
@@ -156,7 +157,9 @@ def _r_peaks(signal: NDArray[np.float64], start: NDArray[np.float64], stop: NDAr
     return peaks
 
 
-def _t_peaks(signal: NDArray[np.float64], onset: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
+def _t_peaks(
+    signal: NDArray[np.float64], onset: NDArray[np.float64], offset: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Sample of the largest departure from the straight line between T onset and T end."""
     peaks = np.full(onset.shape, np.nan)
     for lead, k in np.argwhere(np.isfinite(onset) & np.isfinite(offset)):
@@ -189,7 +192,7 @@ def outer_edge(name: str, marks: NDArray[np.float64], fs: float) -> NDArray[np.f
         middle = np.median(found)
         near = found[np.abs(found - middle) <= max(OUTLIER_S[name] * fs, 1.0)]
         if name == "t_peak" or len(near) < 2:
-            edge[k] = np.round(middle)
+            edge[k] = middle
         else:
             edge[k] = np.partition(near, 1)[1] if name.endswith("onset") else np.partition(near, -2)[-2]
     return edge
@@ -206,7 +209,7 @@ def _to_waves(
     """Carry spans to the recording's rate, drop beats in gaps or without amplitude, and label every sample."""
     n, fs = recording.n_samples, recording.fs
     gap = np.isnan(recording.signal)
-    marks = {name: np.clip(np.round(values * rate), 0, n) for name, values in spans.landmarks.items()}
+    marks = {name: np.clip(values * rate, 0, n) for name, values in spans.landmarks.items()}
     onset, offset = outer_edge("qrs_onset", marks["qrs_onset"], fs), outer_edge("qrs_offset", marks["qrs_offset"], fs)
     keep = np.zeros(len(onset), dtype=bool)
     for k in range(len(onset)):
@@ -239,15 +242,15 @@ def _labels(marks: dict[str, NDArray[np.float64]], spans: Spans, rate: float, n:
     """Paint the wave codes of every lead, in the order of time."""
     n_leads, n_beats = marks["qrs_onset"].shape
     labels = np.full((n_leads, n), UNASSIGNED, dtype=np.int8)
-    edge_t, edge_p = np.round(spans.edge_t * rate), np.round(spans.edge_p * rate)
+    edge_t, edge_p = spans.edge_t * rate, spans.edge_p * rate
 
     def paint(lead: int, start: float, stop: float, wave: int) -> None:
         if np.isfinite(start) and np.isfinite(stop):
-            labels[lead, int(start) : int(stop)] = wave
+            labels[lead, round(start) : round(stop)] = wave
 
     for lead in range(n_leads):
         quiet_from = edge_t[lead, 1]
-        paint(lead, *edge_t[lead], T)
+        paint(lead, edge_t[lead, 0], edge_t[lead, 1], T)
         for k in range(n_beats):
             p_on, p_off = marks["p_onset"][lead, k], marks["p_offset"][lead, k]
             q_on, j = marks["qrs_onset"][lead, k], marks["qrs_offset"][lead, k]
@@ -260,7 +263,7 @@ def _labels(marks: dict[str, NDArray[np.float64]], spans: Spans, rate: float, n:
             paint(lead, t_on, t_off if np.isfinite(t_off) or k < n_beats - 1 else n, T)
             quiet_from = t_off
         paint(lead, quiet_from, edge_p[lead, 0] if np.isfinite(edge_p[lead, 0]) else n, TP)
-        paint(lead, *edge_p[lead], P)
+        paint(lead, edge_p[lead, 0], edge_p[lead, 1], P)
         paint(lead, edge_p[lead, 1], n, PR)
     return labels
 
