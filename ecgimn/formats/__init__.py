@@ -1,8 +1,8 @@
 """Reads 12-lead ECG files: the format is picked by content, the leads by name, the unit from the file.
 
-`read_recording` reads a file of one's own in this process. `read_upload` reads the bytes of a stranger in a child process
-with limits on time and memory. Both raise `MissingFactsError` for a table that does not say everything, and read it once
-`ReadingHints` do.
+`read_recording` reads a file of one's own in this process. `read_upload` reads the bytes of a stranger in a child
+process with limits on time and memory. Both raise `MissingFactsError` for a table that does not say everything, and
+read it once `ReadingHints` do.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def unzip(data: bytes) -> dict[str, bytes]:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError,
             LookupError, OverflowError) as exc:  # fmt: skip
         raise RecordingFormatError(
-            "The ZIP archive is damaged, encrypted or of an unknown kind. A plain archive is needed. Pack the files again."
+            "The ZIP archive is damaged, encrypted or of an unknown kind. A plain one is needed. Pack the files again."
         ) from exc
 
 

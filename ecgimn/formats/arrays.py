@@ -70,8 +70,8 @@ def read_mat(data: bytes, hints: ReadingHints) -> Table:
             and 0 < math.prod(shape) <= 2 * MAX_SIGNALS * MAX_SAMPLES
         ]
         loaded = loadmat(io.BytesIO(data), variable_names=wanted, squeeze_me=True, struct_as_record=True)
-    except (MatReadError, OSError, ValueError, LookupError, TypeError, NotImplementedError, MemoryError, ArithmeticError,
-            AttributeError, zlib.error, struct.error, RecursionError) as exc:  # fmt: skip
+    except (MatReadError, OSError, ValueError, LookupError, TypeError, NotImplementedError, MemoryError, AttributeError,
+            ArithmeticError, zlib.error, struct.error, RecursionError) as exc:  # fmt: skip
         raise RecordingFormatError(
             "The MAT file cannot be decoded. A MATLAB file of version 5 with plain arrays is needed. "
             "Save it again with -v7 or -v6."
@@ -108,7 +108,8 @@ def _check_mat_size(data: bytes) -> None:
             size += -size % 8
         if total > MAX_FILE_BYTES:
             raise RecordingFormatError(
-                f"The MAT file unpacks to more than {MAX_FILE_BYTES:,} bytes. A single strip is needed. Save fewer samples."
+                f"The MAT file unpacks to more than {MAX_FILE_BYTES:,} bytes. A single strip is needed. "
+                "Save fewer samples."
             )
         position += size
 

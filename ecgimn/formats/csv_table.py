@@ -1,7 +1,7 @@
 """Text tables (CSV, TSV): numbers by column, with lead names and units where the first lines hold them.
 
-A semicolon or tab outranks the comma as separator, and then a comma is the decimal point. What the columns are called decides
-what they hold; columns without names are asked for.
+A semicolon or tab outranks the comma as separator, and then a comma is the decimal point. What the columns are called
+decides what they hold; columns without names are asked for.
 """
 
 from __future__ import annotations
@@ -161,7 +161,8 @@ def _numbers(lines: list[str], layout: _Layout) -> NDArray[np.float64]:
         )
     except (ValueError, OverflowError, MemoryError) as exc:  # ParserError and EmptyDataError are ValueErrors
         raise _no_table("holds text among its numbers, or rows of different length") from exc
-    return frame.to_numpy(dtype=np.float64)
+    values: NDArray[np.float64] = frame.to_numpy(dtype=np.float64)
+    return values
 
 
 def _rate_from_time(values: NDArray[np.float64], names: tuple[str, ...], units: tuple[str, ...]) -> float | None:

@@ -57,14 +57,15 @@ def detect_format(data: bytes) -> Format:
     for magic, kind in _KNOWN_OTHERS:
         if data.startswith(magic):
             raise RecordingFormatError(
-                f"The file is {kind}. The ECG's own samples are needed. Export it as WFDB, DICOM, SCP-ECG, EDF, XML or CSV."
+                f"The file is {kind}. The ECG's own samples are needed. "
+                "Export it as WFDB, DICOM, SCP-ECG, EDF, XML or CSV."
             )
     if _RECORD_LINE.match(data[:4096]) and b"\x00" not in data[:4096]:
         return "WFDB"
     if b"\x00" in data[:4096]:
         raise RecordingFormatError(
-            "The file is binary and of no known ECG format. WFDB (with its header), DICOM, SCP-ECG, EDF, ISHNE, XML, CSV, "
-            "NPY or MAT is needed. Export the ECG in one of these."
+            "The file is binary and of no known ECG format. WFDB (with its header), DICOM, SCP-ECG, EDF, ISHNE, XML, "
+            "CSV, NPY or MAT is needed. Export the ECG in one of these."
         )
     return "table"
 

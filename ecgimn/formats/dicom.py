@@ -32,14 +32,12 @@ def read_dicom(data: bytes) -> Traces:
     LeadError, SignalError
         A standard lead is missing, or one has no voltage unit.
     """
-    meta = _file_meta(data)
-    syntax = str(meta.get("TransferSyntaxUID", ""))
+    syntax, sop_class = _syntax_and_class(data)
     if syntax not in _PLAIN_TRANSFER_SYNTAXES:
         raise RecordingFormatError(
-            f"The DICOM file has the transfer syntax {shown(syntax)}. An uncompressed one is needed (explicit or implicit "
-            "little endian). Export the waveform uncompressed."
+            f"The DICOM file has the transfer syntax {shown(syntax)}. An uncompressed one is needed (explicit or "
+            "implicit little endian). Export the waveform uncompressed."
         )
-    sop_class = str(meta.get("MediaStorageSOPClassUID", ""))
     if sop_class not in _ECG_OBJECTS:
         raise RecordingFormatError(
             f"The DICOM file is an object of the class {shown(sop_class, 40)}. An ECG waveform object is needed. "
@@ -48,14 +46,15 @@ def read_dicom(data: bytes) -> Traces:
     return read_with_ecgdatakit(data, "DICOMWaveformParser", _FORMAT, exact_fs=_exact_fs)
 
 
-def _file_meta(data: bytes) -> Any:
-    """Return the file meta information, which is never compressed."""
+def _syntax_and_class(data: bytes) -> tuple[str, str]:
+    """Return transfer syntax and object class from the file meta information, which is never compressed."""
     from pydicom.filereader import read_dataset
 
     try:
-        return read_dataset(
+        meta = read_dataset(
             io.BytesIO(data[_PREAMBLE_BYTES:]), False, True, stop_when=lambda tag, vr, length: tag.group != _META_GROUP
         )
+        return str(meta.get("TransferSyntaxUID", "")), str(meta.get("MediaStorageSOPClassUID", ""))
     except (ValueError, LookupError, OSError, TypeError, AttributeError, NotImplementedError, struct.error) as exc:
         raise damaged(_FORMAT) from exc
 

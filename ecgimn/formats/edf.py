@@ -1,4 +1,4 @@
-"""EDF and EDF+ (https://www.edfplus.info/specs/edf.html): one rate, one unbroken recording, its length checked first."""
+"""EDF and EDF+ (https://www.edfplus.info/specs/edf.html): one rate, unbroken, its length checked first."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """De-identified copies of a recording as WFDB, DICOM or CSV: samples, leads, rate, and nothing about the patient.
 
-Every file carries the intended-use line and the recording's digest; none carries a date, a file name or header text of its
-source. Age and sex go along only when asked for.
+Every WFDB and CSV file carries the intended-use line and the recording's digest, a DICOM file a short form of the line;
+none carries a date, a file name or header text of its source. Age and sex go along only when asked for.
 """
 
 from __future__ import annotations
@@ -99,11 +99,11 @@ def write_dicom(recording: Recording, path: Path | str, *, with_age_and_sex: boo
         Whether to keep age (90 stands for "90 or older") and sex, on which the ST thresholds depend.
     """
     from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+    from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
     fits = 200 <= recording.fs <= 1000 and recording.n_samples <= 16_384
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = _TWELVE_LEAD_ECG if fits else _GENERAL_ECG
+    meta.MediaStorageSOPClassUID = UID(_TWELVE_LEAD_ECG if fits else _GENERAL_ECG)
     meta.MediaStorageSOPInstanceUID = generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
 

@@ -1,7 +1,7 @@
 """Facts that some files do not state: what is missing is asked for, never guessed.
 
-A table of numbers (CSV, NPY, NPZ, MAT) may say nothing about its leads, unit or sampling frequency. Its reader then raises
-`MissingFactsError` with the facts it needs and a preview, and reads again once `ReadingHints` supplies them.
+A table of numbers (CSV, NPY, NPZ, MAT) may say nothing about its leads, unit or sampling frequency. Its reader then
+raises `MissingFactsError` with the facts it needs and a preview, and reads again once `ReadingHints` supplies them.
 """
 
 from __future__ import annotations
@@ -171,7 +171,9 @@ def traces_from_table(table: Table, hints: ReadingHints) -> Traces:
         )
     given = {"leads": hints.leads, "fs": hints.fs, "unit": hints.unit, "orientation": hints.orientation}
     by_reader = [name for name, value in given.items() if value is not None]
-    notes = (*table.notes, f"Given by the reader, not by the file: {', '.join(by_reader)}.") if by_reader else table.notes
+    notes = table.notes
+    if by_reader:
+        notes = (*notes, f"Given by the reader, not by the file: {', '.join(by_reader)}.")
     rows = np.array([by_time[:, column] * millivolt_factor(units[column]) for column in used])
     rows = rows.reshape(len(used), n_samples)
     return Traces(rows, tuple(names[column] for column in used), float(fs or 0), table.age, table.sex, notes)
@@ -195,5 +197,5 @@ def preview_of(by_time: NDArray[np.float64], names: tuple[str, ...] = (), variab
 
 def _time_is_first(values: NDArray[np.float64], orientation: Orientation | None) -> bool:
     if orientation is None:
-        return values.shape[0] >= values.shape[1]
+        return bool(values.shape[0] >= values.shape[1])
     return orientation == "leads in columns"

@@ -24,9 +24,10 @@ from ecgimn.leads import canonical_lead_name
 from ecgimn.recording import Sex
 
 _DOUBLED = re.compile(r"(.+)_\d+")  # how ecgdatakit renames the second lead of one name
-_LOSSY_WARNINGS = ("truncated", "gaps between data records", "rhythm series found", "sequence sets in the rhythm")
+_LOSSY_WARNINGS = ("truncated", "gaps between data", "rhythm series found", "sequence sets in the rhythm")
 _PATIENT_FIELDS = (
-    "patient_id", "first_name", "last_name", "birth_date", "race", "weight", "height", "medications", "clinical_history",
+    "patient_id", "first_name", "last_name", "birth_date", "race", "weight", "height", "medications",
+    "clinical_history",
 )  # fmt: skip
 _RECORDING_FIELDS = ("date", "end_date", "technician", "referring_physician", "room", "location")
 _DEVICE_FIELDS = ("name", "serial_number", "institution", "department")
@@ -71,15 +72,15 @@ def read_with_ecgdatakit(
     n_left_out = len(record.leads) - len(leads)
     if not leads:
         raise LeadError(
-            f"None of the {n_left_out} signals of the {format_name} file carries the name of a standard lead. I, II, V1 to "
-            "V6 at least are needed. Name the leads and export again."
+            f"None of the {n_left_out} signals of the {format_name} file carries the name of a standard lead. "
+            "I, II, V1 to V6 at least are needed. Name the leads and export again."
         )
     starts = {lead.annotations.get("start_sample", "1") for lead in leads}
     lengths = {len(lead.samples) for lead in leads}
     rates = {lead.sampling_rate for lead in leads}
     if len(lengths) > 1 or len(rates) > 1 or len(starts) > 1:
         raise RecordingFormatError(
-            f"The leads of this {format_name} file differ in start, length or rate. Twelve leads recorded at the same time "
+            f"The leads of this {format_name} file differ in start, length or rate. Leads recorded at the same time "
             "are needed. Export a simultaneous 12-lead strip."
         )
     rows = np.array([_millivolts(lead, format_name, gap_step, inverted) for lead in leads])
@@ -93,6 +94,7 @@ def _parse(data: bytes, parser: str, format_name: str) -> tuple[Any, list[str]]:
     """Return ecgdatakit's record with raw steps, and what its warnings mean for the reader."""
     from ecgdatakit import ChecksumWarning, ECGDataKitError, FileParser
 
+    # The parser itself raises only these: whatever else it meets, it re-raises as one of its own errors.
     parser_errors = (ECGDataKitError, OSError, ValueError, ArithmeticError, LookupError, MemoryError, RecursionError)
     with tempfile.TemporaryDirectory(prefix="ecgimn-") as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -147,10 +149,10 @@ def _millivolts(lead: Any, format_name: str, gap_step: float | None, inverted: b
         )
     samples = np.asarray(lead.samples, dtype=np.float64)
     with np.errstate(over="ignore", invalid="ignore"):  # huge values fail the amplitude check
-        signal_mv = (samples * scale + offset) * millivolt_factor(unit)
+        signal_mv: NDArray[np.float64] = (samples * scale + offset) * millivolt_factor(unit)
     if gap_step is not None:
         signal_mv[samples == gap_step] = np.nan
-    return signal_mv  # type: ignore[no-any-return]
+    return signal_mv
 
 
 def _undoubled(label: str) -> str:

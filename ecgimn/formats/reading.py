@@ -47,8 +47,8 @@ def read_files(
     Parameters
     ----------
     files : mapping of str to bytes
-        File names and contents: one file, a WFDB header with its .dat file, or a ZIP archive of either. Names serve only
-        to find the .dat file that a header names.
+        File names and contents: one file, a WFDB header with its .dat file, or a ZIP archive of either. Names serve
+        only to find the .dat file that a header names.
     hints : ReadingHints, optional
         Facts that the file does not state.
     age, sex
@@ -82,8 +82,8 @@ def read_files(
     known = [name for name, kind in formats.items() if kind is not None]
     if len(known) != 1:
         raise RecordingFormatError(
-            f"{len(plain)} files are given and {len(known)} of them look like an ECG. One recording is needed: one file, "
-            "or a WFDB header with its .dat file. Choose these and try again."
+            f"{len(plain)} files are given and {len(known)} of them look like an ECG. One recording is needed: one "
+            "file, or a WFDB header with its .dat file. Choose these and try again."
         )
     return _single(plain[known[0]], formats[known[0]], hints or ReadingHints(), age=age, sex=sex, source=source)
 
@@ -111,14 +111,15 @@ def _wfdb(
     """Read a WFDB record whose header and .dat file are both among the files."""
     if len(headers) > 1:
         raise RecordingFormatError(
-            f"{len(headers)} WFDB headers are among the files. One recording is needed. Choose one .hea file and its .dat."
+            f"{len(headers)} WFDB headers are among the files. One recording is needed. "
+            "Choose one .hea file and its .dat file."
         )
     header = parse_header(files[headers[0]])
     data = files.get(header.data_file)
     if data is None:
         raise RecordingFormatError(
-            "The .dat file that the WFDB header names is not among the files. Header and .dat file are needed together. "
-            "Choose both and try again."
+            "The .dat file that the WFDB header names is not among the files. Both are needed together. "
+            "Choose header and .dat file and try again."
         )
     recording = wfdb_recording(header, data, age=age, sex=sex, source=source)
     if PurePosixPath(headers[0]).stem != header.record_name:

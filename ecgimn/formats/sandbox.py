@@ -1,7 +1,7 @@
 """Reads uploads in a child process with limits on time and memory, so that no file can harm the app.
 
-One child per app (`ecgimn.formats.worker`), shared by all visitors and used by one at a time; it forks for every upload. It
-is started by `start_reader` or by the first upload, and again whenever it is gone.
+One child per app (`ecgimn.formats.worker`), shared by all visitors and used by one at a time; it forks for every
+upload. It is started by `start_reader` or by the first upload, and again whenever it is gone.
 """
 
 from __future__ import annotations
@@ -191,16 +191,17 @@ def _ask(job: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     return message
 
 
+def _as_tuples(value: Any) -> Any:
+    """Return what JSON gave back with tuples for its lists."""
+    if isinstance(value, dict):
+        return {key: _as_tuples(item) for key, item in value.items()}
+    return tuple(_as_tuples(item) for item in value) if isinstance(value, list) else value
+
+
 def _recording(header: Mapping[str, Any], body: bytes) -> Recording:
     """Turn the child's answer into a recording, or raise its error."""
     if header.get("error") == "MissingFactsError":
-        preview = {
-            key: tuple(tuple(item) if isinstance(item, list) else item for item in value)
-            if isinstance(value, list)
-            else value
-            for key, value in header["preview"].items()
-        }
-        raise MissingFactsError(tuple(header["needed"]), Preview(**preview))
+        raise MissingFactsError(tuple(header["needed"]), Preview(**_as_tuples(header["preview"])))
     if "error" in header:
         raise _ERRORS.get(header["error"], RecordingFormatError)(header["message"])
     signal = np.frombuffer(body, dtype=np.float32).reshape(12, header["n_samples"])

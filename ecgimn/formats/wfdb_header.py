@@ -1,7 +1,8 @@
 """A guard for WFDB headers: reads them with a strict grammar of its own before wfdb may.
 
 wfdb 4.3 accepts a sampling frequency of 0, replaces a missing gain by 200, follows links and reads any file the header
-names. This guard refuses what it does not fully understand. Grammar (https://physionet.org/physiotools/wag/header-5.htm):
+names. This guard refuses what it does not fully understand. The grammar, after
+https://physionet.org/physiotools/wag/header-5.htm:
 
     record line   NAME N_SIGNALS FS[/COUNTER[(BASE)]] N_SAMPLES [TIME [DATE]]     one segment only
     signal line   FILE FORMAT GAIN[(BASELINE)][/UNIT] ADC_BITS ADC_ZERO FIRST CHECKSUM BLOCK LEAD

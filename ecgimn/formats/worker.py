@@ -1,13 +1,14 @@
 """The child process in which uploads are read: started once, it forks for every upload and limits what the fork may do.
 
 It takes jobs on standard input and answers on standard output, each message a JSON object and raw bytes (no pickles in
-either direction). A fork begins with all libraries loaded, so a job costs milliseconds; it cannot write outside its private
-folder, open a connection or start a program (a Python audit hook refuses, and it cannot be removed), and it ends after one
-job, so nothing of one visitor's upload is left for the next.
+either direction). A fork begins with all libraries loaded, so a job costs milliseconds; it cannot write outside its
+private folder, open a connection or start a program (a Python audit hook refuses, and it cannot be removed), and it
+ends after one job, so nothing of one visitor's upload is left for the next.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -46,7 +47,9 @@ _FORBIDDEN_EVENTS = (
     "socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.exec",
     "os.posix_spawn", "os.fork", "os.forkpty", "os.chmod", "os.chown", "os.kill", "os.putenv", "ctypes.dlopen",
 )  # fmt: skip
-_PATH_EVENTS = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "shutil.rmtree")
+_PATH_EVENTS = (
+    "os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "shutil.rmtree",
+)  # fmt: skip
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -113,6 +116,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing a library prints may mix with answers
     _load_libraries()
     _forbid_side_effects(os.path.realpath(tempfile.gettempdir()))
+    gc.freeze()  # the libraries' objects stay shared with every fork
     write_message(answers, {"ready": True})
     while (job := read_message(jobs)) is not None:
         write_message(answers, *_in_fork(job))
@@ -207,12 +211,14 @@ def _forbid_side_effects(folder: str) -> None:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, mode, flags = arguments
-            writes = bool(flags & _WRITING) if isinstance(flags, int) else any(letter in (mode or "r") for letter in "wax+")
-            if writes and not inside(path):
-                raise _ForbiddenError("writing outside the private folder")
-        elif event in _FORBIDDEN_EVENTS and not (event == "os.fork" and _forking):
-            raise _ForbiddenError(event)
-        elif event in _PATH_EVENTS and not inside(arguments[0]):
+            by_mode = any(letter in (mode or "r") for letter in "wax+")
+            writes = bool(flags & _WRITING) if isinstance(flags, int) else by_mode
+            forbidden = writes and not inside(path)
+        elif event in _PATH_EVENTS:
+            forbidden = not all(inside(path) for path in arguments[:2] if isinstance(path, (str, bytes, os.PathLike)))
+        else:
+            forbidden = event in _FORBIDDEN_EVENTS and not (event == "os.fork" and _forking)
+        if forbidden:
             raise _ForbiddenError(event)
 
     sys.addaudithook(hook)

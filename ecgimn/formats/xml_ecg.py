@@ -23,7 +23,7 @@ _ROOTS = {
 }
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Raised inside expat to stop reading."""
 
 
@@ -41,7 +41,7 @@ def read_xml(data: bytes) -> Traces:
         raise too_large("The XML file", len(data), _MAX_BYTES)
     try:
         root = _checked_root(data)
-    except expat.ExpatError:
+    except (expat.ExpatError, LookupError, ValueError):  # the last two: an encoding that does not exist or fit
         data = _as_utf8(data)
         try:
             root = _checked_root(data)
@@ -70,14 +70,14 @@ def _checked_root(data: bytes) -> str:
         depth += 1
         n_elements += 1
         if depth > _MAX_DEPTH or n_elements > _MAX_ELEMENTS:
-            raise _Refused(f"is nested {depth} deep in {n_elements:,} elements")
+            raise _RefusedError(f"is nested {depth} deep in {n_elements:,} elements")
 
     def end(name: str) -> None:
         nonlocal depth
         depth -= 1
 
-    def entity(*declaration: object) -> None:
-        raise _Refused("defines entities")
+    def entity(*declaration: object) -> int:
+        raise _RefusedError("defines entities")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
@@ -85,7 +85,7 @@ def _checked_root(data: bytes) -> str:
     parser.ExternalEntityRefHandler = entity
     try:
         parser.Parse(data, True)
-    except _Refused as exc:
+    except _RefusedError as exc:
         raise RecordingFormatError(
             f"The XML file {exc}, which no ECG export does. A plain export is needed. Export the ECG again."
         ) from exc

@@ -135,17 +135,18 @@ class PtbXl:
     def ids(self, folds: Iterable[int] | None = None, *, fs: int | None = None) -> NDArray[np.int64]:
         """Return the records in the given folds (default: all), in order; with `fs`, only those here at that rate."""
         chosen = self.table if folds is None else self.table[self.folds.isin(list(folds))]
-        ids = chosen.index.to_numpy(dtype=np.int64)
+        ids: NDArray[np.int64] = chosen.index.to_numpy(dtype=np.int64)
         if fs is None:
             return ids
         column = _file_column(fs)
         here = [self._existing(f"{name}.dat", fetch=False) is not None for name in chosen[column]]
-        return ids[np.array(here, dtype=bool)]
+        return np.array([ecg_id for ecg_id, is_here in zip(ids, here, strict=True) if is_here], dtype=np.int64)
 
     def labels(self, ids: Sequence[int] | NDArray[np.integer]) -> NDArray[np.uint8]:
         """Return 0 or 1 per record and class, (N, 5), classes in the order of `SUPERCLASSES`."""
         self._check_known(ids)
-        return self.table.loc[list(ids), list(SUPERCLASSES)].to_numpy(dtype=np.uint8)
+        labels: NDArray[np.uint8] = self.table.loc[list(ids), list(SUPERCLASSES)].to_numpy(dtype=np.uint8)
+        return labels
 
     def seen_in_training(self, ecg_id: int) -> bool:
         """Whether the record belongs to folds 1 to 8, on which the models of this project were trained."""

@@ -1,7 +1,7 @@
 """Writes one seeded 12-lead ECG in every format that is read: small, valid files for the tests to read and to damage.
 
-Each writer follows the format's published layout as closely as a reader needs; the WFDB, DICOM and CSV of the fuzz corpus
-come from `ecgimn.formats.export`.
+Each writer follows the format's published layout as closely as a reader needs; the DICOM file of the fuzz corpus comes
+from `ecgimn.formats.export`.
 """
 
 from __future__ import annotations

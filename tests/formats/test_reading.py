@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgimn.errors import LeadError, RecordingError, RecordingFormatError, SignalError
+from ecgimn.errors import LeadError, RecordingFormatError, SignalError
 from ecgimn.formats import MissingFactsError, ReadingHints, read_recording
 from ecgimn.formats.detect import detect_format
 from ecgimn.formats.reading import read_files
@@ -67,9 +67,8 @@ def test_the_dat_file_or_the_record_name_leads_to_the_header(everything, tmp_pat
 @pytest.mark.parametrize("fs", [250, 257, 500, 800, 1000])
 def test_an_exact_rate_survives_every_format_that_can_state_it(make, fs):
     signal = make.synthetic_ecg(fs)
-    files = [make.edf_file(signal, fs), make.aecg_file(signal, fs), make.csv_file(signal, fs), make.muse_file(signal, fs)]
-    for data in files:
-        assert read_files({"ecg": data}).fs == pytest.approx(fs, abs=1e-6)
+    for write in (make.edf_file, make.aecg_file, make.csv_file, make.muse_file):
+        assert read_files({"ecg": write(signal, fs)}).fs == pytest.approx(fs, abs=1e-6)
 
 
 def test_a_rate_that_is_no_whole_number_is_not_rounded(make):
@@ -233,7 +232,7 @@ def test_formats_are_told_apart_by_content(everything):
     assert detect_format(everything["WFDB"]["case.hea"]) == "WFDB"
 
 
-# --- real files ---------------------------------------------------------------------------------------------------------
+# --- real files -----------------------------------------------------------------------------------
 
 
 def test_every_real_file_reads(real_files):
