@@ -46,8 +46,8 @@ class Voltages:
 
 def voltages(shapes: dict[str, QrsShape]) -> Voltages:
     """SV1 + max(RV5, RV6), and RaVL + SV3, from the QRS of each lead."""
-    sokolow = -shapes["V1"].s_mv + max(shapes["V5"].highest_r_mv, shapes["V6"].highest_r_mv)
-    cornell = shapes["aVL"].highest_r_mv - shapes["V3"].s_mv
+    sokolow = -shapes["V1"].deepest_s_mv + max(shapes["V5"].highest_r_mv, shapes["V6"].highest_r_mv)
+    cornell = shapes["aVL"].highest_r_mv - shapes["V3"].deepest_s_mv
     return Voltages(whole_microvolts(sokolow), whole_microvolts(cornell))
 
 
@@ -61,7 +61,7 @@ def is_lbbb(qrs_ms: float, shapes: dict[str, QrsShape]) -> bool:
         return shape.r_ms + shape.r2_ms >= BROAD_R_MS and shape.highest_r_mv > -shape.s_mv
 
     no_q = all(shapes[lead].q_mv == 0.0 and shapes[lead].r_mv > 0.0 for lead in ("I", "V5", "V6"))
-    falls_in_v1 = -shapes["V1"].s_mv > shapes["V1"].highest_r_mv
+    falls_in_v1 = -shapes["V1"].deepest_s_mv > shapes["V1"].highest_r_mv
     return (broad("I") or broad("aVL")) and (broad("V5") or broad("V6")) and no_q and falls_in_v1
 
 

@@ -8,59 +8,25 @@ unknown it says for whom it would be met.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
-from ecgimn.signal import conduction, thresholds
-from ecgimn.signal.lead_reversal import possible_lead_reversal
+from ecgimn.signal import thresholds
+from ecgimn.signal.caveats import Caveats, find_caveats
 from ecgimn.signal.measure import SLOPE_SHAPES, Measurements, StMeasurement, measure, whole_microvolts
 from ecgimn.signal.qrs_shape import QrsShape
 from ecgimn.signal.quality import Quality, assess_quality
 from ecgimn.signal.t_wave import V2_NEGATIVE_UNTIL_AGE, TWave
 from ecgimn.signal.thresholds import Group
-from ecgimn.signal.verdicts import Outcome, spoken
+from ecgimn.signal.verdicts import Finding, Outcome, spoken
 from ecgimn.signal.waves import Waves
 
-Verdict = Literal["meets", "does not meet", "depends", "withheld", "note"]
-MIN_BEATS = 3
-RBBB_LEADS = ("V1", "V2", "V3")
 NEW_UNKNOWN = "Whether it is new cannot be judged from one tracing."
 NEIGHBOUR_RULE = "Neighbours in V1-V6 or in aVL, I, -aVR, II, aVF, III count as contiguous; stricter than lead groups."
 MIMICS = (
     "Early repolarisation, pericarditis, aneurysm, high potassium and the Brugada pattern also move ST and T; "
     "millimetre criteria are insensitive."
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One statement about the recording.
-
-    Attributes
-    ----------
-    kind : str
-        "ST elevation", "ST depression", "T inversion", "LVH voltage", "wide QRS", "LBBB criteria", "RBBB criteria",
-        "pacing", "pre-excitation", "lead reversal", "quality", "beats", "rate", "QTc".
-    text : str
-        The sentence for the screen.
-    leads : tuple of str
-        Leads it rests on.
-    verdict : {"meets", "does not meet", "depends", "withheld", "note"}
-    reason : str
-        Why it is withheld, or what must be known beside it.
-    """
-
-    kind: str
-    text: str
-    leads: tuple[str, ...]
-    verdict: Verdict
-    reason: str = ""
-
-    @property
-    def territories(self) -> tuple[str, ...]:
-        """Territories that hold at least one of the leads."""
-        return thresholds.territories_of(self.leads)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,19 +56,6 @@ class Findings:
     def of(self, kind: str) -> tuple[Finding, ...]:
         """Findings of one kind."""
         return tuple(item for item in self.items if item.kind == kind)
-
-
-@dataclass(frozen=True)
-class Caveats:
-    """What makes ST and T verdicts unsafe: reasons for all leads, reasons per group, and leads lost to RBBB."""
-
-    reasons: tuple[str, ...] = ()
-    by_group: tuple[tuple[str, str], ...] = ()
-    blocked_leads: tuple[str, ...] = ()
-
-    def of(self, group: Group) -> str:
-        """Reason to withhold for one group, or an empty text."""
-        return "; ".join([*self.reasons, *(reason for label, reason in self.by_group if label == group.label)])
 
 
 def st_levels_uv(st: tuple[StMeasurement, ...]) -> dict[str, int]:
@@ -176,24 +129,6 @@ def t_inversion(candidates: tuple[str, ...], groups: tuple[Group, ...], caveats:
     return Finding("T inversion", text, leads, verdict, " ".join(filter(None, [reason, NEW_UNKNOWN])))
 
 
-def lvh_voltage(sums: conduction.Voltages, groups: tuple[Group, ...]) -> Finding:
-    """Judge the voltage screens for left ventricular hypertrophy."""
-    values = f"Sokolow-Lyon {sums.sokolow_lyon_uv / 1000:.2f} mV, Cornell {sums.cornell_uv / 1000:.2f} mV"
-    met = {group.label: sums.met(group.sex) for group in groups}
-    leads = ("V1", "V5", "V6", "aVL", "V3")
-    names = set(met.values())
-    if names == {()}:
-        return Finding("LVH voltage", f"does not meet LVH voltage criteria ({values})", (), "does not meet")
-    if len(names) == 1:
-        which = " and ".join(names.pop())
-        return Finding("LVH voltage", f"meets LVH voltage criteria: {which} ({values})", leads, "meets")
-    if all(met.values()):
-        return Finding("LVH voltage", f"meets LVH voltage criteria ({values})", leads, "meets")
-    sexes = {"woman" if group.sex == "female" else "man": bool(met[group.label]) for group in groups}
-    parts = [f"{'met' if reached else 'not met'} if {name}" for name, reached in sexes.items()]
-    return Finding("LVH voltage", f"LVH voltage criteria: {'; '.join(parts)} ({values})", leads, "depends")
-
-
 def find_findings(
     recording: Recording,
     waves: Waves,
@@ -215,7 +150,7 @@ def find_findings(
     measurements = measure(recording, waves) if measurements is None else measurements
     quality = assess_quality(recording) if quality is None else quality
     groups = thresholds.possible_groups(recording.sex, recording.age)
-    items, caveats, shapes = _caveats(recording, waves, measurements, quality, groups)
+    items, caveats, shapes = find_caveats(recording, waves, measurements, quality, groups)
     if not measurements.st:
         reason = measurements.reason
         for kind in ("ST elevation", "ST depression", "T inversion", "LVH voltage"):
@@ -248,53 +183,3 @@ def find_findings(
         t_inversion_leads=candidates,
         withheld=withheld,
     )
-
-
-def _caveats(
-    recording: Recording,
-    waves: Waves,
-    measurements: Measurements,
-    quality: Quality,
-    groups: tuple[Group, ...],
-) -> tuple[list[Finding], Caveats, dict[str, QrsShape]]:
-    """Findings beside ST and T, and what they withhold."""
-    items: list[Finding] = []
-    reasons: list[str] = []
-    blocked: tuple[str, ...] = ()
-    by_group: list[tuple[str, str]] = []
-    shapes = conduction.shapes_by_lead(measurements)
-    qrs, pr = measurements.intervals.qrs.value, measurements.intervals.pr.value
-
-    def warn(kind: str, text: str, reason: str, leads: tuple[str, ...] = ()) -> None:
-        items.append(Finding(kind, text, leads, "note"))
-        reasons.append(reason)
-
-    if quality.refusals:
-        warn("quality", "failed the quality check: " + " ".join(quality.refusals), "failed quality check")
-    if 0 < measurements.n_beats < MIN_BEATS or not measurements.st:
-        warn("beats", measurements.reason or "fewer than 3 usable beats", "fewer than 3 usable beats")
-    if qrs is not None and shapes:
-        right = conduction.is_rbbb(qrs, shapes)
-        if right:
-            items.append(Finding("RBBB criteria", f"meets RBBB criteria (QRS {qrs:.0f} ms)", RBBB_LEADS, "meets",
-                                 "ST and T verdicts are withheld in V1-V3; read the others with care."))  # fmt: skip
-            blocked = RBBB_LEADS
-        elif conduction.is_lbbb(qrs, shapes):
-            text = f"meets LBBB criteria (QRS {qrs:.0f} ms)"
-            items.append(Finding("LBBB criteria", text, ("I", "aVL", "V5", "V6"), "meets"))
-            reasons.append("LBBB criteria met")
-        elif thresholds.qrs_verdict(qrs) == "wide":
-            warn("wide QRS", f"wide QRS ({qrs:.0f} ms)", f"wide QRS ({qrs:.0f} ms)")
-        if conduction.is_preexcited(pr, qrs) and not right:
-            warn("pre-excitation", "possible pre-excitation: short PR with broad QRS", "possible pre-excitation")
-    paced = conduction.paced_beats(recording, waves)
-    if paced is not None and 2 * paced.sum() >= len(paced):
-        text = f"pacing spikes before {int(paced.sum())} of {len(paced)} beats"
-        warn("pacing", text, "paced rhythm")
-    if shapes:
-        sums = conduction.voltages(shapes)
-        items.append(lvh_voltage(sums, groups))
-        by_group = [(group.label, "LVH voltage criteria met") for group in groups if sums.met(group.sex)]
-        for sentence in possible_lead_reversal(recording, waves, measurements):
-            warn("lead reversal", sentence, "possible lead reversal")
-    return items, Caveats(tuple(dict.fromkeys(reasons)), tuple(by_group), blocked), shapes

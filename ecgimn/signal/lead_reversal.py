@@ -14,8 +14,8 @@ from ecgimn.recording import Recording
 from ecgimn.signal.measure import Measurements
 from ecgimn.signal.waves import Waves
 
-P_MV = 0.03  # a P wave below this has no sure direction
-FLAT_MV = 0.1  # peak to peak of P, QRS and T in a lead between a leg and the right leg
+P_MV = 0.02  # a P wave below this has no sure direction
+FLAT_MV = 0.06  # peak to peak of P, QRS and T in a lead between a leg and the right leg
 CLEAR_QRS_MV = 0.4  # the other limb leads must show a clear QRS for one of them to stand out as flat
 SWAP_GAIN = 0.25  # share by which exchanging two chest leads must smooth the row V1-V6
 
@@ -69,7 +69,8 @@ def _limb_hints(measurements: Measurements, p: NDArray[np.float64], trace: NDArr
     hints = []
     unlike_v6 = np.corrcoef(trace[at["I"]], trace[at["V6"]])[0, 1] < 0
     no_p = not np.isfinite(p).any()
-    if net[at["I"]] < 0 < net[at["aVR"]] and (negative_p("I") or (no_p and unlike_v6)):
+    legs = negative_p("II") and not positive_p("aVF")
+    if net[at["I"]] < 0 < net[at["aVR"]] and not legs and (negative_p("I") or (no_p and unlike_v6)):
         shrinking = swing[at["V6"]] < 0.5 * swing[at["V1"]]
         other = " or dextrocardia (QRS shrinks towards V6)" if shrinking else ""
         hints.append(

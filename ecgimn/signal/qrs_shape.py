@@ -39,6 +39,11 @@ class QrsShape:
     last_is_positive: bool = False
 
     @property
+    def deepest_s_mv(self) -> float:
+        """The deepest negative lobe, Q or S or QS."""
+        return min(self.q_mv, self.s_mv)
+
+    @property
     def highest_r_mv(self) -> float:
         """The taller of R and R'."""
         return max(self.r_mv, self.r2_mv)
@@ -56,12 +61,18 @@ class _Lobe:
 
 
 def _lobes(span: NDArray[np.float64], fs: float) -> list[_Lobe]:
-    """Lobes of one sign in the order of time, noise left out, neighbours of the same sign joined."""
+    """Lobes of one sign in the order of time, noise left out, neighbours of the same sign joined.
+
+    A last stretch that still grows where QRS ends is the beginning of a shifted ST segment, not a deflection.
+    """
     floor = max(MIN_DEFLECTION_MV, MIN_SHARE * float(np.ptp(span)))
     sign = span > 0
     borders = np.flatnonzero(np.diff(sign.astype(np.int8))) + 1
     lobes: list[_Lobe] = []
-    for part in np.split(span, borders):
+    parts = np.split(span, borders)
+    if len(parts) > 1 and np.argmax(np.abs(parts[-1])) == len(parts[-1]) - 1:
+        parts = parts[:-1]
+    for part in parts:
         peak = float(part[np.argmax(np.abs(part))])
         if abs(peak) < floor:
             continue

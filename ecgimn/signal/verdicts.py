@@ -6,7 +6,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ecgimn.signal.thresholds import Group, lead_list
+from ecgimn.signal.thresholds import Group, lead_list, territories_of
+
+Verdict = Literal["meets", "does not meet", "depends", "withheld", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statement about the recording.
+
+    Attributes
+    ----------
+    kind : str
+        "ST elevation", "ST depression", "T inversion", "LVH voltage", "wide QRS", "LBBB criteria", "RBBB criteria",
+        "pacing", "pre-excitation", "lead reversal", "quality", "beats", "rate", "QTc".
+    text : str
+        The sentence for the screen.
+    leads : tuple of str
+        Leads it rests on.
+    verdict : {"meets", "does not meet", "depends", "withheld", "note"}
+    reason : str
+        Why it is withheld, or what must be known beside it.
+    """
+
+    kind: str
+    text: str
+    leads: tuple[str, ...]
+    verdict: Verdict
+    reason: str = ""
+
+    @property
+    def territories(self) -> tuple[str, ...]:
+        """Territories that hold at least one of the leads."""
+        return territories_of(self.leads)
 
 
 @dataclass(frozen=True)
