@@ -96,7 +96,7 @@ def ecg_figure(
         The explanation has another length or rate than the recording, or misses what the view needs.
     """
     view, st, screen = view or View(), st or StMarks(), screen or Screen()
-    layout, beyond = _paper_for(recording, view)
+    layout, beyond = view.paper_for(recording, MAX_HEADROOM_MM)
     evidence = None
     if explanation is not None and view.overlay:
         _check_same(recording, explanation)
@@ -132,7 +132,7 @@ def ecg_figure(
     if shown is not None:
         parts.append(f"shown: {100 * shown:.0f} % of total |evidence|")
     if beyond:
-        parts.append(f"trace leaves the paper in {', '.join(beyond)}")
+        parts.append(f"the trace leaves the grid in {', '.join(beyond)}")
     images = []
     if evidence is not None:
         raster = overlay_indices(evidence, layout, view, recording, waves)
@@ -185,27 +185,6 @@ def ecg_figure(
         },
         _validate=False,
     )
-
-
-def _paper_for(recording: Recording, view: View) -> tuple[PaperLayout, tuple[str, ...]]:
-    """Return the paper with room for the tallest waves, and the leads that still leave it."""
-    layout = view.paper(recording.duration_s)
-    reach: dict[str, tuple[float, float]] = {}
-    top, bottom = max(layout.baselines_mm), min(layout.baselines_mm)
-    for panel in layout.panels:
-        row = recording.signal[lead_index(panel.lead), panel.samples(recording.fs, recording.n_samples)]
-        if np.isfinite(row).any():
-            mm = np.asarray(layout.voltage_mm(panel, row))
-            reach[panel.label] = (float(np.nanmax(mm)) - top, bottom - float(np.nanmin(mm)))
-    up = max((high for high, _ in reach.values()), default=0.0) + 1.0
-    down = max((low for _, low in reach.values()), default=0.0) + 1.0
-    layout = view.paper(recording.duration_s, (min(up, MAX_HEADROOM_MM), min(down, MAX_HEADROOM_MM)))
-    beyond = tuple(
-        label
-        for label, (high, low) in reach.items()
-        if high > layout.height_mm - max(layout.baselines_mm) or low > min(layout.baselines_mm)
-    )
-    return layout, beyond
 
 
 def _check_same(recording: Recording, explanation: Explanation) -> None:

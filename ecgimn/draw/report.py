@@ -38,7 +38,7 @@ INTENDED_USE = (
 )
 PNG_DPI = 200
 MM_PER_INCH = 25.4
-PAPER_LEFT_MM, PAPER_BOTTOM_MM = 6.0, 13.0
+PAPER_LEFT_MM, PAPER_BOTTOM_MM, PAPER_ROOM_MM = 6.0, 13.0, 190.0  # room for a grid between headline and footer
 
 ReportKind = Literal["pdf", "svg", "png"]
 StRow = tuple[str, float | None, float | None, float | None, float | None]
@@ -178,8 +178,9 @@ def _ecg_page(
     waves: Waves | None,
     st: StMarks,
 ) -> None:
-    layout = view.paper(recording.duration_s)
-    draw_paper(sheet, (PAPER_LEFT_MM, PAPER_BOTTOM_MM), layout, recording, view, evidence, waves, st)
+    layout, beyond = view.paper_for(recording, PAPER_ROOM_MM, PAPER_ROOM_MM)
+    corner = (PAPER_LEFT_MM, PAPER_BOTTOM_MM + (PAPER_ROOM_MM - layout.height_mm) / 2)
+    draw_paper(sheet, corner, layout, recording, view, evidence, waves, st)
     sheet.text(PAPER_LEFT_MM, A4_MM[1] - 4.6, _headline(explanation, view), size=8.5, bold=True)
     parts = list(
         footer_parts(layout, recording.fs, filter_name=view.filter_name, reference=st.reference if st.level_mv else "")
@@ -187,6 +188,8 @@ def _ecg_page(
     if evidence is not None:
         parts.append(f"shown: {100 * evidence.shown_share(layout):.0f} % of total |evidence|")
         draw_colour_bar(sheet, PAPER_LEFT_MM + layout.width_mm + 4.0, 120.0, evidence, view)
+    if beyond:
+        parts.append(f"the trace leaves the grid in {', '.join(beyond)}")
     words = " · ".join(parts)
     sheet.text(PAPER_LEFT_MM, 9.4, words, size=6.2 if len(words) < 200 else 5.2)
 

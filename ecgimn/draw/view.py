@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
 
 from ecgimn.draw.paper import (
     GAINS_MM_PER_MV,
@@ -15,6 +17,10 @@ from ecgimn.draw.paper import (
     PaperLayout,
     paper_layout,
 )
+from ecgimn.leads import lead_index
+
+if TYPE_CHECKING:
+    from ecgimn.recording import Recording
 
 Quantity = Literal["contribution", "isoelectric", "weights"]
 Style = Literal["band", "line", "blocks"]
@@ -112,6 +118,42 @@ class View:
             page=self.page,
             headroom_mm=headroom_mm,
         )
+
+    def paper_for(
+        self, recording: Recording, headroom_mm: float, tallest_mm: float = np.inf
+    ) -> tuple[PaperLayout, tuple[str, ...]]:
+        """Return the paper with room for the tallest waves, and the labels of the leads that still leave it.
+
+        Parameters
+        ----------
+        recording : Recording
+        headroom_mm : float
+            The most that may be added above the first and below the last baseline.
+        tallest_mm : float
+            The most the paper may measure in all; waves beyond it are drawn past its border.
+        """
+        layout = self.paper(recording.duration_s)
+        top, bottom = max(layout.baselines_mm), min(layout.baselines_mm)
+        reach: dict[str, tuple[float, float]] = {}
+        for panel in layout.panels:
+            row = recording.signal[lead_index(panel.lead), panel.samples(recording.fs, recording.n_samples)]
+            if np.isfinite(row).any():
+                mm = np.asarray(layout.voltage_mm(panel, row))
+                reach[panel.label] = (float(np.nanmax(mm)) - top, bottom - float(np.nanmin(mm)))
+        room = (
+            max((up for up, _ in reach.values()), default=0.0),
+            max((down for _, down in reach.values()), default=0.0),
+        )
+        above, below = (min(length + 1.0, headroom_mm) for length in room)
+        taller = self.paper(recording.duration_s, (above, below))
+        if taller.height_mm > tallest_mm:
+            spare = max(tallest_mm - layout.height_mm, 0.0)
+            above = min(above, layout.height_mm - top + spare)
+            taller = self.paper(recording.duration_s, (above, 0.0))
+            if taller.height_mm > tallest_mm:
+                taller = layout
+        top, bottom = taller.height_mm - max(taller.baselines_mm), min(taller.baselines_mm)
+        return taller, tuple(label for label, (up, down) in reach.items() if up > top or down > bottom)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the view as plain values for JSON; `View(**values)` brings it back."""

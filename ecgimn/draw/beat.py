@@ -1,0 +1,184 @@
+"""The median beat of twelve leads as small multiples, with the mean contribution and its spread below each."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from ecgimn.draw.charts import base_layout
+from ecgimn.draw.colours import css, evidence_colours, palette
+from ecgimn.draw.paper import STANDARD_GAIN_MM_PER_MV, STANDARD_SPEED_MM_PER_S
+from ecgimn.leads import STANDARD_LEADS
+
+GAP_MM = 6.0
+STRIP_MM, STRIP_HALF_MM = 6.0, 5.0  # height of the strip's zero within a row, and its half height
+BELOW_MM, ABOVE_MM = 8.0, 14.0  # least room between the strip and 0 mV, and above 0 mV
+COLUMNS = 6  # limb leads above, chest leads below
+
+
+def median_beat_figure(
+    beat_mv: NDArray[np.floating],
+    fs: float,
+    contribution: NDArray[np.floating] | None = None,
+    spread: NDArray[np.floating] | None = None,
+    *,
+    landmarks_s: Mapping[str, float] | None = None,
+    beats_used: tuple[int, int] | None = None,
+    remainder: float | None = None,
+    name: str = "",
+    limit: float | None = None,
+    dark: bool = False,
+    width_px: float = 900.0,
+) -> go.Figure:
+    """Draw twelve median beats at 25 mm/s and 10 mm/mV, one scale for all, one axis pair in mm.
+
+    Parameters
+    ----------
+    beat_mv : ndarray of shape (12, n)
+        Median beat, mV.
+    fs : float
+        Hz.
+    contribution : ndarray of shape (12, n), optional
+        Mean contribution of the beats used, logit per sample.
+    spread : ndarray of shape (12, n), optional
+        Its standard deviation over beats, drawn as a band.
+    landmarks_s : mapping of str to float, optional
+        Seconds from the first sample; "QRS onset", "J", "J+60", "T offset" and the like, drawn as upright lines.
+    beats_used : tuple of (n, m), optional
+        "n of m beats used".
+    remainder : float, optional
+        What the mean beat leaves of the contribution: excluded beats, TP, edges.
+    name : str
+        Class whose contribution is shown.
+    limit : float, optional
+        Contribution per sample at the edge of the strips; the 99th percentile of |contribution| when None.
+    """
+    colours = palette(overlay=True, dark=dark)
+    scale = evidence_colours(dark=dark)
+    n_samples = beat_mv.shape[1]
+    beat_mm = n_samples / fs * STANDARD_SPEED_MM_PER_S
+    width_mm = COLUMNS * (beat_mm + GAP_MM) + GAP_MM
+    rows = len(STANDARD_LEADS) // COLUMNS
+    feet, zeros, height_mm = _rows(beat_mv, rows)
+    if contribution is not None and limit is None:
+        limit = float(np.percentile(np.abs(contribution), 99)) or float(np.abs(contribution).max()) or 1.0
+    time_mm = np.arange(n_samples) / fs * STANDARD_SPEED_MM_PER_S
+    data: list[dict[str, Any]] = []
+    marks: tuple[list[float | None], list[float | None]] = ([], [])
+    labels: tuple[list[float], list[float], list[str]] = ([], [], [])
+    for place, lead in enumerate(STANDARD_LEADS):
+        row, column = divmod(place, COLUMNS)
+        left = GAP_MM + column * (beat_mm + GAP_MM)
+        foot, row_mm = feet[row]
+        labels[0].append(left)
+        labels[1].append(foot + row_mm - 3)
+        labels[2].append(f"<b>{lead}</b>")
+        if contribution is not None and limit is not None:
+            band = None if spread is None else spread[place]
+            ends = css(scale[-1]), css(scale[0])
+            data += _strip(left, foot + STRIP_MM, time_mm, contribution[place], band, limit, *ends, lead)
+        for at_s in (landmarks_s or {}).values():
+            if np.isfinite(at_s):
+                x = left + at_s * STANDARD_SPEED_MM_PER_S
+                marks[0].extend([x, x, None])
+                marks[1].extend([foot + 1, foot + row_mm - 5, None])
+        y = (foot + zeros[row] + STANDARD_GAIN_MM_PER_MV * beat_mv[place]).astype(np.float32)
+        custom = [beat_mv[place]] if contribution is None else [beat_mv[place], contribution[place]]
+        hover = f"{lead}<br>%{{customdata[0]:.2f}} mV"
+        hover += "" if contribution is None else "<br>%{customdata[1]:+.5f} logit"
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": lead,
+                "x0": left,
+                "dx": STANDARD_SPEED_MM_PER_S / fs,
+                "y": y,
+                "line": {"color": colours.trace, "width": 1.4, "simplify": False},
+                "customdata": np.stack(custom, axis=1).astype(np.float32),
+                "hovertemplate": hover + "<extra></extra>",
+            }
+        )
+    data.insert(0, {"type": "scatter", "mode": "lines", "name": "landmarks", "x": marks[0], "y": marks[1],
+                    "line": {"color": colours.muted, "width": 0.8, "dash": "dot"}, "hoverinfo": "skip"})  # fmt: skip
+    data.append({"type": "scatter", "mode": "text", "name": "labels", "x": labels[0], "y": labels[1], "text": labels[2],
+                 "textposition": "middle right", "hoverinfo": "skip"})  # fmt: skip
+    words = ["25 mm/s · 10 mm/mV, enlarged"]
+    words += [f"{beats_used[0]} of {beats_used[1]} beats used"] if beats_used else []
+    if contribution is not None and limit is not None:
+        words.append(f"strip: mean contribution to {html.escape(name)}, ±{1000 * limit:.2g} · 10⁻³ logit per sample")
+        words += ["band: standard deviation over beats"] if spread is not None else []
+    words += [f"not in the mean beat: {remainder:+.2f} logit"] if remainder is not None else []
+    words += [f"lines: {', '.join(html.escape(mark) for mark in landmarks_s)}"] if landmarks_s else []
+    caption = "<br>".join(" · ".join(line) for line in (words[:4], words[4:]) if line)
+    px_per_mm = (width_px - 16) / width_mm
+    axis = {"showgrid": True, "dtick": 5, "tick0": 0, "gridcolor": colours.fine, "zeroline": False,
+            "showticklabels": False, "ticks": ""}  # fmt: skip
+    layout = base_layout(colours, height_px=height_mm * px_per_mm + 48) | {
+        "width": width_px,
+        "margin": {"l": 8, "r": 8, "t": 4, "b": 44},
+        "hovermode": "closest",
+        "xaxis": axis | {"range": [0, width_mm]},
+        "yaxis": axis | {"range": [0, height_mm], "scaleanchor": "x", "scaleratio": 1, "constrain": "domain"},
+        "annotations": [{"text": caption, "xref": "paper", "yref": "paper", "x": 0, "y": 0, "yshift": -6,
+                         "xanchor": "left", "yanchor": "top", "showarrow": False, "align": "left",
+                         "font": {"size": 11, "color": colours.muted}}],
+    }  # fmt: skip
+    return go.Figure({"data": data, "layout": layout}, _validate=False)
+
+
+def _rows(beat_mv: NDArray[np.floating], n_rows: int) -> tuple[list[tuple[float, float]], list[float], float]:
+    """Return foot and height of each row, the height of 0 mV within it, and the height of all: nothing is cut."""
+    mm = STANDARD_GAIN_MM_PER_MV * np.nan_to_num(beat_mv.reshape(n_rows, -1))
+    zeros = [STRIP_MM + STRIP_HALF_MM + 2 + max(BELOW_MM, -low) for low in mm.min(axis=1).tolist()]
+    heights = [zero + max(ABOVE_MM, high + 2) for zero, high in zip(zeros, mm.max(axis=1).tolist(), strict=True)]
+    total = sum(heights)
+    return [(total - sum(heights[: row + 1]), heights[row]) for row in range(n_rows)], zeros, total
+
+
+def _strip(
+    left: float,
+    zero: float,
+    time_mm: NDArray[np.floating],
+    contribution: NDArray[np.floating],
+    spread: NDArray[np.floating] | None,
+    limit: float,
+    raises: str,
+    lowers: str,
+    lead: str,
+) -> list[dict[str, Any]]:
+    """Return the area of the mean contribution about its zero line, and the band of its spread."""
+    step = float(time_mm[1] - time_mm[0])
+
+    def height(values: NDArray[np.floating]) -> NDArray[np.float32]:
+        return np.asarray(zero + STRIP_HALF_MM * np.clip(values / limit, -1, 1), dtype=np.float32)
+
+    area = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"contribution {lead}",
+        "x0": left - step,
+        "dx": step,
+        "y": np.concatenate([[zero], height(contribution), [zero]]).astype(np.float32),
+        "fill": "toself",
+        "fillgradient": {
+            "type": "vertical",
+            "start": zero - STRIP_HALF_MM,
+            "stop": zero + STRIP_HALF_MM,
+            "colorscale": [[0, lowers], [0.5, lowers], [0.5, raises], [1, raises]],
+        },
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+    }
+    if spread is None:
+        return [area]
+    x = np.concatenate([left + time_mm, left + time_mm[::-1]]).astype(np.float32)
+    y = np.concatenate([height(contribution + spread), height(contribution - spread)[::-1]])
+    band = {"type": "scatter", "mode": "lines", "name": f"spread {lead}", "x": x, "y": y, "fill": "toself",
+            "fillcolor": "rgba(128,128,128,0.35)", "line": {"width": 0}, "hoverinfo": "skip"}  # fmt: skip
+    return [area, band]
