@@ -6,6 +6,16 @@ answer is a sum of contributions, one per sample of the trace.
 For research, teaching and qualitative audit of ECG explanations. Not a medical device; not for diagnosis, triage,
 monitoring or patient care.
 
+From a notebook::
+
+    from ecgimn import load_composite, load_model, make_ledger, read_signal
+    from ecgimn.explain.explanation import explain
+
+    recording = load_composite("...")  # or read_recording("case.hea"); list_composites() names them
+    reading = read_signal(recording)  # waves, measurements, findings, quality
+    explanation = explain(recording, load_model())  # weights, attribution, bias and logit of each class
+    ledger = make_ledger(explanation, recording, reading.waves, reading.levels)  # lead by wave, in logit
+
 `import ecgimn` is quick and needs neither PyTorch nor a weights file: each name below is fetched when first used.
 """
 
@@ -16,25 +26,41 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ecgimn.errors import EcgImnError as EcgImnError
+    from ecgimn.explain.explanation import Explanation as Explanation
+    from ecgimn.explain.ledger import Ledger as Ledger
+    from ecgimn.explain.ledger import make_ledger as make_ledger
     from ecgimn.formats import read_recording as read_recording
     from ecgimn.leads import STANDARD_LEADS as STANDARD_LEADS
+    from ecgimn.model.checkpoint import Model as Model
+    from ecgimn.model.checkpoint import list_models as list_models
+    from ecgimn.model.checkpoint import load_model as load_model
     from ecgimn.recording import Recording as Recording
-    from ecgimn.signal.waves import Waves as Waves
-    from ecgimn.signal.waves import find_waves as find_waves
+    from ecgimn.signal.reading import SignalReading as SignalReading
+    from ecgimn.signal.reading import read_signal as read_signal
+    from ecgimn.sources.composites import list_composites as list_composites
+    from ecgimn.sources.composites import load_composite as load_composite
     from ecgimn.sources.ptbxl import open_ptbxl as open_ptbxl
 
 __version__ = "0.1.0"
 
 _HOME = {
     "EcgImnError": "ecgimn.errors",
+    "Explanation": "ecgimn.explain.explanation",
+    "Ledger": "ecgimn.explain.ledger",
+    "Model": "ecgimn.model.checkpoint",
     "Recording": "ecgimn.recording",
     "STANDARD_LEADS": "ecgimn.leads",
-    "Waves": "ecgimn.signal.waves",
-    "find_waves": "ecgimn.signal.waves",
+    "SignalReading": "ecgimn.signal.reading",
+    "list_composites": "ecgimn.sources.composites",
+    "list_models": "ecgimn.model.checkpoint",
+    "load_composite": "ecgimn.sources.composites",
+    "load_model": "ecgimn.model.checkpoint",
+    "make_ledger": "ecgimn.explain.ledger",
     "open_ptbxl": "ecgimn.sources.ptbxl",
     "read_recording": "ecgimn.formats",
+    "read_signal": "ecgimn.signal.reading",
 }
-__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604
+__all__ = [*sorted(_HOME), "__version__"]
 
 
 def __getattr__(name: str) -> object:

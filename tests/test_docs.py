@@ -6,9 +6,9 @@ import re
 import tomllib
 from pathlib import Path
 
-import click
 import pytest
 import typer
+from typer.core import TyperGroup
 
 import ecgimn
 
@@ -34,11 +34,11 @@ def shell_lines() -> list[str]:
     return [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
 
 
-def command_line() -> click.Group:
+def command_line() -> TyperGroup:
     from ecgimn.cli import app
 
     group = typer.main.get_command(app)
-    assert isinstance(group, click.Group)
+    assert isinstance(group, TyperGroup)
     return group
 
 
