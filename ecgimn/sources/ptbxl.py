@@ -44,8 +44,8 @@ class PtbXl:
         Holds ptbxl_database.csv, scp_statements.csv, records100/ and records500/ as published. A table with the extra
         columns NORM to HYP works too; those columns are then trusted over labels derived from `scp_codes`.
     fetch : callable, optional
-        Called with a path below `folder` such as "records500/00000/00001_hr.hea" when that file is not there; puts it
-        there or raises `SourceError`. Without it, what is missing stays missing.
+        Called with a path below `folder` such as "records500/00000/00001_hr.hea" before that file is read; sees to it
+        that the right file is there, or raises `SourceError`. Without it, what is missing stays missing.
 
     Raises
     ------
@@ -236,7 +236,7 @@ class PtbXl:
             raise _outside() from exc
         if not path.is_relative_to(self.folder) or Path(relative).is_absolute():
             raise _outside()
-        if fetch and self._fetch is not None and not path.is_file():
+        if fetch and self._fetch is not None:
             self._fetch(relative)
         return path if path.is_file() else None
 

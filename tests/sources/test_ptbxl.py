@@ -200,7 +200,7 @@ def test_statements_are_needed_only_when_labels_are_not_in_the_table(folder):
         PtbXl(folder)
 
 
-def test_a_missing_file_is_fetched_when_a_fetcher_is_given(folder):
+def test_every_file_is_asked_for_when_a_fetcher_is_given(folder):
     asked = []
 
     def fetch(name: str) -> None:
@@ -211,7 +211,8 @@ def test_a_missing_file_is_fetched_when_a_fetcher_is_given(folder):
     source = PtbXl(folder, fetch=fetch)
     assert source.rates(3) == (100, 500)
     assert source.recording(3, 100).record_name == "PTB-XL 3 (100 Hz)"
-    assert asked == ["records100/00000/00003_lr.hea"]
+    record = "records100/00000/00003_lr"
+    assert asked == ["ptbxl_database.csv", "scp_statements.csv", f"{record}.hea", f"{record}.dat"]
 
 
 def test_the_environment_names_the_folder(folder, monkeypatch):
