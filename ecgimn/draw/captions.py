@@ -97,6 +97,34 @@ def colour_bar_trace(evidence: EvidenceMap, view: View, colours: Palette) -> dic
     }
 
 
+def evidence_switch(images: list[dict[str, Any]], colours: Palette) -> dict[str, Any]:
+    """Return three buttons that set the opacity of the images of the evidence in the browser."""
+    opacities = {place: image["opacity"] for place, image in enumerate(images) if image["name"] != "paper"}
+    buttons = [
+        {
+            "label": label,
+            "method": "relayout",
+            "args": [{f"images[{place}].opacity": full * share for place, full in opacities.items()}],
+        }
+        for label, share in (("off", 0.0), ("½", 0.5), ("full", 1.0))
+    ]
+    return {
+        "type": "buttons",
+        "direction": "right",
+        "active": 2,
+        "buttons": buttons,
+        "showactive": True,
+        "x": 1.0,
+        "xanchor": "left",
+        "y": 1.0,
+        "yanchor": "top",
+        "pad": {"l": 6, "t": 0},
+        "font": {"size": 10, "color": colours.text},
+        "bgcolor": colours.paper,
+        "bordercolor": colours.bold,
+    }
+
+
 def outline_shapes(layout: PaperLayout, st: StMarks, colours: Palette) -> list[dict[str, Any]]:
     """Return one frame around each lead beyond the ST-elevation threshold, at most twelve."""
     shapes = []

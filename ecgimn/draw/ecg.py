@@ -15,9 +15,17 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from ecgimn.draw.captions import FOOTER_LINE_PX, colour_bar_trace, footer, label_trace, legend, outline_shapes
+from ecgimn.draw.captions import (
+    FOOTER_LINE_PX,
+    colour_bar_trace,
+    evidence_switch,
+    footer,
+    label_trace,
+    legend,
+    outline_shapes,
+)
 from ecgimn.draw.colours import Palette, palette
-from ecgimn.draw.layer import layer_svg, svg_uri
+from ecgimn.draw.layer import paper_svg, strips_svg, svg_uri
 from ecgimn.draw.marks import StMarks
 from ecgimn.draw.overlay import EvidenceMap, evidence_map, overlay_indices, overlay_png, png_uri
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, PaperLayout, footer_parts
@@ -31,7 +39,7 @@ if TYPE_CHECKING:
 
 HOVER_S = 0.02  # one point of the invisible hover line every 20 ms
 CSS_PX_PER_MM = 96 / 25.4  # what a browser calls a millimetre, until the reader has calibrated the screen
-COLOUR_BAR_PX = 104
+COLOUR_BAR_PX = 126  # also holds the switch; what needs more would make Plotly shrink the paper
 MAX_HEADROOM_MM = 45.0  # room for the tallest wave of the first and last row; what passes it is named in the footer
 _FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
 
@@ -48,12 +56,15 @@ class Screen:
         CSS pixels of one true millimetre, as calibrated with a bank card (85.60 mm); 96 dpi until then.
     true_size : bool
         Draw one millimetre as one millimetre, whatever room that takes, instead of fitting the room.
+    switch : bool
+        Buttons above the colour bar that dim or hide the evidence in the browser, without asking the server.
     """
 
     width_px: float = 900.0
     height_px: float = 560.0
     px_per_mm: float = CSS_PX_PER_MM
     true_size: bool = False
+    switch: bool = True
 
 
 def ecg_figure(
@@ -101,6 +112,7 @@ def ecg_figure(
     if explanation is not None and view.overlay:
         _check_same(recording, explanation)
         evidence = evidence_map(explanation, view, recording=recording, isoelectric_mv=isoelectric_mv)
+    view = view.with_marks_for(evidence=evidence is not None)
     colours = palette(overlay=evidence is not None, dark=view.dark)
 
     traces = _lead_traces(layout, recording, colours)
@@ -138,8 +150,11 @@ def ecg_figure(
         raster = overlay_indices(evidence, layout, view, recording, waves)
         source = png_uri(overlay_png(raster, dark=view.dark))
         images.append(_image(layout, source, "evidence", left_mm=layout.origin_mm, opacity=view.opacity))
-    layer = layer_svg(layout, recording, view, colours, evidence=evidence, waves=waves, st=st)
-    images.append(_image(layout, svg_uri(layer), "paper"))
+    images.append(_image(layout, svg_uri(paper_svg(layout, recording, view, colours, waves=waves, st=st)), "paper"))
+    if evidence is not None and view.show_strip:
+        left_mm = layout.origin_mm / 2  # any place that differs from the other two
+        strips = svg_uri(strips_svg(layout, evidence, view, colours, left_mm=left_mm))
+        images.append(_image(layout, strips, "strips", left_mm=left_mm))
     width_px = layout.width_mm * px_per_mm + left + right
     axis = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "fixedrange": False}
     return go.Figure(
@@ -161,6 +176,7 @@ def ecg_figure(
                     "constrain": "domain",
                 },
                 "images": images,
+                "updatemenus": [evidence_switch(images, colours)] if evidence is not None and screen.switch else [],
                 "shapes": outline_shapes(layout, st, colours),
                 "annotations": [footer(parts, legend(view, waves, st, colours), width_px, colours)],
                 "font": {"family": _FONT, "color": colours.text},

@@ -1,8 +1,8 @@
-"""What lies under the trace on the screen, as one SVG image: grid, strips of signed area, ST, T and J marks.
+"""What lies under the trace on the screen, as SVG images: grid with ST, T and J marks, and strips of signed area.
 
 In Plotly every tick and every stroke of a line with gaps is a node of its own: four hundred for the grid, four hundred
-for the marked waves of twelve leads. As one image they are one node, sharp at every zoom, and need no more bytes. Its
-unit is a twentieth of a millimetre.
+for the marked waves of twelve leads. As images they are one node each, sharp at every zoom, and need no more bytes.
+Their unit is a twentieth of a millimetre.
 """
 
 from __future__ import annotations
@@ -28,26 +28,21 @@ FINE_LINE_MM, BOLD_LINE_MM = 0.18, 0.3  # line widths of the grid
 TICK_MM = 2.5  # half height of the tick where one lead ends and the next begins
 
 
-def layer_svg(
+def paper_svg(
     layout: PaperLayout,
     recording: Recording,
     view: View,
     colours: Palette,
     *,
-    evidence: EvidenceMap | None,
     waves: Waves | None,
     st: StMarks,
 ) -> str:
-    """Return the layer of a page as SVG text of the paper's size."""
+    """Return the grid of a page with the marks of its waves as SVG text of the paper's size."""
     parts = [
-        _path(grid_path(layout, FINE_MM), colours.fine, FINE_LINE_MM, "grid 1 mm"),
-        _path(grid_path(layout, BOLD_MM), colours.bold, BOLD_LINE_MM, "grid 5 mm"),
+        grid_lines(layout, FINE_MM, colours.fine, FINE_LINE_MM),
+        grid_lines(layout, BOLD_MM, colours.bold, BOLD_LINE_MM),
         _path(_ticks(layout), colours.muted, 0.3, "lead changes"),
     ]
-    if evidence is not None and view.show_strip:
-        parts.append(_strip_fill(layout, view))
-        parts.append(f"<path id='strips' d='{strip_path(layout, evidence)}' fill='url(#sign)'/>")
-        parts.append(_path(_zero_lines(layout), colours.muted, 0.15, "zero lines", opacity=0.6))
     if waves is not None and view.show_t:
         for down, (x, y) in t_lines(layout, recording, waves).items():
             colour, name = (colours.t_inverted, "T inverted") if down else (colours.t_upright, "T upright")
@@ -57,9 +52,24 @@ def layer_svg(
             parts.append(_path(stroke_path(layout, x, y), colours.st_levels[step], 1.7, f"ST {step}", opacity=0.85))
         x, y = j_ticks(layout, recording, waves)
         parts.append(_path(stroke_path(layout, x, y), colours.text, 0.3, "J points", opacity=0.8))
-    width, height = round(layout.width_mm * UNITS_PER_MM), round(layout.height_mm * UNITS_PER_MM)
-    head = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' width='{width}' height='{height}'"
-    return f"{head} preserveAspectRatio='none' stroke-linejoin='round'>{''.join(parts)}</svg>"
+    return _svg(layout, 0.0, parts)
+
+
+def strips_svg(layout: PaperLayout, evidence: EvidenceMap, view: View, colours: Palette, *, left_mm: float) -> str:
+    """Return the strips of signed area under the leads as SVG text that covers the paper right of `left_mm`."""
+    parts = [
+        _strip_fill(layout, view),
+        f"<path id='strips' d='{strip_path(layout, evidence)}' fill='url(#sign)'/>",
+        _path(_zero_lines(layout), colours.muted, 0.15, "zero lines", opacity=0.6),
+    ]
+    return _svg(layout, left_mm, parts)
+
+
+def _svg(layout: PaperLayout, left_mm: float, parts: list[str]) -> str:
+    left, width, height = (round(mm * UNITS_PER_MM) for mm in (left_mm, layout.width_mm - left_mm, layout.height_mm))
+    head = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='{left} 0 {width} {height}'"
+    size = f"width='{width}' height='{height}' preserveAspectRatio='none' stroke-linejoin='round'"
+    return f"{head} {size}>{''.join(parts)}</svg>"
 
 
 def svg_uri(svg: str) -> str:
@@ -67,12 +77,20 @@ def svg_uri(svg: str) -> str:
     return "data:image/svg+xml," + quote(svg, safe=" ='/:,()-.")
 
 
-def grid_path(layout: PaperLayout, step_mm: float) -> str:
-    """Return the grid lines of one step as the data of one SVG path."""
-    width, height, step = (round(mm * UNITS_PER_MM) for mm in (layout.width_mm, layout.height_mm, step_mm))
-    upright = "".join(f"M{x} 0v{height}" for x in range(0, width + 1, step))
-    level = "".join(f"M0 {y}h{width}" for y in range(0, height + 1, step))
-    return upright + level
+def grid_lines(layout: PaperLayout, step_mm: float, colour: str, line_mm: float) -> str:
+    """Return the grid lines of one step as two dashed strokes.
+
+    A stroke as wide as the paper, in dashes as long as a line is thick, is a set of parallel lines: two short elements
+    in place of four hundred moves.
+    """
+    width, height = layout.width_mm * UNITS_PER_MM, layout.height_mm * UNITS_PER_MM
+    line, step = line_mm * UNITS_PER_MM, step_mm * UNITS_PER_MM
+    dashes = f"stroke='{colour}' stroke-dasharray='{line:g} {step - line:g}' stroke-dashoffset='{line / 2:g}'"
+    name = f"grid {step_mm:g} mm"
+    return (
+        f"<path id='{name} upright' d='M0 {height / 2:g}H{width:g}' stroke-width='{height:g}' {dashes}/>"
+        f"<path id='{name} level' d='M{width / 2:g} 0V{height:g}' stroke-width='{width:g}' {dashes}/>"
+    )
 
 
 def stroke_path(layout: PaperLayout, x_mm: NDArray[np.floating], y_mm: NDArray[np.floating]) -> str:

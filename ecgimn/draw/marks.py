@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ST_STEPS_MV = (-0.1, -0.05, 0.05, 0.1)  # half a millimetre and one millimetre, the steps of the ST criteria
 ST_STEP_WORDS = ("lowered ≥ 0.1 mV", "lowered", "level", "raised", "raised ≥ 0.1 mV")
 J_TICK_MM = 1.6  # half height of the tick at a J point
-STEP_S = 0.02  # a mark follows the trace in steps of 20 ms
+ST_STEP_S, T_STEP_S = 0.02, 0.04  # a mark follows the trace in these steps; T waves are smooth
 
 Line = tuple[NDArray[np.float32], NDArray[np.float32]]  # x and y in mm, NaN between strokes
 
@@ -62,7 +62,7 @@ def st_lines(layout: PaperLayout, recording: Recording, waves: Waves, st: StMark
         lead = lead_index(panel.lead)
         step = st_step(st.level_mv.get(panel.lead))
         for start, stop in zip(waves.qrs_offset[lead], waves.t_onset[lead], strict=True):
-            stroke = _stroke(layout, panel, recording, start, stop)
+            stroke = _stroke(layout, panel, recording, start, stop, ST_STEP_S)
             if stroke:
                 strokes.setdefault(step, []).append(stroke)
     return {step: _joined(lines) for step, lines in sorted(strokes.items())}
@@ -78,7 +78,7 @@ def t_lines(layout: PaperLayout, recording: Recording, waves: Waves) -> dict[boo
         lead = lead_index(panel.lead)
         rows = (waves.t_onset[lead], waves.t_peak[lead], waves.t_offset[lead])
         for start, peak, stop in zip(*rows, strict=True):
-            stroke = _stroke(layout, panel, recording, start, stop)
+            stroke = _stroke(layout, panel, recording, start, stop, T_STEP_S)
             if stroke and np.isfinite(peak) and start < peak < stop:
                 down = _below_chord(recording.signal[lead], start, peak, stop)
                 strokes.setdefault(down, []).append(stroke)
@@ -101,7 +101,9 @@ def j_ticks(layout: PaperLayout, recording: Recording, waves: Waves) -> Line:
     return _joined(ticks)
 
 
-def _stroke(layout: PaperLayout, panel: Panel, recording: Recording, start: float, stop: float) -> Line | None:
+def _stroke(
+    layout: PaperLayout, panel: Panel, recording: Recording, start: float, stop: float, step_s: float
+) -> Line | None:
     """Follow the trace from one sample to another, as far as the panel shows it."""
     if not (np.isfinite(start) and np.isfinite(stop)) or stop <= start:
         return None
@@ -109,7 +111,7 @@ def _stroke(layout: PaperLayout, panel: Panel, recording: Recording, start: floa
     first, last = max(round(start), drawn.start), min(round(stop), drawn.stop - 1)
     if last <= first:
         return None
-    step = max(1, round(STEP_S * recording.fs))
+    step = max(1, round(step_s * recording.fs))
     samples = np.unique(np.append(np.arange(first, last, step), last))
     x = layout.time_mm(panel, samples / recording.fs)
     y = layout.voltage_mm(panel, recording.signal[lead_index(panel.lead), samples])

@@ -33,8 +33,8 @@ LIMIT_PERCENTILE = 99.0
 COLUMNS_PER_MM = 4  # 10 ms at 25 mm/s: 1,000 columns over 250 mm lose nothing a screen can show
 ROWS_PER_MM = 2  # bands are flat from top to bottom, so few rows do
 HATCH_COLUMNS = 12  # stripes 1.5 mm wide, unlike the 1 mm grid
-LINE_ROWS_PER_MM = 4
-LINE_COLOUR_STEP = 8.466  # 127 / 15: fifteen steps on each side of 0
+LINE_DOTS_PER_MM = (3, 3)  # rows and columns; a winding line compresses less well than a band
+LINE_COLOUR_STEP = 12.7  # ten steps on each side of 0
 LINE_HALF_MM = 0.9  # half width of the coloured line
 TRANSPARENT = 255  # palette entry after the 255 colours of the scale
 MAX_BAND_MM = 15.0  # a band follows its lead; wide rows keep white paper between them
@@ -248,32 +248,35 @@ def overlay_indices(
     if view.style == "blocks" and waves is None:
         raise ValueError("The style 'blocks' needs the waves of the recording. Give waves, or choose 'band'.")
     density = block_density(evidence.values, waves) if view.style == "blocks" and waves else evidence.density
-    rows_per_mm = LINE_ROWS_PER_MM if view.style == "line" else ROWS_PER_MM
+    line = view.style == "line"
+    rows_per_mm, columns_per_mm = LINE_DOTS_PER_MM if line else (ROWS_PER_MM, COLUMNS_PER_MM)
     height = round(layout.height_mm * rows_per_mm)
-    width = round((layout.width_mm - layout.origin_mm) * COLUMNS_PER_MM)
+    width = round((layout.width_mm - layout.origin_mm) * columns_per_mm)
     raster = np.full((height, width), TRANSPARENT, dtype=np.uint8)
     for panel in layout.panels:
-        first = round((panel.x0_mm - layout.origin_mm) * COLUMNS_PER_MM)
-        n_columns = round(layout.panel_width_mm(panel) * COLUMNS_PER_MM)
-        column_s = panel.start_s + (np.arange(n_columns) + 0.5) / COLUMNS_PER_MM / layout.speed
+        first = round((panel.x0_mm - layout.origin_mm) * columns_per_mm)
+        n_columns = round(layout.panel_width_mm(panel) * columns_per_mm)
+        column_s = panel.start_s + (np.arange(n_columns) + 0.5) / columns_per_mm / layout.speed
         sample = np.minimum((column_s * evidence.fs).astype(np.intp), evidence.values.shape[1] - 1)
         lead = lead_index(panel.lead)
         colour = evidence_index(evidence.sign(panel) * density[lead, sample], evidence.limit)
         if view.style == "line":
             colour = _coarse(colour)
             trace_mm = np.asarray(layout.voltage_mm(panel, recording.signal[lead]))
-            low, high = _line_extent(trace_mm, panel, evidence.fs, sample)
-            row_mm = layout.height_mm - (np.arange(height) + 0.5) / rows_per_mm
-            patch = np.where((row_mm[:, None] >= low) & (row_mm[:, None] <= high), colour, TRANSPARENT)
-            target = raster[:, first : first + n_columns]
-            np.copyto(target, patch.astype(np.uint8), where=patch != TRANSPARENT)
+            reach = round(LINE_HALF_MM / layout.speed * evidence.fs)
+            low, high = _line_extent(trace_mm, panel, evidence.fs, sample, max(reach, 1))
+            top = max(math.floor((layout.height_mm - np.nanmax(high, initial=0.0)) * rows_per_mm), 0)
+            bottom = math.ceil((layout.height_mm - np.nanmin(low, initial=layout.height_mm)) * rows_per_mm)
+            row_mm = layout.height_mm - (np.arange(top, min(bottom, height)) + 0.5)[:, None] / rows_per_mm
+            target = raster[top:bottom, first : first + n_columns]
+            np.copyto(target, colour, where=(row_mm >= low) & (row_mm <= high))
             continue
         cell = panel_cell(layout, panel, strip=view.show_strip)
         top = max(round((layout.height_mm - cell.band_high) * rows_per_mm), 0)
         bottom = round((layout.height_mm - cell.band_low) * rows_per_mm)
         band = np.broadcast_to(colour, (bottom - top, n_columns)).copy()
         if evidence.uncertain is not None:
-            slope = np.arange(bottom - top)[:, None] * COLUMNS_PER_MM // ROWS_PER_MM
+            slope = np.arange(bottom - top)[:, None] * columns_per_mm // rows_per_mm
             diagonal = (slope + np.arange(n_columns)) % HATCH_COLUMNS < HATCH_COLUMNS // 2
             band[diagonal & evidence.uncertain[lead, sample]] = TRANSPARENT
         raster[top:bottom, first : first + n_columns] = band
@@ -342,16 +345,15 @@ def _uncertain(
 
 
 def _coarse(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Round to 31 colours, symmetric about the middle: a winding line of all 255 makes a picture twice as heavy."""
+    """Round to 21 colours, symmetric about the middle: a winding line of all 255 makes a picture twice as heavy."""
     steps = np.round((colour.astype(int) - N_STEPS) / LINE_COLOUR_STEP)
     return np.asarray(np.clip(steps * LINE_COLOUR_STEP + N_STEPS, 0, 2 * N_STEPS), dtype=np.uint8)
 
 
 def _line_extent(
-    trace_mm: NDArray[np.floating], panel: Panel, fs: float, sample: NDArray[np.intp]
+    trace_mm: NDArray[np.floating], panel: Panel, fs: float, sample: NDArray[np.intp], reach: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lowest and highest mm of the coloured line in each column; NaN, which compares false, in a gap."""
-    reach = max(1, round(LINE_HALF_MM * (sample[-1] - sample[0]) / max(1, sample.size) * COLUMNS_PER_MM))
     drawn = panel.samples(fs, trace_mm.size)
     padded = np.pad(trace_mm[drawn].astype(np.float64), reach, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)

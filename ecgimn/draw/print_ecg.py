@@ -18,6 +18,8 @@ from ecgimn.draw.marks import StMarks, j_ticks, st_lines, t_lines
 from ecgimn.draw.overlay import (
     BIN_S,
     COLUMNS_PER_MM,
+    LINE_DOTS_PER_MM,
+    ROWS_PER_MM,
     TRANSPARENT,
     EvidenceMap,
     overlay_indices,
@@ -103,8 +105,9 @@ def draw_paper(
     axes.add_patch(Rectangle((0, 0), layout.width_mm, layout.height_mm, facecolor=colours.paper, linewidth=0, zorder=0))
     if evidence is not None:
         raster = overlay_indices(evidence, layout, view, recording, waves)
+        dots_per_mm = LINE_DOTS_PER_MM if view.style == "line" else (ROWS_PER_MM, COLUMNS_PER_MM)
         axes.imshow(
-            print_raster(raster, round(raster.shape[0] / layout.height_mm), view.opacity),
+            print_raster(raster, *dots_per_mm, view.opacity),
             extent=(layout.origin_mm, layout.width_mm, 0, layout.height_mm),
             aspect="auto",
             interpolation="none",
@@ -121,17 +124,18 @@ def draw_paper(
     axes.set_ylim(0, layout.height_mm)
 
 
-def print_raster(raster: NDArray[np.uint8], rows_per_mm: int, opacity: float) -> NDArray[np.uint8]:
+def print_raster(raster: NDArray[np.uint8], rows_per_mm: int, columns_per_mm: int, opacity: float) -> NDArray[np.uint8]:
     """Return a raster of the evidence as RGBA dots; negative evidence is hatched, so that grey prints keep the sign."""
-    dots = np.repeat(raster, PRINT_DOTS_PER_MM // rows_per_mm, axis=0)
-    dots = np.repeat(dots, PRINT_DOTS_PER_MM // COLUMNS_PER_MM, axis=1)
+    rows = np.arange(raster.shape[0] * PRINT_DOTS_PER_MM // rows_per_mm) * rows_per_mm // PRINT_DOTS_PER_MM
+    columns = np.arange(raster.shape[1] * PRINT_DOTS_PER_MM // columns_per_mm) * columns_per_mm // PRINT_DOTS_PER_MM
+    dots = raster[rows][:, columns]
     rgba = np.zeros((256, 4), dtype=np.uint8)
     rgba[:TRANSPARENT, :3] = [blended(colour, opacity) for colour in evidence_colours()]
     rgba[:TRANSPARENT, 3] = 255
     light = rgba.copy()
     light[:N_STEPS, :3] = np.round(HATCH_LIGHTEN * 255 + (1 - HATCH_LIGHTEN) * rgba[:N_STEPS, :3])
     stripe = (np.arange(dots.shape[0])[:, None] + np.arange(dots.shape[1])) % HATCH_DOTS < HATCH_LINE_DOTS
-    return np.where(stripe[..., None], light[dots], rgba[dots])
+    return np.asarray(np.where(stripe[..., None], light[dots], rgba[dots]))
 
 
 def draw_colour_bar(sheet: Sheet, x_mm: float, y_mm: float, evidence: EvidenceMap, view: View) -> None:
@@ -139,7 +143,12 @@ def draw_colour_bar(sheet: Sheet, x_mm: float, y_mm: float, evidence: EvidenceMa
     axes = sheet.axes(x_mm, y_mm, 5.0, 50.0)
     scale = np.arange(2 * N_STEPS, -1, -1, dtype=np.uint8)[np.linspace(0, 2 * N_STEPS, 100).round().astype(int)]
     column = np.repeat(scale[:, None], 5 * COLUMNS_PER_MM, axis=1)
-    axes.imshow(print_raster(column, 2, view.opacity), extent=(0, 5, 0, 50), aspect="auto", interpolation="none")
+    axes.imshow(
+        print_raster(column, ROWS_PER_MM, COLUMNS_PER_MM, view.opacity),
+        extent=(0, 5, 0, 50),
+        aspect="auto",
+        interpolation="none",
+    )
     axes.add_patch(Rectangle((0, 0), 5, 50, facecolor="none", edgecolor="#555555", linewidth=0.5))
     axes.set_xlim(0, 5)
     axes.set_ylim(0, 50)

@@ -136,6 +136,7 @@ def report_bytes(
     evidence = None
     if explanation is not None and view.overlay:
         evidence = evidence_map(explanation, view, recording=recording, isoelectric_mv=isoelectric_mv)
+    view = view.with_marks_for(evidence=evidence is not None)
     n_ecg_pages = view.paper(recording.duration_s).n_pages
     n_pages = n_ecg_pages + 1
 

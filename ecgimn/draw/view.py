@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -56,7 +56,8 @@ class View:
         End of the colour scale in logit (weights: logit per mV) per 40 ms; None: 99th percentile of this record.
     show_strip, show_st, show_t, show_uncertainty : bool
         Strip of signed area under each lead; ST segments with J points; T waves; hatch where the spread over seeds is
-        larger than the value.
+        larger than the value. The "line" style leaves ST segments and T waves out: there the colour along the trace is
+        the evidence.
     dark : bool
         Light lines on dark paper.
     filter_name : str
@@ -105,6 +106,12 @@ class View:
             raise ValueError(f"Invalid value for the 'opacity' parameter: {self.opacity!r}. It must be 0 to 1.")
         if self.limit is not None and not self.limit > 0:
             raise ValueError(f"Invalid value for the 'limit' parameter: {self.limit!r}. It must be positive or None.")
+
+    def with_marks_for(self, *, evidence: bool) -> View:
+        """Return the view without coloured ST segments and T waves where evidence colours the trace itself."""
+        if evidence and self.style == "line":
+            return replace(self, show_st=False, show_t=False)
+        return self
 
     def paper(self, duration_s: float, headroom_mm: tuple[float, float] = (0.0, 0.0)) -> PaperLayout:
         """Return the paper of this view for a recording of `duration_s` seconds."""
