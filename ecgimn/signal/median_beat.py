@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.recording import Recording
-from ecgimn.signal.posterior import bridge_gaps
+from ecgimn.signal.posterior import bridge_gaps, resample
 from ecgimn.signal.segments import LANDMARKS
 from ecgimn.signal.waves import Waves, outer_edge
 
@@ -21,6 +21,7 @@ MIN_CORRELATION = 0.9  # project choice; below, a beat is ectopic or noisy
 MIN_BEATS = 3
 QRS_HALF_S = 0.12  # the stretch around R that is compared
 MAX_LAG_S = 0.03
+ALIGN_FS = 250.0  # Hz; slower recordings are aligned on a finer grid
 PQ_S = 0.02  # the PQ level is the median of the last 20 ms before QRS onset
 
 
@@ -120,9 +121,11 @@ def _complexes(signal: NDArray[np.float64], r: NDArray[np.int64], half: int) -> 
 
 def beat_windows(recording: Recording, waves: Waves) -> BeatWindows:
     """Align all beats on QRS and choose those that go into the median beat."""
-    signal, fs, n = bridge_gaps(recording.signal), recording.fs, recording.n_samples
-    half, max_lag = round(QRS_HALF_S * fs), max(1, round(MAX_LAG_S * fs))
-    r = waves.r_samples.astype(np.int64)
+    fs, n = recording.fs, recording.n_samples
+    finer = max(1, int(np.ceil(ALIGN_FS / fs)))  # at 50 or 100 Hz half a sample decides whether two beats look alike
+    signal = resample(bridge_gaps(recording.signal), fs, fs * finer)
+    half, max_lag = round(QRS_HALF_S * fs * finer), max(1, round(MAX_LAG_S * fs * finer))
+    r = waves.r_samples.astype(np.int64) * finer
     lags = np.arange(-max_lag, max_lag + 1)
     # The largest family of like beats, so that bigeminy does not give a template that is neither kind.
     by_lag = np.stack([_correlations(_complexes(signal, r + lag, half), _complexes(signal, r, half)) for lag in lags])
@@ -135,6 +138,7 @@ def beat_windows(recording: Recording, waves: Waves) -> BeatWindows:
         by_lag = np.stack([_correlations(_complexes(signal, r + lag, half), template) for lag in lags])
         r = r + lags[np.argmax(by_lag, axis=0)]
     correlation = by_lag.max(axis=0)
+    r = np.round(r / finer).astype(np.int64)
     rr = np.median(waves.rr_s) if waves.n_beats > 1 else 1.0
     p_before = (
         np.nanmax(waves.r_samples - waves.global_p_onset) / fs if np.isfinite(waves.global_p_onset).any() else 0.2
@@ -144,6 +148,7 @@ def beat_windows(recording: Recording, waves: Waves) -> BeatWindows:
     )
     before = round(float(np.clip(p_before + 0.05, 0.25, 0.45)) * fs)
     after = round(float(np.clip(t_after + 0.05, 0.4, max(0.4, min(0.8, rr)))) * fs)
+    half = round(QRS_HALF_S * fs)
     whole = (r - half >= 0) & (r + half < n)
     gap = np.isnan(recording.signal)
     for k, peak in enumerate(r):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from ecgimn.leads import STANDARD_LEADS, lead_index
+from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS, lead_index
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -23,6 +23,7 @@ NETWORK_FS = 500.0  # Hz, the rate of openecg's codec
 NETWORK_SAMPLES = 5000  # the fixed window of its ONNX graph: 10 s
 EDGE_S = 1.5  # at each end of its window the network sees no beats
 EDGE_LEADS = 3  # leads that are read a second time for the edges of the recording
+EINTHOVEN_LIMIT_MV = 0.05  # limb leads that differ by more are taken as the file has them
 OTHER, P, QRS, T = range(4)  # classes of the wave head
 _EDGE_ORDER = ("II", "V2", "V5", "I", "V3", "V4", "V6", "V1", "III", "aVL")  # preferred first
 _MADE_OF = {"aVR": ("I", "II"), "aVF": ("II", "III")}
@@ -61,6 +62,26 @@ def bridge_gaps(signal: NDArray[np.floating]) -> NDArray[np.float64]:
         if gap.any():
             row[gap] = np.interp(np.flatnonzero(gap), np.flatnonzero(~gap), row[~gap])
     return bridged
+
+
+def steady(signal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the signal so that waves depend on nothing but the tracing.
+
+    Levels are taken off and the 32-bit rounding that a constant leaves is rounded away; III, aVR, aVL and aVF are made
+    from I and II wherever the file's own agree with them. Adding a constant to a lead or deriving the limb leads anew
+    then changes no landmark.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (12, n_samples)
+        Millivolts, without NaN.
+    """
+    centred = np.round(signal - np.median(signal, axis=1, keepdims=True), 4)
+    made = LIMB_FROM_I_II @ centred[:2]
+    away = centred[:6] - made
+    agree = np.abs(away - np.median(away, axis=1, keepdims=True)).max(axis=1) <= EINTHOVEN_LIMIT_MV
+    centred[:6][agree] = np.round(made[agree], 4)
+    return np.asarray(centred)
 
 
 def resample(signal: NDArray[np.floating], fs: float, to_fs: float) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
-from ecgimn.signal.posterior import bridge_gaps
+from ecgimn.signal.posterior import EINTHOVEN_LIMIT_MV, bridge_gaps
 
 if TYPE_CHECKING:
     from ecgimn.signal.waves import Waves
@@ -28,7 +28,6 @@ PLATEAU_S, PLATEAU_SAMPLES, PLATEAU_RUNS = (
     3,
     3,
 )  # equal samples at a lead's extreme, and how often (project choice)
-EINTHOVEN_LIMIT_MV = 0.05
 WANDER_HZ, WANDER_LIMIT_MV = 0.5, 0.8  # peak to peak below 0.5 Hz (project choice)
 HUM_LIMIT_MV = 0.03  # amplitude of a 50 or 60 Hz sine (project choice)
 MUSCLE_HZ, MUSCLE_LIMIT_MV = 30.0, 0.02  # robust deviation above 30 Hz, mains left out (project choice)

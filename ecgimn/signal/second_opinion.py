@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.leads import INDEPENDENT_LEADS, lead_index
+from ecgimn.signal.plausibility import MIN_LIKENESS, beats_alike
 from ecgimn.signal.segments import LANDMARKS, Spans
 
 AGREEMENT_S = 0.06  # R peaks of two leads within this are one beat
 MIN_AGREEING = 4  # of the 8 independent leads
-MIN_LIKENESS = 0.6  # median correlation of the beats with their median; noise stays far below
-HALF_QRS_S = 0.1
 _COLUMNS = {"p_onset": "ECG_P_Onsets", "p_offset": "ECG_P_Offsets", "qrs_onset": "ECG_R_Onsets",
             "qrs_offset": "ECG_R_Offsets", "t_onset": "ECG_T_Onsets", "t_offset": "ECG_T_Offsets"}  # fmt: skip
 #: What neurokit2 0.2 raises on signals it cannot handle; anything else is a bug and must surface.
@@ -33,6 +32,11 @@ def _neurokit() -> ModuleType | None:
     return neurokit2  # type: ignore[no-any-return]
 
 
+def neurokit_is_installed() -> bool:
+    """Whether the second opinion can be asked; neurokit2 is optional."""
+    return _neurokit() is not None
+
+
 def _agreed_peaks(peaks: list[NDArray[np.float64]], fs: float) -> NDArray[np.int64]:
     """R peaks that at least `MIN_AGREEING` leads share, as the median over those leads."""
     pooled = np.sort(np.concatenate(peaks)) if peaks else np.empty(0)
@@ -41,19 +45,6 @@ def _agreed_peaks(peaks: list[NDArray[np.float64]], fs: float) -> NDArray[np.int
         if len(group) >= MIN_AGREEING and np.ptp(group) <= 2 * AGREEMENT_S * fs:
             agreed.append(round(float(np.median(group))))
     return np.array(agreed, dtype=np.int64)
-
-
-def beats_alike(signal: NDArray[np.float64], peaks: NDArray[np.int64], fs: float) -> float:
-    """Median correlation of the beats' QRS, all leads together, with their median; NaN for fewer than three beats."""
-    half = round(HALF_QRS_S * fs)
-    inside = peaks[(peaks >= half) & (peaks < signal.shape[1] - half)]
-    if len(inside) < 3:
-        return float("nan")
-    beats = np.stack([signal[:, r - half : r + half] for r in inside])
-    beats = (beats - beats.mean(axis=2, keepdims=True)).reshape(len(beats), -1)
-    template = np.median(beats, axis=0)
-    norms = np.linalg.norm(beats, axis=1) * np.linalg.norm(template)
-    return float(np.median(beats @ template / np.maximum(norms, 1e-12)))
 
 
 def neurokit_spans(signal: NDArray[np.float64], fs: float, usable: NDArray[np.bool_]) -> Spans | None:

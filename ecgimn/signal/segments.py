@@ -20,6 +20,7 @@ MIN_QRS_S = 0.03  # shorter runs are noise
 REFRACTORY_S = 0.2  # two ventricular activations cannot follow each other faster
 QRS_SEARCH_S = 0.06  # how far a lead's QRS may begin or end beyond the common one
 P_SEARCH_S = 0.45  # how long before QRS a P wave may begin and still belong to the beat
+CUT_OFF_S = 0.008  # a QRS that begins or ends this close to the recording's edge is not seen whole
 LOGIT_LIMIT = 4.0  # a single sample's say in where a wave lies
 #: Where probability crosses one half is too wide on both sides: mean distance to the cardiologist's marks (LUDB) and to
 #: the intervals that GE, Philips and others print, in seconds; taken off every landmark.
@@ -125,6 +126,8 @@ def find_spans(posterior: NDArray[np.float64], usable: NDArray[np.bool_], fs: fl
     n_leads, n, _ = posterior.shape
     blended, mean, masked = _guarded(posterior, usable, fs)
     beats = _beat_runs(mean[:, QRS], fs)
+    margin = round(CUT_OFF_S * fs)
+    beats = beats[(beats[:, 0] >= margin) & (beats[:, 1] <= n - margin)]  # others are cut off by the recording's edge
     marks = {name: np.full((n_leads, len(beats)), np.nan) for name in LANDMARKS}
     edge_t, edge_p = np.full((n_leads, 2), np.nan), np.full((n_leads, 2), np.nan)
     if len(beats) == 0:

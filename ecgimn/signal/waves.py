@@ -11,18 +11,18 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfiltfilt
 
 from ecgimn.errors import SignalError
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
-from ecgimn.signal.posterior import NETWORK_FS, DelineatorMissingError, bridge_gaps, wave_posterior
+from ecgimn.signal.plausibility import plausible_beats
+from ecgimn.signal.posterior import NETWORK_FS, DelineatorMissingError, bridge_gaps, steady, wave_posterior
+from ecgimn.signal.second_opinion import neurokit_is_installed, neurokit_spans
 from ecgimn.signal.segments import LANDMARKS, Spans, find_spans
 
 WAVE_NAMES = ("unassigned", "P", "PR", "QRS", "ST", "T", "TP")
 UNASSIGNED, P, PR, QRS, ST, T, TP = range(len(WAVE_NAMES))
 MIN_SWING_MV = 0.02  # a lead that moves less than this over the recording carries no wave
-MIN_PROMINENCE = 1.6  # noise, hum and sine waves stay below 1.55; PTB-XL above 3.4, a paced record with tall spikes 1.7
 MIN_R_MV = 0.05  # root of the summed squares over leads; below, no recorder shows a beat
 #: How far a lead's landmark may lie from the median over leads and still count for the outer edge, in seconds.
 OUTLIER_S = {"p_onset": 0.04, "p_offset": 0.04, "qrs_onset": 0.025, "qrs_offset": 0.03, "t_onset": 0.06, "t_peak": 0.06,
@@ -112,16 +112,19 @@ def find_waves(recording: Recording) -> Waves:
     method: Literal["openecg", "neurokit2"] = "openecg"
     notes: list[str] = []
     try:
-        spans = find_spans(wave_posterior(signal, recording.fs, usable), usable, NETWORK_FS)
+        spans = find_spans(wave_posterior(steady(signal), recording.fs, usable), usable, NETWORK_FS)
     except DelineatorMissingError:
         notes.append("openecg is not installed; waves were found by neurokit2.")
     if spans is None or len(spans.beats) == 0:
-        from ecgimn.signal.second_opinion import neurokit_spans
-
         spans = neurokit_spans(signal, recording.fs, usable)
         method = "neurokit2"
         if not notes:
             notes.append("openecg found no beat; waves were found by neurokit2.")
+    if spans is None and notes and not neurokit_is_installed():
+        raise SignalError(
+            "Nothing that finds heart beats is installed. openecg with onnxruntime is needed. "
+            "Install the requirements and try again."
+        )
     if spans is None:
         raise no_beat
     rate = recording.fs / NETWORK_FS if method == "openecg" else 1.0
@@ -129,23 +132,6 @@ def find_waves(recording: Recording) -> Waves:
     if waves is None:
         raise no_beat
     return waves
-
-
-def qrs_prominence(
-    signal: NDArray[np.float64], fs: float, onset: NDArray[np.float64], offset: NDArray[np.float64]
-) -> float:
-    """Root mean square at 5-25 Hz within the beats' QRS over that of the rest, all leads together.
-
-    A QRS is the steep part of an ECG. Networks also see "beats" in hum, sine waves and noise, where this ratio is near
-    1.
-    """
-    band = butter(2, [5.0, min(25.0, 0.45 * fs)], "bandpass", fs=fs, output="sos")
-    power = np.square(sosfiltfilt(band, signal, axis=1)).sum(axis=0)
-    inside = np.zeros(signal.shape[1], dtype=bool)
-    for first, last in zip(onset.astype(int), offset.astype(int), strict=True):
-        inside[first:last] = True
-    rest = power[~inside].mean() if (~inside).any() else np.inf
-    return float(np.sqrt(power[inside].mean() / max(rest, 1e-12)))
 
 
 def _r_peaks(signal: NDArray[np.float64], start: NDArray[np.float64], stop: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -218,7 +204,10 @@ def _to_waves(
             continue  # cut off by the recording's edge
         swing = np.sqrt(np.square(np.ptp(signal[:, first:last], axis=1)).sum())
         keep[k] = swing >= MIN_R_MV and gap[:, first:last].mean() < 0.5
-    if not keep.any() or qrs_prominence(signal, fs, onset[keep], offset[keep]) < MIN_PROMINENCE:
+    if not keep.any():
+        return None
+    keep[np.flatnonzero(keep)] = plausible_beats(signal, fs, onset[keep], offset[keep])
+    if not keep.any():
         return None
     marks = {name: values[:, keep] for name, values in marks.items()}
     for values in marks.values():  # a landmark inside a gap was not seen

@@ -1,0 +1,97 @@
+"""Landmarks and ST levels against a cardiologist's marks (LUDB), where the fixture folder is at hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import wfdb
+
+from ecgimn.leads import STANDARD_LEADS, order_leads
+from ecgimn.recording import Recording
+from ecgimn.signal.measure import measure
+from ecgimn.signal.waves import find_waves
+
+RECORDS = ("1", "7", "8", "10", "20", "21", "24", "55", "56", "86", "95")
+NEAR = 50  # samples at 500 Hz; first and last beats carry no marks, so beats are matched by R
+
+
+def marks(path, lead):
+    """Onset, R, J, T onset and T end of each marked beat; NaN where a mark is missing."""
+    annotation = wfdb.rdann(str(path), lead.lower())
+    samples, symbols = annotation.sample, annotation.symbol
+    waves = []
+    for k, symbol in enumerate(symbols):
+        if symbol in "pNt":
+            onset = samples[k - 1] if k > 0 and symbols[k - 1] == "(" else np.nan
+            offset = samples[k + 1] if k + 1 < len(symbols) and symbols[k + 1] == ")" else np.nan
+            waves.append((symbol, float(onset), float(samples[k]), float(offset)))
+    beats = []
+    for k, (symbol, onset, r, j) in enumerate(waves):
+        if symbol == "N":
+            t = waves[k + 1] if k + 1 < len(waves) and waves[k + 1][0] == "t" else ("t", np.nan, np.nan, np.nan)
+            beats.append((onset, r, j, t[1], t[3]))
+    return np.array(beats).reshape(-1, 5)
+
+
+@pytest.fixture(scope="module")
+def ludb(fixtures_folder):
+    """Recording, waves and marks by lead of each record."""
+    read = {}
+    for name in RECORDS:
+        record = wfdb.rdrecord(str(fixtures_folder / "wfdb" / name))
+        signal, _ = order_leads(record.p_signal.T, record.sig_name)
+        recording = Recording(signal, record.fs, record_name=name)
+        by_lead = [marks(fixtures_folder / "wfdb" / name, lead) for lead in STANDARD_LEADS]
+        read[name] = (recording, find_waves(recording), by_lead)
+    return read
+
+
+def matched(ludb):
+    """Rows of (J found, J marked, T end found, T end marked) over all leads and marked beats."""
+    rows = []
+    for _recording, waves, by_lead in ludb.values():
+        for lead, beats in enumerate(by_lead):
+            for _onset, r, j, _t_onset, t_end in beats:
+                k = int(np.argmin(np.abs(waves.r_samples - r)))
+                assert abs(waves.r_samples[k] - r) <= NEAR
+                rows.append((waves.qrs_offset[lead, k], j, waves.t_offset[lead, k], t_end))
+    return np.array(rows)
+
+
+def test_j_points_scatter_by_less_than_20_ms_about_the_cardiologists(ludb):
+    found = matched(ludb)
+    assert np.nanstd(found[:, 0] - found[:, 1]) * 2.0 < 20.0
+
+
+def test_t_ends_scatter_by_less_than_35_ms_about_the_cardiologists(ludb):
+    found = matched(ludb)
+    assert np.nanstd(found[:, 2] - found[:, 3]) * 2.0 < 35.0
+
+
+def test_the_stretch_from_j_to_t_end_overlaps_by_more_than_85_percent(ludb):
+    j, j_marked, t_end, t_end_marked = matched(ludb)[np.isfinite(matched(ludb)[:, 3])].T
+    overlap = np.minimum(t_end, t_end_marked) - np.maximum(j, j_marked)
+    union = np.maximum(t_end, t_end_marked) - np.minimum(j, j_marked)
+    assert np.nan_to_num(overlap / union).mean() > 0.85
+
+
+def test_no_lead_is_left_without_beats_in_record_7(ludb):
+    waves = ludb["7"][1]
+    assert waves.n_beats >= 8
+    assert np.isfinite(waves.qrs_offset).all()
+    assert (np.isfinite(waves.t_offset).sum(axis=1) >= 8).all()
+
+
+def test_st_at_j60_is_that_of_the_marks_within_0025_mv(ludb):
+    errors = []
+    for recording, waves, by_lead in ludb.values():
+        measurements = measure(recording, waves)
+        for lead, beats in enumerate(by_lead):
+            levels = [
+                recording.signal[lead, int(j) + 30] - np.median(recording.signal[lead, int(onset) - 10 : int(onset)])
+                for onset, _r, j, _t_onset, _t_end in beats
+                if np.isfinite(onset + j)
+            ]
+            if levels:
+                errors.append(abs(measurements.st[lead].j60_mv - np.median(levels)))
+    assert np.mean(errors) < 0.025
