@@ -26,7 +26,7 @@ _NAME_WITH_UNIT = re.compile(r"(.*?)\s*(?:[\[(]\s*(.{1,12}?)\s*[\])]|_(mv|uv|\u0
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "milliseconds": 1e-3}
 _TIME_NAMES = ("time", "t", "elapsed time", "seconds")
 _INDEX_NAMES = ("", "index", "sample", "samples", "n", "#")
-_MAX_HEADER_LINES = 64
+_MAX_HEADER_LINES, _MAX_LINE = 64, 4096
 _UNIFORM = 0.01  # relative spread of time steps that still is one sampling frequency
 
 
@@ -99,6 +99,8 @@ def _layout(lines: list[str]) -> _Layout:
     content = [(row, line) for row, line in content if not line.lstrip().startswith(("#", "%"))]
     if not content:
         raise _no_table("has no line of numbers")
+    if any(len(line) > _MAX_LINE for _, line in content):
+        raise _no_table(f"has lines of more than {_MAX_LINE:,} characters")
     sample = content[-1][1]
     if ";" in sample or "\t" in sample:
         separator = ";" if ";" in sample else "\t"

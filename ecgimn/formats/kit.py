@@ -24,7 +24,8 @@ from ecgimn.leads import canonical_lead_name
 from ecgimn.recording import Sex
 
 _DOUBLED = re.compile(r"(.+)_\d+")  # how ecgdatakit renames the second lead of one name
-_LOSSY_WARNINGS = ("truncated", "gaps between data", "rhythm series found", "sequence sets in the rhythm")
+_LOSSY_WARNINGS = ("truncated", "gaps between data")
+_PARTIAL_WARNINGS = ("multiplex group", "waveform ignored", "rhythm series found", "sequence sets in the rhythm")
 _PATIENT_FIELDS = (
     "patient_id", "first_name", "last_name", "birth_date", "race", "weight", "height", "medications",
     "clinical_history",
@@ -116,7 +117,7 @@ def _parse(data: bytes, parser: str, format_name: str) -> tuple[Any, list[str]]:
             )
         if issubclass(warning.category, ChecksumWarning):
             remarks.append("A checksum in the file does not fit its content: compare the trace with the original.")
-        elif "multiplex group" in text or "waveform ignored" in text:
+        elif any(word in text for word in _PARTIAL_WARNINGS):
             remarks.append("Further waveforms in the file left out.")
         elif "not closed by the recorder" in text or "number of data records is -1" in text:
             remarks.append("The recorder did not close the file: all complete parts of it are read.")

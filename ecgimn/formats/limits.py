@@ -1,7 +1,8 @@
 """What a file from outside may hold at most: checked before a parser sees it.
 
-A standard 12-lead recording of 10 s at 500 Hz has 120 kB; the limits leave room for a ten-minute strip and stop
-what no clinical 12-lead export needs. Compare OWASP ASVS 5.0, chapter V5 (file handling).
+A standard 12-lead recording of 10 s at 500 Hz has 120 kB; the limits leave room for half an hour at 257 Hz (the
+St Petersburg INCART records, say) and stop what no 12-lead export needs. Compare OWASP ASVS 5.0, chapter V5 (file
+handling).
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from ecgimn.errors import RecordingFormatError
 MAX_FILE_BYTES = 20_000_000  # one file of an upload, and the sum of what an archive unpacks to
 MAX_HEADER_BYTES = 64 * 1024  # a WFDB header: 16 signal lines and a page of comments
 MAX_SIGNALS = 16  # 12 leads, Frank X, Y, Z and one more
-MAX_DURATION_S = 600.0  # longer is a Holter recording, not a resting ECG
-MAX_SAMPLES = 1_200_000  # per lead: 600 s at 2,000 Hz
+MAX_DURATION_S = 3600.0  # longer is a Holter recording
+MAX_SAMPLES = 800_000  # per lead: what 20 MB of 12 leads hold in 16 bits
 
 
 def shown(text: object, length: int = 24) -> str:

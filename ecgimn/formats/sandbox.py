@@ -11,6 +11,7 @@ import contextlib
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -71,10 +72,7 @@ class _Child:
     def stop(self) -> None:
         """End the child and whatever it forked, and remove its folder."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(self.process.pid, 9)
-            else:
-                self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         with contextlib.suppress(OSError):
             self.jobs.close()
@@ -160,6 +158,11 @@ def _start_quietly() -> None:
 def _running() -> _Child:
     """Return the child, starting it when there is none or it is gone. Needs `_lock`."""
     global _child
+    if not hasattr(os, "fork"):
+        raise RecordingFormatError(
+            "This system cannot read uploads in a process of their own. Linux or macOS is needed. "
+            "Read the file with `python -m ecgimn explain FILE` instead."
+        )
     if _child is not None and _child.process.poll() is None:
         return _child
     if _child is not None:
@@ -204,9 +207,9 @@ def _recording(header: Mapping[str, Any], body: bytes) -> Recording:
         raise MissingFactsError(tuple(header["needed"]), Preview(**_as_tuples(header["preview"])))
     if "error" in header:
         raise _ERRORS.get(header["error"], RecordingFormatError)(header["message"])
-    signal = np.frombuffer(body, dtype=np.float32).reshape(12, header["n_samples"])
+    samples = np.frombuffer(body, dtype=np.float32).reshape(12, header["n_samples"])
     return Recording(
-        signal,
+        samples,
         header["fs"],
         source="upload",
         age=header["age"],

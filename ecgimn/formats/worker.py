@@ -29,11 +29,11 @@ MEMORY_LIMIT_BYTES = 400_000_000  # on top of what the loaded libraries map
 FILE_LIMIT_BYTES = 50_000_000
 
 MEMORY_MESSAGE = (
-    "Reading the file took more memory than an ECG needs, so it was stopped. A strip of 10 s to 10 min is needed. "
+    "Reading the file took more memory than an ECG needs, so it was stopped. A strip of 10 s is enough. "
     "Export a shorter strip."
 )
 TIME_MESSAGE = (
-    f"Reading the file took longer than {WALL_LIMIT_S} s, so it was stopped. A strip of 10 s to 10 min is needed. "
+    f"Reading the file took longer than {WALL_LIMIT_S} s, so it was stopped. A strip of 10 s is enough. "
     "Export a shorter strip."
 )
 CRASH_MESSAGE = (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import wfdb
 
 from ecgimn.errors import LeadError, RecordingError, RecordingFormatError, SignalError
 from ecgimn.formats import read_wfdb
@@ -274,6 +275,55 @@ def test_the_size_of_each_storage_format_is_known(ecg, make_wfdb, storage):
     header = parse_header(edited(make_wfdb(ecg), "case.dat 16", f"case.dat {storage}")["case.hea"])
     bits = {"16": 16, "61": 16, "160": 16, "212": 12, "80": 8, "24": 24, "32": 32}[storage]
     assert header.n_data_bytes == 12 * 5000 * bits // 8
+
+
+@pytest.mark.parametrize(
+    ("storage", "steps_per_mv"), [("16", 1000), ("212", 200), ("80", 30), ("24", 9000), ("32", 9000)]
+)
+def test_each_storage_format_reads_what_wfdb_wrote(tmp_path, ecg, storage, steps_per_mv):
+    steps = np.round(ecg * steps_per_mv).astype(np.int64)
+    wfdb.wrsamp(
+        "case", fs=500, units=["mV"] * 12, sig_name=list(STANDARD_LEADS), d_signal=steps.T, fmt=[storage] * 12,
+        adc_gain=[float(steps_per_mv)] * 12, baseline=[0] * 12, write_dir=str(tmp_path),
+    )  # fmt: skip
+    recording = read_wfdb(tmp_path / "case.hea")
+    np.testing.assert_allclose(recording.signal, steps / steps_per_mv, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError, ValueError, IndexError, TypeError, KeyError, RecursionError, MemoryError]
+)
+def test_every_error_of_wfdb_becomes_one_of_ours(tmp_path, ecg, make_wfdb, monkeypatch, error):
+    def fail(*arguments: object, **options: object) -> None:
+        raise error("internals of the library")
+
+    path = written(tmp_path, make_wfdb(ecg))
+    monkeypatch.setattr(wfdb, "rdrecord", fail)
+    with pytest.raises(RecordingFormatError, match="cannot be decoded") as caught:
+        read_wfdb(path)
+    assert_one_plain_sentence(caught.value)
+    assert isinstance(caught.value.__cause__, error)
+
+
+def test_comments_in_another_encoding_do_not_matter(tmp_path, ecg, make_wfdb):
+    files = make_wfdb(ecg)
+    path = written(tmp_path, {**files, "case.hea": files["case.hea"] + b"# Gr\xfc\xdfe\n"})
+    assert "1 header comment hidden." in read_wfdb(path).notes
+
+
+def test_wfdb_never_sees_the_name_or_text_of_a_file(tmp_path, ecg, make_wfdb, monkeypatch):
+    seen = []
+    read = wfdb.rdrecord
+
+    def watch(name: str, **options: object) -> object:
+        seen.append((name, Path(f"{name}.hea").read_text()))
+        return read(name, **options)
+
+    monkeypatch.setattr(wfdb, "rdrecord", watch)
+    read_wfdb(written(tmp_path, make_wfdb(ecg, name="DOE_1950", comments=("Name: Doe",))))
+    assert len(seen) == 1
+    assert not any("doe" in text.lower() for text in seen[0])
+    assert not Path(seen[0][0]).parent.exists()
 
 
 def test_every_real_wfdb_record_reads(real_files):
