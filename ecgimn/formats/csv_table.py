@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.assemble import counted
-from ecgimn.formats.hints import Table
+from ecgimn.formats.hints import TIME_NAMES, Table, counts_time, leads_are_open
 from ecgimn.formats.limits import MAX_SAMPLES, MAX_SIGNALS, shown
 from ecgimn.formats.units import MILLIVOLT_PER_UNIT
 from ecgimn.leads import canonical_lead_name
@@ -24,8 +24,6 @@ _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _EMPTY = ("", "nan", "na", "-")
 _NAME_WITH_UNIT = re.compile(r"(.*?)\s*(?:[\[(]\s*(.{1,12}?)\s*[\])]|_(mv|uv|\u00b5v|\u03bcv|nv))", re.IGNORECASE)
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "milliseconds": 1e-3}
-_TIME_NAMES = ("time", "t", "elapsed time", "seconds")
-_INDEX_NAMES = ("", "index", "sample", "samples", "n", "#")
 _MAX_HEADER_LINES, _MAX_LINE = 64, 4096
 _UNIFORM = 0.01  # relative spread of time steps that still is one sampling frequency
 
@@ -82,14 +80,10 @@ def read_csv(data: bytes) -> Table:
             "Correct the header line."
         )
     fs = _rate_from_time(values, names, units)
-    known = tuple(name if canonical_lead_name(name) else "" for name in names)
-    if names and not any(known):
-        return Table(values, "leads in columns", (), (), fs, notes=tuple(notes))
-    lead_units = tuple(unit if lead else "" for unit, lead in zip(units, known, strict=True)) if units else ()
-    n_left_out = sum(not lead and not _counts_time(name) for name, lead in zip(names, known, strict=True))
-    if n_left_out:
+    n_left_out = sum(canonical_lead_name(name) is None and not counts_time(name) for name in names)
+    if n_left_out and not leads_are_open(names):
         notes.append(f"{counted(n_left_out, 'extra column')} left out.")
-    return Table(values, "leads in columns", known, lead_units, fs, notes=tuple(notes))
+    return Table(values, "leads in columns", names, units, fs, notes=tuple(notes))
 
 
 def _layout(lines: list[str]) -> _Layout:
@@ -172,9 +166,9 @@ def _rate_from_time(values: NDArray[np.float64], names: tuple[str, ...], units: 
     for column, name in enumerate(names):
         plain = name.strip().lower()
         unit = _SECONDS.get(units[column].lower()) if units else None
-        if "_" in plain and plain.rsplit("_", 1)[0] in _TIME_NAMES:  # time_s, time_ms
+        if "_" in plain and plain.rsplit("_", 1)[0] in TIME_NAMES:  # time_s, time_ms
             unit = unit or _SECONDS.get(plain.rsplit("_", 1)[1])
-        elif plain not in _TIME_NAMES:
+        elif plain not in TIME_NAMES:
             continue
         steps = np.diff(values[:, column])
         if unit is None or steps.size == 0 or not np.all(np.isfinite(steps)) or steps.min() <= 0:
@@ -185,12 +179,6 @@ def _rate_from_time(values: NDArray[np.float64], names: tuple[str, ...], units: 
         if np.max(np.abs(values[:, column] - line)) <= max(1.0, _UNIFORM * len(values)) * mean:
             return round(1 / (mean * unit), 3)
     return None
-
-
-def _counts_time(name: str) -> bool:
-    """Whether a column is called time or index, and so is no signal."""
-    plain = name.strip().lower()
-    return plain in _INDEX_NAMES or plain in _TIME_NAMES or plain.rsplit("_", 1)[0] in _TIME_NAMES
 
 
 def _no_table(found: str) -> RecordingFormatError:

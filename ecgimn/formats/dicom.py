@@ -8,6 +8,7 @@ from typing import Any
 
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.assemble import Traces
+from ecgimn.formats.hints import ReadingHints
 from ecgimn.formats.kit import damaged, read_with_ecgdatakit
 from ecgimn.formats.limits import shown
 
@@ -22,13 +23,15 @@ _ECG_OBJECTS = {
 }
 
 
-def read_dicom(data: bytes) -> Traces:
+def read_dicom(data: bytes, hints: ReadingHints) -> Traces:
     """Read the bytes of a DICOM file.
 
     Raises
     ------
     RecordingFormatError
         The object is no ECG waveform, is compressed, or is damaged.
+    MissingFactsError
+        The signals are not named as leads, and `hints` do not name them.
     LeadError, SignalError
         A standard lead is missing, or one has no voltage unit.
     """
@@ -43,7 +46,7 @@ def read_dicom(data: bytes) -> Traces:
             f"The DICOM file is an object of the class {shown(sop_class, 40)}. An ECG waveform object is needed. "
             "Export the 12-lead ECG itself, not an image or a report of it."
         )
-    return read_with_ecgdatakit(data, "DICOMWaveformParser", _FORMAT, exact_fs=_exact_fs)
+    return read_with_ecgdatakit(data, "DICOMWaveformParser", _FORMAT, hints, exact_fs=_exact_fs)
 
 
 def _syntax_and_class(data: bytes) -> tuple[str, str]:

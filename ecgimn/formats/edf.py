@@ -6,6 +6,7 @@ from typing import Any
 
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.assemble import Traces
+from ecgimn.formats.hints import ReadingHints
 from ecgimn.formats.kit import damaged, read_with_ecgdatakit
 from ecgimn.formats.limits import MAX_DURATION_S, MAX_SIGNALS
 from ecgimn.leads import canonical_lead_name
@@ -14,13 +15,15 @@ _FORMAT = "EDF"
 _HEADER_BYTES = 256  # the fixed part, and once more per signal
 
 
-def read_edf(data: bytes) -> Traces:
+def read_edf(data: bytes, hints: ReadingHints) -> Traces:
     """Read the bytes of an EDF or EDF+ file.
 
     Raises
     ------
     RecordingFormatError
         The file is BDF, discontinuous (EDF+D), longer than a strip, cut short or damaged.
+    MissingFactsError
+        The signals are not named as leads, and `hints` do not name them.
     LeadError, SignalError
         No standard lead is named, or one has no voltage unit.
     """
@@ -42,7 +45,7 @@ def read_edf(data: bytes) -> Traces:
         raise RecordingFormatError(
             f"The EDF file lasts {duration_s:,.0f} s. At most {MAX_DURATION_S:g} s are read. Export a shorter strip."
         )
-    return read_with_ecgdatakit(data, "EDFParser", _FORMAT, exact_fs=_exact_fs, inverted=True)
+    return read_with_ecgdatakit(data, "EDFParser", _FORMAT, hints, exact_fs=_exact_fs, inverted=True)
 
 
 def _number(field: bytes) -> float:

@@ -1,7 +1,8 @@
 """Facts that some files do not state: what is missing is asked for, never guessed.
 
-A table of numbers (CSV, NPY, NPZ, MAT) may say nothing about its leads, unit or sampling frequency. Its reader then
-raises `MissingFactsError` with the facts it needs and a preview, and reads again once `ReadingHints` supplies them.
+A table of numbers (CSV, NPY, NPZ, MAT) may say nothing about its leads, unit or sampling frequency, an EDF file may
+call its signals "ch1" to "ch12". The reader then raises `MissingFactsError` with the facts it needs and a preview, and
+reads again once `ReadingHints` supplies them.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import LeadError, RecordingFormatError
-from ecgimn.formats.assemble import Traces
+from ecgimn.formats.assemble import Traces, counted
 from ecgimn.formats.units import millivolt_factor
+from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name
 from ecgimn.recording import Sex
 
 Orientation = Literal["leads in columns", "leads in rows"]
@@ -29,6 +31,8 @@ QUESTIONS: dict[Fact, str] = {
     "fs": "the sampling frequency",
     "unit": "the unit of the samples",
 }
+TIME_NAMES = ("time", "t", "elapsed time", "seconds")
+INDEX_NAMES = ("", "index", "sample", "samples", "n", "#")
 _PREVIEW_ROWS, _PREVIEW_COLUMNS = 5, 16
 _SIGNALS_AT_MOST, _SAMPLES_AT_LEAST = 32, 100  # an axis below or above these cannot be the other one
 
@@ -126,6 +130,23 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
+def leads_are_open(names: Sequence[str]) -> bool:
+    """Whether leads are missing by name while enough signals with other names are there to be them: then ask.
+
+    A time or index column cannot be a lead. Without enough other signals, a missing lead is missing.
+    """
+    known = {canonical_lead_name(name) for name in names}
+    n_missing = sum(lead not in known for lead in INDEPENDENT_LEADS)
+    n_other = sum(canonical_lead_name(name) is None and not counts_time(name) for name in names)
+    return len(names) >= len(INDEPENDENT_LEADS) and 0 < n_missing <= n_other
+
+
+def counts_time(name: str) -> bool:
+    """Whether a column is called time or index, and so is no signal."""
+    plain = name.strip().lower()
+    return plain in INDEX_NAMES or plain in TIME_NAMES or plain.rsplit("_", 1)[0] in TIME_NAMES
+
+
 def evident_orientation(shape: Sequence[int]) -> Orientation | None:
     """Return how a 2-D array lies when one axis is too short for time and the other too long for leads."""
     rows, columns = shape
@@ -148,11 +169,13 @@ def traces_from_table(table: Table, hints: ReadingHints) -> Traces:
     """
     orientation = hints.orientation or table.orientation
     by_time = table.values if _time_is_first(table.values, orientation) else table.values.T
-    n_samples, n_signals = by_time.shape
+    n_signals = by_time.shape[1]
     names = hints.leads if hints.leads is not None else table.names
+    if hints.leads is None and leads_are_open(names):
+        names = ()
     units = (hints.unit,) * n_signals if hints.unit is not None else table.units
     fs = hints.fs if hints.fs is not None else table.fs
-    used = [column for column, name in enumerate(names) if name]
+    used = [column for column, name in enumerate(names) if canonical_lead_name(name)]
     needed: list[Fact] = []
     if orientation is None:
         needed.append("orientation")
@@ -174,9 +197,18 @@ def traces_from_table(table: Table, hints: ReadingHints) -> Traces:
     notes = table.notes
     if by_reader:
         notes = (*notes, f"Given by the reader, not by the file: {', '.join(by_reader)}.")
+    if not used:
+        raise no_standard_lead(n_signals)
     rows = np.array([by_time[:, column] * millivolt_factor(units[column]) for column in used])
-    rows = rows.reshape(len(used), n_samples)
     return Traces(rows, tuple(names[column] for column in used), float(fs or 0), table.age, table.sex, notes)
+
+
+def no_standard_lead(n_signals: int) -> LeadError:
+    """Return the error for a file in which no signal is named as a standard lead."""
+    return LeadError(
+        f"None of the {counted(n_signals, 'signal')} carries the name of a standard lead. I, II, V1 to V6 at least are "
+        "needed. Name the leads and try again."
+    )
 
 
 def preview_of(by_time: NDArray[np.float64], names: tuple[str, ...] = (), variables: tuple[str, ...] = ()) -> Preview:

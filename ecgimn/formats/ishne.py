@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.assemble import Traces
+from ecgimn.formats.hints import ReadingHints
 from ecgimn.formats.kit import damaged, read_with_ecgdatakit
 from ecgimn.formats.limits import check_length
 
@@ -15,13 +16,15 @@ _FIXED_HEADER_BYTES = 522
 _LEAD_FAULT = -32768.0  # the step that marks a lead fault
 
 
-def read_ishne(data: bytes) -> Traces:
+def read_ishne(data: bytes, hints: ReadingHints) -> Traces:
     """Read the bytes of an ISHNE file.
 
     Raises
     ------
     RecordingFormatError
         The file is longer than a strip, cut short or damaged.
+    MissingFactsError
+        The signals are not named as leads, and `hints` do not name them.
     LeadError, SignalError
         A standard lead is missing, or one has no amplitude resolution.
     """
@@ -40,7 +43,7 @@ def read_ishne(data: bytes) -> Traces:
         )
     n_samples = n_data_bytes // (2 * n_leads)
     check_length(fs, n_samples)
-    traces = read_with_ecgdatakit(data, "ISHNEHolterParser", _FORMAT, gap_step=_LEAD_FAULT)
+    traces = read_with_ecgdatakit(data, "ISHNEHolterParser", _FORMAT, hints, gap_step=_LEAD_FAULT)
     (n_announced,) = struct.unpack_from("<i", data, 14)
     if n_announced == n_samples:
         return traces

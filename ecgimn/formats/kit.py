@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ecgimn.errors import LeadError, RecordingFormatError, SignalError
 from ecgimn.formats.assemble import Traces, check_signal_count, counted
+from ecgimn.formats.hints import MissingFactsError, ReadingHints, leads_are_open, no_standard_lead, preview_of
 from ecgimn.formats.limits import shown
 from ecgimn.formats.units import millivolt_factor
 from ecgimn.leads import canonical_lead_name
@@ -38,6 +39,7 @@ def read_with_ecgdatakit(
     data: bytes,
     parser: str,
     format_name: str,
+    hints: ReadingHints,
     *,
     exact_fs: Callable[[Any], float | None] = lambda record: None,
     gap_step: float | None = None,
@@ -53,6 +55,8 @@ def read_with_ecgdatakit(
         Name of the ecgdatakit parser that must recognise the file.
     format_name : str
         As the reader knows it: "SCP-ECG".
+    hints : ReadingHints
+        Lead names, where the file's own are none of the standard ones; the other facts are the file's.
     exact_fs : callable, optional
         Takes ecgdatakit's record and returns the sampling frequency in Hz before rounding, or None.
     gap_step : float, optional
@@ -62,20 +66,22 @@ def read_with_ecgdatakit(
 
     Raises
     ------
+    MissingFactsError
+        The signals are there but not named as leads.
     RecordingFormatError
         The file does not parse, or loses samples when it does.
+    LeadError
+        No standard lead is among the signals.
     SignalError
         A lead has no voltage unit or no scale.
     """
     record, remarks = _parse(data, parser, format_name)
-    leads = [lead for lead in record.leads if canonical_lead_name(_undoubled(lead.label)) is not None]
     check_signal_count(len(record.leads), f"The {format_name} file")
-    n_left_out = len(record.leads) - len(leads)
-    if not leads:
-        raise LeadError(
-            f"None of the {n_left_out} signals of the {format_name} file carries the name of a standard lead. "
-            "I, II, V1 to V6 at least are needed. Name the leads and export again."
-        )
+    all_names = _names(record, hints)
+    named = [(lead, name) for lead, name in zip(record.leads, all_names, strict=True) if canonical_lead_name(name)]
+    if not named:
+        raise no_standard_lead(len(record.leads))
+    leads, names = [lead for lead, _ in named], tuple(name for _, name in named)
     starts = {lead.annotations.get("start_sample", "1") for lead in leads}
     lengths = {len(lead.samples) for lead in leads}
     rates = {lead.sampling_rate for lead in leads}
@@ -85,10 +91,12 @@ def read_with_ecgdatakit(
             "are needed. Export a simultaneous 12-lead strip."
         )
     rows = np.array([_millivolts(lead, format_name, gap_step, inverted) for lead in leads])
-    names = tuple(_undoubled(lead.label) for lead in leads)
     fs = exact_fs(record) or float(rates.pop())
-    notes = (*remarks, *_hidden(record))
-    return Traces(rows, names, fs, _age(record.patient.age), _sex(record.patient.sex), notes, n_left_out)
+    notes = [*remarks, *_hidden(record)]
+    if hints.leads is not None:
+        notes.append("Given by the reader, not by the file: leads.")
+    n_left_out = len(record.leads) - len(leads)
+    return Traces(rows, names, fs, _age(record.patient.age), _sex(record.patient.sex), tuple(notes), n_left_out)
 
 
 def _parse(data: bytes, parser: str, format_name: str) -> tuple[Any, list[str]]:
@@ -154,6 +162,23 @@ def _millivolts(lead: Any, format_name: str, gap_step: float | None, inverted: b
     if gap_step is not None:
         signal_mv[samples == gap_step] = np.nan
     return signal_mv
+
+
+def _names(record: Any, hints: ReadingHints) -> tuple[str, ...]:
+    """Return one name per signal of the file: the reader's, or the file's own if they can be the leads."""
+    own = tuple(_undoubled(lead.label) for lead in record.leads)
+    if hints.leads is not None and len(hints.leads) != len(own):
+        raise LeadError(
+            f"{len(hints.leads)} lead names are given for {len(own)} signals. One name per signal is needed, empty for "
+            "one to leave out. Name each signal."
+        )
+    if hints.leads is not None:
+        return hints.leads
+    if leads_are_open(own):
+        n_samples = min(len(lead.samples) for lead in record.leads)
+        by_time = np.array([lead.samples[:n_samples] * lead.resolution + lead.offset for lead in record.leads]).T
+        raise MissingFactsError(("leads",), preview_of(by_time, own))
+    return own
 
 
 def _undoubled(label: str) -> str:

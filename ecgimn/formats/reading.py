@@ -25,7 +25,7 @@ from ecgimn.recording import Recording, Sex
 
 _MAX_FILES = 32
 
-_PARSERS: dict[Format, Callable[[bytes], Traces]] = {
+_PARSERS: dict[Format, Callable[[bytes, ReadingHints], Traces]] = {
     "DICOM": read_dicom,
     "SCP-ECG": read_scp,
     "EDF": read_edf,
@@ -93,7 +93,7 @@ def _single(
 ) -> Recording:
     """Read a file that is a recording by itself."""
     if kind in _PARSERS:
-        traces = _PARSERS[kind](data)
+        traces = _PARSERS[kind](data, hints)
     elif kind == "NPY":
         traces = traces_from_table(read_npy(data), hints)
     elif kind == "NPZ":

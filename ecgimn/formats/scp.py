@@ -7,6 +7,7 @@ from typing import Any
 
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.assemble import Traces
+from ecgimn.formats.hints import ReadingHints
 from ecgimn.formats.kit import damaged, read_with_ecgdatakit
 from ecgimn.formats.limits import MAX_SAMPLES, MAX_SIGNALS, too_large
 
@@ -16,13 +17,15 @@ _MIN_INTERVAL_US = 500  # 2,000 Hz
 _PREAMBLE_BYTES, _SECTION_HEADER_BYTES, _POINTER_BYTES = 6, 16, 10
 
 
-def read_scp(data: bytes) -> Traces:
+def read_scp(data: bytes, hints: ReadingHints) -> Traces:
     """Read the bytes of an SCP-ECG file.
 
     Raises
     ------
     RecordingFormatError
         The file is too large, announces impossible sizes, is cut short or damaged.
+    MissingFactsError
+        The signals are not named as leads, and `hints` do not name them.
     LeadError, SignalError
         A standard lead is missing, or the amplitude multiplier is 0.
     """
@@ -36,7 +39,7 @@ def read_scp(data: bytes) -> Traces:
         _check_leads(sections.get(3, b""), len(data))
     except struct.error as exc:
         raise damaged(_FORMAT) from exc
-    return read_with_ecgdatakit(data, "SCPECGParser", _FORMAT, exact_fs=_exact_fs)
+    return read_with_ecgdatakit(data, "SCPECGParser", _FORMAT, hints, exact_fs=_exact_fs)
 
 
 def _sections(data: bytes) -> dict[int, bytes]:

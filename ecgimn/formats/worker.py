@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import signal
 import struct
 import sys
@@ -115,11 +116,13 @@ def main() -> None:
     jobs, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing a library prints may mix with answers
     _load_libraries()
-    _forbid_side_effects(os.path.realpath(tempfile.gettempdir()))
+    folder = os.path.realpath(tempfile.gettempdir())
+    _forbid_side_effects(folder)
     gc.freeze()  # the libraries' objects stay shared with every fork
     write_message(answers, {"ready": True})
     while (job := read_message(jobs)) is not None:
         write_message(answers, *_in_fork(job))
+    shutil.rmtree(folder, ignore_errors=True)  # the app is gone and did not get to it
 
 
 def _load_libraries() -> None:

@@ -8,6 +8,7 @@ from xml.parsers import expat
 
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.assemble import Traces
+from ecgimn.formats.hints import ReadingHints
 from ecgimn.formats.kit import read_with_ecgdatakit
 from ecgimn.formats.limits import shown, too_large
 
@@ -27,13 +28,15 @@ class _RefusedError(Exception):
     """Raised inside expat to stop reading."""
 
 
-def read_xml(data: bytes) -> Traces:
+def read_xml(data: bytes, hints: ReadingHints) -> Traces:
     """Read the bytes of an XML export.
 
     Raises
     ------
     RecordingFormatError
         The XML is malformed, defines entities, is too deep or large, or is no known ECG export.
+    MissingFactsError
+        The signals are not named as leads, and `hints` do not name them.
     LeadError, SignalError
         A standard lead is missing, or one has no voltage unit.
     """
@@ -56,7 +59,7 @@ def read_xml(data: bytes) -> Traces:
             "Export the ECG in one of these, or as DICOM."
         )
     parser, format_name = _ROOTS[name]
-    return read_with_ecgdatakit(data, parser, format_name, exact_fs=_exact_fs)
+    return read_with_ecgdatakit(data, parser, format_name, hints, exact_fs=_exact_fs)
 
 
 def _checked_root(data: bytes) -> str:

@@ -173,9 +173,24 @@ def test_a_doubled_lead_is_refused_although_the_library_renames_it(make, ecg):
 
 def test_named_leads_are_needed(make, ecg):
     with pytest.raises(LeadError, match="name of a standard lead"):
-        read_files({"ecg.edf": make.edf_file(ecg, leads=tuple(f"ch{i}" for i in range(12)))})
+        read_files({"ecg.edf": make.edf_file(ecg[:3], leads=("ch1", "ch2", "ch3"))})
     with pytest.raises(LeadError, match="V6"):
-        read_files({"ecg.edf": make.edf_file(ecg, leads=(*STANDARD_LEADS[:11], "resp"))})
+        read_files({"ecg.edf": make.edf_file(ecg[:11], leads=STANDARD_LEADS[:11])})
+
+
+def test_signals_that_may_be_the_leads_are_asked_about(make, ecg):
+    names = tuple(f"ch{number}" for number in range(1, 13))
+    files = {"ecg.edf": make.edf_file(ecg, leads=names)}
+    with pytest.raises(MissingFactsError) as caught:
+        read_files(files)
+    assert caught.value.needed == ("leads",)
+    assert caught.value.preview.names == names
+    assert caught.value.preview.highest[1] == pytest.approx(1000 * ecg[1].max())
+    recording = read_files(files, ReadingHints(leads=STANDARD_LEADS))
+    np.testing.assert_allclose(recording.signal, ecg, atol=1e-6)
+    assert "Given by the reader, not by the file: leads." in recording.notes
+    with pytest.raises(LeadError, match="11 lead names are given for 12 signals"):
+        read_files(files, ReadingHints(leads=STANDARD_LEADS[:11]))
 
 
 def test_discontinuous_and_24_bit_edf_are_refused(make, ecg):

@@ -112,6 +112,15 @@ def test_a_child_that_is_gone_is_replaced(make, ecg):
     assert read_upload(make.wfdb_files(ecg)).n_samples == 5000
 
 
+def test_a_child_whose_app_is_gone_ends_and_removes_its_folder():
+    child = sandbox._Child()
+    assert child.receive(60) is not None
+    child.jobs.close()  # as when the app is killed
+    assert child.process.wait(10) == 0
+    assert not Path(child.folder).exists()
+    child.stop()
+
+
 # --- what the fork itself may not do: jobs that stand for a parser taken over by its file ----------
 
 

@@ -234,6 +234,23 @@ def test_a_mat_file_that_unpacks_without_end_is_refused(make):
         read(data)
 
 
+def test_columns_with_names_of_another_language_are_asked_about(make, ecg):
+    table = make.csv_file(ecg).decode()
+    foreign = table.replace(",I (", ",DI (", 1).replace(",II (", ",DII (", 1).replace(",III (", ",DIII (", 1).encode()
+    with pytest.raises(MissingFactsError) as caught:
+        read(foreign)
+    assert caught.value.needed == ("leads",)
+    assert caught.value.preview.names[:4] == ("time_s", "DI", "DII", "DIII")
+    recording = read(foreign, ReadingHints(leads=("", *STANDARD_LEADS)))
+    np.testing.assert_allclose(recording.signal, ecg, atol=1e-6)
+
+
+def test_a_column_that_is_missing_is_missing_and_not_asked_about(make, ecg):
+    table = "\n".join(line.rsplit(",", 1)[0] for line in make.csv_file(ecg).decode().splitlines()).encode()
+    with pytest.raises(LeadError, match="V6 is missing"):
+        read(table)
+
+
 def test_eight_columns_are_enough(make, ecg):
     rows = [STANDARD_LEADS.index(lead) for lead in INDEPENDENT_LEADS]
     recording = read(make.npy_file(ecg[rows]), ReadingHints(fs=500, unit="mV", leads=INDEPENDENT_LEADS))
