@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import os
 import re
 import tempfile
@@ -69,17 +70,16 @@ def test_questions_and_answers_cross_the_process(make, ecg):
     assert (recording.age, recording.sex) == (44, "female")
 
 
-def test_nothing_of_an_upload_stays_on_disk(make, ecg):
-    temporary = Path(tempfile.gettempdir())
-    before = {path for path in temporary.rglob("*") if "ecgimn" in str(path)}
+def test_nothing_of_an_upload_stays_on_disk(make, ecg, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # the child's private folder goes here
+    sandbox.stop_reader()
     for files in (make.wfdb_files(ecg), {"a.edf": make.edf_file(ecg)}, {"a.xml": b"<RestingECG/>"}):
-        try:
+        with contextlib.suppress(RecordingFormatError):
             read_upload(files)
-        except RecordingFormatError:
-            continue
-    assert {path for path in temporary.rglob("*") if "ecgimn" in str(path)} == before
-    assert sandbox._child is not None
-    assert not list(Path(sandbox._child.folder).rglob("ecgimn-*"))
+        (folder,) = tmp_path.iterdir()
+        assert not list(folder.rglob("ecgimn-*"))
+    sandbox.stop_reader()
+    assert not list(tmp_path.iterdir())
 
 
 def test_uploads_of_many_threads_do_not_meet(make, ecg):
