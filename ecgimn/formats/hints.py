@@ -173,6 +173,11 @@ def traces_from_table(table: Table, hints: ReadingHints) -> Traces:
     names = hints.leads if hints.leads is not None else table.names
     if hints.leads is None and leads_are_open(names):
         names = ()
+    if orientation is not None and n_signals < len(INDEPENDENT_LEADS):
+        raise LeadError(
+            f"The table holds {counted(n_signals, 'signal')}. I, II and V1 to V6 at least are needed. "
+            "Export all 12 leads and try again."
+        )
     units = (hints.unit,) * n_signals if hints.unit is not None else table.units
     fs = hints.fs if hints.fs is not None else table.fs
     used = [column for column, name in enumerate(names) if canonical_lead_name(name)]

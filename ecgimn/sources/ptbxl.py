@@ -1,17 +1,14 @@
 """PTB-XL in a local folder: the table, one recording, or the samples of many.
 
-Wagner et al., Scientific Data 7:154 (2020), doi:10.13026/kfzx-aw45, version 1.0.3. Labels follow the benchmark of
-Strodthoff et al. (doi:10.1109/JBHI.2020.3022989): every diagnostic statement counts, whatever its likelihood; folds 1
-to 8 train, 9 chooses, 10 tests.
+Wagner et al., Scientific Data 7:154 (2020), doi:10.13026/kfzx-aw45, version 1.0.3.
 """
 
 from __future__ import annotations
 
-import ast
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +21,12 @@ from ecgimn.formats.wfdb_header import WfdbHeader, parse_header
 from ecgimn.formats.wfdb_record import wfdb_recording
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording, Sex
+from ecgimn.sources.ptbxl_table import FOLDER_VARIABLE, SUPERCLASSES, read_table
 
-SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
-TRAINING_FOLDS = tuple(range(1, 9))
-FOLDER_VARIABLE = "ECGIMN_PTBXL"
+__all__ = ["FOLDER_VARIABLE", "SUPERCLASSES", "PtbXl", "open_ptbxl"]
 
 _FILE_COLUMN = {100: "filename_lr", 500: "filename_hr"}
 _N_SAMPLES = {100: 1000, 500: 5000}
-_AGE_90_OR_OLDER = 300  # how the publisher stores ages above 89
-_NEEDED_COLUMNS = ("age", "sex", "strat_fold", "scp_codes", "filename_lr", "filename_hr")
 
 
 class PtbXl:
@@ -51,81 +45,17 @@ class PtbXl:
     ------
     SourceError
         The table is not there or does not have the published columns.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per record, indexed by ecg_id; see `ecgimn.sources.ptbxl_table.read_table`.
     """
 
     def __init__(self, folder: Path | str, *, fetch: Callable[[str], object] | None = None) -> None:
         self.folder = Path(folder).expanduser().resolve()
         self._fetch = fetch
-        self.table = self._read_table()
-
-    def _read_table(self) -> pd.DataFrame:
-        path = self._existing("ptbxl_database.csv")
-        if path is None:
-            raise SourceError(
-                "ptbxl_database.csv is not in the PTB-XL folder. The published table is needed. "
-                f"Set {FOLDER_VARIABLE} to the folder that holds it."
-            )
-        try:
-            table = pd.read_csv(path, low_memory=False)
-        except (OSError, ValueError) as exc:
-            raise SourceError(
-                "ptbxl_database.csv cannot be read. The published table is needed. Download it again."
-            ) from exc
-        missing = [name for name in ("ecg_id", *_NEEDED_COLUMNS) if name not in table.columns]
-        if missing:
-            raise SourceError(
-                f"ptbxl_database.csv has no column {', '.join(missing)}. The published columns are needed. "
-                "Download the table again."
-            )
-        table = table.set_index("ecg_id").sort_index()
-        if table.index.has_duplicates or not pd.api.types.is_integer_dtype(table.index):
-            raise SourceError(
-                "The ecg_id column of ptbxl_database.csv holds doubles or no numbers. One number per record is needed. "
-                "Download the table again."
-            )
-        return self._with_parsed_columns(table)
-
-    def _with_parsed_columns(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Parse codes and lists, and derive the label columns that the published table does not have."""
-        table = table.copy()
-        codes = [_codes(text) for text in table["scp_codes"]]
-        table["scp_codes"] = pd.Series(codes, index=table.index, dtype=object)
-        table["age"] = table["age"].where(table["age"] != _AGE_90_OR_OLDER, 90.0)
-        wanted = {"diagnostic_subclass": "diagnostic", "rhythm": "rhythm", "form": "form"}
-        if any(name not in table.columns for name in (*SUPERCLASSES, *wanted)):
-            statements = self._statements()
-        for column, kind in wanted.items():
-            if column in table.columns:
-                values = [_names(text) for text in table[column]]
-            else:
-                named = statements[statements[kind] == 1]
-                target = named["diagnostic_subclass"] if column == "diagnostic_subclass" else named.index.to_series()
-                values = [_mapped(record, target.dropna().to_dict()) for record in codes]
-            table[column] = pd.Series(values, index=table.index, dtype=object)
-        if any(name not in table.columns for name in SUPERCLASSES):
-            classes = statements.loc[statements["diagnostic"] == 1, "diagnostic_class"].dropna().to_dict()
-            found = [_mapped(record, classes) for record in codes]
-            for name in SUPERCLASSES:
-                table[name] = [name in record for record in found]
-        table = table.astype(dict.fromkeys(SUPERCLASSES, "uint8"))
-        table["seen_in_training"] = table["strat_fold"].isin(TRAINING_FOLDS)
-        return table
-
-    def _statements(self) -> pd.DataFrame:
-        path = self._existing("scp_statements.csv")
-        if path is None:
-            raise SourceError(
-                "scp_statements.csv is not in the PTB-XL folder. It turns statements into the five classes. "
-                "Put it beside ptbxl_database.csv."
-            )
-        statements = pd.read_csv(path, index_col=0)
-        missing = {"diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass"} - set(statements.columns)
-        if missing:
-            raise SourceError(
-                f"scp_statements.csv has no column {', '.join(sorted(missing))}. The published columns are needed. "
-                "Download the file again."
-            )
-        return statements
+        self.table = read_table(self._existing("ptbxl_database.csv"), lambda: self._existing("scp_statements.csv"))
 
     @cached_property
     def folds(self) -> pd.Series[int]:
@@ -297,39 +227,4 @@ def _file_column(fs: int) -> str:
 def _outside() -> SourceError:
     return SourceError(
         "The PTB-XL table names a file outside its folder. Only files below it are read. Download the table again."
-    )
-
-
-def _mapped(record: dict[str, float], target: dict[str, str]) -> tuple[str, ...]:
-    """Return what a record's codes map to, each once, in the order of the codes."""
-    return tuple(dict.fromkeys(target[code] for code in record if code in target))
-
-
-def _codes(text: object) -> dict[str, float]:
-    """Return the statements of one cell with their likelihoods; an empty cell gives none."""
-    value = _literal(text) if isinstance(text, str) else {}
-    if not isinstance(value, dict):
-        raise _bad_cell()
-    return {str(code): float(likelihood) for code, likelihood in value.items()}
-
-
-def _names(text: object) -> tuple[str, ...]:
-    """Return the list of names in one cell; an empty cell gives none."""
-    value = _literal(text) if isinstance(text, str) else []
-    if not isinstance(value, list):
-        raise _bad_cell()
-    return tuple(str(name) for name in value)
-
-
-@lru_cache(maxsize=4096)
-def _literal(text: str) -> object:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError) as exc:
-        raise _bad_cell() from exc
-
-
-def _bad_cell() -> SourceError:
-    return SourceError(
-        "A cell of ptbxl_database.csv cannot be read. Codes as published are needed. Download the table again."
     )

@@ -251,6 +251,12 @@ def test_a_column_that_is_missing_is_missing_and_not_asked_about(make, ecg):
         read(table)
 
 
+def test_fewer_columns_than_leads_are_refused_and_not_asked_about(make, ecg):
+    for data in (make.csv_file(ecg[:3], header=False), make.npy_file(ecg[:3]), make.mat_file(val=ecg[:3])):
+        with pytest.raises(LeadError, match="holds 3 signals"):
+            read(data)
+
+
 def test_eight_columns_are_enough(make, ecg):
     rows = [STANDARD_LEADS.index(lead) for lead in INDEPENDENT_LEADS]
     recording = read(make.npy_file(ecg[rows]), ReadingHints(fs=500, unit="mV", leads=INDEPENDENT_LEADS))

@@ -290,9 +290,7 @@ def test_each_storage_format_reads_what_wfdb_wrote(tmp_path, ecg, storage, steps
     np.testing.assert_allclose(recording.signal, steps / steps_per_mv, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "error", [OSError, ValueError, IndexError, TypeError, KeyError, RecursionError, MemoryError]
-)
+@pytest.mark.parametrize("error", [OSError, ValueError, IndexError, TypeError, KeyError, RecursionError, MemoryError])
 def test_every_error_of_wfdb_becomes_one_of_ours(tmp_path, ecg, make_wfdb, monkeypatch, error):
     def fail(*arguments: object, **options: object) -> None:
         raise error("internals of the library")
