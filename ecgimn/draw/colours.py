@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-N_STEPS = 127  # colours on each side of 0; with 0 itself 255, so that a PNG palette holds one more: transparent
+N_STEPS = 63  # colours on each side of 0: steps too small to see, and pictures that compress well
 
 _POSITIVE_HUE, _NEGATIVE_HUE = np.deg2rad(60.0), np.deg2rad(250.0)  # orange and blue
 _END_LIGHTNESS, _END_CHROMA = 0.66, 0.135  # light enough for a black trace on top, inside sRGB for both hues
@@ -74,7 +74,7 @@ def palette(*, overlay: bool, dark: bool) -> Palette:
 
 @cache
 def evidence_colours(*, dark: bool = False) -> NDArray[np.uint8]:
-    """Return the evidence scale, (255, 3) sRGB bytes: row 0 the lowest, 127 the paper, 254 the highest value."""
+    """Return the evidence scale, (127, 3) sRGB bytes: row 0 the lowest, 63 the paper, 126 the highest value."""
     strength = np.abs(np.linspace(-1.0, 1.0, 2 * N_STEPS + 1))
     hue = np.where(np.arange(2 * N_STEPS + 1) > N_STEPS, _POSITIVE_HUE, _NEGATIVE_HUE)
     paper = _srgb_lightness(palette(overlay=True, dark=dark).paper)
@@ -82,7 +82,7 @@ def evidence_colours(*, dark: bool = False) -> NDArray[np.uint8]:
     lightness = paper + (end - paper) * strength
     oklab = np.stack(
         [lightness, _END_CHROMA * strength * np.cos(hue), _END_CHROMA * strength * np.sin(hue)], axis=1
-    )  # (255, 3)
+    )  # (127, 3)
     colours = _oklab_to_srgb(oklab)
     colours[N_STEPS] = _hex_bytes(palette(overlay=True, dark=dark).paper)
     colours.setflags(write=False)

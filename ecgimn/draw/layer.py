@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 UNITS_PER_MM = 20  # 0.05 mm, a seventh of a pixel: short numbers keep the figure small
 FINE_LINE_MM, BOLD_LINE_MM = 0.18, 0.3  # line widths of the grid
+UNSEEN_UNITS = 1  # a step of 0.05 mm is no step to the eye, and a strip of noise is full of them
 TICK_MM = 2.5  # half height of the tick where one lead ends and the next begins
 
 
@@ -124,10 +125,13 @@ def strip_path(layout: PaperLayout, evidence: EvidenceMap) -> str:
         zero = round((layout.height_mm - cell.strip_zero) * UNITS_PER_MM)
         at, level = left, 0
         words.append(f"M{left} {zero}")
-        for start in np.flatnonzero(np.diff(np.concatenate([[0], heights]))).tolist():
-            x = min(left + start * step, right)
-            words.append((f"h{x - at}" if x > at else "") + f"v{heights[start] - level}")
-            at, level = x, int(heights[start])
+        for place, height in enumerate(heights.tolist()):
+            if abs(height - level) <= UNSEEN_UNITS and height != 0:
+                continue
+            if height != level:
+                x = min(left + place * step, right)
+                words.append((f"h{x - at}" if x > at else "") + f"v{height - level}")
+                at, level = x, height
         words.append(f"H{right}V{zero}z")
     return "".join(words)
 

@@ -34,11 +34,11 @@ COLUMNS_PER_MM = 4  # 10 ms at 25 mm/s: 1,000 columns over 250 mm lose nothing a
 ROWS_PER_MM = 2  # bands are flat from top to bottom, so few rows do
 HATCH_COLUMNS = 12  # stripes 1.5 mm wide, unlike the 1 mm grid
 LINE_DOTS_PER_MM = (3, 3)  # rows and columns; a winding line compresses less well than a band
-LINE_COLOUR_STEP = 12.7  # ten steps on each side of 0
+LINE_COLOUR_STEP = N_STEPS / 10  # ten steps on each side of 0
 LINE_HALF_MM = 0.9  # half width of the coloured line
-TRANSPARENT = 255  # palette entry after the 255 colours of the scale
+TRANSPARENT = 2 * N_STEPS + 1  # palette entry after the colours of the scale
 MAX_BAND_MM = 15.0  # a band follows its lead; wide rows keep white paper between them
-UNCERTAIN_FROM = 0.1  # hatch only what is coloured at all: from a tenth of the limit
+UNCERTAIN_FROM = 0.25  # hatch only what catches the eye: from a quarter of the limit
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,7 +236,7 @@ def overlay_indices(
     recording: Recording,
     waves: Waves | None = None,
 ) -> NDArray[np.uint8]:
-    """Return the raster of a page as rows of the evidence scale, top row first; 255 is transparent.
+    """Return the raster of a page as rows of the evidence scale, top row first, or `TRANSPARENT`.
 
     It covers the paper from the beginning of the signal (`origin_mm`) to the right border.
 
@@ -297,7 +297,7 @@ def overlay_png(raster: NDArray[np.uint8], *, dark: bool = False) -> bytes:
     chunks = (
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
         (b"PLTE", palette),
-        (b"tRNS", bytes([255] * 255 + [0])),
+        (b"tRNS", bytes([255] * TRANSPARENT + [0])),
         (b"IDAT", zlib.compress(b"".join(lines), 9)),
         (b"IEND", b""),
     )
@@ -345,7 +345,7 @@ def _uncertain(
 
 
 def _coarse(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Round to 21 colours, symmetric about the middle: a winding line of all 255 makes a picture twice as heavy."""
+    """Round to 21 colours, symmetric about the middle: a winding line of all 127 makes a picture twice as heavy."""
     steps = np.round((colour.astype(int) - N_STEPS) / LINE_COLOUR_STEP)
     return np.asarray(np.clip(steps * LINE_COLOUR_STEP + N_STEPS, 0, 2 * N_STEPS), dtype=np.uint8)
 

@@ -129,7 +129,7 @@ def print_raster(raster: NDArray[np.uint8], rows_per_mm: int, columns_per_mm: in
     rows = np.arange(raster.shape[0] * PRINT_DOTS_PER_MM // rows_per_mm) * rows_per_mm // PRINT_DOTS_PER_MM
     columns = np.arange(raster.shape[1] * PRINT_DOTS_PER_MM // columns_per_mm) * columns_per_mm // PRINT_DOTS_PER_MM
     dots = raster[rows][:, columns]
-    rgba = np.zeros((256, 4), dtype=np.uint8)
+    rgba = np.zeros((TRANSPARENT + 1, 4), dtype=np.uint8)
     rgba[:TRANSPARENT, :3] = [blended(colour, opacity) for colour in evidence_colours()]
     rgba[:TRANSPARENT, 3] = 255
     light = rgba.copy()
