@@ -45,7 +45,8 @@ class Recording:
     Raises
     ------
     SignalError
-        The array is not (12, n_samples), holds infinities or only gaps in a lead, is too short, or `fs` is out of range.
+        The array is not (12, n_samples), holds infinities or only gaps in a lead, is too short, or `fs` is out of
+        range.
     """
 
     signal: NDArray[np.float32]

@@ -1,0 +1,1 @@
+"""Explanations: exact contributions, the ledger of lead by wave, interventions, words."""

@@ -1,4 +1,4 @@
-"""The exact explanation of one recording: per class the weights, in logit per mV of the raw trace, and what they sum to."""
+"""The exact explanation of one recording: per class weights in logit per mV of the raw trace, and their sum."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ecgimn.errors import SignalError
 from ecgimn.recording import WINDOW_S, Recording
+from ecgimn.signal.posterior import bridge_gaps
 from ecgimn.signal.preprocess import preprocessing
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ class Explanation:
 
     def contrast(self, first: str, second: str) -> NDArray[np.float64]:
         """Return the attribution of the difference of two logits, shape (12, n_samples)."""
-        difference = self.attribution[self.index(first)] - self.attribution[self.index(second)]
-        return difference
+        return np.asarray(self.attribution[self.index(first)] - self.attribution[self.index(second)])
 
 
 def explain(recording: Recording, model: Model, *, double: bool = False) -> Explanation:
@@ -111,14 +111,3 @@ def explain(recording: Recording, model: Model, *, double: bool = False) -> Expl
         model_sha256=model.card.sha256,
         spread=members.std(axis=0, ddof=1) if len(members) > 1 else None,
     )
-
-
-def bridge_gaps(signal: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the signal in float64 with gaps (NaN) filled by straight lines between their ends."""
-    filled = np.array(signal, dtype=np.float64)
-    samples = np.arange(filled.shape[1])
-    for row in filled:
-        gap = np.isnan(row)
-        if gap.any():
-            row[gap] = np.interp(samples[gap], samples[~gap], row[~gap])
-    return filled

@@ -50,8 +50,8 @@ class WaveMasks:
     level : ndarray of shape (12,)
         Isoelectric level per lead in mV.
     p, q, qrs, late, st, t, stt, whole : ndarray of shape (n_samples,) or (12, n_samples)
-        Values from 0 to 1; `q` is a bump at the start of QRS, `late` one at its end, `st` a plateau from the J point to the
-        onset of T that fades over the first half of T, `whole` is one everywhere.
+        Values from 0 to 1; `q` is a bump at the start of QRS, `late` one at its end, `st` a plateau from the J point to
+        the onset of T that fades over the first half of T, `whole` is one everywhere.
     """
 
     fs: float
@@ -124,8 +124,8 @@ def intervention(
     leads : ndarray of shape (12,), bool
         The leads to act on.
     amount : float
-        mV for added waves, bumps, noise (standard deviation) and drift; a factor for scaled waves (0 removes, -1 inverts);
-        0 to 1 for `wide_qrs`; the share of cells set to the isoelectric level for `cells`.
+        mV for added waves, bumps, noise (standard deviation) and drift; a factor for scaled waves (0 removes, -1
+        inverts); 0 to 1 for `wide_qrs`; the share of cells set to the isoelectric level for `cells`.
     rng : numpy.random.Generator
         Needed by `cells`, `bumps`, `noise` and `drift`.
 

@@ -1,8 +1,8 @@
 """The evidence ledger: lead by wave, in logit; its total is the logit.
 
-With u = x - level, the voltage about each lead's isoelectric level, `logit = b + sum of cells <w, u>_cell + baseline term`.
-Weights sum to zero over a lead, so the baseline term, `sum_lead level * sum_t w`, is zero up to rounding; it is kept all the
-same, so that the total is the logit and not nearly so.
+With u = x - level, the voltage about each lead's isoelectric level, `logit = b + sum of cells <w, u>_cell + baseline
+term`. Weights sum to zero over a lead, so the baseline term, `sum_lead level * sum_t w`, is zero up to rounding; it is
+kept all the same, so that the total is the logit and not nearly so.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgimn.explain.explanation import Explanation, bridge_gaps
+from ecgimn.explain.explanation import Explanation
 from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS, TERRITORIES
 from ecgimn.recording import Recording
+from ecgimn.signal.posterior import bridge_gaps
 from ecgimn.signal.waves import WAVE_NAMES, Waves
 
 
@@ -59,7 +60,7 @@ class Ledger:
 
     def of(self, class_name: str) -> NDArray[np.float64]:
         """Return the cells of one class, shape (12, n_waves)."""
-        return self.cells[self.classes.index(class_name)]
+        return np.asarray(self.cells[self.classes.index(class_name)])
 
     def by_lead(self, class_name: str) -> dict[str, float]:
         """Return the evidence of a class per lead."""
@@ -112,14 +113,15 @@ def make_ledger(
     if explanation.recording_digest != recording.digest:
         raise ValueError("the explanation belongs to another recording")
     evidence = isoelectric_attribution(explanation, recording, levels)
-    labels = np.zeros(recording.signal.shape, dtype=np.int64) if waves is None else waves.labels.astype(np.int64)
-    n_beats = 0 if waves is None else len(waves.r_samples)
-    beat = np.full(recording.signal.shape, -1) if waves is None else np.broadcast_to(waves.beat, recording.signal.shape)
-    beat = np.where(beat < 0, n_beats, beat).astype(np.int64)
+    shape = recording.signal.shape
+    labels, beat, n_beats = np.zeros(shape, dtype=np.int64), np.full(shape, -1, dtype=np.int64), 0
+    if waves is not None:
+        labels, n_beats = waves.labels.astype(np.int64), len(waves.r_samples)
+        beat = np.broadcast_to(waves.beat, shape).astype(np.int64)
     return Ledger(
         classes=explanation.classes,
         cells=_book(evidence, labels, len(WAVE_NAMES)),
-        beats=_book(evidence, beat, n_beats + 1),
+        beats=_book(evidence, np.where(beat < 0, n_beats, beat), n_beats + 1),
         baseline=np.asarray((explanation.weights.sum(axis=2) * levels).sum(axis=1)),
         bias=explanation.bias,
         logit=explanation.logit,
@@ -129,7 +131,7 @@ def make_ledger(
 def isoelectric_attribution(
     explanation: Explanation, recording: Recording, levels: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Return weights times voltage about each lead's isoelectric level, in logit per sample, shape (K, 12, n_samples)."""
+    """Return weights times voltage about the isoelectric level, in logit per sample, shape (K, 12, n_samples)."""
     return explanation.weights * (bridge_gaps(recording.signal) - np.asarray(levels, dtype=np.float64)[:, None])
 
 

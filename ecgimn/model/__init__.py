@@ -1,0 +1,1 @@
+"""The network, its card, and models on disk."""

@@ -63,8 +63,8 @@ class ModelCard:
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     intended_use: str = (
-        "For research, teaching and qualitative audit of ECG explanations. Not a medical device; not for diagnosis, triage, "
-        "monitoring or patient care. Adult 12-lead 10-second ECGs like those of PTB-XL."
+        "For research, teaching and qualitative audit of ECG explanations. Not a medical device; not for diagnosis, "
+        "triage, monitoring or patient care. Adult 12-lead 10-second ECGs like those of PTB-XL."
     )
     licence: str = "CC BY 4.0; trained on PTB-XL 1.0.3 (CC BY 4.0, doi:10.13026/kfzx-aw45)"
     reference: str = "Thambawita et al., arXiv:2602.09566; Hammer et al., arXiv:2606.29951"
@@ -73,8 +73,8 @@ class ModelCard:
         for name, values in (("scale", self.scale), ("offset", self.offset), ("known_answer", self.known_answer)):
             if len(values) != len(self.classes):
                 raise CheckpointError(
-                    f"The card of model {self.name!r} has {len(values)} values of {name} for {len(self.classes)} classes. "
-                    "Restore the card that belongs to the weights."
+                    f"The card of model {self.name!r} has {len(values)} values of {name} "
+                    f"for {len(self.classes)} classes. Restore the card that belongs to the weights."
                 )
         if self.preprocessing != PREPROCESSING:
             raise CheckpointError(

@@ -1,7 +1,7 @@
 """Models on disk: models/NAME.safetensors with the card models/NAME.json, checked whole before they are used.
 
-A model is the average of one or more ECG-IMNs, and is itself one: its weight map is the mean of theirs, its bias the mean of
-theirs, exactly; their spread says how sure the map is.
+A model is the average of one or more ECG-IMNs, and is itself one: its weight map is the mean of theirs, its bias the
+mean of theirs, exactly; their spread says how sure the map is.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ecgimn.errors import CheckpointError, ModelNotFoundError
+from ecgimn.leads import CANONICAL_PROJECTION
 from ecgimn.model.card import ModelCard, read_card, write_card
 from ecgimn.model.network import EcgImn, spread_maps
 from ecgimn.signal.preprocess import MODEL_FS, MODEL_SAMPLES
@@ -103,7 +104,25 @@ class Model:
                 part = torch.as_tensor(np.asarray(x[start : start + batch], dtype=np.float32), device=self.device)
                 outs = [network(part).logit.double() for network in self.networks]
                 parts.append(torch.stack(outs).mean(0).cpu().numpy())
-        return np.concatenate(parts) * np.array(self.card.scale) + np.array(self.card.offset)
+        return np.asarray(np.concatenate(parts) * np.array(self.card.scale) + np.array(self.card.offset))
+
+    def weight_maps(self, x: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return canonical weight maps (n, K, 12, L) and logits (n, K) of a small batch of inputs (n, 12, L)."""
+        batch = torch.as_tensor(np.asarray(x, dtype=np.float32), device=self.device)
+        projection = torch.tensor(CANONICAL_PROJECTION, dtype=torch.float32, device=self.device)
+        with torch.inference_mode():
+            outs = [network(batch) for network in self.networks]
+            maps = projection @ spread_maps(torch.stack([out.maps for out in outs]).mean(0))
+            logit = torch.stack([out.logit for out in outs]).double().mean(0).cpu().numpy()
+        scale = np.array(self.card.scale)
+        return (
+            maps.cpu().numpy() * scale[:, None, None].astype(np.float32),
+            logit * scale + np.array(self.card.offset),
+        )
+
+    def members(self) -> tuple[Model, ...]:
+        """Return the model's networks as models of their own, for comparing them."""
+        return tuple(Model(self.card, (network,), self.device) for network in self.networks)
 
 
 def choose_device() -> torch.device:
@@ -161,7 +180,8 @@ def load_model(name: str = DEFAULT_MODEL, *, folder: Path = MODELS_FOLDER, devic
     if not np.allclose(answer, card.known_answer, rtol=0, atol=KNOWN_ANSWER_TOLERANCE):
         worst = float(np.max(np.abs(answer - np.array(card.known_answer))))
         raise CheckpointError(
-            f"Model {name!r} fails its self-test: a logit is off by {worst:.2g}. Restore its files, or use another machine."
+            f"Model {name!r} fails its self-test: a logit is off by {worst:.2g}. "
+            "Restore its files, or use another machine."
         )
     return model
 
@@ -213,5 +233,7 @@ def _networks(card: ModelCard, data: bytes, device: torch.device) -> tuple[EcgIm
         network.load_state_dict(mine, strict=False)  # strictness was checked above; only counters are absent
         networks.append(network.to(device).eval().requires_grad_(False))
     if tensors:
-        raise CheckpointError(f"The weights of model {card.name!r} hold {len(tensors)} unknown tensors. Restore the file.")
+        raise CheckpointError(
+            f"The weights of model {card.name!r} hold {len(tensors)} unknown tensors. Restore the file."
+        )
     return tuple(networks)

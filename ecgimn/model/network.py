@@ -1,8 +1,9 @@
 """ECG-IMN: a network that writes a linear model for each recording.
 
-For every input x the network generates a weight map W(x) and reads the logit off it, `logit_k = <W_k(x), x> + b_k`, with a
-trained constant b. The explanation is the computation. Interpretable mesomorphic networks: Kadra et al., arXiv:2305.13072;
-for the 12-lead ECG: Thambawita et al., arXiv:2602.09566, whose bias branch and two-dimensional encoder are not used here.
+For every input x the network generates a weight map W(x) and reads the logit off it, `logit_k = <W_k(x), x> + b_k`,
+with a trained constant b. The explanation is the computation. Interpretable mesomorphic networks: Kadra et al.,
+arXiv:2305.13072; for the 12-lead ECG: Thambawita et al., arXiv:2602.09566, whose bias branch and two-dimensional
+encoder are not used here.
 """
 
 from __future__ import annotations
@@ -63,13 +64,14 @@ class ResidualBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (B, n_in, L) onto (B, n_out, L / stride)."""
         h = F.relu(self.norm1(self.conv1(x)), inplace=True)
         h = self.norm2(self.conv2(h))
         return F.relu(h + self.shortcut(x), inplace=True)
 
 
 class Encoder(nn.Module):
-    """One-dimensional residual network over all 12 leads together; returns the features of every level, finest first."""
+    """One-dimensional residual network over all 12 leads together."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -86,6 +88,7 @@ class Encoder(nn.Module):
             n_in = n_out
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the features of every level, finest first."""
         levels = [self.stem(x)]  # (B, 12, L) -> (B, C0, L/2)
         for stage in self.stages:
             levels.append(stage(levels[-1]))  # ... -> (B, Ci, L/2^(i+1))
@@ -111,9 +114,10 @@ class TransitionDecoder(nn.Module):
             n_in = n_out
 
     def forward(self, levels: list[Tensor]) -> Tensor:
+        """Map the encoder's levels onto features at the rate of the stem."""
         deep = levels[-1]
         whole_record = self.context(torch.cat([deep.mean(-1), deep.amax(-1)], dim=1))  # (B, 2C) -> (B, C)
-        h = deep + whole_record[:, :, None]
+        h: Tensor = deep + whole_record[:, :, None]
         for merge, skip in zip(self.merge, reversed(levels[:-1]), strict=True):
             h = F.interpolate(h, size=skip.shape[-1], mode="linear", align_corners=False)
             h = merge(torch.cat([h, skip], dim=1))

@@ -1,7 +1,7 @@
 """Quick landmarks on the network's own 100 Hz input: R peaks and nominal wave spans, a millisecond or two per record.
 
-Training and fold-wide evaluation edit tens of thousands of recordings beat by beat, where the delineator that serves the
-reader (`ecgimn.signal.waves`) would take hours. These spans are approximate and are never shown or measured from.
+Training and fold-wide evaluation edit tens of thousands of recordings beat by beat, where the delineator that serves
+the reader (`ecgimn.signal.waves`) would take hours. These spans are approximate and are never shown or measured from.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def quick_landmarks(x: NDArray[np.floating]) -> Landmarks:
     slope = np.zeros_like(x)
     slope[:, 1:-1] = (x[:, 2:] - x[:, :-2]) / 2.0
     velocity = np.sqrt((slope**2).sum(axis=0))
-    energy = uniform_filter1d(velocity**2, round(QRS_ENERGY_WINDOW_S * MODEL_FS)) ** 0.5
+    energy = np.sqrt(np.clip(uniform_filter1d(velocity**2, round(QRS_ENERGY_WINDOW_S * MODEL_FS)), 0.0, None))
     block = round(1.5 * MODEL_FS)
     tallest = [energy[i : i + block].max() for i in range(0, max(1, len(energy) - block // 2), block)]
     reference = float(np.median(tallest))

@@ -5,13 +5,13 @@ baseline (H). Every step is linear and has no per-record constant, so
 
     <w, P x> = <P' w, x>
 
-and `P' w`, with P' the adjoint, is the weight map in logit per millivolt on the raw trace at its own rate. C makes that map
-the canonical one: the minimum-norm weights among all that treat consistent limb leads alike.
+and `P' w`, with P' the adjoint, is the weight map in logit per millivolt on the raw trace at its own rate. C makes that
+map the canonical one: the minimum-norm weights among all that treat consistent limb leads alike.
 
 H is the smoothness-prior high-pass `I - (I + lam D'D)^-1` with D the second difference (Tarvainen et al. 2002,
 doi:10.1109/10.979357): symmetric, hence zero-phase and its own adjoint; away from the edges its response
-`lam d^4 / (1 + lam d^4)`, d = 2 sin(w/2), is that of a second-order Butterworth filter run forward and backward; constants
-and straight drifts are removed exactly, edges included.
+`lam d^4 / (1 + lam d^4)`, d = 2 sin(w/2), is that of a second-order Butterworth filter run forward and backward;
+constants and straight drifts are removed exactly, edges included.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from ecgimn.recording import MAX_FS, MIN_FS, WINDOW_S
 MODEL_FS = 100.0  # Hz
 MODEL_SAMPLES = 1000  # 10 s
 HIGH_PASS_HZ = 0.5  # half amplitude; ST segments survive because the filter is zero-phase
-# PTB-XL's 100 Hz copies, measured against its 500 Hz originals over 60 records: flat to 40 Hz, half amplitude at 44.5 Hz, and
-# sampled 1.25 ms late. The same pass-band and the same sampling instants make both copies of a record meet the network alike.
+# PTB-XL's 100 Hz copies, measured against its 500 Hz originals over 60 records: flat to 40 Hz, half amplitude at 44.5
+# Hz, and sampled 1.25 ms late. The same pass-band and the same sampling instants make both copies of a record meet the
+# network alike.
 RESAMPLING_CUTOFF = 0.89  # of the lower of the two Nyquist frequencies
 RESAMPLING_HALF_WIDTH = 18  # zero crossings of the windowed sinc on each side
 RESAMPLING_KAISER_BETA = 5.65  # 60 dB stop-band
@@ -93,11 +94,11 @@ class Preprocessing:
         """Map a window in mV, shape (..., 12, n_samples), onto the network's input, shape (..., 12, n_out)."""
         consistent = CANONICAL_PROJECTION @ np.asarray(signal, dtype=np.float64)
         flat = consistent.reshape(-1, self.n_samples)
-        x = (self._resampling @ flat.T).T @ self._high_pass
+        x: NDArray[np.float64] = (self._resampling @ flat.T).T @ self._high_pass
         return x.reshape(*consistent.shape[:-1], self.n_out)
 
     def adjoint(self, weights: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Map weights on the network's input, shape (..., 12, n_out), onto weights per mV, shape (..., 12, n_samples)."""
+        """Map weights on the input, shape (..., 12, n_out), onto weights per mV, shape (..., 12, n_samples)."""
         weights = np.asarray(weights, dtype=np.float64)
         flat = weights.reshape(-1, self.n_out)
         back = (self._resampling.T @ (flat @ self._high_pass).T).T

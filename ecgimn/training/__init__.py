@@ -1,0 +1,1 @@
+"""Training on PTB-XL, and everything that is measured of a model."""

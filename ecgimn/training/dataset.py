@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,21 @@ class Dataset:
     def targets(self, tasks: tuple[str, ...]) -> NDArray[np.uint8]:
         """Return the labels of several tasks side by side, shape (n, n_classes)."""
         return np.concatenate([self.labels[task] for task in tasks], axis=1)
+
+    def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Dataset:
+        """Return some of the records."""
+        kept = np.arange(len(self))[rows]
+        return Dataset(
+            self.ids[kept],
+            self.patients[kept],
+            self.x[kept],
+            {task: labels[kept] for task, labels in self.labels.items()},
+            tuple(self.landmarks[row] for row in kept) if self.landmarks else (),
+        )
+
+    def with_x(self, x: NDArray[np.floating]) -> Dataset:
+        """Return the same records with other (edited) inputs; their landmarks stay."""
+        return replace(self, x=x.astype(np.float16))
 
 
 def subclass_labels(ptbxl: PtbXl, ids: NDArray[np.int64]) -> NDArray[np.uint8]:

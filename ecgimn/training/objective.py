@@ -1,9 +1,9 @@
 """What an ECG-IMN is trained for: the labels, and maps that predict what happens when the ECG changes.
 
 For an edited ECG x' the map of x must predict the logit of x', `<W(x), x'> + b = f(x')`, and the map of x' that of x:
-local-fidelity regularisation (Hammer, Thambawita et al., arXiv:2606.29951), with edits that mean something to a cardiologist,
-in both directions. Each family of edits and each class counts by its relative error, 1 - R2, so that small effects are
-learned as faithfully as large ones.
+local-fidelity regularisation (Hammer, Thambawita et al., arXiv:2606.29951), with edits that mean something to a
+cardiologist, in both directions. Each family of edits and each class counts by its relative error, 1 - R2, so that
+small effects are learned as faithfully as large ones.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ SPREAD_DECAY = 0.99
 SPREAD_FLOOR = 0.05  # logit^2, keeps families without effect from dominating
 
 
-def random_edit(x: NDArray[np.float32], landmarks: Landmarks, rng: np.random.Generator) -> tuple[int, NDArray[np.float64]]:
+def random_edit(
+    x: NDArray[np.float32], landmarks: Landmarks, rng: np.random.Generator
+) -> tuple[int, NDArray[np.float64]]:
     """Draw one training edit of an input (12, 1000); returns the index of its (first) family and the change."""
     masks = masks_from_landmarks(landmarks, x.shape[1])
     names = list(TRAINING_EDITS)
@@ -115,11 +117,15 @@ class ObjectiveConfig:
     ----------
     gamma : float
         Fidelity, in units of 1 - R2.
+    ramp : float
+        Share of the training over which gamma grows to its full value: asked for too early, it holds discrimination
+        back.
     evidence : float
         Sum of absolute evidence over lead x 160 ms cells, in logit: compact maps.
     """
 
     gamma: float = 0.3
+    ramp: float = 0.7
     evidence: float = 3e-4
 
 

@@ -95,10 +95,13 @@ def read_config(path: Path) -> TrainConfig:
         content["crops"] = tuple(tuple(pair) for pair in content.pop("crops"))
         content["seeds"] = tuple(content.pop("seeds"))
         config = TrainConfig(
-            **content | {"network": NetworkConfig(**network), "objective": ObjectiveConfig(**content.pop("objective", {}))}
+            **content
+            | {"network": NetworkConfig(**network), "objective": ObjectiveConfig(**content.pop("objective", {}))}
         )
     except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError) as exc:
-        raise SourceError(f"The training configuration {path.name} cannot be used: {exc}. Compare it with models/*.toml.") from exc
+        raise SourceError(
+            f"The training configuration {path.name} cannot be used: {exc}. Compare it with models/*.toml."
+        ) from exc
     n_classes = sum(len(TASKS[task]) for task in config.tasks)
     return replace(config, network=replace(config.network, n_classes=n_classes))
 
@@ -221,10 +224,15 @@ def train(
     if resume:
         run.resume()
     ids = ptbxl.ids(TRAINING_FOLDS, fs=100)[: config.limit]
-    learn, choose = load_dataset(ptbxl, ids), load_dataset(ptbxl, ptbxl.ids([CHOICE_FOLD], fs=100)[: config.limit], landmarks=False)
+    learn, choose = (
+        load_dataset(ptbxl, ids),
+        load_dataset(ptbxl, ptbxl.ids([CHOICE_FOLD], fs=100)[: config.limit], landmarks=False),
+    )
     through = ThroughPreprocessing(high_pass_matrix(learn.x.shape[-1]))
     targets = torch.from_numpy(learn.targets(config.tasks).astype(np.float32))
-    class_weight = torch.cat([torch.full((len(TASKS[task]),), TASK_WEIGHT[task] / len(TASKS[task])) for task in config.tasks])
+    class_weight = torch.cat(
+        [torch.full((len(TASKS[task]),), TASK_WEIGHT[task] / len(TASKS[task])) for task in config.tasks]
+    )
     steps_per_epoch = len(learn) // config.batch
     total_steps = steps_per_epoch * config.epochs
     while run.epoch < config.epochs:
@@ -241,8 +249,8 @@ def train(
             x, edited, family = _batch(learn, chosen, config, run.epoch, through, rng)
             with torch.autocast("cpu", torch.bfloat16):
                 loss = objective(
-                    run.network, x, edited, family, targets[torch.from_numpy(chosen)], class_weight, run.spread, config.objective,
-                    gamma_now=config.objective.gamma * min(1.0, progress / config.warm_up),
+                    run.network, x, edited, family, targets[torch.from_numpy(chosen)], class_weight, run.spread,
+                    config.objective, gamma_now=config.objective.gamma * min(1.0, progress / config.objective.ramp),
                 )  # fmt: skip
             run.optimizer.zero_grad(set_to_none=True)
             loss.total.backward()
@@ -266,7 +274,12 @@ def _one_cycle(progress: float, warm_up: float) -> float:
 
 
 def _batch(
-    data: Dataset, chosen: np.ndarray, config: TrainConfig, epoch: int, through: ThroughPreprocessing, rng: np.random.Generator
+    data: Dataset,
+    chosen: np.ndarray,
+    config: TrainConfig,
+    epoch: int,
+    through: ThroughPreprocessing,
+    rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return inputs (B, 12, crop), edited copies of the first of them, and the families of the edits."""
     x = data.x[chosen].astype(np.float32)

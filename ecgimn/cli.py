@@ -1,0 +1,227 @@
+"""The command line: `python -m ecgimn COMMAND`.
+
+Exit codes: 0 done, 2 bad input (one plain sentence on stderr), 1 a bug.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ecgimn.errors import EcgImnError
+from ecgimn.recording import WINDOW_S, Recording, Sex
+
+app = typer.Typer(
+    help="Read a 12-lead ECG and show exactly which millivolts in which lead and wave the network's answer is made of. "
+    "For research, teaching and qualitative audit; not for diagnosis or patient care.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+DEFAULT_MODEL = "superclass-v1"
+RUNS = Path("runs")
+
+PtbXlOption = Annotated[Path, typer.Option("--ptbxl", help="Folder of PTB-XL.")]
+ModelOption = Annotated[str, typer.Option("--model", help="Name of a model listed in models/.")]
+
+
+def main() -> None:
+    """Run the command line; what a reader can mend ends with 2 and one sentence."""
+    try:
+        app()
+    except EcgImnError as exc:
+        _refuse(str(exc))
+
+
+def _refuse(sentence: str) -> NoReturn:
+    _errors.print(sentence)
+    raise SystemExit(2)
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=_errors, transient=True
+    )
+
+
+def _write_json(content: dict[str, Any], path: Path | None) -> None:
+    text = json.dumps(content, indent=1, allow_nan=False)
+    if path is None:
+        typer.echo(text)
+    else:
+        _writable(path).write_text(text + "\n")
+
+
+def _writable(path: Path) -> Path:
+    if not path.parent.is_dir():
+        _refuse(f"The folder of {path.name} is not there. An existing folder is needed. Create it or choose another.")
+    return path
+
+
+@app.command()
+def explain(
+    file: Annotated[Path, typer.Argument(help="One recording: WFDB, DICOM, SCP, EDF, XML, CSV, NPY, MAT ...")],
+    model: ModelOption = DEFAULT_MODEL,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write JSON here instead of to the screen.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Write the report as PNG.")] = None,
+    pdf: Annotated[Path | None, typer.Option(help="Write the report as PDF, true to the millimetre.")] = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Class drawn; the most probable by default.")
+    ] = None,
+    start: Annotated[float, typer.Option(help="Start of the 10 s window in seconds, for longer recordings.")] = 0.0,
+    age: Annotated[int | None, typer.Option(help="Years; chooses the ST thresholds only.")] = None,
+    sex: Annotated[str | None, typer.Option(help="male or female; chooses the ST thresholds only.")] = None,
+    double: Annotated[bool, typer.Option("--float64", help="Run the network in float64.")] = False,
+    despite_quality: Annotated[bool, typer.Option(help="Ask the model although the quality check refuses.")] = False,
+) -> None:
+    """Explain one recording: logits, ledger, ST levels and findings as JSON, a report as PNG or PDF."""
+    from ecgimn.explain.as_json import explanation_json
+    from ecgimn.explain.explanation import explain as explain_recording
+    from ecgimn.explain.ledger import make_ledger
+    from ecgimn.formats import read_recording
+    from ecgimn.model.checkpoint import load_model
+    from ecgimn.signal.reading import read_signal
+
+    whole = read_recording(file, age=age, sex=_sex(sex))
+    loaded = load_model(model)
+    if class_name is not None and class_name not in loaded.classes:
+        _refuse(f"Class {class_name!r} is not one of {', '.join(loaded.classes)}. Name one of them.")
+    recording = whole.window(start)
+    reading = read_signal(recording)
+    if not reading.quality.usable and not despite_quality:
+        _refuse(" ".join(reading.quality.refusals))
+    explanation = explain_recording(recording, loaded, double=double)
+    ledger = make_ledger(explanation, recording, reading.waves, reading.levels)
+    content = explanation_json(reading, explanation, ledger)
+    content["window"] = {"start_s": start, "duration_s": recording.duration_s, "of_s": whole.duration_s}
+    if whole.n_samples > recording.n_samples:
+        content["windows"] = [_window_json(whole, at, loaded, double=double) for at in _window_starts(whole)]
+    if json_path is not None or (png is None and pdf is None):
+        _write_json(content, json_path)
+    for path in (png, pdf):
+        if path is not None:
+            from ecgimn.draw.case_report import write_case_report
+
+            shown = class_name or loaded.classes[int(explanation.probability.argmax())]
+            write_case_report(_writable(path), reading, explanation, ledger, class_name=shown)
+
+
+def _sex(text: str | None) -> Sex | None:
+    if text is None:
+        return None
+    match text.strip().lower():
+        case "male" | "m":
+            return "male"
+        case "female" | "f":
+            return "female"
+    _refuse(f"Sex {text!r} is not known. male or female is needed; leave it out when unknown.")
+
+
+def _window_starts(whole: Recording) -> list[float]:
+    n_windows = int(whole.duration_s // WINDOW_S)
+    rest = whole.duration_s - n_windows * WINDOW_S
+    starts = [WINDOW_S * i for i in range(n_windows)]
+    return [*starts, whole.duration_s - WINDOW_S] if rest > 1e-6 else starts
+
+
+def _window_json(whole: Recording, start: float, model: Any, *, double: bool) -> dict[str, Any]:
+    from ecgimn.explain.explanation import explain as explain_recording
+
+    explanation = explain_recording(whole.window(start), model, double=double)
+    return {
+        "start_s": round(start, 6),
+        "logits": explanation.logit.tolist(),
+        "probabilities": explanation.probability.tolist(),
+        "completeness_error": explanation.completeness_error,
+    }
+
+
+@app.command()
+def evaluate(
+    ptbxl: PtbXlOption,
+    fold: Annotated[int, typer.Option(min=1, max=10, help="Fold of PTB-XL; 9 to choose, 10 to report.")],
+    json_path: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
+    model: ModelOption = DEFAULT_MODEL,
+    limit: Annotated[int | None, typer.Option(help="Only the first records, for a quick look.")] = None,
+) -> None:
+    """Measure a model on a fold: discrimination, calibration, completeness, fidelity, localisation, sanity, cost."""
+    from ecgimn.model.checkpoint import load_model
+    from ecgimn.sources.ptbxl import PtbXl
+    from ecgimn.training.evaluate import evaluate as evaluate_model
+
+    _writable(json_path)
+    loaded, source = load_model(model), PtbXl(ptbxl)
+    with _progress() as progress:
+        task = progress.add_task("starting", total=None)
+        result = evaluate_model(
+            loaded, source, fold, limit=limit, report=lambda part: progress.update(task, description=part)
+        )
+    _write_json(result, json_path)
+    typer.echo(
+        f"macro AUROC {result['discrimination']['macro_auroc']} on {result['n_labelled']} records of fold {fold}"
+    )
+
+
+@app.command()
+def train(
+    ptbxl: PtbXlOption,
+    config: Annotated[Path, typer.Option(help="TOML file of the run.")] = Path("models/ecgimn-v1.toml"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of each seed.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Train only this seed, and write no model.")] = None,
+) -> None:
+    """Train, calibrate on fold 9, and write models/NAME.safetensors with its card."""
+    from ecgimn.sources.ptbxl import PtbXl
+    from ecgimn.training.export import export_models
+    from ecgimn.training.train import read_config
+    from ecgimn.training.train import train as train_network
+
+    run, source = read_config(config), PtbXl(ptbxl)
+    if seed is not None and seed not in run.seeds:
+        _refuse(f"Seed {seed} is not in {config.name} (found: {', '.join(map(str, run.seeds))}). Choose one of them.")
+    for chosen in run.seeds if seed is None else (seed,):
+        folder = RUNS / run.name / f"seed-{chosen}"
+        with _progress() as progress:
+            task = progress.add_task(f"seed {chosen}: epoch 1 of {run.epochs}", total=None)
+
+            def report(
+                row: dict[str, float], task: Any = task, chosen: int = chosen, progress: Progress = progress
+            ) -> None:
+                done = f"seed {chosen}: {int(row['epoch'])} of {run.epochs} epochs, AUROC {row.get('auroc_superclass')}"
+                progress.update(task, description=done)
+
+            train_network(source, run, chosen, folder, resume=resume and (folder / "state.pt").is_file(), report=report)
+    if seed is None:
+        for written in export_models(source, run, RUNS):
+            typer.echo(f"wrote {written.card.name}")
+
+
+@app.command()
+def composites(ptbxl: PtbXlOption) -> None:
+    """Make the composite cases of assets/composites from PTB-XL."""
+    from ecgimn.sources.composites import write_composites
+    from ecgimn.sources.ptbxl import PtbXl
+
+    with _progress() as progress:
+        progress.add_task("averaging median beats", total=None)
+        cases = write_composites(PtbXl(ptbxl))
+    typer.echo(f"wrote {len(cases)} composite cases")
+
+
+@app.command()
+def models() -> None:
+    """List the models at hand."""
+    from ecgimn.model.checkpoint import list_models
+
+    for name in list_models():
+        typer.echo(name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The explanation of one recording as plain values: the stable JSON of `python -m ecgimn explain`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecgimn import __version__
+from ecgimn.explain.explanation import Explanation
+from ecgimn.explain.ledger import Ledger
+from ecgimn.explain.narrative import describe_evidence
+from ecgimn.signal.intervals import Measured
+from ecgimn.signal.reading import SignalReading
+
+INTENDED_USE = (
+    "For research, teaching and qualitative audit of ECG explanations. Not a medical device; not for diagnosis, "
+    "triage, monitoring or patient care."
+)
+
+
+def explanation_json(reading: SignalReading, explanation: Explanation, ledger: Ledger) -> dict[str, Any]:
+    """Return everything that is said about one window of a recording; names and header text of the file are not in it.
+
+    Per class the ledger's rows plus `baseline` plus `bias` sum to the logit.
+    """
+    recording, measurements, findings = reading.recording, reading.measurements, reading.findings
+    return {
+        "version": __version__,
+        "intended_use": INTENDED_USE,
+        "recording": {
+            "digest": recording.digest,
+            "source": recording.source,
+            "duration_s": recording.duration_s,
+            "derived_leads": list(recording.derived_leads),
+            "notes": list(recording.notes),
+        },
+        "model": explanation.model_name,
+        "sha256": explanation.model_sha256,
+        "fs": recording.fs,
+        "classes": list(explanation.classes),
+        "logits": explanation.logit.tolist(),
+        "probabilities": explanation.probability.tolist(),
+        "bias": explanation.bias.tolist(),
+        "baseline": ledger.baseline.tolist(),
+        "completeness_error": max(explanation.completeness_error, ledger.residual),
+        "ledger": [
+            {"class": row.class_name, "lead": row.lead, "wave": row.wave, "logit": row.logit} for row in ledger.rows()
+        ],
+        "reading": {name: list(describe_evidence(ledger, name, reading)) for name in explanation.classes},
+        "st": [
+            {
+                "lead": st.lead,
+                "j_mv": st.j_mv,
+                "j60_mv": st.j60_mv,
+                "j80_mv": st.j80_mv,
+                "slope_mv_per_s": st.slope_mv_per_s,
+                "shape": st.shape,
+                "reference": st.reference,
+            }
+            for st in (measurements.st if measurements else ())
+        ],
+        "st_elevation_leads": list(reading.st_elevation_leads),
+        "t": [
+            {"lead": t.lead, "amplitude_mv": t.amplitude_mv, "grade": t.grade}
+            for t in (measurements.t_waves if measurements else ())
+        ],
+        "intervals": _intervals(reading),
+        "findings": [
+            {
+                "kind": item.kind,
+                "verdict": item.verdict,
+                "text": item.text,
+                "leads": list(item.leads),
+                "territories": list(item.territories),
+                "reason": item.reason,
+            }
+            for item in (findings.items if findings else ())
+        ],
+        "waves": None
+        if reading.waves is None
+        else {"method": reading.waves.method, "beats": len(reading.waves.r_samples)},
+        "reason": reading.reason,
+        "quality": {
+            "usable": reading.quality.usable,
+            "refusals": list(reading.quality.refusals),
+            "warnings": list(reading.quality.warnings),
+            "einthoven_residual_mv": reading.quality.einthoven_residual_mv,
+            "gap_share": reading.quality.gap_share,
+        },
+    }
+
+
+def _intervals(reading: SignalReading) -> dict[str, Any]:
+    if reading.measurements is None:
+        return {}
+    intervals = reading.measurements.intervals
+    named: dict[str, Measured] = {
+        "heart_rate": intervals.heart_rate,
+        "rr": intervals.rr,
+        "pr": intervals.pr,
+        "qrs": intervals.qrs,
+        "qt": intervals.qt,
+        **{f"qtc_{formula.lower()}": value for formula, value in intervals.qtc.items()},
+        "axis": intervals.axis,
+    }
+    return {
+        name: {"value": item.value, "unit": item.unit, "reason": item.reason or item.note}
+        for name, item in named.items()
+    }

@@ -1,0 +1,255 @@
+"""Everything that is measured of a model on one fold of PTB-XL, as plain values for JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgimn import __version__
+from ecgimn.errors import SourceError
+from ecgimn.explain.explanation import explain
+from ecgimn.model.checkpoint import Model
+from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.training.dataset import SUPERCLASSES, Dataset, load_dataset
+from ecgimn.training.fidelity import fidelity
+from ecgimn.training.localisation import planted_evidence, territory_hits, wave_shares
+from ecgimn.training.metrics import (
+    N_BINS,
+    N_BOOTSTRAPS,
+    auroc,
+    average_precision,
+    estimate,
+    macro,
+    operating_point,
+    patient_weights,
+    reliability,
+)
+from ecgimn.training.sanity import deletion, quick_ledgers, sanity
+
+N_FIDELITY = 512  # records that are edited and re-run
+N_DELETION = 96
+N_NATIVE = 40  # records explained whole at their own rate for the completeness error
+CURVE_POINTS = 100
+
+
+def evaluate(
+    model: Model,
+    ptbxl: PtbXl,
+    fold: int,
+    *,
+    limit: int | None = None,
+    report: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Measure a model on a fold.
+
+    Parameters
+    ----------
+    model : Model
+        Of the superclasses or the sub-classes.
+    ptbxl : PtbXl
+    fold : int
+        1 to 10.
+    limit : int, optional
+        Only the first records of the fold, for a quick look.
+    report : callable
+        Called with the name of each part as it begins.
+
+    Raises
+    ------
+    SourceError
+        The folder holds no record of the fold at 100 Hz.
+    """
+    ids = ptbxl.ids([fold], fs=100)[:limit]
+    if len(ids) == 0:
+        raise SourceError(
+            f"No record of fold {fold} at 100 Hz is in this PTB-XL folder. Folds with records are needed; "
+            "choose another fold or complete the download."
+        )
+    task = "superclass" if model.classes == SUPERCLASSES else "subclass"
+    report("reading records")
+    everything = load_dataset(ptbxl, ids)
+    labelled = np.asarray(everything.labels["superclass"].any(axis=1))
+    data = everything.select(labelled)
+    report("predicting")
+    logits = model.logits(everything.x)
+    result: dict[str, Any] = {
+        "model": model.card.name,
+        "sha256": model.card.sha256,
+        "version": __version__,
+        "fold": fold,
+        "seen_in_training": fold <= 8,
+        "n_records": len(everything),
+        "n_labelled": len(data),
+        "classes": list(model.classes),
+        "bootstraps": N_BOOTSTRAPS,
+        "discrimination": discrimination(model, data, logits[labelled], task),
+        "discrimination_all_records": {
+            "macro_auroc": _round(macro(everything.labels[task], logits)[0]),
+            "auroc": [_round(auroc(everything.labels[task][:, k], logits[:, k])[0]) for k in range(len(model.classes))],
+        },
+        "calibration": calibration(everything.labels[task], _sigmoid(logits), model.classes),
+        "bias": {
+            "value": [_round(v) for v in model.write_linear_model(everything.x[0]).bias],
+            "variance_share": 0.0,
+            "auroc_of_bias_alone": 0.5,
+            "why": "the bias is one constant per class: it cannot rank records",
+        },
+    }
+    report("completeness")
+    result["completeness"] = completeness(model, ptbxl, ids)
+    rng = np.random.default_rng(0)
+    sample = data.select(np.sort(rng.permutation(len(data))[:N_FIDELITY]))
+    report("fidelity under edits")
+    result["fidelity"] = {"n": len(sample), "families": fidelity(model, sample)}
+    report("ledgers")
+    if task == "superclass":
+        ledgers = quick_ledgers(model, data)
+        threshold = model.card.thresholds.get("youden", (0.5,) * len(model.classes))[model.classes.index("MI")]
+        result["localisation"] = {
+            "territory": territory_hits(model, data, ledgers, threshold=threshold),
+            "wave_shares": wave_shares(data, ledgers),
+            "planted": planted_evidence(model, data),
+            "cells_for_90_percent": cells_for_share(ledgers),
+        }
+        report("sanity")
+        result["sanity"] = sanity(model, sample, quick_ledgers(model, sample))
+        report("deletion")
+        few = sample.select(np.arange(min(N_DELETION, len(sample))))
+        result["deletion"] = deletion(model, few, quick_ledgers(model, few))
+    report("cost")
+    result["cost"] = cost(model)
+    return result
+
+
+def discrimination(model: Model, data: Dataset, logits: NDArray[np.float64], task: str) -> dict[str, Any]:
+    """AUROC with patient-bootstrap intervals, average precision, operating points, curves, and MI against NORM."""
+    targets = data.labels[task]
+    weights = patient_weights(data.patients)
+    probabilities = _sigmoid(logits)
+    result: dict[str, Any] = {
+        "macro_auroc": estimate(lambda w: macro(targets, logits, w), weights).as_list(),
+        "classes": {},
+    }
+    for k, name in enumerate(model.classes):
+        target, score = targets[:, k], logits[:, k]
+
+        def figure(w: NDArray[np.float64] | None, target: Any = target, score: Any = score) -> NDArray[np.float64]:
+            return auroc(target, score, w)
+
+        result["classes"][name] = {
+            "n": int(target.sum()),
+            "auroc": estimate(figure, weights).as_list(),
+            "average_precision": _round(average_precision(target, score)),
+            "operating_points": {
+                point: operating_point(target, probabilities[:, k], values[k])
+                for point, values in model.card.thresholds.items()
+            },
+            "curves": curves(target, probabilities[:, k]),
+        }
+    if task == "superclass":
+        result["mi_against_norm"] = mi_against_norm(data, logits)
+    return result
+
+
+def mi_against_norm(data: Dataset, logits: NDArray[np.float64]) -> dict[str, Any]:
+    """The published task, records with exactly one of MI and NORM: by the MI logit, by the contrast of the two."""
+    norm, mi = SUPERCLASSES.index("NORM"), SUPERCLASSES.index("MI")
+    labels = data.labels["superclass"]
+    chosen = labels[:, norm] != labels[:, mi]
+    weights = patient_weights(data.patients[chosen])
+    target = labels[chosen, mi]
+    scores = {"mi": logits[chosen, mi], "contrast": logits[chosen, mi] - logits[chosen, norm]}
+    result: dict[str, Any] = {"n": int(chosen.sum()), "n_mi": int(target.sum())}
+    for name, score in scores.items():
+
+        def figure(w: NDArray[np.float64] | None, score: Any = score) -> NDArray[np.float64]:
+            return auroc(target, score, w)
+
+        result[f"auroc_{name}"] = estimate(figure, weights).as_list()
+    return result
+
+
+def curves(target: NDArray[np.integer], probability: NDArray[np.float64]) -> dict[str, list[float]]:
+    """Thinned ROC and precision-recall curves."""
+    order = np.argsort(-probability, kind="stable")
+    hits = np.cumsum(target[order])
+    kept = np.unique(np.linspace(0, len(order) - 1, CURVE_POINTS).astype(int))
+    n_positive, n_negative = max(1, int(target.sum())), max(1, int((1 - target).sum()))
+    return {
+        "false_positive_rate": [_round(v) for v in (np.arange(1, len(order) + 1) - hits)[kept] / n_negative],
+        "sensitivity": [_round(v) for v in hits[kept] / n_positive],
+        "precision": [_round(v) for v in hits[kept] / (kept + 1)],
+    }
+
+
+def calibration(
+    targets: NDArray[np.integer], probabilities: NDArray[np.float64], classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Brier score, expected calibration error and reliability curve per class."""
+    result = {}
+    for k, name in enumerate(classes):
+        curve = reliability(targets[:, k], probabilities[:, k])
+        result[name] = {
+            "bins": N_BINS,
+            "ece": _round(curve.ece),
+            "brier": _round(curve.brier),
+            "predicted": [_round(v) for v in curve.predicted],
+            "observed": [_round(v) for v in curve.observed],
+        }
+    return result
+
+
+def completeness(model: Model, ptbxl: PtbXl, ids: NDArray[np.int64]) -> dict[str, Any]:
+    """Largest |sum + bias - logit| over recordings explained at their own rate, and how 100 and 500 Hz agree."""
+    result: dict[str, Any] = {}
+    for fs in (100, 500):
+        there = [int(i) for i in ids if fs in ptbxl.rates(int(i))][:N_NATIVE]
+        if there:
+            errors = [explain(ptbxl.recording(i, fs), model).completeness_error for i in there]
+            result[f"{fs}_hz"] = {"n": len(there), "largest_error": float(f"{max(errors):.3g}")}
+    both = [int(i) for i in ids if len(ptbxl.rates(int(i))) == 2][:N_NATIVE]
+    if both:
+        gaps = [
+            np.abs(explain(ptbxl.recording(i, 500), model).logit - explain(ptbxl.recording(i, 100), model).logit).max()
+            for i in both
+        ]
+        result["500_against_100_hz"] = {"n": len(both), "median": _round(np.median(gaps)), "largest": _round(max(gaps))}
+    return result
+
+
+def cells_for_share(ledgers: NDArray[np.floating], share: float = 0.9) -> dict[str, Any]:
+    """Number of lead x wave cells, of 60, that hold a share of the absolute evidence: median per class."""
+    size = np.sort(np.abs(ledgers.reshape(*ledgers.shape[:2], -1)), axis=-1)[..., ::-1]
+    needed = (np.cumsum(size, axis=-1) < share * size.sum(axis=-1, keepdims=True)).sum(axis=-1) + 1
+    return {"of": int(size.shape[-1]), "median": [_round(v) for v in np.median(needed, axis=0)]}
+
+
+def cost(model: Model, repeats: int = 7) -> dict[str, float]:
+    """Median milliseconds per record on one core for the maps of all classes, one record at a time, and parameters."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    x = np.zeros((12, 1000))
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        model.write_linear_model(x)
+        times.append(time.perf_counter() - started)
+    torch.set_num_threads(threads)
+    return {
+        "ms_per_explanation": round(1e3 * float(np.median(times)), 2),
+        "members": len(model.networks),
+        "parameters": sum(p.numel() for p in model.networks[0].parameters()),
+    }
+
+
+def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1.0 / (1.0 + np.exp(-logits)))
+
+
+def _round(value: float) -> float:
+    return round(float(value), 5)

@@ -1,0 +1,122 @@
+"""Does the map predict what happens when the ECG changes? Every edit is run through the network again.
+
+Predicted change: `<W(x), P d>`, read off the map of the unedited ECG. Actual change: `f(x + d) - f(x)`. Per family and
+class: R2 = 1 - SSE / SST, the slope of actual on predicted change, and their root mean squares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgimn.explain.intervene import LEAD_GROUPS, intervention, masks_from_landmarks
+from ecgimn.model.checkpoint import Model
+from ecgimn.signal.preprocess import MODEL_FS, preprocessing
+from ecgimn.training.dataset import Dataset
+
+BATCH = 32
+TERRITORY_GROUPS = ("inferior", "lateral", "septal", "anterior")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One family of edits as it is measured: what is done, where, how much, and whether training saw the family."""
+
+    family: str
+    groups: tuple[str, ...]
+    amount: float
+    in_training: bool
+    nuisance: bool = False
+
+
+TRIALS: dict[str, Trial] = {
+    "ST +0.2 mV in a territory": Trial("st_shift", TERRITORY_GROUPS, 0.2, True),
+    "ST -0.2 mV in a territory": Trial("st_shift", TERRITORY_GROUPS, -0.2, True),
+    "T inverted": Trial("t_scale", (*TERRITORY_GROUPS, "all"), -1.0, True),
+    "T flattened": Trial("t_scale", (*TERRITORY_GROUPS, "all"), 0.0, True),
+    "ST-T flattened": Trial("stt_scale", (*TERRITORY_GROUPS, "all"), 0.0, True),
+    "QRS halved": Trial("qrs_scale", (*TERRITORY_GROUPS, "all"), 0.5, True),
+    "Q wave -0.3 mV": Trial("q_wave", TERRITORY_GROUPS, -0.3, True),
+    "QRS widened": Trial("wide_qrs", ("all",), 1.0, True),
+    "lead group removed": Trial("lead_scale", TERRITORY_GROUPS, 0.0, True),
+    "amplitude +20 %": Trial("lead_scale", ("all",), 1.2, True),
+    "late R +0.3 mV": Trial("late_r", ("septal", "lateral"), 0.3, False),
+    "P removed": Trial("p_scale", ("all",), 0.0, False),
+    "smooth bumps 0.1 mV": Trial("bumps", ("all",), 0.1, False),
+    "white noise 0.05 mV": Trial("noise", ("all",), 0.05, True, nuisance=True),
+    "drift 0.2 mV": Trial("drift", ("all",), 0.2, True, nuisance=True),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """Predicted and actual changes in logit of one family, (n, K) each."""
+
+    predicted: NDArray[np.float64]
+    actual: NDArray[np.float64]
+
+
+def edited_copy(data: Dataset, index: int, trial: Trial, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return what an edit changes in a record's network input, shape (12, 1000)."""
+    x = data.x[index].astype(np.float64)
+    masks = masks_from_landmarks(data.landmarks[index], x.shape[1])
+    group = trial.groups[int(rng.integers(len(trial.groups)))]
+    return intervention(trial.family, x, masks, leads=LEAD_GROUPS[group], amount=trial.amount, rng=rng)
+
+
+def measure_changes(model: Model, data: Dataset, trial: Trial, *, seed: int = 0) -> Changes:
+    """Return predicted and actual changes of every record under one family of edits."""
+    through = preprocessing(MODEL_FS, data.x.shape[-1])
+    rng = np.random.default_rng(seed)
+    predicted, actual = [], []
+    for start in range(0, len(data), BATCH):
+        chosen = range(start, min(start + BATCH, len(data)))
+        x = data.x[start : start + BATCH].astype(np.float64)
+        change = through.forward(np.stack([edited_copy(data, i, trial, rng) for i in chosen]))
+        maps, before = model.weight_maps(x)
+        predicted.append(np.einsum("nklt,nlt->nk", maps, change))
+        actual.append(model.logits(x + change) - before)
+    return Changes(np.concatenate(predicted), np.concatenate(actual))
+
+
+def r_squared(changes: Changes) -> NDArray[np.float64]:
+    """Return 1 - SSE / SST of the actual change given the predicted one, per class."""
+    error = ((changes.actual - changes.predicted) ** 2).sum(axis=0)
+    total = ((changes.actual - changes.actual.mean(axis=0)) ** 2).sum(axis=0)
+    return np.asarray(1.0 - error / np.maximum(total, 1e-12))
+
+
+def slope(changes: Changes) -> NDArray[np.float64]:
+    """Return the least-squares slope of actual on predicted change, per class."""
+    predicted = changes.predicted - changes.predicted.mean(axis=0)
+    actual = changes.actual - changes.actual.mean(axis=0)
+    return np.asarray((predicted * actual).sum(axis=0) / np.maximum((predicted**2).sum(axis=0), 1e-12))
+
+
+def fidelity(model: Model, data: Dataset, *, points: int = 60) -> dict[str, Any]:
+    """Measure every trial; returns plain values for JSON, with some points per family and class for a scatter plot."""
+    result: dict[str, Any] = {}
+    for name, trial in TRIALS.items():
+        changes = measure_changes(model, data, trial)
+        row: dict[str, Any] = {
+            "in_training": trial.in_training,
+            "nuisance": trial.nuisance,
+            "rms_actual": _rounded(np.sqrt((changes.actual**2).mean(axis=0))),
+            "rms_predicted": _rounded(np.sqrt((changes.predicted**2).mean(axis=0))),
+        }
+        if not trial.nuisance:
+            row["r2"] = _rounded(r_squared(changes))
+            row["slope"] = _rounded(slope(changes))
+            row["points"] = [
+                [_rounded(changes.predicted[:points, k]), _rounded(changes.actual[:points, k])]
+                for k in range(changes.actual.shape[1])
+            ]
+        result[name] = row
+    return result
+
+
+def _rounded(values: NDArray[np.floating]) -> list[float]:
+    return [round(float(v), 4) for v in values]

@@ -1,0 +1,170 @@
+"""Checks of maps that need no truth: deletion and insertion, randomised weights, noise, shifts, agreement of seeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgimn.explain.intervene import WaveMasks, masks_from_landmarks
+from ecgimn.model.checkpoint import Model
+from ecgimn.model.network import EcgImn
+from ecgimn.training.dataset import Dataset
+
+QUICK_WAVES = ("p", "qrs", "st", "t")
+DELETION_STEPS = 10
+SHIFT_SAMPLES = 8  # 80 ms
+NOISE_DB = 20.0
+
+
+def cell_partition(masks: WaveMasks, n_samples: int) -> NDArray[np.int64]:
+    """Return the wave of every sample, (n_samples,): an index into `QUICK_WAVES`, or the number after the last."""
+    stacked = np.stack([np.broadcast_to(getattr(masks, wave), (n_samples,)) for wave in QUICK_WAVES])
+    return np.where(stacked.max(axis=0) >= 0.5, stacked.argmax(axis=0), len(QUICK_WAVES))
+
+
+def cell_evidence(maps: NDArray[np.floating], u: NDArray[np.floating], wave: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the evidence per lead and wave, shape (K, 12, n_waves + 1), of one record.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (K, 12, n)
+    u : ndarray of shape (12, n)
+        Voltage about the isoelectric level.
+    wave : ndarray of shape (n,)
+    """
+    evidence = maps * u
+    return np.stack([evidence[..., wave == w].sum(axis=-1) for w in range(len(QUICK_WAVES) + 1)], axis=-1)
+
+
+def quick_ledgers(model: Model, data: Dataset, batch: int = 32) -> NDArray[np.float64]:
+    """Return the lead x wave ledgers of records from quick landmarks, shape (n, K, 12, 5)."""
+    ledgers = []
+    for start in range(0, len(data), batch):
+        x = data.x[start : start + batch].astype(np.float64)
+        maps, _ = model.weight_maps(x)
+        for row, weights in enumerate(maps):
+            landmarks = data.landmarks[start + row]
+            wave = cell_partition(masks_from_landmarks(landmarks, x.shape[-1]), x.shape[-1])
+            ledgers.append(cell_evidence(weights, x[row] - landmarks.level[:, None], wave))
+    return np.stack(ledgers)
+
+
+def correlation(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the Pearson correlation of two sets of ledgers, per record and class."""
+    a = a.reshape(*a.shape[:2], -1)
+    b = b.reshape(*b.shape[:2], -1)
+    a, b = a - a.mean(-1, keepdims=True), b - b.mean(-1, keepdims=True)
+    return np.asarray((a * b).sum(-1) / np.maximum(np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1), 1e-12))
+
+
+def deletion(model: Model, data: Dataset, ledgers: NDArray[np.floating], *, seed: int = 0) -> dict[str, Any]:
+    """Remove lead x wave cells (to the isoelectric line) in the order of the map's evidence and re-run the network.
+
+    For each class the logit falls as the most supporting cells go first (MoRF) and rises as the most opposing go first
+    (LeRF); the area between the curves, in logit, is the degradation score. Controls: random order, and order of |x|.
+    """
+    rng = np.random.default_rng(seed)
+    orders = {
+        "map": ledgers,
+        "random": rng.standard_normal(ledgers.shape),
+        "amplitude": _amplitude_cells(data, ledgers),
+    }
+    result: dict[str, Any] = {}
+    for name, ranking in orders.items():
+        most = _curve(model, data, -ranking)
+        least = _curve(model, data, ranking)
+        result[name] = {
+            "morf": [_rounded(row) for row in most],
+            "lerf": [_rounded(row) for row in least],
+            "degradation": _rounded((least - most).mean(axis=0)),
+        }
+    return result
+
+
+def _curve(model: Model, data: Dataset, ranking: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the mean change in logit, (steps + 1, K), as cells go in ascending order of `ranking`."""
+    n, n_classes = ranking.shape[:2]
+    flat = ranking.reshape(n, n_classes, -1).argsort(axis=-1).argsort(axis=-1)  # rank of every cell
+    n_cells = flat.shape[-1]
+    before = model.logits(data.x)
+    curve = np.zeros((DELETION_STEPS + 1, n_classes))
+    waves = [
+        cell_partition(masks_from_landmarks(marks, data.x.shape[-1]), data.x.shape[-1]) for marks in data.landmarks
+    ]
+    levels = np.stack([marks.level for marks in data.landmarks])[:, :, None]
+    x = data.x.astype(np.float32)
+    for step in range(1, DELETION_STEPS + 1):
+        for k in range(n_classes):
+            gone = (flat[:, k] < n_cells * step / DELETION_STEPS).reshape(n, 12, -1)
+            removed = np.stack([gone[i][:, waves[i]] for i in range(n)])
+            edited = np.where(removed, levels, x)
+            curve[step, k] = float((model.logits(edited)[:, k] - before[:, k]).mean())
+    return curve
+
+
+def _amplitude_cells(data: Dataset, ledgers: NDArray[np.floating]) -> NDArray[np.float64]:
+    cells = np.empty((len(data), 1, *ledgers.shape[2:]))
+    for i, marks in enumerate(data.landmarks):
+        x = data.x[i].astype(np.float64)
+        wave = cell_partition(masks_from_landmarks(marks, x.shape[-1]), x.shape[-1])
+        cells[i] = cell_evidence(np.ones((1, *x.shape)), np.abs(x - marks.level[:, None]), wave)
+    return np.broadcast_to(cells, ledgers.shape)
+
+
+def sanity(model: Model, data: Dataset, ledgers: NDArray[np.floating], *, seed: int = 0) -> dict[str, Any]:
+    """Compare ledgers with those of randomised networks, of noisy and of shifted copies, and between the members."""
+    rng = np.random.default_rng(seed)
+    x = data.x.astype(np.float64)
+    power = (x**2).mean(axis=(1, 2), keepdims=True)
+    noisy = x + rng.standard_normal(x.shape) * np.sqrt(power * 10 ** (-NOISE_DB / 10))
+    result: dict[str, Any] = {
+        "noise_20_db": _mean(correlation(ledgers, quick_ledgers(model, data.with_x(noisy)))),
+        "shift_80_ms": _mean(_shift_agreement(model, x)),
+        "randomised_weights": {
+            part: _mean(correlation(ledgers, quick_ledgers(_randomised(model, part, seed), data)))
+            for part in ("head", "decoder", "encoder")
+        },
+    }
+    members = [quick_ledgers(member, data) for member in model.members()]
+    pairs = [correlation(a, b) for i, a in enumerate(members) for b in members[i + 1 :]]
+    result["seed_consistency"] = _mean(np.mean(pairs, axis=0)) if pairs else None
+    return result
+
+
+def _shift_agreement(model: Model, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlate the map of a window with that of the window 80 ms later, where both see the same samples."""
+    length = x.shape[-1] - 2 * SHIFT_SAMPLES
+    agreement = []
+    for start in range(0, len(x), 32):
+        part = x[start : start + 32]
+        early, _ = model.weight_maps(part[..., :length])
+        late, _ = model.weight_maps(part[..., SHIFT_SAMPLES : SHIFT_SAMPLES + length])
+        u = part[:, None, :, SHIFT_SAMPLES:length]
+        agreement.append(correlation(early[..., SHIFT_SAMPLES:] * u, late[..., : length - SHIFT_SAMPLES] * u))
+    return np.concatenate(agreement)
+
+
+def _randomised(model: Model, part: str, seed: int) -> Model:
+    """Return the model with the weights of `part` and of all that comes after it drawn anew."""
+    parts = {"head": ("head",), "decoder": ("head", "decoder"), "encoder": ("head", "decoder", "encoder")}[part]
+    networks = []
+    torch_rng = torch.random.get_rng_state()
+    for number, network in enumerate(model.networks):
+        torch.manual_seed(seed + number)
+        fresh = EcgImn(network.config).to(model.device)
+        kept = {key: value for key, value in network.state_dict().items() if key.split(".")[0] not in parts}
+        fresh.load_state_dict(fresh.state_dict() | kept)
+        networks.append(fresh.eval().requires_grad_(False))
+    torch.random.set_rng_state(torch_rng)
+    return Model(model.card, tuple(networks), model.device)
+
+
+def _mean(values: NDArray[np.floating]) -> list[float]:
+    return _rounded(values.mean(axis=0))
+
+
+def _rounded(values: NDArray[np.floating]) -> list[float]:
+    return [round(float(v), 4) for v in values]

@@ -1,0 +1,194 @@
+"""The contributions on the raw trace and the bias are the logit, at every rate, and the ledger loses nothing."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from ecgimn.errors import SignalError
+from ecgimn.explain.explanation import explain
+from ecgimn.explain.ledger import fold_to_independent_leads, isoelectric_attribution, make_ledger
+from ecgimn.explain.narrative import describe_evidence, st_elevation_share
+from ecgimn.leads import INDEPENDENT_LEADS, LIMB_FROM_I_II, STANDARD_LEADS
+from ecgimn.model.card import ModelCard
+from ecgimn.model.checkpoint import Model
+from ecgimn.model.network import EcgImn, NetworkConfig
+from ecgimn.recording import Recording
+from ecgimn.signal.reading import read_signal
+
+CLASSES = ("A", "B", "C")
+
+
+@pytest.fixture(scope="module")
+def model():
+    config = NetworkConfig(n_classes=3, widths=(8, 8, 8), blocks=1, decoder_width=8)
+    networks = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        networks.append(EcgImn(config).eval())
+    card = ModelCard(
+        "tiny", "three classes", CLASSES, 2, config, (1.5, 1.0, 0.7), (0.1, 0.0, -0.4), "0" * 64, (0.0,) * 3
+    )
+    return Model(card, tuple(networks), torch.device("cpu"))
+
+
+def synthetic(fs=500.0, duration_s=10.0, seed=0):
+    """Twelve consistent leads with P, QRS and T at 75 per minute."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(duration_s * fs)) / fs
+    eight = np.zeros((8, len(t)))
+    amplitude = {
+        "p": (0.12, -0.16, 0.02),
+        "q": (-0.1, -0.03, 0.01),
+        "r": (1.0, 0.0, 0.012),
+        "s": (-0.2, 0.03, 0.01),
+        "t": (0.3, 0.28, 0.05),
+    }
+    for beat in np.arange(0.5, duration_s - 0.3, 0.8):
+        for size, offset, width in amplitude.values():
+            eight += size * rng.uniform(0.6, 1.1, (8, 1)) * np.exp(-0.5 * ((t - beat - offset) / width) ** 2)
+    limb = LIMB_FROM_I_II @ eight[:2]
+    return Recording(np.concatenate([limb, eight[2:]]).astype(np.float32), fs)
+
+
+@pytest.mark.parametrize("fs", [100.0, 257.0, 500.0, 1000.0])
+def test_contributions_and_bias_add_up_to_the_logit(model, fs):
+    recording = synthetic(fs)
+    for double, tolerance in ((False, 1e-4), (True, 1e-9)):
+        explanation = explain(recording, model, double=double)
+        assert explanation.attribution.shape == (3, 12, recording.n_samples)
+        total = explanation.attribution.sum(axis=(1, 2)) + explanation.bias
+        assert np.abs(total - explanation.logit).max() < tolerance
+        assert explanation.completeness_error < tolerance
+
+
+def test_a_short_recording_is_explained_whole_and_exactly(model):
+    explanation = explain(synthetic(500.0, 8.77), model)
+    assert explanation.completeness_error < 1e-4
+
+
+def test_the_spread_is_over_the_members_on_the_raw_trace(model):
+    explanation = explain(synthetic(), model)
+    single = explain(synthetic(), model.members()[0])
+    assert explanation.spread.shape == explanation.weights.shape
+    assert single.spread is None
+
+
+def test_a_constant_added_to_a_lead_changes_no_logit(model):
+    recording = synthetic()
+    shifted = np.array(recording.signal)
+    shifted[7] += 0.5
+    before, after = explain(recording, model), explain(recording.with_signal(shifted), model)
+    np.testing.assert_allclose(after.logit, before.logit, atol=1e-3)
+
+
+def test_a_recording_longer_than_ten_seconds_is_refused(model):
+    with pytest.raises(SignalError, match="Choose a window"):
+        explain(synthetic(500.0, 12.0), model)
+
+
+def test_gaps_are_bridged_for_the_model(model):
+    signal = np.array(synthetic().signal)
+    signal[3, 1000:1010] = np.nan
+    explanation = explain(synthetic().with_signal(signal), model)
+    assert np.isfinite(explanation.attribution).all()
+    assert explanation.completeness_error < 1e-4
+
+
+@pytest.fixture(scope="module")
+def read():
+    return read_signal(synthetic())
+
+
+def test_the_ledger_totals_to_the_logit_in_every_arrangement(model, read):
+    explanation = explain(read.recording, model)
+    ledger = make_ledger(explanation, read.recording, read.waves, read.levels)
+    assert ledger.residual < 1e-4
+    np.testing.assert_allclose(ledger.beats.sum((1, 2)), ledger.cells.sum((1, 2)), atol=1e-9)
+    for name in CLASSES:
+        evidence = ledger.of(name).sum()
+        assert sum(ledger.by_lead(name).values()) == pytest.approx(evidence)
+        assert sum(ledger.by_wave(name).values()) == pytest.approx(evidence)
+        assert sum(ledger.by_territory(name).values()) == pytest.approx(evidence)
+        assert sum(ledger.for_and_against(name)) == pytest.approx(evidence)
+        assert sum(row.logit for row in ledger.rows() if row.class_name == name) == pytest.approx(evidence)
+
+
+def test_a_constant_added_to_a_lead_changes_no_cell(model, read):
+    shifted = np.array(read.recording.signal)
+    shifted[8] += 0.4
+    recording = read.recording.with_signal(shifted)
+    levels = read.levels.copy()
+    levels[8] += 0.4
+    before = make_ledger(explain(read.recording, model), read.recording, read.waves, read.levels)
+    after = make_ledger(explain(recording, model), recording, read.waves, levels)
+    np.testing.assert_allclose(after.cells, before.cells, atol=1e-3)
+
+
+def test_rederived_limb_leads_change_no_cell(model, read):
+    signal = np.round(np.array(read.recording.signal, dtype=np.float64), 3)  # 1 uV steps, as files have
+    rederived = signal.copy()
+    rederived[:6] = LIMB_FROM_I_II @ signal[:2]
+    ledgers = [
+        make_ledger(explain(recording, model), recording, read.waves, read.levels)
+        for recording in (read.recording.with_signal(signal), read.recording.with_signal(rederived))
+    ]
+    np.testing.assert_allclose(ledgers[0].cells, ledgers[1].cells, atol=1e-3)
+
+
+def test_without_beats_all_evidence_is_unassigned(model, read):
+    ledger = make_ledger(explain(read.recording, model), read.recording, None, read.levels)
+    np.testing.assert_array_equal(ledger.cells[:, :, 1:], 0.0)
+    assert ledger.residual < 1e-4
+
+
+def test_a_ledger_of_another_recording_is_refused(model, read):
+    with pytest.raises(ValueError, match="another recording"):
+        make_ledger(explain(synthetic(seed=5), model), read.recording, read.waves, read.levels)
+
+
+def test_folded_weights_have_the_same_effect_on_the_eight_independent_leads(model, read):
+    explanation = explain(read.recording, model)
+    folded = fold_to_independent_leads(explanation.weights)
+    eight = np.stack([read.recording.lead(lead) for lead in INDEPENDENT_LEADS]).astype(float)
+    np.testing.assert_allclose((folded * eight).sum((1, 2)), explanation.attribution.sum((1, 2)), atol=1e-4)
+
+
+def test_the_contrast_of_two_classes_is_the_difference_of_their_logits(model, read):
+    explanation = explain(read.recording, model)
+    contrast = explanation.contrast("A", "C")
+    gap = (explanation.logit - explanation.bias)[0] - (explanation.logit - explanation.bias)[2]
+    assert contrast.sum() == pytest.approx(gap, abs=1e-4)
+
+
+def test_isoelectric_contributions_sum_to_the_same_logit(model, read):
+    explanation = explain(read.recording, model)
+    evidence = isoelectric_attribution(explanation, read.recording, read.levels)
+    np.testing.assert_allclose(evidence.sum((1, 2)), explanation.attribution.sum((1, 2)), atol=1e-6)
+
+
+def test_words_repeat_the_numbers_of_the_ledger_and_no_verdict(model, read):
+    explanation = explain(read.recording, model)
+    ledger = make_ledger(explanation, read.recording, read.waves, read.levels)
+    text = " ".join(describe_evidence(ledger, "A", read))
+    assert f"{explanation.logit[0]:+.2f}" in text
+    assert f"{explanation.bias[0]:+.2f}" in text
+    for word in ("STEMI", "infarct", "ischaemia", "ischemia", "critical", "patient"):
+        assert word not in text
+
+
+def test_the_share_on_elevated_leads_counts_st_and_t_of_those_leads_only(model, read):
+    ledger = make_ledger(explain(read.recording, model), read.recording, read.waves, read.levels)
+    share = st_elevation_share(ledger, "A", ("V2", "V3"))
+    rows = [STANDARD_LEADS.index(lead) for lead in ("V2", "V3")]
+    assert share.logit == pytest.approx(ledger.of("A")[rows][:, 4:6].sum())
+    assert 0.0 <= share.share_of_positive <= 1.0
+
+
+def test_an_explanation_is_read_only(model, read):
+    explanation = explain(read.recording, model)
+    with pytest.raises(ValueError, match="read-only"):
+        explanation.attribution[0, 0, 0] = 1.0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        explanation.fs = 1.0

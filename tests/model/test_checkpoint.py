@@ -1,0 +1,124 @@
+"""Models are checked whole before they are used; what does not fit is refused in plain words."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ecgimn.errors import CheckpointError, ModelNotFoundError
+from ecgimn.model.card import ModelCard, read_card, write_card
+from ecgimn.model.checkpoint import choose_device, list_models, load_model, save_model
+from ecgimn.model.network import EcgImn, NetworkConfig
+
+TINY = NetworkConfig(n_classes=2, widths=(8, 8, 8), blocks=1, decoder_width=8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    networks = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        networks.append(EcgImn(TINY).eval())
+    card = ModelCard(
+        name="tiny",
+        task="two classes",
+        classes=("A", "B"),
+        members=2,
+        network=TINY,
+        scale=(2.0, 0.5),
+        offset=(0.25, -1.0),
+        sha256="",
+        known_answer=(0.0, 0.0),
+    )
+    save_model(card, networks, tmp_path)
+    return tmp_path
+
+
+def test_a_saved_model_loads_and_answers_the_same(folder):
+    model = load_model("tiny", folder=folder, device=torch.device("cpu"))
+    assert list_models(folder) == ("tiny",)
+    assert len(model.networks) == 2
+    x = np.random.default_rng(0).standard_normal((3, 12, 1000)).astype(np.float32)
+    single = np.stack([model.write_linear_model(row).logit for row in x])
+    np.testing.assert_allclose(model.logits(x), single, atol=1e-4)
+
+
+def test_calibration_scales_weights_and_bias_so_that_the_sum_stays_exact(folder):
+    model = load_model("tiny", folder=folder, device=torch.device("cpu"))
+    x = np.random.default_rng(1).standard_normal((12, 1000))
+    for double, tolerance in ((False, 1e-4), (True, 1e-9)):
+        written = model.write_linear_model(x, double=double)
+        total = (written.member_weights.mean(0) * x).sum((1, 2)) + written.bias
+        assert np.abs(total - written.logit).max() < tolerance
+
+
+def test_batched_maps_are_the_canonical_form_of_the_single_ones(folder):
+    from ecgimn.leads import CANONICAL_PROJECTION
+
+    model = load_model("tiny", folder=folder, device=torch.device("cpu"))
+    x = np.random.default_rng(2).standard_normal((2, 12, 1000))
+    maps, logits = model.weight_maps(x)
+    written = model.write_linear_model(x[1])
+    np.testing.assert_allclose(maps[1], CANONICAL_PROJECTION @ written.member_weights.mean(0), atol=1e-5)
+    np.testing.assert_allclose(logits[1], written.logit, atol=1e-4)
+
+
+def test_an_unknown_model_is_refused_with_the_names_at_hand(folder):
+    with pytest.raises(ModelNotFoundError, match="found: tiny"):
+        load_model("../tiny", folder=folder)
+
+
+def test_changed_weights_are_refused(folder):
+    path = folder / "tiny.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        load_model("tiny", folder=folder)
+
+
+def test_a_card_for_another_network_is_refused(folder):
+    path = folder / "tiny.json"
+    content = json.loads(path.read_text())
+    content["network"]["widths"] = [8, 8, 16]
+    path.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="do not fit its card"):
+        load_model("tiny", folder=folder)
+
+
+def test_a_model_that_misses_its_known_answer_is_refused(folder):
+    path = folder / "tiny.json"
+    content = json.loads(path.read_text())
+    content["known_answer"][0] += 0.01
+    path.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="self-test"):
+        load_model("tiny", folder=folder)
+
+
+def test_a_card_that_does_not_parse_is_refused(folder):
+    (folder / "tiny.json").write_text("{")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_model("tiny", folder=folder)
+
+
+def test_a_card_survives_writing_and_reading(folder, tmp_path):
+    card = read_card(folder / "tiny.json")
+    write_card(card, tmp_path / "again.json")
+    assert read_card(tmp_path / "again.json") == card
+
+
+def test_an_absent_device_is_named(monkeypatch):
+    monkeypatch.setenv("ECGIMN_DEVICE", "cuda:7")
+    with pytest.raises(CheckpointError, match="ECGIMN_DEVICE"):
+        choose_device()
+    monkeypatch.setenv("ECGIMN_DEVICE", "cpu")
+    assert choose_device().type == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_cuda_gives_the_same_logits(folder):
+    x = np.random.default_rng(3).standard_normal((12, 1000))
+    there = load_model("tiny", folder=folder, device=torch.device("cuda")).write_linear_model(x)
+    here = load_model("tiny", folder=folder, device=torch.device("cpu")).write_linear_model(x)
+    np.testing.assert_allclose(there.logit, here.logit, atol=1e-3)

@@ -1,0 +1,119 @@
+"""Training stops, goes on, and writes models that load; on real records when they are at hand."""
+
+import csv
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ecgimn.errors import CheckpointError, SourceError
+from ecgimn.explain.intervene import FAMILIES
+from ecgimn.model.checkpoint import load_model
+from ecgimn.model.network import EcgImn, NetworkConfig
+from ecgimn.signal.landmarks import quick_landmarks
+from ecgimn.signal.preprocess import high_pass_matrix
+from ecgimn.training.objective import FidelitySpread, ObjectiveConfig, ThroughPreprocessing, objective, random_edit
+from ecgimn.training.train import TrainConfig, macro_auroc, read_config, train
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = NetworkConfig(n_classes=28, widths=(8, 8, 8), blocks=1, decoder_width=8)
+
+
+def test_shipped_configurations_parse():
+    for path in (ROOT / "models").glob("*.toml"):
+        config = read_config(path)
+        assert config.network.n_classes == 28
+        assert config.epochs >= 5
+
+
+def test_a_configuration_with_an_unknown_key_is_refused(tmp_path):
+    path = tmp_path / "wrong.toml"
+    path.write_text('name = "x"\ncrops = [[1, 512]]\nseeds = [1]\nspeed = 3\n[models]\na = "superclass"\n')
+    with pytest.raises(SourceError, match="speed"):
+        read_config(path)
+
+
+def test_crops_follow_one_another():
+    config = TrainConfig("x", {"a": "superclass"}, crops=((2, 512), (1, 960)))
+    assert [config.crop(epoch) for epoch in range(config.epochs)] == [512, 512, 960]
+
+
+def ecg():
+    t = np.arange(1000)
+    x = np.zeros((12, 1000), dtype=np.float32)
+    for beat in range(60, 960, 80):
+        x += np.exp(-0.5 * ((t - beat) / 2.0) ** 2) + 0.25 * np.exp(-0.5 * ((t - beat - 22) / 4.0) ** 2)
+    return x
+
+
+def test_a_random_edit_changes_something_and_names_its_family():
+    x = ecg()
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        family, change = random_edit(x, quick_landmarks(x), rng)
+        assert 0 <= family < len(FAMILIES)
+        assert np.isfinite(change).all()
+
+
+def test_a_perfectly_linear_network_has_no_fidelity_loss():
+    torch.manual_seed(0)
+    network = EcgImn(replace(TINY, dropout=0.0))
+    with torch.no_grad():
+        network.head.weight.zero_()  # maps are then the head's constant bias: one linear model for all
+    x = torch.from_numpy(np.stack([ecg()] * 4))
+    edited = x[:2] + 0.1 * torch.randn(2, 12, 1000)
+    loss = objective(
+        network, x, edited, torch.tensor([0, 1]), torch.zeros(4, 28), torch.full((28,), 1 / 28), FidelitySpread(28),
+        ObjectiveConfig(), gamma_now=1.0,
+    )  # fmt: skip
+    assert float(loss.fidelity) < 1e-8
+    assert float(loss.labels) > 0
+
+
+def test_edits_pass_the_same_preprocessing_as_the_recording():
+    through = ThroughPreprocessing(high_pass_matrix(1000))
+    constant = torch.ones(1, 12, 1000) * torch.randn(1, 12, 1)
+    assert float(through(constant).abs().max()) < 1e-4
+
+
+def test_macro_auroc_leaves_out_classes_without_positives():
+    targets = np.array([[0, 0], [1, 0], [1, 0], [0, 0]])
+    assert macro_auroc(targets, np.array([[0.1, 5], [0.9, 5], [0.8, 5], [0.2, 5]])) == 1.0
+
+
+@pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
+def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
+    from ecgimn.sources.ptbxl import open_ptbxl
+    from ecgimn.training.evaluate import evaluate
+    from ecgimn.training.export import export_models
+
+    ptbxl = open_ptbxl()
+    models = {"quick-super": "superclass", "quick-sub": "subclass"}
+    config = TrainConfig("quick", models, seeds=(3,), crops=((2, 256),), batch=16, limit=64, network=TINY)
+    folder = tmp_path / "quick" / "seed-3"
+    with pytest.raises(CheckpointError, match="cannot be resumed"):
+        train(ptbxl, config, 3, folder, resume=True)
+    train(ptbxl, replace(config, crops=((1, 256),)), 3, folder)
+    rows = []
+    train(ptbxl, config, 3, folder, resume=True, report=rows.append)
+    assert [row["epoch"] for row in rows] == [2]
+    assert len(list(csv.DictReader((folder / "log.csv").read_text().splitlines()))) == 2
+    written = export_models(ptbxl, config, tmp_path, folder=tmp_path / "models")
+    assert {model.card.name for model in written} == set(models)
+    model = load_model("quick-super", folder=tmp_path / "models", device=torch.device("cpu"))
+    result = evaluate(model, ptbxl, 9, limit=40)
+    assert result["completeness"]["100_hz"]["largest_error"] < 1e-4
+    assert set(result) >= {
+        "discrimination",
+        "calibration",
+        "fidelity",
+        "localisation",
+        "sanity",
+        "deletion",
+        "cost",
+        "bias",
+    }
+    assert result["sanity"]["seed_consistency"] is None
