@@ -23,6 +23,8 @@ _AGE_90_OR_OLDER = 300  # how the publisher stores ages above 89
 _NEEDED_COLUMNS = ("age", "sex", "strat_fold", "scp_codes", "filename_lr", "filename_hr")
 #: Columns of names, and the kind of statement in scp_statements.csv that each lists.
 _LISTS = {"diagnostic_subclass": "diagnostic", "rhythm": "rhythm", "form": "form"}
+#: Some copies of the table write these names without the published underscore.
+_PUBLISHED_SPELLING = {name.strip("_"): name for name in ("_AVB", "ISC_", "NST_", "NT_", "STD_", "STE_", "TAB_")}
 _STATEMENT_COLUMNS = ("diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass")
 
 
@@ -41,7 +43,7 @@ def read_table(path: Path | None, find_statements: Callable[[], Path | None]) ->
     DataFrame
         Indexed by ecg_id, the published columns, with `age` 300 written as 90, `scp_codes` as {statement: likelihood},
         and added where they are not there: the five superclasses (0 or 1), `diagnostic_subclass`, `rhythm` and `form`
-        (tuples of names) and `seen_in_training` (folds 1 to 8).
+        (tuples of names in the published spelling) and `seen_in_training` (folds 1 to 8).
 
     Raises
     ------
@@ -78,7 +80,8 @@ def _derive_labels(table: pd.DataFrame, codes: list[dict[str, float]], statement
         if column not in table.columns:
             named = statements[statements[kind] == 1]
             target = named["diagnostic_subclass"] if column == "diagnostic_subclass" else named.index.to_series()
-            values = [_mapped(record, target.dropna().to_dict()) for record in codes]
+            names = target.dropna().to_dict()
+            values = [_mapped(record, names) for record in codes]
             table[column] = pd.Series(values, index=table.index, dtype=object)
     if any(name not in table.columns for name in SUPERCLASSES):
         classes = statements.loc[statements["diagnostic"] == 1, "diagnostic_class"].dropna().to_dict()
@@ -132,7 +135,7 @@ def _names(text: object) -> tuple[str, ...]:
     value = _literal(text) if isinstance(text, str) else []
     if not isinstance(value, list):
         raise _bad_cell()
-    return tuple(str(name) for name in value)
+    return tuple(_PUBLISHED_SPELLING.get(str(name), str(name)) for name in value)
 
 
 @lru_cache(maxsize=4096)

@@ -73,13 +73,15 @@ def test_complete_label_columns_are_trusted_over_statements(folder):
     lines = path.read_text().splitlines()
     lines[0] += ",NORM,MI,STTC,CD,HYP,diagnostic_subclass,rhythm,form"
     lines[1] += ",0,0,0,1,0,\"['CLBBB']\",['SR'],"
-    lines[2] += ",0,1,0,0,0,['IMI'],,"
+    lines[2] += ",0,1,0,0,0,\"['IMI', 'ISC']\",,['STD']"
     lines[3] += ",1,0,0,0,0,['NORM'],,"
     path.write_text("\n".join(lines))
     source = PtbXl(folder)
     np.testing.assert_array_equal(source.labels([1, 3]), [[0, 0, 0, 1, 0], [1, 0, 0, 0, 0]])
     assert source.table.at[1, "diagnostic_subclass"] == ("CLBBB",)
     assert source.table.at[2, "rhythm"] == ()
+    assert source.table.at[2, "diagnostic_subclass"] == ("IMI", "ISC_")  # the published spelling
+    assert source.table.at[2, "form"] == ("STD_",)
 
 
 def test_a_recording_has_age_sex_and_name(folder):
