@@ -67,7 +67,8 @@ def _limb_hints(measurements: Measurements, p: NDArray[np.float64], trace: NDArr
         return bool(p[at[lead]] > P_MV)
 
     hints = []
-    unlike_v6 = np.corrcoef(trace[at["I"]], trace[at["V6"]])[0, 1] < 0
+    apart = trace - trace.mean(axis=1, keepdims=True)
+    unlike_v6 = float(apart[at["I"]] @ apart[at["V6"]]) < 0
     no_p = not np.isfinite(p).any()
     legs = negative_p("II") and not positive_p("aVF")
     if net[at["I"]] < 0 < net[at["aVR"]] and not legs and (negative_p("I") or (no_p and unlike_v6)):

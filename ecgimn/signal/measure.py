@@ -189,7 +189,7 @@ def measure(
 
     if beat.signal is None:
         return nothing(beat.reason)
-    onset, j_global = beat.common["qrs_onset"], beat.common["qrs_offset"]
+    onset, j_global = beat.common["qrs_onset"], beat.j
     if not np.isfinite(onset + j_global) or onset < 1:
         return nothing("QRS borders are unsure in more than half of the leads.")
     if not np.isfinite(beat.signal[:, : int(j_global + 0.08 * recording.fs)]).all():

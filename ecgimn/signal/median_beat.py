@@ -21,6 +21,7 @@ MIN_CORRELATION = 0.9  # project choice; below, a beat is ectopic or noisy
 MIN_BEATS = 3
 QRS_HALF_S = 0.12  # the stretch around R that is compared
 MAX_LAG_S = 0.03
+NARROWER_S, NARROW_SHARE = 0.03, 0.5  # a family narrower by 30 ms leads if it is half as large (project choice)
 ALIGN_FS = 250.0  # Hz; slower recordings are aligned on a finer grid
 PQ_S = 0.02  # the PQ level is the median of the last 20 ms before QRS onset
 
@@ -85,7 +86,9 @@ class MedianBeat:
     landmarks : dict of str to ndarray of shape (12,)
         Keys of `segments.LANDMARKS`, samples within the window; NaN where fewer than half of the beats show the wave.
     common : dict of str to float
-        The same over leads: earliest onset, latest offset.
+        The same over leads: earliest onset and latest offset that two leads reach.
+    j : float
+        The J point of all leads: the latest QRS offset over leads. ST is read where no lead is still in its QRS.
     reason : str
         Why there is no median beat; empty when there is one.
     """
@@ -95,6 +98,7 @@ class MedianBeat:
     signal: NDArray[np.float64] | None
     landmarks: dict[str, NDArray[np.float64]]
     common: dict[str, float]
+    j: float
     reason: str
 
     @property
@@ -119,6 +123,29 @@ def _complexes(signal: NDArray[np.float64], r: NDArray[np.int64], half: int) -> 
     return np.asarray((cut - cut.mean(axis=2, keepdims=True)).reshape(len(r), -1))
 
 
+def _leading_beat(pairs: NDArray[np.float64], qrs_s: NDArray[np.float64]) -> int:
+    """Beat whose family becomes the median beat: the largest, or a clearly narrower one of at least half its size.
+
+    Runs of wide beats may outnumber the conducted ones; it is those that ST and T are read on.
+
+    Parameters
+    ----------
+    pairs : ndarray of shape (n_beats, n_beats)
+        Largest correlation of each pair of beats.
+    qrs_s : ndarray of shape (n_beats,)
+        QRS duration of each beat in seconds.
+    """
+    alike = pairs >= MIN_CORRELATION
+    size = alike.sum(axis=0)
+    largest = int(np.argmax(size + pairs.mean(axis=0)))
+    width = np.array([np.median(np.nan_to_num(qrs_s[column], nan=np.inf)) for column in alike.T])
+    rivals = np.flatnonzero((size >= max(MIN_BEATS, NARROW_SHARE * size[largest])) & ~alike[largest])
+    rivals = rivals[width[rivals] < width[largest] - NARROWER_S]
+    if len(rivals) == 0:
+        return largest
+    return int(rivals[np.argmax(size[rivals] + pairs.mean(axis=0)[rivals])])
+
+
 def beat_windows(recording: Recording, waves: Waves) -> BeatWindows:
     """Align all beats on QRS and choose those that go into the median beat."""
     fs, n = recording.fs, recording.n_samples
@@ -130,7 +157,7 @@ def beat_windows(recording: Recording, waves: Waves) -> BeatWindows:
     # The largest family of like beats, so that bigeminy does not give a template that is neither kind.
     by_lag = np.stack([_correlations(_complexes(signal, r + lag, half), _complexes(signal, r, half)) for lag in lags])
     pairs = by_lag.max(axis=0)
-    leader = int(np.argmax((pairs >= MIN_CORRELATION).sum(axis=0) + pairs.mean(axis=0)))
+    leader = _leading_beat(pairs, (waves.global_qrs_offset - waves.global_qrs_onset) / fs)
     family = pairs[:, leader] >= MIN_CORRELATION
     r = r + lags[np.argmax(by_lag[:, :, leader], axis=0)]
     for _ in range(2):
@@ -174,7 +201,7 @@ def median_beat(recording: Recording, waves: Waves) -> MedianBeat:
             f"Only {int(used.sum())} of {len(used)} beats look alike (correlation >= {MIN_CORRELATION:g}) and lie "
             f"wholly in the recording; {MIN_BEATS} are needed."
         )
-        return MedianBeat(fs, windows, None, nowhere, nothing, reason)
+        return MedianBeat(fs, windows, None, nowhere, nothing, float("nan"), reason)
     landmarks = {}
     for name in LANDMARKS:
         marks = getattr(waves, name)[:, used] - windows.start[used]
@@ -189,4 +216,5 @@ def median_beat(recording: Recording, waves: Waves) -> MedianBeat:
     signal = np.full(seen.shape, np.nan)
     signal[seen] = np.nanmedian(shifted[:, seen], axis=0)
     signal.setflags(write=False)
-    return MedianBeat(fs, windows, signal, landmarks, common, "")
+    j = float(outer_edge("qrs_offset", landmarks["qrs_offset"][:, None], fs, agreeing=1)[0])
+    return MedianBeat(fs, windows, signal, landmarks, common, j, "")

@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 MAX_GAP_SHARE = 0.01  # of a lead's samples
 MIN_SWING_MV, MAX_SWING_MV = 0.05, 20.0  # peak to peak of a lead
 MAX_CONSTANT_SHARE = 0.5  # a lead that stays at one value for longer than half of the recording is flat
-PLATEAU_S, PLATEAU_SAMPLES, PLATEAU_RUNS = (
-    0.02,
-    3,
-    3,
-)  # equal samples at a lead's extreme, and how often (project choice)
+PLATEAU_S, PLATEAU_SAMPLES, PLATEAU_RUNS = 0.008, 3, 3  # a value held at a lead's extreme, how often (project choice)
+PLATEAU_DROP = 0.01  # of the lead's swing, from a plateau to the next sample
 WANDER_HZ, WANDER_LIMIT_MV = 0.5, 0.8  # peak to peak below 0.5 Hz (project choice)
 HUM_LIMIT_MV = 0.03  # amplitude of a 50 or 60 Hz sine (project choice)
 MUSCLE_HZ, MUSCLE_LIMIT_MV = 30.0, 0.02  # robust deviation above 30 Hz, mains left out (project choice)
@@ -75,25 +72,32 @@ def einthoven_residual_mv(signal: NDArray[np.floating]) -> float:
     return float(np.nanmax(residuals)) if np.isfinite(residuals).any() else float("nan")
 
 
-def _run_lengths(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Start and stop of each run of True, shape (n_runs, 2)."""
     edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
-    return np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
+    return np.stack([np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)], axis=1)
 
 
 def longest_constant_s(row: NDArray[np.floating], fs: float) -> float:
     """Longest stretch over which a lead keeps exactly one value, in seconds."""
-    runs = _run_lengths(np.diff(row) == 0)
-    return float((runs.max() + 1) / fs) if len(runs) else 0.0
+    runs = _runs(np.diff(row) == 0)
+    return float((np.diff(runs, axis=1).max() + 1) / fs) if len(runs) else 0.0
 
 
 def is_clipped(row: NDArray[np.floating], fs: float) -> bool:
-    """Whether a lead is cut off at its highest or lowest value: the same value held at several peaks, or for long."""
+    """Whether a lead is cut off: its highest or lowest value is held at several peaks, and reached and left abruptly.
+
+    The rounded top of a wave in coarse steps holds its value too, but the samples beside it lie one step away.
+    """
     needed = max(PLATEAU_SAMPLES, round(PLATEAU_S * fs))
-    for extreme, away in ((np.nanmax(row), -1.0), (np.nanmin(row), 1.0)):
-        runs = _run_lengths(row == extreme)
-        long_runs = runs[runs >= needed]
-        far = away * (np.nanmedian(row) - extreme) > 0.25 * np.nanmax(np.abs(row - np.nanmedian(row)))
-        if far and (len(long_runs) >= PLATEAU_RUNS or (len(long_runs) and long_runs.max() >= 0.2 * fs)):
+    swing = float(np.nanmax(row) - np.nanmin(row))
+    for extreme in (np.nanmax(row), np.nanmin(row)):
+        runs = _runs(row == extreme)
+        runs = runs[runs[:, 1] - runs[:, 0] >= needed]
+        drop = np.array(
+            [np.nanmax(np.abs(extreme - row[[max(a - 1, 0), min(b, len(row) - 1)]])) for a, b in runs if swing > 0]
+        )
+        if (drop > PLATEAU_DROP * swing).sum() >= PLATEAU_RUNS:
             return True
     return False
 

@@ -156,8 +156,8 @@ def _t_peaks(
     return peaks
 
 
-def outer_edge(name: str, marks: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
-    """Earliest onset or latest offset that at least two leads reach, per beat; leads far from the median are left out.
+def outer_edge(name: str, marks: NDArray[np.float64], fs: float, *, agreeing: int = 2) -> NDArray[np.float64]:
+    """Earliest onset or latest offset that enough leads reach, per beat; leads far from the median are left out.
 
     Parameters
     ----------
@@ -165,6 +165,8 @@ def outer_edge(name: str, marks: NDArray[np.float64], fs: float) -> NDArray[np.f
     marks : ndarray of shape (12, n_beats)
         Samples; NaN where not found. A beat found in fewer than half of the leads has no common landmark.
     fs : float
+    agreeing : int
+        Leads that must reach the edge: two, so that one misread lead does not stretch an interval, or one.
 
     Returns
     -------
@@ -177,10 +179,10 @@ def outer_edge(name: str, marks: NDArray[np.float64], fs: float) -> NDArray[np.f
             continue
         middle = np.median(found)
         near = found[np.abs(found - middle) <= max(OUTLIER_S[name] * fs, 1.0)]
-        if name == "t_peak" or len(near) < 2:
+        if name == "t_peak" or len(near) < agreeing:
             edge[k] = middle
         else:
-            edge[k] = np.partition(near, 1)[1] if name.endswith("onset") else np.partition(near, -2)[-2]
+            edge[k] = np.sort(near)[agreeing - 1 if name.endswith("onset") else -agreeing]
     return edge
 
 

@@ -73,7 +73,7 @@ class Tracing:
                     factor = self.stretch_qrs if k in (1, 2, 3) else 1.0
                     away = (time - r - CENTRES_S[k] * factor) / (WIDTHS_S[k] * factor)
                     row += height * np.exp(-0.5 * away**2)
-                rise = expit((time - r - 0.045) / 0.004)
+                rise = expit((time - r - 0.038) / 0.003)
                 fall = expit((time - r - 0.33) / 0.02)
                 row += self.st_mv.get(lead, 0.0) * (rise - fall)
             row += rng.normal(0.0, self.noise_mv, n)

@@ -1,0 +1,142 @@
+"""Screens for block, pre-excitation, pacing and swapped cables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthetic_ecg import Tracing
+
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.recording import Recording
+from ecgimn.signal.conduction import is_lbbb, is_preexcited, is_rbbb, paced_beats, voltages
+from ecgimn.signal.lead_reversal import possible_lead_reversal
+from ecgimn.signal.measure import measure
+from ecgimn.signal.qrs_shape import QrsShape, qrs_shape
+from ecgimn.signal.waves import find_waves
+
+
+def bump(time, centre, height, width=0.010):
+    return height * np.exp(-0.5 * ((time - centre) / width) ** 2)
+
+
+TIME = np.arange(100) / 500.0
+
+
+def shape_of(*lobes):
+    trace = sum(bump(TIME, centre, height) for centre, height in lobes)
+    return qrs_shape("V1", trace, 5, 90, 500.0)
+
+
+def test_q_r_s_and_a_second_r_are_told_apart():
+    shape = shape_of((0.03, -0.2), (0.06, 1.0), (0.10, -0.6), (0.14, 0.8))
+    assert shape.q_mv == pytest.approx(-0.2, abs=0.05)
+    assert shape.r_mv == pytest.approx(1.0, abs=0.05)
+    assert shape.s_mv == pytest.approx(-0.6, abs=0.05)
+    assert shape.r2_mv == pytest.approx(0.8, abs=0.05)
+    assert shape.last_is_positive
+
+
+def test_a_qs_complex_is_all_s():
+    shape = shape_of((0.08, -1.5))
+    assert (shape.q_mv, shape.r_mv) == (0.0, 0.0)
+    assert shape.s_mv == pytest.approx(-1.5, abs=0.01)
+
+
+def test_a_rising_st_segment_is_no_second_r():
+    trace = bump(TIME, 0.08, -1.5) + np.where(TIME > 0.12, (TIME - 0.12) * 5.0, 0.0)
+    shape = qrs_shape("V1", trace, 5, 90, 500.0)
+    assert (shape.r_mv, shape.r2_mv) == (0.0, 0.0)
+    assert shape.deepest_s_mv < -1.4
+
+
+LBBB = {lead: QrsShape(lead, r_mv=1.0, r_ms=120.0) for lead in STANDARD_LEADS} | {
+    "V1": QrsShape("V1", s_mv=-1.5, s_ms=120.0)
+}
+RBBB = {lead: QrsShape(lead, r_mv=1.0, r_ms=50.0, s_mv=-0.3, s_ms=60.0) for lead in STANDARD_LEADS} | {
+    "V1": QrsShape("V1", r_mv=0.2, s_mv=-0.3, r2_mv=0.9, last_is_positive=True)
+}
+
+
+@pytest.mark.parametrize(("qrs_ms", "met"), [(119.0, False), (120.0, True)])
+def test_block_needs_a_qrs_of_120_ms(qrs_ms, met):
+    assert is_lbbb(qrs_ms, LBBB) is met
+    assert is_rbbb(qrs_ms, RBBB) is met
+    assert not is_rbbb(qrs_ms, LBBB)
+    assert not is_lbbb(qrs_ms, RBBB)
+
+
+@pytest.mark.parametrize("lead", ["I", "V5", "V6"])
+def test_a_q_speaks_against_left_bundle_branch_block(lead):
+    assert not is_lbbb(140.0, LBBB | {lead: QrsShape(lead, q_mv=-0.1, r_mv=1.0, r_ms=120.0)})
+
+
+@pytest.mark.parametrize(
+    ("pr_ms", "qrs_ms", "met"), [(119, 110, True), (120, 110, False), (119, 109, False), (None, 130, False)]
+)
+def test_preexcitation_is_a_short_pr_with_a_broad_qrs(pr_ms, qrs_ms, met):
+    assert is_preexcited(pr_ms, qrs_ms) is met
+
+
+def test_voltages_add_the_documented_deflections():
+    shapes = {lead: QrsShape(lead) for lead in STANDARD_LEADS} | {
+        "V1": QrsShape("V1", s_mv=-1.5),
+        "V3": QrsShape("V3", s_mv=-1.2),
+        "V5": QrsShape("V5", r_mv=2.0),
+        "V6": QrsShape("V6", r_mv=1.9),
+        "aVL": QrsShape("aVL", r_mv=0.9),
+    }
+    sums = voltages(shapes)
+    assert (sums.sokolow_lyon_uv, sums.cornell_uv) == (3500, 2100)
+    assert sums.met("male") == ("Sokolow-Lyon",)
+    assert sums.met("female") == ("Sokolow-Lyon", "Cornell")
+
+
+def test_pacing_spikes_before_every_beat_are_seen_and_their_absence_too(ordinary, recording, waves):
+    spiky = recording.signal.copy()
+    for r in waves.r_samples:
+        spiky[:, max(0, r - 40) : max(0, r - 39)] += 2.0
+    assert paced_beats(recording.with_signal(spiky), waves).mean() > 0.5
+    assert not paced_beats(recording, waves).any()
+
+
+def test_pacing_is_not_judged_where_spikes_cannot_be_seen():
+    recording = Tracing(fs=100.0).recording()
+    assert paced_beats(recording, find_waves(recording)) is None
+
+
+def swap(signal, **rows):
+    """Rows of a signal exchanged: lead = (sign, lead it is taken from)."""
+    swapped = np.array(signal)
+    for lead, (sign, source) in rows.items():
+        swapped[STANDARD_LEADS.index(lead)] = sign * signal[STANDARD_LEADS.index(source)]
+    return swapped
+
+
+SWAPS = {
+    "left arm and right arm": {"I": (-1, "I"), "II": (1, "III"), "III": (1, "II"), "aVR": (1, "aVL"),
+                               "aVL": (1, "aVR")},
+    "right arm and left leg": {"I": (-1, "III"), "II": (-1, "II"), "III": (-1, "I"), "aVR": (1, "aVF"),
+                               "aVF": (1, "aVR")},
+    "V3 and V4": {"V3": (1, "V4"), "V4": (1, "V3")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("names", SWAPS)
+def test_swapped_cables_are_suspected_by_name(names, recording):
+    swapped = recording.with_signal(swap(recording.signal, **SWAPS[names]))
+    waves = find_waves(swapped)
+    hints = possible_lead_reversal(swapped, waves, measure(swapped, waves))
+    assert any(hint.startswith("Possible lead reversal") and names in hint for hint in hints)
+
+
+def test_an_ordinary_tracing_raises_no_suspicion(recording, waves, measurements):
+    assert possible_lead_reversal(recording, waves, measurements) == ()
+
+
+def test_a_limb_lead_to_the_right_leg_is_nearly_flat(ordinary):
+    heights = dict(ordinary.waves)
+    heights["I"] = heights["II"]
+    recording = Recording(Tracing(waves=heights, noise_mv=0.002).signal(), 500.0)
+    waves = find_waves(recording)
+    hints = possible_lead_reversal(recording, waves, measure(recording, waves))
+    assert any("III is nearly flat" in hint for hint in hints)

@@ -1,0 +1,116 @@
+"""Findings of whole tracings: drawn ST shifts end in the documented sentences, and caveats withhold them."""
+
+from __future__ import annotations
+
+import pytest
+from synthetic_ecg import ORDINARY, Tracing
+
+from ecgimn.signal.findings import find_findings
+from ecgimn.signal.measure import measure
+from ecgimn.signal.waves import find_waves
+
+SHIFT = {"V2": 0.35, "V3": 0.35, "V4": 0.25}
+
+
+def findings_of(tracing, **about):
+    recording = tracing.recording(**about)
+    return find_findings(recording, find_waves(recording))
+
+
+@pytest.fixture(scope="module")
+def raised():
+    recording = Tracing(st_mv=SHIFT).recording()
+    return recording, find_waves(recording)
+
+
+def test_an_ordinary_tracing_meets_nothing(recording, waves, measurements):
+    found = find_findings(recording, waves, measurements)
+    assert found.of("ST elevation")[0].verdict == "does not meet"
+    assert found.of("T inversion")[0].verdict == "does not meet"
+    assert found.of("LVH voltage")[0].verdict == "does not meet"
+    assert (found.st_elevation_leads, found.withheld) == ((), ())
+
+
+def test_a_drawn_st_elevation_is_found_in_its_leads_and_territories(raised):
+    found = find_findings(*raised)
+    finding = found.of("ST elevation")[0]
+    assert finding.verdict == "meets"
+    assert finding.leads == ("V2", "V3", "V4")
+    assert finding.territories == ("septal", "anterior")
+    assert found.st_elevation_leads == ("V2", "V3", "V4")
+
+
+def test_lead_outlines_do_not_wait_for_a_neighbour():
+    found = findings_of(Tracing(st_mv={"V4": 0.2}), sex="male", age=60)
+    assert found.of("ST elevation")[0].verdict == "does not meet"
+    assert found.st_elevation_leads == ("V4",)
+
+
+def test_leads_over_the_threshold_of_some_groups_only_are_listed_apart():
+    found = findings_of(Tracing(st_mv={"V2": 0.19, "V3": 0.19}))
+    assert found.of("ST elevation")[0].verdict == "depends"
+    assert found.st_elevation_leads == ()
+    assert found.st_elevation_leads_depending == ("V2", "V3")
+
+
+def test_a_drawn_st_depression_is_found():
+    found = findings_of(Tracing(st_mv={"V4": -0.25, "V5": -0.25, "V6": -0.25}), sex="male", age=60)
+    finding = found.of("ST depression")[0]
+    assert finding.verdict == "meets"
+    assert set(finding.leads) >= {"V4", "V5"}
+
+
+def test_drawn_t_inversion_is_found():
+    heights = {lead: (*wave[:4], -0.35) if lead in ("V4", "V5", "V6") else wave for lead, wave in ORDINARY.items()}
+    found = findings_of(Tracing(waves=heights), sex="female", age=60)
+    assert found.of("T inversion")[0].verdict == "meets"
+    assert found.t_inversion_leads == ("V4", "V5", "V6")
+
+
+def test_high_voltage_withholds_the_verdict_but_keeps_the_leads():
+    heights = dict(ORDINARY)
+    heights["V1"] = (0.05, 0.0, 0.2, -2.2, 0.12)
+    heights["V5"] = (0.08, -0.06, 2.4, -0.25, 0.32)
+    found = findings_of(Tracing(waves=heights, st_mv=SHIFT), sex="male", age=60)
+    assert found.of("LVH voltage")[0].verdict == "meets"
+    assert found.of("ST elevation")[0].verdict == "withheld"
+    assert "LVH voltage" in found.of("ST elevation")[0].text
+    assert "V4" in found.st_elevation_leads
+
+
+def test_a_failed_quality_check_withholds_the_verdict(raised):
+    recording, waves = raised
+    signal = recording.signal.copy()
+    signal[11] = 0.0
+    broken = recording.with_signal(signal)
+    found = find_findings(broken, waves, measure(broken, waves))
+    assert found.of("ST elevation")[0].verdict == "withheld"
+    assert "failed quality check" in found.withheld
+
+
+def test_a_wide_qrs_withholds_the_verdict():
+    found = findings_of(Tracing(stretch_qrs=1.9, st_mv=SHIFT), sex="male", age=60)
+    assert found.of("ST elevation")[0].verdict == "withheld"
+    assert any("QRS" in reason or "BBB" in reason for reason in found.withheld)
+
+
+def test_fewer_than_three_beats_withhold_everything_with_the_reason():
+    found = findings_of(Tracing(duration_s=2.0, st_mv=SHIFT), sex="male", age=60)
+    assert found.of("ST elevation")[0].verdict == "withheld"
+    assert "3 are needed" in found.of("ST elevation")[0].reason
+
+
+def test_low_resolution_is_said():
+    found = findings_of(Tracing(fs=100.0))
+    assert "not resolvable" in found.of("resolution")[0].text
+
+
+def test_sex_and_age_change_the_verdict_of_the_same_tracing():
+    tracing = Tracing(st_mv={"V2": 0.19, "V3": 0.19})
+    recording = tracing.recording()
+    waves = find_waves(recording)
+    verdicts = {}
+    for sex, age in [("female", 60), ("male", 60), ("male", 30)]:
+        about = tracing.recording(sex=sex, age=age)
+        verdicts[sex, age] = find_findings(about, waves).of("ST elevation")[0].verdict
+    assert verdicts == {("female", 60): "meets", ("male", 60): "does not meet", ("male", 30): "does not meet"}

@@ -1,0 +1,133 @@
+"""The quality gate: what is refused, what is warned of, and that good tracings pass."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthetic_ecg import Tracing
+
+from ecgimn.recording import Recording
+from ecgimn.signal.quality import EINTHOVEN_LIMIT_MV, assess_quality, einthoven_residual_mv
+from ecgimn.signal.waves import find_waves
+
+FS = 500.0
+TIME = np.arange(5000) / FS
+
+
+def changed(recording, row, values):
+    signal = recording.signal.astype(np.float64).copy()
+    signal[row] = values
+    return recording.with_signal(signal)
+
+
+def test_a_good_tracing_passes_without_a_word(recording):
+    quality = assess_quality(recording)
+    assert quality.usable
+    assert quality.refusals == ()
+    assert quality.warnings == ()
+
+
+@pytest.mark.parametrize("fs", [50.0, 100.0, 1000.0, 2000.0])
+def test_a_good_tracing_passes_at_every_rate(fs):
+    assert assess_quality(Tracing(fs=fs, duration_s=5.0).recording()).refusals == ()
+
+
+@pytest.mark.parametrize(("missing", "usable"), [(50, True), (51, False)])
+def test_more_than_one_percent_of_gaps_is_refused(recording, missing, usable):
+    row = recording.signal[6].astype(float)
+    row[1000 : 1000 + missing] = np.nan
+    quality = assess_quality(changed(recording, 6, row))
+    assert quality.usable is usable
+    assert usable or "V1 has gaps in 1.0 %" in quality.refusals[0]
+
+
+@pytest.mark.parametrize(
+    ("swing_mv", "usable", "word"),
+    [(0.049, False, "flat"), (0.051, True, ""), (19.9, True, ""), (20.1, False, "swings by 20.1 mV")],
+)
+def test_a_swing_outside_005_to_20_mv_is_refused(recording, swing_mv, usable, word):
+    row = recording.signal[8].astype(float)
+    row = (row - row.min()) / np.ptp(row) * swing_mv
+    quality = assess_quality(changed(recording, 8, row))
+    assert quality.usable is usable
+    assert usable or word in quality.refusals[0]
+
+
+def test_a_flat_lead_is_refused_in_words_that_say_what_to_do(recording):
+    refusal = assess_quality(changed(recording, 9, 0.0)).refusals[0]
+    assert refusal == (
+        "Lead V4 is flat (0.00 mV peak to peak). A swing of at least 0.05 mV is needed. "
+        "Check the electrode and record again."
+    )
+
+
+def test_a_lead_that_falls_off_for_most_of_the_time_is_flat(recording):
+    row = recording.signal[9].astype(float)
+    row[2000:] = row[2000]
+    assert "V4 is flat" in assess_quality(changed(recording, 9, row)).refusals[0]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_clipped_lead_is_refused(recording, sign):
+    row = sign * recording.signal[6].astype(float)
+    quality = assess_quality(changed(recording, 6, np.minimum(row, 0.6 * row.max()) * sign))
+    assert "V1 is cut off" in quality.refusals[0]
+
+
+def test_round_peaks_in_coarse_steps_are_not_clipping(recording):
+    coarse = np.round(recording.signal.astype(float) / 0.005) * 0.005
+    assert assess_quality(recording.with_signal(coarse)).usable
+
+
+@pytest.mark.parametrize(("residual_mv", "warned"), [(0.045, False), (0.055, True)])
+def test_contradicting_limb_leads_are_warned_of(residual_mv, warned):
+    clean = Tracing(noise_mv=0.0).recording()
+    signal = clean.signal.astype(np.float64)
+    signal[2, 100] += residual_mv
+    quality = assess_quality(clean.with_signal(signal))
+    assert quality.usable
+    assert any("contradict" in warning for warning in quality.warnings) is warned
+    assert (quality.einthoven_residual_mv > EINTHOVEN_LIMIT_MV) is warned
+
+
+def test_the_residual_is_that_of_both_relations():
+    signal = np.zeros((12, 10))
+    signal[5, 3] = 0.2
+    assert einthoven_residual_mv(signal) == pytest.approx(0.2)
+    signal[0, 4] = -0.3
+    assert einthoven_residual_mv(signal) == pytest.approx(0.3)
+
+
+def test_baseline_wander_is_warned_of(recording):
+    quality = assess_quality(changed(recording, 7, recording.signal[7] + 0.6 * np.sin(2 * np.pi * 0.25 * TIME)))
+    assert any("Baseline wander" in warning and "V2" in warning for warning in quality.warnings)
+    assert quality.usable
+
+
+@pytest.mark.parametrize("mains", [50.0, 60.0])
+def test_mains_hum_is_warned_of_with_its_frequency(recording, mains):
+    quality = assess_quality(changed(recording, 7, recording.signal[7] + 0.05 * np.sin(2 * np.pi * mains * TIME)))
+    assert any(f"hum at {mains:.0f} Hz" in warning and "V2" in warning for warning in quality.warnings)
+
+
+def test_muscle_noise_is_warned_of(recording):
+    noise = np.random.default_rng(0).normal(0.0, 0.15, 5000)
+    quality = assess_quality(changed(recording, 10, recording.signal[10] + noise))
+    assert any("Muscle noise in V5" in warning for warning in quality.warnings)
+
+
+def test_a_loose_electrode_is_warned_of_but_a_tall_t_wave_is_not(recording):
+    quality = assess_quality(changed(recording, 11, recording.signal[11] + 0.8 * (TIME > 5.0)))
+    assert any("steps" in warning and "V6" in warning for warning in quality.warnings)
+    tall = Tracing(waves={lead: (*heights[:4], 1.2) for lead, heights in Tracing().waves.items()})
+    assert not any("steps" in warning for warning in assess_quality(tall.recording()).warnings)
+
+
+def test_a_heart_rate_out_of_range_is_warned_of():
+    slow = Tracing(rr_s=2.3).recording()
+    warnings = assess_quality(slow, find_waves(slow)).warnings
+    assert any("heart rate is 26/min, outside 30-220/min" in warning for warning in warnings)
+
+
+def test_a_recording_of_two_seconds_is_assessed():
+    assert isinstance(assess_quality(Recording(Tracing(duration_s=2.0).signal(), FS)).usable, bool)
