@@ -57,7 +57,7 @@ class Screen:
     true_size : bool
         Draw one millimetre as one millimetre, whatever room that takes, instead of fitting the room.
     switch : bool
-        Buttons above the colour bar that dim or hide the evidence in the browser, without asking the server.
+        Buttons below the colour bar that dim or hide the evidence in the browser, without asking the server.
     """
 
     width_px: float = 900.0

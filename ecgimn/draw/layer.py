@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.draw.colours import Palette, css, evidence_colours
-from ecgimn.draw.marks import StMarks, j_ticks, st_lines, t_lines
+from ecgimn.draw.marks import LEVEL, StMarks, j_ticks, st_lines, t_lines
 from ecgimn.draw.overlay import BIN_S, EvidenceMap, panel_cell
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, PaperLayout
 from ecgimn.draw.view import View
@@ -47,10 +47,14 @@ def paper_svg(
     if waves is not None and view.show_t:
         for down, (x, y) in t_lines(layout, recording, waves).items():
             colour, name = (colours.t_inverted, "T inverted") if down else (colours.t_upright, "T upright")
-            parts.append(_path(stroke_path(layout, x, y), colour, 1.2, name, opacity=0.7))
+            parts.append(_path(stroke_path(layout, x, y), colour, 1.0, name, opacity=0.6))
     if waves is not None and view.show_st:
         for step, (x, y) in st_lines(layout, recording, waves, st).items():
-            parts.append(_path(stroke_path(layout, x, y), colours.st_levels[step], 1.7, f"ST {step}", opacity=0.85))
+            # A level ST segment is the rule and stays quiet.
+            width, opacity = (1.1, 0.6) if step == LEVEL else (1.7, 0.85)
+            parts.append(
+                _path(stroke_path(layout, x, y), colours.st_levels[step], width, f"ST {step}", opacity=opacity)
+            )
         x, y = j_ticks(layout, recording, waves)
         parts.append(_path(stroke_path(layout, x, y), colours.text, 0.3, "J points", opacity=0.8))
     return _svg(layout, 0.0, parts)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ST_STEPS_MV = (-0.1, -0.05, 0.05, 0.1)  # half a millimetre and one millimetre, the steps of the ST criteria
 ST_STEP_WORDS = ("lowered ≥ 0.1 mV", "lowered", "level", "raised", "raised ≥ 0.1 mV")
+LEVEL = 2  # the step of a level that is neither raised nor lowered, or unknown
 J_TICK_MM = 1.6  # half height of the tick at a J point
 ST_STEP_S, T_STEP_S = 0.02, 0.04  # a mark follows the trace in these steps; T waves are smooth
 
@@ -49,7 +50,7 @@ class StMarks:
 def st_step(level_mv: float | None) -> int:
     """Return which of the five steps of `ST_STEP_WORDS` a level belongs to, in whole microvolts; unknown is "level"."""
     if level_mv is None or not np.isfinite(level_mv):
-        return 2
+        return LEVEL
     microvolts = round(1000 * level_mv)
     limits = [round(1000 * step) for step in ST_STEPS_MV]
     return (microvolts > limits[0]) + (microvolts > limits[1]) + (microvolts >= limits[2]) + (microvolts >= limits[3])

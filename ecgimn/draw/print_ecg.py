@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from ecgimn.draw.colours import N_STEPS, Palette, blended, css, evidence_colours, palette
-from ecgimn.draw.marks import StMarks, j_ticks, st_lines, t_lines
+from ecgimn.draw.marks import LEVEL, StMarks, j_ticks, st_lines, t_lines
 from ecgimn.draw.overlay import (
     BIN_S,
     COLUMNS_PER_MM,
@@ -201,7 +201,8 @@ def _marks(
             axes.plot(x, y, color=colour, linewidth=0.9 * POINTS_PER_MM, alpha=0.6, zorder=4)
     if view.show_st:
         for step, (x, y) in st_lines(layout, recording, waves, st).items():
-            axes.plot(x, y, color=colours.st_levels[step], linewidth=1.2 * POINTS_PER_MM, alpha=0.8, zorder=5)
+            width_mm, alpha = (0.8, 0.5) if step == LEVEL else (1.2, 0.8)
+            axes.plot(x, y, color=colours.st_levels[step], linewidth=width_mm * POINTS_PER_MM, alpha=alpha, zorder=5)
         axes.plot(*j_ticks(layout, recording, waves), color=colours.text, linewidth=0.5, zorder=6)
     for panel in layout.panels:
         if panel.lead in st.outlined and not panel.rhythm:

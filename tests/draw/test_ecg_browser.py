@@ -42,6 +42,11 @@ def look(page_file: Path, browser_path: str) -> dict[str, Any]:
             page.wait_for_selector(".js-plotly-plot .main-svg", state="attached")
             page.wait_for_function("() => document.querySelectorAll('.imagelayer image').length > 0")
             seen = page.evaluate(LOOK)
+            page.click("text=off")
+            seen["dimmed"] = page.evaluate(
+                "() => Object.fromEntries(document.querySelector('.js-plotly-plot')._fullLayout.images"
+                ".map(image => [image.name, image.opacity]))"
+            )
             browser.close()
         outside = [url for url in requests if not url.startswith(("file:", "data:", "blob:"))]
         return {**seen, "errors": errors, "outside": outside}
@@ -72,5 +77,6 @@ def test_a_full_page_has_under_600_nodes_and_equal_px_per_mm_and_asks_nobody(
     assert seen["outside"] == []
     assert seen["images"] == 3
     assert seen["nodes"] < 600
+    assert seen["dimmed"] == {"evidence": 0, "paper": 1, "strips": 0}
     assert seen["across"] == pytest.approx(seen["up"], rel=0.005)
     assert seen["across"] == pytest.approx(figure.layout.meta["px_per_mm"], rel=0.005)
