@@ -194,7 +194,9 @@ def _hidden(record: Any) -> list[str]:
         (record.recording, _RECORDING_FIELDS),
         (record.recording.device, _DEVICE_FIELDS),
     )
-    n_fields = sum(bool(getattr(part, name)) for part, names in parts for name in names)
+    values = [getattr(part, name) for part, names in parts for name in names]
+    # 1900 stands for a date that was removed before.
+    n_fields = sum(bool(value) and getattr(value, "year", 0) != 1900 for value in values)
     n_statements = len(record.interpretation.statements) + len(record.annotations)
     notes = []
     if n_fields:

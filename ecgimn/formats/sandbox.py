@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -129,7 +129,7 @@ def read_in_child(
         raise too_large("The upload", total, MAX_FILE_BYTES)
     job = {
         "files": [(name, len(data)) for name, data in files.items()],
-        "hints": asdict(hints) if hints else None,
+        "hints": asdict(replace(hints, fs=None if hints.fs is None else float(hints.fs))) if hints else None,
         "age": age,
         "sex": sex,
     }

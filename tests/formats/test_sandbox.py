@@ -65,7 +65,9 @@ def test_questions_and_answers_cross_the_process(make, ecg):
         read_upload(files)
     assert caught.value.needed == ("leads", "fs", "unit")
     assert caught.value.preview.first[0] == tuple(np.round(ecg[:, 0] * 1000))
-    recording = read_upload(files, hints=ReadingHints(fs=500, unit="uV", leads=STANDARD_LEADS), age=44, sex="female")
+    recording = read_upload(
+        files, hints=ReadingHints(fs=np.int64(500), unit="uV", leads=STANDARD_LEADS), age=44, sex="female"
+    )
     np.testing.assert_allclose(recording.signal, ecg, atol=1e-6)
     assert (recording.age, recording.sex) == (44, "female")
 
