@@ -72,7 +72,7 @@ def st_lines(layout: PaperLayout, recording: Recording, waves: Waves, st: StMark
 def t_lines(layout: PaperLayout, recording: Recording, waves: Waves) -> dict[bool, Line]:
     """Return the T waves, onset to offset: under False the upright, under True the inverted ones.
 
-    A T wave points down when its peak lies below the straight line between its ends.
+    A T wave points down when its peak, as drawn, lies below the straight line between its ends.
     """
     strokes: dict[bool, list[Line]] = {}
     for panel in layout.panels:
@@ -81,7 +81,7 @@ def t_lines(layout: PaperLayout, recording: Recording, waves: Waves) -> dict[boo
         for start, peak, stop in zip(*rows, strict=True):
             stroke = _stroke(layout, panel, recording, start, stop, T_STEP_S)
             if stroke and np.isfinite(peak) and start < peak < stop:
-                down = _below_chord(recording.signal[lead], start, peak, stop)
+                down = _below_chord(panel.sign * recording.signal[lead], start, peak, stop)
                 strokes.setdefault(down, []).append(stroke)
     return {down: _joined(lines) for down, lines in sorted(strokes.items())}
 

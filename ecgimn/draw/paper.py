@@ -305,6 +305,8 @@ def _time_span(layout: PaperLayout) -> str:
     lengths = " or ".join(f"{span:g}" for span in spans)
     first, last = min(p.start_s for p in leads), max(p.stop_s for p in leads)
     text = f"{lengths} s per lead ({first:g}–{last:g} s)"
+    if rhythm := [panel for panel in layout.panels if panel.rhythm]:
+        text += f", rhythm {rhythm[0].stop_s - rhythm[0].start_s:g} s"
     if _COLUMNS[layout.name] > 1:
         text += ", columns simultaneous" if layout.simultaneous else ", columns consecutive"
     return text

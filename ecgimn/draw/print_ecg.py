@@ -129,9 +129,9 @@ def print_raster(raster: NDArray[np.uint8], rows_per_mm: int, columns_per_mm: in
     rows = np.arange(raster.shape[0] * PRINT_DOTS_PER_MM // rows_per_mm) * rows_per_mm // PRINT_DOTS_PER_MM
     columns = np.arange(raster.shape[1] * PRINT_DOTS_PER_MM // columns_per_mm) * columns_per_mm // PRINT_DOTS_PER_MM
     dots = raster[rows][:, columns]
-    rgba = np.zeros((TRANSPARENT + 1, 4), dtype=np.uint8)
+    rgba = np.full((TRANSPARENT + 1, 4), 255, dtype=np.uint8)  # transparent white: viewers that smooth draw no dark rim
     rgba[:TRANSPARENT, :3] = [blended(colour, opacity) for colour in evidence_colours()]
-    rgba[:TRANSPARENT, 3] = 255
+    rgba[TRANSPARENT, 3] = 0
     light = rgba.copy()
     light[:N_STEPS, :3] = np.round(HATCH_LIGHTEN * 255 + (1 - HATCH_LIGHTEN) * rgba[:N_STEPS, :3])
     stripe = (np.arange(dots.shape[0])[:, None] + np.arange(dots.shape[1])) % HATCH_DOTS < HATCH_LINE_DOTS

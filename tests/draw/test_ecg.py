@@ -1,6 +1,7 @@
 import base64
 import json
 import time
+from dataclasses import replace
 from itertools import product
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from ecgimn.draw.ecg import HOVER_S, Screen, ecg_figure
+from ecgimn.draw.marks import t_lines
 from ecgimn.draw.paper import GAINS_MM_PER_MV, LAYOUTS, SPEEDS_MM_PER_S
 from ecgimn.draw.view import QUANTITIES, STYLES, View
 from ecgimn.leads import STANDARD_LEADS
@@ -215,8 +217,6 @@ def test_an_explanation_of_other_samples_is_refused(another_recording, explanati
 
 
 def test_text_is_escaped_and_nothing_is_fetched(recording, explanation):
-    from dataclasses import replace
-
     hostile = replace(explanation, classes=("<img src=x onerror=alert(1)>", *explanation.classes[1:]))
     page = ecg_figure(recording, hostile, view=View(filter_name="<script>alert(1)</script>")).to_json()
     assert "<img" not in page
@@ -248,3 +248,13 @@ def test_dark_mode_draws_light_lines_on_dark_paper(recording, explanation):
     figure = ecg_figure(recording, explanation, view=View(dark=True))
     assert figure.layout.plot_bgcolor == "#14181D"
     assert trace(figure, "I").line.color == "#F4F4F4"
+
+
+def test_the_t_wave_of_minus_avr_is_marked_as_it_is_drawn(recording, waves):
+    def marked(label, *, cabrera):
+        layout = View("12x1", cabrera=cabrera).paper(10.0)
+        only = replace(layout, panels=tuple(panel for panel in layout.panels if panel.label == label))
+        return set(t_lines(only, recording, waves))
+
+    assert marked("aVR", cabrera=False) == {True}
+    assert marked("-aVR", cabrera=True) == {False}
