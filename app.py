@@ -1,0 +1,45 @@
+"""ECG-IMN Reader: page settings, navigation, what all pages share, and the intended use on every page."""
+
+import streamlit as st
+
+from ecgimn.explain.as_json import INTENDED_USE
+from pages import _session as session
+
+READER_NOTE = (
+    "The model answers only the question on its card, on adult 12-lead 10-second ECGs like those of PTB-XL; it does "
+    "not know the patient. A qualified reader must judge the tracing itself."
+)
+
+st.set_page_config(
+    page_title="ECG-IMN Reader",
+    page_icon="assets/logo.svg",
+    layout="wide",
+    initial_sidebar_state="collapsed",
+    menu_items={"About": f"ECG-IMN Reader\n\n{INTENDED_USE} {READER_NOTE}"},
+)
+page = st.navigation(
+    [
+        st.Page("pages/read.py", title="Read", icon=":material/ecg_heart:", default=True),
+        st.Page("pages/browse.py", title="Browse", icon=":material/table_rows:"),
+        st.Page("pages/model.py", title="Model", icon=":material/badge:"),
+    ],
+    position="top",
+)
+
+with st.sidebar:
+    st.subheader("Shared by all pages")
+    names = session.model_names()
+    if names:
+        st.selectbox("Model", names, index=session.default_model(names), key="model", bind="query-params")
+    else:
+        st.warning("No model is installed in models/.", icon=":material/error:")
+    st.caption(session.device_words())
+    st.subheader("Data")
+    st.caption(session.data_words())
+    st.subheader("Intended use")
+    st.caption(READER_NOTE)
+
+body, foot = st.container(), st.container()
+foot.caption(INTENDED_USE)  # before the page runs: a page may stop early
+with body:
+    page.run()

@@ -1,0 +1,191 @@
+"""Finds records in the table of PTB-XL: by class, code, words of the report, age, sex, fold and notes on quality."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ecgimn.recording import Sex
+from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
+
+OLDEST = 90  # stands for 90 and more
+#: Columns of the published table that hold a note on signal quality, and what they are called here.
+QUALITY_NOTES = {
+    "baseline_drift": "baseline drift",
+    "static_noise": "static noise",
+    "burst_noise": "burst noise",
+    "electrodes_problems": "electrode problems",
+}
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to look for; an empty field asks nothing.
+
+    Attributes
+    ----------
+    superclasses, subclasses, codes : tuple of str
+        A record must have at least one of each field that is not empty.
+    words : str
+        Must occur in the report, case ignored.
+    ages : tuple of (int, int)
+        Youngest and oldest, years; 90 includes all above. Records without age only pass the full range.
+    sexes : tuple of {"male", "female"}
+    folds : tuple of int
+    validated : bool
+        Only records that a human validated.
+    without_notes : bool
+        Only records without a note on signal quality.
+    """
+
+    superclasses: tuple[str, ...] = ()
+    subclasses: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    words: str = ""
+    ages: tuple[int, int] = (0, OLDEST)
+    sexes: tuple[Sex, ...] = ()
+    folds: tuple[int, ...] = ()
+    validated: bool = False
+    without_notes: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class SearchTable:
+    """The table of PTB-XL, made ready for searching.
+
+    Attributes
+    ----------
+    shown : DataFrame
+        What is shown, indexed by ecg_id, ages 90 and more as 90.
+    keys : DataFrame
+        Lower-case report, and codes and sub-classes as text between bars.
+    codes, subclasses : tuple of str
+        All that occur, the most frequent first.
+    """
+
+    shown: pd.DataFrame
+    keys: pd.DataFrame
+    codes: tuple[str, ...]
+    subclasses: tuple[str, ...]
+
+
+def search_table(ptbxl: PtbXl) -> SearchTable:
+    """Make the table of a PTB-XL folder ready for searching; about half a second, once."""
+    table = ptbxl.table
+    labels = table[list(SUPERCLASSES)].to_numpy(dtype=bool)
+    names = np.array(SUPERCLASSES)
+    codes, subclasses = table["scp_codes"].map(list), table["diagnostic_subclass"].map(list)
+    notes = [column for column in QUALITY_NOTES if column in table.columns]
+    noted = table[notes].notna() if notes else pd.DataFrame(index=table.index)
+    report = table["report"].fillna("").astype(str) if "report" in table.columns else pd.Series("", index=table.index)
+    validated = table["validated_by_human"] if "validated_by_human" in table.columns else False
+    shown = pd.DataFrame(
+        {
+            "age": table["age"].astype(float).clip(upper=OLDEST),
+            "sex": table["sex"].map({0: "male", 1: "female"}),
+            "classes": [" ".join(names[row]) for row in labels],
+            "statements": codes.map(" ".join),
+            "report": report,
+            "fold": table["strat_fold"].astype(int),
+            "seen in training": table["seen_in_training"].astype(bool),
+            "validated": pd.Series(validated, index=table.index).fillna(value=False).astype(bool),
+            "quality notes": [
+                ", ".join(QUALITY_NOTES[c] for c in noted.columns[row]) for row in noted.to_numpy(dtype=bool)
+            ]
+            if notes
+            else "",
+        },
+        index=table.index,
+    )
+    keys = pd.DataFrame(
+        {"report": report.str.lower(), "codes": codes.map(_barred), "subclasses": subclasses.map(_barred)},
+        index=table.index,
+    )
+    return SearchTable(shown, keys, _by_frequency(codes), _by_frequency(subclasses))
+
+
+def find_records(table: SearchTable, query: Query) -> pd.DataFrame:
+    """Return the rows of `table.shown` that a query finds, in order of ecg_id."""
+    shown, keys = table.shown, table.keys
+    found = np.ones(len(shown), dtype=bool)
+    if query.superclasses:
+        found &= _has_any(" " + shown["classes"] + " ", [f" {name} " for name in query.superclasses])
+    if query.subclasses:
+        found &= _has_any(keys["subclasses"], [f"|{name}|" for name in query.subclasses])
+    if query.codes:
+        found &= _has_any(keys["codes"], [f"|{name}|" for name in query.codes])
+    for word in query.words.lower().split():
+        found &= keys["report"].str.contains(word, regex=False).to_numpy(dtype=bool)
+    if query.ages != (0, OLDEST):
+        found &= shown["age"].between(*query.ages).to_numpy(dtype=bool)
+    if query.sexes:
+        found &= shown["sex"].isin(query.sexes).to_numpy(dtype=bool)
+    if query.folds:
+        found &= shown["fold"].isin(query.folds).to_numpy(dtype=bool)
+    if query.validated:
+        found &= shown["validated"].to_numpy(dtype=bool)
+    if query.without_notes:
+        found &= (shown["quality notes"] == "").to_numpy(dtype=bool)
+    return shown[found]
+
+
+def counts(found: pd.DataFrame) -> dict[str, int]:
+    """Return how many of the records found belong to each superclass; classes overlap."""
+    padded = " " + found["classes"] + " "
+    return {name: int(padded.str.contains(f" {name} ", regex=False).sum()) for name in SUPERCLASSES}
+
+
+def label_lines(ptbxl: PtbXl, ecg_id: int) -> tuple[str, ...]:
+    """Return what the data set says about a record: classes, statements, report, quality notes."""
+    row = ptbxl.table.loc[ecg_id]
+    classes = [name for name in SUPERCLASSES if row[name]]
+    statements = [f"{code} {likelihood:.0f} %" if likelihood else code for code, likelihood in row["scp_codes"].items()]
+    lines = [
+        f"Classes: {', '.join(classes) or 'none'}",
+        f"Statements with likelihood: {', '.join(statements) or 'none'} (0 or missing likelihoods are not printed)",
+    ]
+    if isinstance(row.get("report"), str):
+        lines.append(f"Report: {row['report']}")
+    notes = [words for column, words in QUALITY_NOTES.items() if isinstance(row.get(column), str)]
+    lines.append(f"Quality notes: {', '.join(notes) or 'none'}")
+    return tuple(lines)
+
+
+def neighbour(ptbxl: PtbXl, ids: Sequence[int], current: int, step: int) -> int | None:
+    """Return the next (step 1) or previous (step -1) record of a list whose files are here, or None at its end.
+
+    Parameters
+    ----------
+    ptbxl : PtbXl
+    ids : sequence of int
+        In increasing order; empty for all records.
+    current : int
+        Need not be in the list.
+    step : {1, -1}
+    """
+    listed = np.asarray(ids, dtype=np.int64) if len(ids) else ptbxl.table.index.to_numpy(dtype=np.int64)
+    later = listed[listed > current] if step > 0 else listed[listed < current][::-1]
+    return next((int(ecg_id) for ecg_id in later if ptbxl.rates(int(ecg_id))), None)
+
+
+def random_record(ptbxl: PtbXl, ids: Sequence[int], rng: np.random.Generator) -> int | None:
+    """Return a random record of a list whose files are here, or None when there is none."""
+    return next((int(ecg_id) for ecg_id in rng.permutation(np.asarray(ids)) if ptbxl.rates(int(ecg_id))), None)
+
+
+def _barred(names: Sequence[str]) -> str:
+    return f"|{'|'.join(names)}|"
+
+
+def _by_frequency(lists: pd.Series[object]) -> tuple[str, ...]:
+    return tuple(str(name) for name in lists.explode().dropna().value_counts().index)
+
+
+def _has_any(text: pd.Series[str], wanted: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    found = np.zeros(len(text), dtype=bool)
+    for name in wanted:
+        found |= text.str.contains(name, regex=False).to_numpy(dtype=bool)
+    return found

@@ -1,0 +1,331 @@
+"""One visitor's state behind typed accessors, and the caches between pages and library.
+
+Caches are keyed by strings (digest, hash, name), never by arrays. Models and public records are shared by all visitors;
+whatever comes of a recording on the screen belongs to one session.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+from ecgimn.errors import EcgImnError
+from ecgimn.explain.explanation import Explanation, explain
+from ecgimn.model import checkpoint
+from ecgimn.model.card import ModelCard, read_card
+from ecgimn.model.checkpoint import Model
+from ecgimn.recording import WINDOW_S, Recording
+from ecgimn.signal.reading import SignalReading, read_signal
+from ecgimn.sources import composites
+from ecgimn.sources.composites import CompositeCase
+from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.sources.search import SearchTable, neighbour, search_table
+from ecgimn.sources.settings import ptbxl_folder
+
+SOURCES = {"composite": "Composite case", "ptbxl": "PTB-XL record", "file": "Own file"}
+LAYOUT_ORDER = ("12x1", "3x4+1R", "3x4+3R", "6x2")
+FIRST_CASE = "imi-st"  # a frank finding in one territory; any other composite where it is missing
+
+
+def run_under_app() -> None:
+    """Hand over to app.py when Streamlit started this page by itself (its old discovery, until navigation ran)."""
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
+# Models: shared by all visitors.
+
+
+def model_names() -> tuple[str, ...]:
+    """Names of the models under models/."""
+    return checkpoint.list_models(checkpoint.MODELS_FOLDER)
+
+
+def default_model(names: Sequence[str]) -> int:
+    """Place of the default model in a list of names."""
+    return list(names).index(checkpoint.DEFAULT_MODEL) if checkpoint.DEFAULT_MODEL in names else 0
+
+
+def current_card() -> ModelCard:
+    """Card of the model in use; raises `ModelError` in the reader's words where there is none."""
+    names = model_names()
+    name = st.session_state.get("model") or checkpoint.DEFAULT_MODEL
+    if name not in names:
+        raise checkpoint.ModelNotFoundError(
+            f"The model {name} is not in models/. Without a model no evidence and no number is shown. "
+            "Put its .safetensors and .json files there, or train one with: python -m ecgimn train --ptbxl DIR"
+        )
+    return read_card(checkpoint.MODELS_FOLDER / f"{name}.json")
+
+
+def current_model() -> Model:
+    """Return the model in use, loaded and checked against its card; raises `ModelError`."""
+    card = current_card()
+    return get_model(card.name, card.sha256)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading and checking the model")
+def get_model(name: str, sha256: str) -> Model:
+    """Load a model; the hash is the key, so that a replaced file is loaded anew."""
+    return checkpoint.load_model(name, folder=checkpoint.MODELS_FOLDER)
+
+
+@st.cache_resource
+def device_words() -> str:
+    """Say where the model runs."""
+    try:
+        return f"Runs on {device_name(checkpoint.choose_device().type)} of the machine that serves this page."
+    except EcgImnError as exc:
+        return str(exc)
+
+
+def device_name(kind: str) -> str:
+    """Return the name of a device as shown."""
+    return {"cpu": "CPU", "cuda": "GPU"}.get(kind, kind)
+
+
+# Public records: shared by all visitors.
+
+
+@st.cache_data
+def get_composites() -> tuple[CompositeCase, ...]:
+    """Cards of the composite cases."""
+    return composites.list_composites()
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def get_composite(name: str) -> Recording:
+    """Return a composite case."""
+    return composites.load_composite(name)
+
+
+@st.cache_resource(max_entries=1, show_spinner="Reading the table of PTB-XL")
+def get_ptbxl(folder: str) -> PtbXl:
+    """Open a PTB-XL folder."""
+    return PtbXl(folder)
+
+
+def current_ptbxl() -> PtbXl | None:
+    """Return the PTB-XL folder that is set on this machine, or None; raises `SourceError`."""
+    folder = ptbxl_folder()
+    return get_ptbxl(folder) if folder else None
+
+
+@st.cache_resource(max_entries=1, show_spinner="Preparing the table of PTB-XL")
+def get_search_table(folder: str) -> SearchTable:
+    """Make the table of a folder ready for searching."""
+    return search_table(get_ptbxl(folder))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def get_record(folder: str, ecg_id: int, fs: int) -> Recording:
+    """Return one record of PTB-XL."""
+    return get_ptbxl(folder).recording(ecg_id, fs)
+
+
+def data_words() -> str:
+    """Say which data are at hand."""
+    try:
+        there = "PTB-XL is set up." if ptbxl_folder() else "PTB-XL is not set up; the Browse page says how."
+        return f"{len(get_composites())} composite cases. {there}"
+    except EcgImnError as exc:
+        return str(exc)
+
+
+# What comes of one recording: one visitor's own.
+
+
+def identity(recording: Recording) -> str:
+    """Everything about a recording that its reading depends on, as a key."""
+    return f"{recording.digest} {recording.age} {recording.sex} {recording.record_name} {'; '.join(recording.notes)}"
+
+
+@st.cache_data(max_entries=16, scope="session", show_spinner="Measuring the ECG")
+def get_reading(key: str, _recording: Recording) -> SignalReading:
+    """Read quality, waves, measurements and findings off a recording; `key` is its identity."""
+    return read_signal(_recording)
+
+
+@st.cache_data(max_entries=16, max_size="300MB", scope="session", show_spinner="Asking the model")
+def get_explanation(digest: str, model_sha256: str, _recording: Recording, _model: Model) -> Explanation:
+    """Explain a recording."""
+    return explain(_recording, _model)
+
+
+def has_gone_on(recording: Recording) -> bool:
+    """Whether the reader asked the model about this recording although its quality speaks against it."""
+    return recording.digest in st.session_state.get("gone_on", ())
+
+
+def go_on(recording: Recording) -> None:
+    """Remember that the reader wants the model's answer in spite of the quality check."""
+    st.session_state["gone_on"] = (*st.session_state.get("gone_on", ()), recording.digest)
+
+
+def export_salt(recording: Recording) -> bytes:
+    """Salt for the hash of an upload in exports, one per session; empty for public recordings."""
+    if recording.source != "upload":
+        return b""
+    return bytes(st.session_state.setdefault("salt", secrets.token_bytes(16)))
+
+
+# The case on the screen.
+
+
+def start_case(cases: Sequence[CompositeCase], ptbxl: PtbXl | None) -> None:
+    """Take the case from the link on a first visit, else the first composite; afterwards only fill what is missing."""
+    state, link = st.session_state, {} if st.session_state.get("started") else st.query_params
+    state["started"] = True
+    names = [case.name for case in cases]
+    if link.get("composite") in names:
+        state["source"], state["composite"] = "composite", link["composite"]
+    elif ptbxl is not None and link.get("record", "").isdecimal() and int(link["record"]) in ptbxl.table.index:
+        state["source"], state["ptbxl_id"] = "ptbxl", int(link["record"])
+    if "class" in link:
+        state["class_chosen"] = link["class"]
+    state.setdefault("source", "composite" if names or ptbxl is None else "ptbxl")
+    if names:
+        state.setdefault("composite", FIRST_CASE if FIRST_CASE in names else names[0])
+    if ptbxl is not None and "ptbxl_id" not in state:
+        state["ptbxl_id"] = neighbour(ptbxl, record_list(), 0, 1) or int(ptbxl.table.index.min())
+
+
+def source() -> str:
+    """Return which kind of case is chosen: one of `SOURCES`."""
+    return str(st.session_state["source"])
+
+
+def composite_name() -> str:
+    """Return the composite chosen."""
+    return str(st.session_state["composite"])
+
+
+def ptbxl_id() -> int:
+    """Return the PTB-XL record chosen."""
+    return int(st.session_state["ptbxl_id"])
+
+
+def open_record(ecg_id: int, found: Sequence[int] = ()) -> None:
+    """Choose a PTB-XL record; next and previous then go through the records found."""
+    st.session_state.update(
+        source="ptbxl", ptbxl_id=int(ecg_id), record_list=tuple(int(i) for i in found), started=True
+    )
+
+
+def record_list() -> tuple[int, ...]:
+    """Records that next and previous go through; empty for all."""
+    return tuple(st.session_state.get("record_list", ()))
+
+
+def seen_in_training() -> bool:
+    """Whether the models of this project were trained on the PTB-XL record chosen."""
+    ptbxl = current_ptbxl()
+    return ptbxl is not None and ptbxl.seen_in_training(ptbxl_id())
+
+
+def composite_case() -> CompositeCase:
+    """Card of the composite chosen."""
+    return next(case for case in get_composites() if case.name == composite_name())
+
+
+def about_shown() -> bool:
+    """Whether the reader asked for labels or for what a composite is made of."""
+    return bool(st.session_state.get("about", False))
+
+
+def step_case(step: int) -> None:
+    """Go to the next (1) or previous (-1) case: composite, PTB-XL record, or 10-second window of one's own file."""
+    state = st.session_state
+    if source() == "composite":
+        names = [case.name for case in get_composites()]
+        state["composite"] = names[(names.index(composite_name()) + step) % len(names)]
+    elif source() == "ptbxl" and (ptbxl := current_ptbxl()) is not None:
+        state["ptbxl_id"] = neighbour(ptbxl, record_list(), ptbxl_id(), step) or ptbxl_id()
+    elif (whole := own_recording()) is not None:
+        state["window_start"] = min(max(window_start() + step * WINDOW_S, 0.0), last_window(whole))
+
+
+def own_recording() -> Recording | None:
+    """Return the visitor's own recording, whole."""
+    return st.session_state.get("own_recording")
+
+
+def set_own_recording(recording: Recording | None, key: str = "") -> None:
+    """Keep the visitor's own recording, or forget it; `key` stands for the files and facts it was read from."""
+    st.session_state.update(own_recording=recording, own_key=key, window_start=0.0)
+
+
+def own_key() -> str:
+    """Return what the visitor's own recording was read from, as a hash."""
+    return str(st.session_state.get("own_key", ""))
+
+
+def window_start() -> float:
+    """Start of the window of a long recording in seconds."""
+    return float(st.session_state.get("window_start", 0.0))
+
+
+def last_window(whole: Recording) -> float:
+    """Latest start of a 10-second window in seconds."""
+    return round(max(whole.duration_s - WINDOW_S, 0.0), 2)
+
+
+# The view.
+
+
+def chosen_class(classes: Sequence[str], otherwise: str) -> str:
+    """Return the class that the reader chose last, else `otherwise`, and make the chips show it."""
+    chosen = st.session_state.get("class_chosen")
+    shown = chosen if chosen in classes else otherwise
+    st.session_state["class_shown"] = shown
+    return shown
+
+
+def choose_class() -> None:
+    """Keep the class that the reader has just chosen, also for the next case."""
+    st.session_state["class_chosen"] = st.session_state["class_shown"]
+
+
+def next_class(classes: Sequence[str]) -> None:
+    """Show the next class."""
+    place = list(classes).index(st.session_state["class_shown"])
+    st.session_state["class_chosen"] = classes[(place + 1) % len(classes)]
+
+
+def next_layout() -> None:
+    """Show the next layout."""
+    place = LAYOUT_ORDER.index(st.session_state.get("layout") or LAYOUT_ORDER[0])
+    st.session_state["layout"] = LAYOUT_ORDER[(place + 1) % len(LAYOUT_ORDER)]
+
+
+def overlay_on() -> bool:
+    """Whether the evidence is drawn."""
+    return bool(st.session_state.get("overlay", True))
+
+
+def switch_overlay() -> None:
+    """Draw the evidence, or leave it out."""
+    st.session_state["overlay"] = not overlay_on()
+
+
+def is_dark() -> bool:
+    """Whether the visitor's theme is dark."""
+    return st.context.theme.type == "dark"
+
+
+def write_link(class_name: str | None) -> None:
+    """Put public case and class into the address; an upload leaves no trace there. View settings bind themselves."""
+    wanted = {"class": class_name} if class_name else {}
+    if source() == "composite" and get_composites():
+        wanted["composite"] = composite_name()
+    elif source() == "ptbxl":
+        wanted["record"] = str(ptbxl_id())
+    for name in ("composite", "record", "class"):
+        if name not in wanted:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != wanted[name]:
+            st.query_params[name] = wanted[name]

@@ -1,0 +1,100 @@
+"""Model card: what the model answers, how it was made and measured, and what it cannot do."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ecgimn.draw.card_charts import card_figures, discrimination_rows, fidelity_figures, interval_words
+from ecgimn.errors import EcgImnError
+from pages import _session as session
+
+session.run_under_app()
+
+CANNOT = """
+- It does not know the patient: no history, no symptoms, no earlier tracing. It cannot say whether a change is new.
+- It answers for the labels of PTB-XL and nothing else. CD means conduction disturbance and HYP hypertrophy, as there.
+- Adults, 12 leads, 10 seconds. Children, other lead sets and ambulatory strips are outside what it learned from.
+- It works at 100 Hz: notches, pacing spikes and anything above 50 Hz do not reach it.
+- The map says what moved this network's score on this tracing. It does not say what the patient has.
+"""
+CHART = {"displayModeBar": False}
+
+try:
+    card = session.current_card()
+except EcgImnError as exc:
+    st.subheader("Model")
+    st.error(str(exc), icon=":material/error:")
+    st.stop()
+
+st.subheader(f"Model {card.name}")
+with st.container(horizontal=True):
+    st.badge(
+        f"{card.members} networks averaged" if card.members > 1 else "1 network", icon=":material/hub:", color="gray"
+    )
+    st.badge(f"sha {card.sha256[:16]}", icon=":material/fingerprint:", color="gray")
+    st.badge("exact: contributions and bias sum to the logit", icon=":material/check:", color="green")
+left, right = st.columns(2, gap="large")
+with left:
+    st.markdown(f"**Task.** {card.task}: {', '.join(card.classes)}.")
+    st.markdown(f"**Input.** {card.fs:g} Hz, {card.n_samples:,} samples; {card.preprocessing}.")
+    st.markdown(f"**Intended use.** {card.intended_use}")
+    st.markdown(f"**Licence.** {card.licence}")
+    st.markdown(f"**Reference.** {card.reference}")
+with right:
+    st.markdown(f"**What it cannot do**\n{CANNOT}")
+
+if card.thresholds:
+    st.markdown("**Operating points** on the probability, chosen on fold 9")
+    st.dataframe(
+        [
+            {
+                "Point": point.replace("_", " "),
+                **{name: f"{value:.3f}" for name, value in zip(card.classes, values, strict=True)},
+            }
+            for point, values in card.thresholds.items()
+        ],
+        hide_index=True,
+        alt="Operating points",
+    )
+
+st.subheader("Measured")
+metrics = card.metrics
+if not metrics:
+    st.info(
+        "Nothing has been measured for this card yet. With PTB-XL at hand, this command measures it:",
+        icon=":material/straighten:",
+    )
+    st.code(f"python -m ecgimn evaluate --ptbxl DIR --fold 10 --model {card.name} --json OUT", language="bash")
+else:
+    fold, command = metrics.get("fold"), metrics.get("command")
+    where = f"fold {fold} of PTB-XL" if fold else "PTB-XL"
+    st.caption(
+        f"Measured on {where}, {metrics.get('n_records', 0):,} records." + (f" Command: {command}" if command else "")
+    )
+    macro = metrics.get("discrimination", {}).get("macro_auroc")
+    if macro is not None:
+        st.markdown(f"**Macro AUROC** {interval_words(macro)}; 95 % interval over resampled patients.")
+    rows = discrimination_rows(metrics)
+    if rows:
+        st.dataframe(rows, hide_index=True, alt="Discrimination by class")
+    figures = card_figures(metrics, dark=session.is_dark())
+    if figures:
+        for column, (title, figure) in zip(st.columns(len(figures)), figures.items(), strict=True):
+            column.markdown(f"**{title}**")
+            column.plotly_chart(figure, theme=None, key=f"chart_{title}", config=CHART, alt=title)
+    edited = st.segmented_control(
+        "Does the map predict what an edit does? Class:", metrics.get("classes", card.classes), key="fidelity_class"
+    )
+    if edited:
+        with st.container(horizontal=True):
+            for title, figure in fidelity_figures(metrics, edited, dark=session.is_dark()).items():
+                with st.container(width=380):
+                    st.markdown(f"**{title.replace('_', ' ').capitalize()}**")
+                    st.plotly_chart(figure, theme=None, key=f"fidelity_{title}", config=CHART, alt=f"Fidelity: {title}")
+    with st.expander("All figures as JSON", on_change="rerun", key="all_metrics") as everything:
+        if everything.open:
+            st.json(metrics)
+
+with st.expander("Training", on_change="rerun", key="training") as training:
+    if training.open:
+        st.json(card.training)
