@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NETWORK_FS = 500.0  # Hz, the rate of openecg's codec
 NETWORK_SAMPLES = 5000  # the fixed window of its ONNX graph: 10 s
 EDGE_S = 1.5  # at each end of its window the network sees no beats
-EDGE_LEADS = 3  # leads that are read a second time for the edges of the recording
+EDGE_LEADS = 2  # leads that are read a second time for the edges of the recording
 EINTHOVEN_LIMIT_MV = 0.05  # limb leads that differ by more are taken as the file has them
 OTHER, P, QRS, T = range(4)  # classes of the wave head
 _EDGE_ORDER = ("II", "V2", "V5", "I", "V3", "V4", "V6", "V1", "III", "aVL")  # preferred first

@@ -1,0 +1,43 @@
+"""How often good records are refused or suspected, on PTB-XL where it is at hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ecgimn.signal.lead_reversal import possible_lead_reversal
+from ecgimn.signal.measure import measure
+from ecgimn.signal.quality import assess_quality
+from ecgimn.signal.waves import find_waves
+from ecgimn.sources.ptbxl import FOLDER_VARIABLE, open_ptbxl
+
+
+@pytest.fixture(scope="module")
+def ptbxl():
+    folder = open_ptbxl()
+    if folder is None:
+        pytest.skip(f"{FOLDER_VARIABLE} is not set")
+    return folder
+
+
+def sample(ptbxl, rows, count, seed):
+    """Recordings of a seeded sample of rows whose file is in the folder, at 100 Hz."""
+    rng = np.random.default_rng(seed)
+    ids = [int(i) for i in rng.permutation(rows.index)]
+    there = [i for i in ids if (ptbxl.folder / f"{rows.loc[i, 'filename_lr']}.dat").is_file()]
+    return [ptbxl.recording(i, fs=100) for i in there[:count]]
+
+
+def test_few_records_are_refused_and_most_pass_without_a_warning(ptbxl):
+    found = [assess_quality(recording) for recording in sample(ptbxl, ptbxl.table, 300, seed=11)]
+    assert np.mean([not quality.usable for quality in found]) <= 0.01
+    assert np.mean([bool(quality.warnings) for quality in found]) <= 0.25
+
+
+def test_lead_reversal_is_suspected_in_hardly_any_normal_record(ptbxl):
+    normal = ptbxl.table[ptbxl.table["NORM"] == 1]
+    hints = []
+    for recording in sample(ptbxl, normal, 30, seed=12):
+        waves = find_waves(recording)
+        hints.append(possible_lead_reversal(recording, waves, measure(recording, waves)))
+    assert sum(map(bool, hints)) <= 1
