@@ -78,6 +78,11 @@ def explain(
     start: Annotated[float, typer.Option(help="Start of the 10 s window in seconds, for longer recordings.")] = 0.0,
     age: Annotated[int | None, typer.Option(help="Years; chooses the ST thresholds only.")] = None,
     sex: Annotated[str | None, typer.Option(help="male or female; chooses the ST thresholds only.")] = None,
+    fs: Annotated[float | None, typer.Option(help="Sampling frequency in Hz, where the file does not say.")] = None,
+    unit: Annotated[str | None, typer.Option(help="V, mV or uV, where the file does not say.")] = None,
+    leads: Annotated[
+        str | None, typer.Option(help="Names in the file's order, by comma; leave one empty to skip a column.")
+    ] = None,
     double: Annotated[bool, typer.Option("--float64", help="Run the network in float64.")] = False,
     despite_quality: Annotated[bool, typer.Option(help="Ask the model although the quality check refuses.")] = False,
 ) -> None:
@@ -85,11 +90,13 @@ def explain(
     from ecgimn.explain.as_json import explanation_json
     from ecgimn.explain.explanation import explain as explain_recording
     from ecgimn.explain.ledger import make_ledger
-    from ecgimn.formats import read_recording
+    from ecgimn.formats import ReadingHints, read_recording
     from ecgimn.model.checkpoint import load_model
     from ecgimn.signal.reading import read_signal
 
-    whole = read_recording(file, age=age, sex=_sex(sex))
+    names = None if leads is None else tuple(name.strip() for name in leads.split(","))
+    hints = ReadingHints(fs=fs, unit=unit, leads=names)
+    whole = read_recording(file, age=age, sex=_sex(sex), hints=hints)
     loaded = load_model(model)
     if class_name is not None and class_name not in loaded.classes:
         _refuse(f"Class {class_name!r} is not one of {', '.join(loaded.classes)}. Name one of them.")

@@ -26,16 +26,13 @@ from ecgimn.draw.paper import footer_parts
 from ecgimn.draw.print_ecg import A4_MM, Sheet, draw_colour_bar, draw_paper
 from ecgimn.draw.print_tables import draw_classes, draw_ledger, draw_lines, draw_st_table
 from ecgimn.draw.view import View
+from ecgimn.intended_use import INTENDED_USE
 
 if TYPE_CHECKING:
     from ecgimn.explain.explanation import Explanation
     from ecgimn.recording import Recording
     from ecgimn.signal.waves import Waves
 
-INTENDED_USE = (
-    "For research, teaching and qualitative audit of ECG explanations. "
-    "Not a medical device; not for diagnosis, triage, monitoring or patient care."
-)
 PNG_DPI = 200
 MM_PER_INCH = 25.4
 PAPER_LEFT_MM, PAPER_BOTTOM_MM, PAPER_ROOM_MM = 6.0, 13.0, 190.0  # room for a grid between headline and footer

@@ -8,13 +8,9 @@ from ecgimn import __version__
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.ledger import Ledger
 from ecgimn.explain.narrative import describe_evidence
+from ecgimn.intended_use import INTENDED_USE
 from ecgimn.signal.intervals import Measured
 from ecgimn.signal.reading import SignalReading
-
-INTENDED_USE = (
-    "For research, teaching and qualitative audit of ECG explanations. Not a medical device; not for diagnosis, "
-    "triage, monitoring or patient care."
-)
 
 
 def explanation_json(reading: SignalReading, explanation: Explanation, ledger: Ledger) -> dict[str, Any]:

@@ -12,13 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgimn.intended_use import INTENDED_USE
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 
-INTENDED_USE = (
-    "For research, teaching and qualitative audit of ECG explanations. "
-    "Not a medical device; not for diagnosis, triage, monitoring or patient care."
-)
 STEPS_PER_MV = 1000  # 1 uV, the step of PTB-XL; coarser only where 16 bits would overflow
 _GAP = -(2**15)
 _FULL_SCALE = 2**15 - 1

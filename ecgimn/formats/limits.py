@@ -42,12 +42,13 @@ def read_bounded(path: Path, limit: int = MAX_FILE_BYTES, *, what: str = "The fi
         raise RecordingFormatError(
             f"{what} cannot be opened or is a link. An ordinary, readable file is needed. Copy the file itself."
         ) from exc
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise RecordingFormatError(
+            f"{what} is a folder or a device. An ordinary file is needed. Choose the recording's file."
+        )
     with os.fdopen(descriptor, "rb") as handle:
         status = os.fstat(handle.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise RecordingFormatError(
-                f"{what} is a folder or a device. An ordinary file is needed. Choose the recording's file."
-            )
         if status.st_size > limit:
             raise too_large(what, status.st_size, limit)
         data = handle.read(limit + 1)

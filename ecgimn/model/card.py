@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgimn.errors import CheckpointError
+from ecgimn.intended_use import INTENDED_USE
 from ecgimn.model.network import NetworkConfig
 from ecgimn.signal.preprocess import HIGH_PASS_HZ, MODEL_FS, MODEL_SAMPLES
 
@@ -62,10 +63,7 @@ class ModelCard:
     preprocessing: str = PREPROCESSING
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
-    intended_use: str = (
-        "For research, teaching and qualitative audit of ECG explanations. Not a medical device; not for diagnosis, "
-        "triage, monitoring or patient care. Adult 12-lead 10-second ECGs like those of PTB-XL."
-    )
+    intended_use: str = f"{INTENDED_USE} Adult 12-lead 10-second ECGs like those of PTB-XL."
     licence: str = "CC BY 4.0; trained on PTB-XL 1.0.3 (CC BY 4.0, doi:10.13026/kfzx-aw45)"
     reference: str = "Thambawita et al., arXiv:2602.09566; Hammer et al., arXiv:2606.29951"
 
