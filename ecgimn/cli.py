@@ -157,9 +157,10 @@ def evaluate(
     json_path: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
     model: ModelOption = DEFAULT_MODEL,
     limit: Annotated[int | None, typer.Option(help="Only the first records, for a quick look.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="Also write the figures on the model's card.")] = False,
 ) -> None:
     """Measure a model on a fold: discrimination, calibration, completeness, fidelity, localisation, sanity, cost."""
-    from ecgimn.model.checkpoint import load_model
+    from ecgimn.model.checkpoint import load_model, write_metrics
     from ecgimn.sources.ptbxl import PtbXl
     from ecgimn.training.evaluate import evaluate as evaluate_model
 
@@ -171,6 +172,9 @@ def evaluate(
             loaded, source, fold, limit=limit, report=lambda part: progress.update(task, description=part)
         )
     _write_json(result, json_path)
+    if card:
+        command = f"python -m ecgimn evaluate --ptbxl DIR --fold {fold} --model {model} --json FILE --card"
+        write_metrics(model, {"command": command, **result})
     typer.echo(
         f"macro AUROC {result['discrimination']['macro_auroc']} on {result['n_labelled']} records of fold {fold}"
     )

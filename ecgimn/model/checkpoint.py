@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -203,6 +204,12 @@ def save_model(card: ModelCard, networks: Sequence[EcgImn], folder: Path = MODEL
     (folder / f"{card.name}.safetensors").write_bytes(data)
     write_card(card, folder / f"{card.name}.json")
     return load_model(card.name, folder=folder, device=device)
+
+
+def write_metrics(name: str, metrics: dict[str, Any], folder: Path = MODELS_FOLDER) -> None:
+    """Put what was measured of a model on its card; the weights stay as they are."""
+    path = folder / f"{name}.json"
+    write_card(replace(read_card(path), metrics=metrics), path)
 
 
 def known_answer(model: Model) -> NDArray[np.float64]:
