@@ -32,6 +32,7 @@ from ecgimn.training.metrics import (
 from ecgimn.training.sanity import deletion, quick_ledgers, sanity
 
 N_FIDELITY = 512  # records that are edited and re-run
+N_POINTS = 60  # of them in a scatter plot, per family and class
 N_DELETION = 96
 N_NATIVE = 40  # records explained whole at their own rate for the completeness error
 CURVE_POINTS = 100
@@ -105,7 +106,8 @@ def evaluate(
     rng = np.random.default_rng(0)
     sample = data.select(np.sort(rng.permutation(len(data))[:N_FIDELITY]))
     report("fidelity under edits")
-    result["fidelity"] = {"n": len(sample), "families": fidelity(model, sample)}
+    points = N_POINTS if task == "superclass" else 0
+    result["fidelity"] = {"n": len(sample), "families": fidelity(model, sample, points=points)}
     report("ledgers")
     if task == "superclass":
         ledgers = quick_ledgers(model, data)

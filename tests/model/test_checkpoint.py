@@ -8,7 +8,7 @@ import torch
 
 from ecgimn.errors import CheckpointError, ModelNotFoundError
 from ecgimn.model.card import ModelCard, read_card, write_card
-from ecgimn.model.checkpoint import choose_device, list_models, load_model, save_model
+from ecgimn.model.checkpoint import choose_device, list_models, load_model, save_model, write_metrics
 from ecgimn.model.network import EcgImn, NetworkConfig
 
 TINY = NetworkConfig(n_classes=2, widths=(8, 8, 8), blocks=1, decoder_width=8)
@@ -106,6 +106,14 @@ def test_a_card_survives_writing_and_reading(folder, tmp_path):
     card = read_card(folder / "tiny.json")
     write_card(card, tmp_path / "again.json")
     assert read_card(tmp_path / "again.json") == card
+
+
+def test_measured_figures_go_on_the_card_and_leave_the_weights_alone(folder):
+    before = (folder / "tiny.safetensors").read_bytes()
+    write_metrics("tiny", {"command": "python -m ecgimn evaluate", "macro_auroc": 0.9}, folder)
+    model = load_model("tiny", folder=folder, device=torch.device("cpu"))
+    assert model.card.metrics["macro_auroc"] == 0.9
+    assert (folder / "tiny.safetensors").read_bytes() == before
 
 
 def test_an_absent_device_is_named(monkeypatch):
