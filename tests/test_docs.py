@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -95,6 +98,24 @@ def test_the_intended_use_is_said_in_the_same_words_everywhere() -> None:
     plain = " ".join(README.replace("\n> ", " ").split())
     assert INTENDED_USE in plain
     assert INTENDED_USE in " ".join((ecgimn.__doc__ or "").split())
+
+
+def test_every_library_that_the_code_imports_is_a_requirement() -> None:
+    """Not one that merely comes along with another: that one may go its own way."""
+    homes = packages_distributions()
+    files = [*(ROOT / "ecgimn").rglob("*.py"), *(ROOT / "pages").glob("*.py"), *ROOT.glob("app.py")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imported = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module.split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    foreign = imported - sys.stdlib_module_names - {"ecgimn", "pages"}
+    asked = pins("requirements.txt").keys()
+    missing = {
+        name
+        for name in foreign
+        if not asked & {re.sub(r"[-_.]+", "-", home).lower() for home in homes.get(name, [name])}
+    }
+    assert missing == set()
 
 
 def test_the_lock_holds_every_requirement_at_its_version() -> None:

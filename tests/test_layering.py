@@ -18,12 +18,13 @@ LIBRARY = sorted((ROOT / "ecgimn").rglob("*.py"))
 SCREENS = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]
 SCREENS = [path for path in SCREENS if path.exists()]
 
-_BORDER = {"errors", "leads", "recording"}
+_BORDER = {"errors", "intended_use", "leads", "recording"}
 _MODEL = _BORDER | {"signal", "model"}
 _FILES = {"formats", "sources"}
 #: What each part of the library may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "intended_use": set(),
     "leads": {"errors"},
     "recording": {"errors", "leads"},
     "formats": _BORDER,
@@ -53,6 +54,7 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("signal/",),
     "neurokit2": ("signal/",),
     "pooch": ("sources/",),
+    "requests": ("sources/",),
     "sklearn": ("training/", "study/"),
     "sqlalchemy": ("study/",),
     "alembic": ("study/",),
