@@ -9,7 +9,7 @@ from scipy.signal import butter, sosfiltfilt
 MIN_SHARE_OF_BEATS = 0.2  # of the median beat's power at 5-25 Hz; what is weaker is no beat
 #: Noise, hum, fibrillation and sine waves stay below 2.2; PTB-XL above 3.4, but for paced beats with tall spikes (1.7).
 CLEAR_PROMINENCE = 2.5
-MIN_PROMINENCE, MIN_LIKENESS = 1.6, 0.6  # enough where the beats also look alike
+MIN_PROMINENCE, MIN_LIKENESS = 1.7, 0.6  # enough where the beats also look alike
 HALF_QRS_S = 0.1
 
 
