@@ -15,6 +15,7 @@ from ecgimn.errors import SourceError
 from ecgimn.explain.explanation import explain
 from ecgimn.model.checkpoint import Model
 from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.training.concordance import concordance
 from ecgimn.training.dataset import SUPERCLASSES, Dataset, load_dataset
 from ecgimn.training.fidelity import fidelity
 from ecgimn.training.localisation import planted_evidence, territory_hits, wave_shares
@@ -34,6 +35,7 @@ from ecgimn.training.sanity import deletion, quick_ledgers, sanity
 N_FIDELITY = 512  # records that are edited and re-run
 N_POINTS = 60  # of them in a scatter plot, per family and class
 N_DELETION = 96
+N_CONCORDANCE = 100  # records that are delineated, half a second each
 N_NATIVE = 40  # records explained whole at their own rate for the completeness error
 CURVE_POINTS = 100
 
@@ -118,6 +120,12 @@ def evaluate(
             "planted": planted_evidence(model, data),
             "cells_for_90_percent": cells_for_share(ledgers),
         }
+        report("concordance with measured ST and T")
+        chosen = np.flatnonzero(
+            data.labels["superclass"][:, [SUPERCLASSES.index("MI"), SUPERCLASSES.index("STTC")]].any(1)
+        )
+        chosen = np.sort(rng.permutation(chosen)[:N_CONCORDANCE])
+        result["concordance"] = concordance(model, ptbxl, data.ids[chosen], data.labels["superclass"][chosen])
         report("sanity")
         result["sanity"] = sanity(model, sample, quick_ledgers(model, sample))
         report("deletion")

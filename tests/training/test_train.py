@@ -113,6 +113,7 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
         "localisation",
         "sanity",
         "deletion",
+        "concordance",
         "cost",
         "bias",
     }

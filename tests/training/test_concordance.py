@@ -1,0 +1,42 @@
+"""Concordance is 1 where all evidence lies on abnormal leads, and undefined where there is nothing to compare."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ecgimn.explain.ledger import Ledger
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.signal.waves import WAVE_NAMES
+from ecgimn.training.concordance import abnormal_leads, case_concordance
+
+
+def reading(levels, inverted=()):
+    return SimpleNamespace(
+        j60_mv=dict(zip(STANDARD_LEADS, levels, strict=True)), findings=SimpleNamespace(t_inversion_leads=inverted)
+    )
+
+
+def ledger(st_by_lead):
+    cells = np.zeros((1, 12, len(WAVE_NAMES)))
+    cells[0, :, WAVE_NAMES.index("ST")] = st_by_lead
+    return Ledger(("MI",), cells, np.zeros((1, 12, 1)), np.zeros(1), np.zeros(1), cells.sum((1, 2)))
+
+
+def test_an_elevation_a_depression_and_an_inverted_t_are_abnormal():
+    levels = np.zeros(12)
+    levels[7], levels[2] = 0.1, -0.12
+    found = abnormal_leads(reading(levels, inverted=("V6",)))
+    assert [lead for lead, abnormal in zip(STANDARD_LEADS, found, strict=True) if abnormal] == ["III", "V2", "V6"]
+
+
+def test_evidence_on_abnormal_leads_only_is_full_concordance():
+    levels = np.where(np.isin(STANDARD_LEADS, ("V2", "V3")), 0.2, 0.0)
+    case = case_concordance(reading(levels), ledger(levels * 5 - 0.1), "MI")
+    assert case == {"share": 1.0, "expected": pytest.approx(2 / 12), "auroc": 1.0}
+
+
+def test_without_abnormal_leads_or_evidence_there_is_nothing_to_compare():
+    assert case_concordance(reading(np.zeros(12)), ledger(np.ones(12)), "MI") is None
+    levels = np.where(np.isin(STANDARD_LEADS, ("V2",)), 0.2, 0.0)
+    assert case_concordance(reading(levels), ledger(-np.ones(12)), "MI") is None
