@@ -75,9 +75,7 @@ def canonical_lead_name(name: str) -> str | None:
     return _BY_LOWER.get(text.strip())
 
 
-def order_leads(
-    signal: NDArray[np.floating], names: Sequence[str]
-) -> tuple[NDArray[np.floating], tuple[str, ...]]:
+def order_leads(signal: NDArray[np.floating], names: Sequence[str]) -> tuple[NDArray[np.floating], tuple[str, ...]]:
     """Order the rows of a signal by lead name and derive III, aVR, aVL and aVF where only eight leads are stored.
 
     Parameters

@@ -1,0 +1,1 @@
+"""Reading the signal itself: preprocessing, quality, waves, measurements, findings."""
