@@ -254,7 +254,8 @@ KINDS: tuple[Kind, ...] = (
          _sum((1.0, _p_top("II")), (1.0, _p_top("aVF"))), "height of P in II and aVF", alone=False,
          without=("CLBBB", "PACE", "WPW"), strongest=0.85, typical=0.8, likelihood=0.0, subclass="RAO/RAE"),
     Kind("clbbb", "complete left bundle branch block", ("CLBBB",), "CD",
-         "QRS broad; R without q in I, aVL, V5, V6, its notch averaged to a shoulder; deep S in V1 to V3, ST-T opposite.",
+         "QRS broad; R without q in I, aVL, V5, V6, its notch averaged to a shoulder; deep S in V1 to V3, ST-T "
+         "opposite.",
          _sum((1.0, _width), (0.05, _r("I", "V6"))), "length of QRS, height of R in I and V6", without=("PACE",),
          strongest=0.6, typical=0.5),
     Kind("crbbb", "complete right bundle branch block", ("CRBBB",), "CD",
