@@ -26,6 +26,7 @@ from ecgimn.sources.search import SearchTable, neighbour, search_table
 from ecgimn.sources.settings import ptbxl_folder
 
 SOURCES = {"composite": "Composite case", "ptbxl": "PTB-XL record", "file": "Own file"}
+QUANTITIES = ("contribution", "weights")
 LAYOUT_ORDER = ("12x1", "3x4+1R", "3x4+3R", "6x2")
 FIRST_CASE = "imi-st"  # a frank finding in one territory; any other composite where it is missing
 
@@ -187,6 +188,8 @@ def start_case(cases: Sequence[CompositeCase], ptbxl: PtbXl | None) -> None:
         state["source"], state["ptbxl_id"] = "ptbxl", int(link["record"])
     if "class" in link:
         state["class_chosen"] = link["class"]
+    if link.get("quantity") in QUANTITIES:
+        state["quantity_chosen"] = link["quantity"]
     state.setdefault("source", "composite" if names or ptbxl is None else "ptbxl")
     if names:
         state.setdefault("composite", FIRST_CASE if FIRST_CASE in names else names[0])
@@ -285,15 +288,25 @@ def chosen_class(classes: Sequence[str], otherwise: str) -> str:
     return shown
 
 
-def choose_class() -> None:
+def choose_class(name: str = "") -> None:
     """Keep the class that the reader has just chosen, also for the next case."""
-    st.session_state["class_chosen"] = st.session_state["class_shown"]
+    st.session_state["class_chosen"] = name or st.session_state["class_shown"]
 
 
 def next_class(classes: Sequence[str]) -> None:
     """Show the next class."""
     place = list(classes).index(st.session_state["class_shown"])
     st.session_state["class_chosen"] = classes[(place + 1) % len(classes)]
+
+
+def quantity() -> str:
+    """Return what is drawn behind the leads: one of `QUANTITIES`."""
+    return str(st.session_state.get("quantity_chosen", QUANTITIES[0]))
+
+
+def choose_quantity(name: str) -> None:
+    """Draw another quantity behind the leads."""
+    st.session_state["quantity_chosen"] = name
 
 
 def next_layout() -> None:
@@ -324,7 +337,9 @@ def write_link(class_name: str | None) -> None:
         wanted["composite"] = composite_name()
     elif source() == "ptbxl":
         wanted["record"] = str(ptbxl_id())
-    for name in ("composite", "record", "class"):
+    if quantity() != QUANTITIES[0]:
+        wanted["quantity"] = quantity()
+    for name in ("composite", "record", "class", "quantity"):
         if name not in wanted:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != wanted[name]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -218,18 +217,34 @@ def _names(preview: Preview) -> list[str]:
     return [f"{place + 1} {name}".strip() for place, name in enumerate(preview.names or ("",) * len(preview.first[0]))]
 
 
-def class_chips(chips: Mapping[str, str]) -> None:
+def class_chips(chips: Mapping[str, str], shown: str) -> None:
     """Let the reader choose the class shown; each chip prints the probability."""
-    choose = st.selectbox if len(chips) > MANY_CLASSES else partial(st.segmented_control, required=True)
-    choose(
-        "Class shown, with its probability",
-        list(chips),
-        format_func=chips.__getitem__,
-        key="class_shown",
-        label_visibility="collapsed",
-        on_change=session.choose_class,
-        width=220 if len(chips) > MANY_CLASSES else "content",
-    )
+    if len(chips) > MANY_CLASSES:
+        st.selectbox(
+            "Class shown, with its probability",
+            list(chips),
+            format_func=chips.__getitem__,
+            key="class_shown",
+            label_visibility="collapsed",
+            on_change=session.choose_class,
+            width=220,
+        )
+    else:
+        _chip_row("class", chips, shown, session.choose_class)
+
+
+def quantity_chips() -> None:
+    """Let the reader choose what is drawn behind the leads."""
+    quantities = {name: name.capitalize() for name in session.QUANTITIES}
+    _chip_row("quantity", quantities, session.quantity(), session.choose_quantity)
+
+
+def _chip_row(kind: str, chips: Mapping[str, str], shown: str, choose: Callable[[str], None]) -> None:
+    """Draw one button per choice; buttons, unlike radio groups, leave the arrow keys to next and previous case."""
+    with st.container(horizontal=True, gap="xxsmall", width="content"):
+        for name, label in chips.items():
+            look = "primary" if name == shown else "secondary"
+            st.button(label, key=f"{kind}_{name}", type=look, on_click=choose, args=(name,))
 
 
 def about_case_toggle(recording: Recording) -> None:
@@ -259,10 +274,6 @@ def about_case(recording: Recording) -> None:
 
 def view_settings(class_index: int, *, n_members: int) -> tuple[View, Screen]:
     """Let the reader choose how the case is drawn; rarely used settings lie in a popover."""
-    quantity = st.segmented_control(
-        "Quantity", ["contribution", "weights"], default="contribution", required=True, key="quantity",
-        bind="query-params", label_visibility="collapsed",
-    )  # fmt: skip
     with st.popover("View", icon=":material/tune:"):
         left, right = st.columns(2)
         layout = left.selectbox("Layout", session.LAYOUT_ORDER, key="layout", bind="query-params")
@@ -286,6 +297,7 @@ def view_settings(class_index: int, *, n_members: int) -> tuple[View, Screen]:
                 "Pixels per mm", 2.0, 12.0, px_per_mm, 0.05, key="px_per_mm", persist_state="session",
                 help="Hold a bank card (85.60 mm wide) against the screen: its width in pixels, divided by 85.6.",
             )  # fmt: skip
+    quantity = session.quantity()
     view = View(
         layout=layout, speed=speed, gain=gain, cabrera=cabrera, overlay=session.overlay_on(),
         quantity="isoelectric" if quantity == "contribution" and level == "isoelectric level" else quantity,

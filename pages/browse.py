@@ -65,12 +65,13 @@ if found.empty:
     st.info("No record fits. Take a filter away.", icon=":material/filter_alt_off:")
     st.stop()
 
+buttons = st.container(horizontal=True)
 chosen = st.dataframe(
     found.head(MAX_ROWS),
     key="found",
     on_select="rerun",
     selection_mode="single-row",
-    height=420,
+    height=430,
     column_config={
         "ecg_id": st.column_config.NumberColumn("record", format="%d"),
         "age": st.column_config.NumberColumn("age (y)", format="%d"),
@@ -81,7 +82,7 @@ chosen = st.dataframe(
 if len(found) > MAX_ROWS:
     st.caption(f"The first {MAX_ROWS:,} are listed.")
 rows = chosen.selection.rows
-with st.container(horizontal=True):
+with buttons:
     opened = int(found.index[rows[0]]) if rows else None
     if st.button(
         f"Read record {opened}" if opened else "Choose a row to read it", icon=":material/ecg_heart:", type="primary",

@@ -32,7 +32,6 @@ with st.container(horizontal=True):
         f"{card.members} networks averaged" if card.members > 1 else "1 network", icon=":material/hub:", color="gray"
     )
     st.badge(f"sha {card.sha256[:16]}", icon=":material/fingerprint:", color="gray")
-    st.badge("exact: contributions and bias sum to the logit", icon=":material/check:", color="green")
 left, right = st.columns(2, gap="large")
 with left:
     st.markdown(f"**Task.** {card.task}: {', '.join(card.classes)}.")

@@ -77,7 +77,8 @@ def show_help() -> None:
 def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, card: ModelCard) -> None:
     shown = session.chosen_class(explanation.classes, most_probable(explanation))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        widgets.class_chips(class_chips(explanation, card.thresholds.get("youden", ())))
+        widgets.class_chips(class_chips(explanation, card.thresholds.get("youden", ())), shown)
+        widgets.quantity_chips()
         widgets.keyboard_buttons(explanation.classes)
         view, screen = widgets.view_settings(explanation.index(shown), n_members=card.members)
         if st.button("Help", shortcut="H"):
@@ -163,7 +164,7 @@ def show_measurements(reading: SignalReading) -> None:
         items = reading.findings.items if reading.findings else ()
         for item in sorted(items, key=lambda item: list(BADGES).index(item.verdict)):
             icon, colour = BADGES[item.verdict]
-            st.badge(item.text, icon=icon, color=colour, help=item.reason or None)
+            st.markdown(f":{colour}[{icon}] {item.text}", help=item.reason or None)
         st.caption(f"Thresholds for: {subject_words(reading)}. One tracing cannot say whether a change is new.")
 
 

@@ -47,7 +47,7 @@ def st_grid(reading: SignalReading) -> str:
         return ""
     lines = []
     for leads in (LIMB_LEADS, CHEST_LEADS):
-        marked = [f"**{lead} ▲**" if lead in reading.st_elevation_leads else lead for lead in leads]
+        marked = [f"**{lead} ▲**" if lead in reading.st_elevation_leads else f"**{lead}**" for lead in leads]
         values = [
             f"**{_signed(reading.j60_mv[lead])}**"
             if lead in reading.st_elevation_leads

@@ -81,7 +81,7 @@ def search_table(ptbxl: PtbXl) -> SearchTable:
     notes = [column for column in QUALITY_NOTES if column in table.columns]
     noted = table[notes].notna() if notes else pd.DataFrame(index=table.index)
     report = table["report"].fillna("").astype(str) if "report" in table.columns else pd.Series("", index=table.index)
-    validated = table["validated_by_human"] if "validated_by_human" in table.columns else False
+    validated = table["validated_by_human"] == True if "validated_by_human" in table.columns else False  # noqa: E712
     shown = pd.DataFrame(
         {
             "age": table["age"].astype(float).clip(upper=OLDEST),
@@ -91,7 +91,7 @@ def search_table(ptbxl: PtbXl) -> SearchTable:
             "report": report,
             "fold": table["strat_fold"].astype(int),
             "seen in training": table["seen_in_training"].astype(bool),
-            "validated": pd.Series(validated, index=table.index).fillna(value=False).astype(bool),
+            "validated": validated,
             "quality notes": [
                 ", ".join(QUALITY_NOTES[c] for c in noted.columns[row]) for row in noted.to_numpy(dtype=bool)
             ]

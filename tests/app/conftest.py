@@ -6,9 +6,49 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+import torch
 from streamlit.testing.v1 import AppTest
 
+from ecgimn.model.card import ModelCard
+from ecgimn.model.checkpoint import DEFAULT_MODEL, save_model
+from ecgimn.model.network import EcgImn, NetworkConfig
+from ecgimn.sources.ptbxl import SUPERCLASSES
+
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one small, untrained model: what is tested of a page must not hang on a real model's numbers."""
+    folder = tmp_path_factory.mktemp("models")
+    config = NetworkConfig(n_classes=5, widths=(8, 8, 8), blocks=1, decoder_width=8)
+    networks = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        networks.append(EcgImn(config).eval())
+    card = ModelCard(
+        name=DEFAULT_MODEL,
+        task="five superclasses",
+        classes=SUPERCLASSES,
+        members=2,
+        network=config,
+        scale=(1.0, 1.2, 0.8, 1.0, 1.0),
+        offset=(0.1, 0.0, -0.4, 0.0, 0.3),
+        sha256="",
+        known_answer=(0.0,) * 5,
+        thresholds={"youden": (0.0, 1.0, 0.0, 1.0, 1.0)},
+    )
+    save_model(card, networks, folder)
+    return folder
+
+
+@pytest.fixture
+def small_app(app: AppTest, models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The app with the small model and without a data set."""
+    monkeypatch.setattr("ecgimn.model.checkpoint.MODELS_FOLDER", models_folder)
+    monkeypatch.delenv("ECGIMN_PTBXL", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    return app
 
 
 @pytest.fixture

@@ -33,6 +33,17 @@ def test_every_page_opens_without_an_exception(app: AppTest, page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_without_data_set_and_model(
+    small_app: AppTest, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecgimn.model.checkpoint.MODELS_FOLDER", tmp_path)
+    small_app.run()
+    small_app.switch_page(f"pages/{page}").run()
+    assert not small_app.exception
+    assert INTENDED_USE in shown_text(small_app)
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_page_says_what_it_is_for(app: AppTest, page: str) -> None:
     app.run()
     app.switch_page(f"pages/{page}").run()

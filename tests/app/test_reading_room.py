@@ -1,0 +1,288 @@
+"""The reading room: sums on the screen, what changes a figure and what must not, uploads, refusals, links."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from ecgimn.explain.explanation import explain
+from ecgimn.formats.export import write_wfdb
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.model.checkpoint import load_model
+from ecgimn.recording import Recording
+from ecgimn.sources.composites import load_composite
+from ecgimn.sources.ptbxl import SUPERCLASSES
+from tests.app.test_pages import shown_text
+
+NORMAL = "norm"
+ECG, WATERFALL, LEDGER = 0, 1, 2  # charts in the order of the page
+
+
+def figure(app: AppTest, place: int) -> dict[str, Any]:
+    """A chart of the page, as its JSON says."""
+    return json.loads(app.get("plotly_chart")[place].proto.spec)
+
+
+def numbers(value: Any) -> np.ndarray:
+    """A list of numbers, or what Plotly packs them into."""
+    if isinstance(value, dict):
+        return np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
+    return np.array(value, dtype=float)
+
+
+def image_names(spec: dict[str, Any]) -> set[str]:
+    return {image["name"] for image in spec["layout"].get("images", [])}
+
+
+def button(app: AppTest, label: str) -> Any:
+    """The button whose label begins with these words."""
+    return next(item for item in app.button if item.label.startswith(label))
+
+
+def class_of(app: AppTest) -> str:
+    return equation(app).split(" ")[0].strip("*")
+
+
+def equation(app: AppTest) -> str:
+    return next(str(item.value) for item in app.markdown if "= bias" in str(item.value))
+
+
+def printed(text: str, name: str) -> float:
+    """A number of the printed sum."""
+    found = re.search(rf"{name} ([+−][\d.]+)", text)
+    assert found is not None
+    return float(found[1].replace("−", "-"))
+
+
+def opened_with(app: AppTest, files: list[tuple[str, bytes, str]]) -> AppTest:
+    """The app after a visitor has chosen files."""
+    app.run()
+    app.selectbox(key="source").set_value("file").run()
+    return app.file_uploader(key="upload").set_value(files).run()
+
+
+def as_upload(recording: Recording, folder: Path) -> list[tuple[str, bytes, str]]:
+    """A recording as the two files of a WFDB record, named as a careless hospital would."""
+    header = write_wfdb(recording, folder)
+    binary = "application/octet-stream"
+    return [(path.name, path.read_bytes(), binary) for path in (header, header.with_suffix(".dat"))]
+
+
+def longer(recording: Recording, times: int) -> Recording:
+    return recording.with_signal(np.tile(recording.signal, times))
+
+
+def test_the_printed_sum_is_the_logit_of_this_very_recording(small_app: AppTest, models_folder: Path) -> None:
+    small_app.query_params["composite"] = NORMAL
+    small_app.run()
+    explanation = explain(load_composite(NORMAL), load_model(folder=models_folder))
+    for name in SUPERCLASSES:
+        button(small_app, f"{name} ").click().run()
+        logit, text = float(explanation.logit[explanation.index(name)]), equation(small_app)
+        assert text.startswith(f"**{name}**")
+        assert printed(text, "logit") == pytest.approx(logit, abs=0.0051)
+        assert printed(text, "bias") + printed(text, "evidence") == pytest.approx(logit, abs=0.0101)
+
+
+def test_the_waterfall_and_the_ledger_add_up_to_the_logit(small_app: AppTest, models_folder: Path) -> None:
+    small_app.query_params["composite"] = NORMAL
+    small_app.run()
+    explanation = explain(load_composite(NORMAL), load_model(folder=models_folder))
+    k = explanation.index(class_of(small_app))
+    bars = numbers(figure(small_app, WATERFALL)["data"][0]["x"])
+    assert bars[:-1].sum() == pytest.approx(bars[-1], abs=1e-4)
+    assert bars[-1] == pytest.approx(explanation.logit[k], abs=1e-9)
+    total = figure(small_app, LEDGER)["layout"]["meta"]["total"]
+    assert total + explanation.bias[k] == pytest.approx(explanation.logit[k], abs=1e-4)
+
+
+def test_the_chips_print_probabilities_and_star_what_reaches_the_operating_point(small_app: AppTest) -> None:
+    small_app.run()
+    labels = [item.label for item in small_app.button if item.key and item.key.startswith("class_")]
+    assert [label.split()[0] for label in labels] == list(SUPERCLASSES)
+    assert all(0 <= float(label.split()[1]) <= 1 for label in labels)
+    assert [label.endswith("*") for label in labels] == [True, False, True, False, False]  # thresholds 0 and 1
+
+
+def test_another_class_changes_the_evidence_and_not_the_trace(small_app: AppTest) -> None:
+    small_app.run()
+    before, shown = figure(small_app, ECG), class_of(small_app)
+    button(small_app, "Class").click().run()
+    after = figure(small_app, ECG)
+    assert class_of(small_app) != shown
+    pictures = [{image["name"]: image["source"] for image in spec["layout"]["images"]} for spec in (before, after)]
+    assert pictures[0]["evidence"] != pictures[1]["evidence"]
+    traces = [[trace for trace in spec["data"] if trace.get("name") in STANDARD_LEADS] for spec in (before, after)]
+    assert traces[0] == traces[1]
+
+
+def test_asking_for_what_is_known_of_a_case_changes_no_pixel_of_the_figure(small_app: AppTest) -> None:
+    small_app.run()
+    before = small_app.get("plotly_chart")[ECG].proto.spec
+    small_app.toggle(key="about").set_value(True).run()
+    assert "Made from PTB-XL" in shown_text(small_app)
+    assert small_app.get("plotly_chart")[ECG].proto.spec == before
+
+
+def test_the_evidence_can_be_hidden_and_leaves_the_sum(small_app: AppTest) -> None:
+    small_app.run()
+    text = equation(small_app)
+    button(small_app, "Evidence").click().run()
+    assert "evidence" not in image_names(figure(small_app, ECG))
+    assert equation(small_app) == text
+    button(small_app, "Evidence").click().run()
+    assert "evidence" in image_names(figure(small_app, ECG))
+
+
+def test_the_class_chosen_stays_for_the_next_case(small_app: AppTest) -> None:
+    small_app.run()
+    button(small_app, "HYP").click().run()
+    case = small_app.selectbox(key="composite").value
+    button(small_app, "Next").click().run()
+    assert small_app.selectbox(key="composite").value != case
+    assert class_of(small_app) == "HYP"
+    button(small_app, "Previous").click().run()
+    assert small_app.selectbox(key="composite").value == case
+
+
+def test_a_link_brings_back_case_class_quantity_and_layout(small_app: AppTest) -> None:
+    wanted = {"composite": NORMAL, "class": "CD", "quantity": "weights", "layout": "6x2", "speed": "50.0"}
+    for name, value in wanted.items():
+        small_app.query_params[name] = value
+    small_app.run()
+    assert small_app.selectbox(key="composite").value == NORMAL
+    assert class_of(small_app) == "CD"
+    spec = figure(small_app, ECG)
+    assert spec["layout"]["meta"]["speed_mm_per_s"] == 50
+    assert "6x2" in " ".join(spec["layout"]["meta"]["footer"])
+    assert any("per mV" in json.dumps(trace) for trace in spec["data"])
+
+
+@pytest.mark.parametrize("name", ["composite", "record", "class", "quantity", "layout", "model"])
+def test_nonsense_in_a_link_is_ignored(small_app: AppTest, name: str) -> None:
+    small_app.query_params[name] = "<script>1</script>"
+    small_app.run()
+    assert not small_app.exception
+    assert not small_app.error
+    assert small_app.get("plotly_chart")
+
+
+def test_without_a_model_the_tracing_stands_alone(
+    small_app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecgimn.model.checkpoint.MODELS_FOLDER", tmp_path)
+    small_app.run()
+    assert len(small_app.error) == 1
+    assert len(small_app.get("plotly_chart")) == 1
+    assert "evidence" not in image_names(figure(small_app, ECG))
+    assert "= bias" not in shown_text(small_app)
+
+
+def test_a_damaged_model_is_refused_in_one_sentence_and_shows_no_number(
+    small_app: AppTest, models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in models_folder.iterdir():
+        data = bytearray(path.read_bytes())
+        if path.suffix == ".safetensors":
+            data[-1] ^= 1
+        (tmp_path / path.name).write_bytes(data)
+    monkeypatch.setattr("ecgimn.model.checkpoint.MODELS_FOLDER", tmp_path)
+    st.cache_resource.clear()
+    small_app.run()
+    assert not small_app.exception
+    assert "SHA-256" in small_app.error[0].value
+    assert "= bias" not in shown_text(small_app)
+
+
+def test_an_upload_is_read_and_its_name_is_nowhere(small_app: AppTest, tmp_path: Path) -> None:
+    recording = load_composite(NORMAL)
+    named = Recording(recording.signal, recording.fs, record_name="miller_anna_1952")
+    opened_with(small_app, as_upload(named, tmp_path))
+    assert not small_app.exception
+    assert not small_app.error
+    assert "= bias" in equation(small_app)
+    assert "miller" not in shown_text(small_app)
+    assert "miller" not in "".join(chart.proto.spec for chart in small_app.get("plotly_chart"))
+    assert not any(name in small_app.query_params for name in ("composite", "record"))
+
+
+def test_an_upload_without_age_and_sex_names_the_groups(small_app: AppTest, tmp_path: Path) -> None:
+    opened_with(small_app, as_upload(load_composite(NORMAL), tmp_path))
+    assert "sex and age unknown" in shown_text(small_app)
+    small_app.number_input(key="upload_age").set_value(60).run()
+    small_app.selectbox(key="upload_sex").set_value("female").run()
+    assert "Thresholds for: female, 60 y" in shown_text(small_app)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("broken.hea", b"broken 12 500 5000\nbroken.dat 16 1000/mV\n"),
+        ("empty.csv", b""),
+        ("noise.bin", bytes(range(256)) * 40),
+        ("three.csv", b"I,II,III\n" + b"1,2,3\n" * 2000),
+    ],
+)
+def test_a_malformed_upload_gets_one_plain_sentence(small_app: AppTest, name: str, data: bytes) -> None:
+    opened_with(small_app, [(name, data, "application/octet-stream")])
+    assert not small_app.exception
+    said = [*small_app.error, *small_app.warning]
+    assert len(said) == 1
+    assert "Traceback" not in said[0].value
+    assert not small_app.get("plotly_chart")
+
+
+def test_a_table_is_asked_about_and_then_read(small_app: AppTest) -> None:
+    """The file says which lead a column is; unit and sampling frequency are asked for, and nothing else."""
+    text = io.StringIO()
+    np.savetxt(text, load_composite(NORMAL).signal.T, delimiter=",", header=",".join(STANDARD_LEADS), comments="")
+    opened_with(small_app, [("table.csv", text.getvalue().encode(), "text/csv")])
+    assert not small_app.get("plotly_chart")
+    assert [item.key for item in small_app.get("radio")] == []
+    small_app.number_input(key="fact_fs").set_value(500.0).run()
+    small_app.selectbox(key="fact_unit").set_value("mV").run()
+    assert not small_app.exception
+    assert "= bias" in equation(small_app)
+    assert "Given by the reader" in shown_text(small_app)
+
+
+def test_a_longer_recording_is_read_window_by_window(small_app: AppTest, tmp_path: Path) -> None:
+    opened_with(small_app, as_upload(longer(load_composite(NORMAL), 3), tmp_path))
+    assert not small_app.exception
+    assert small_app.slider(key="window_start").value == 0
+    button(small_app, "Next").click().run()
+    assert small_app.slider(key="window_start").value == 10
+    assert "= bias" in equation(small_app)
+
+
+def test_a_flat_lead_keeps_the_model_silent_until_the_reader_goes_on(small_app: AppTest, tmp_path: Path) -> None:
+    signal = load_composite(NORMAL).signal.copy()
+    signal[STANDARD_LEADS.index("V4")] = 0
+    opened_with(small_app, as_upload(Recording(signal, 500), tmp_path))
+    assert any("V4" in item.value for item in small_app.warning)
+    assert "evidence" not in image_names(figure(small_app, ECG))
+    assert "= bias" not in shown_text(small_app)
+    button(small_app, "Ask the model all the same").click().run()
+    assert "= bias" in equation(small_app)
+    assert any("V4" in item.value for item in small_app.warning)
+
+
+def test_a_figure_stays_under_half_a_megabyte(small_app: AppTest) -> None:
+    small_app.run()
+    assert len(small_app.get("plotly_chart")[ECG].proto.spec) < 500_000
+
+
+@pytest.mark.parametrize("detail", ["ST and T table", "Median beat", "Polar view", "Export"])
+def test_every_detail_opens(small_app: AppTest, detail: str) -> None:
+    small_app.run()
+    small_app.get("button_group")[0].set_value(detail).run()
+    assert not small_app.exception
