@@ -142,6 +142,7 @@ def _visit(server: str, browser: Browser, request: pytest.FixtureRequest, *, dar
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
     seen = Visit(page, server, re.sub(r"\W+", "-", request.node.name).strip("-"))
+    (ARTIFACTS / f"{seen.name}-failed.png").unlink(missing_ok=True)  # of an earlier run
     seen.listen()
     try:
         yield seen

