@@ -1,5 +1,6 @@
 # make run    open the app on http://127.0.0.1:8501      make test   run all tests
 # make lint   ruff and mypy                              make coverage   tests with the lines they reach
+# make bench-ui   what the reading page costs in a browser; on a quiet machine
 # make clean  remove the environment and what tools left behind
 #
 # The environment is made once in .venv and again only when a requirements file changes.
@@ -14,7 +15,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 TESTS ?= tests
 
 .DEFAULT_GOAL := run
-.PHONY: run test coverage lint env env-dev chromium clean
+.PHONY: run test coverage lint bench-ui env env-dev chromium clean
 
 run: env
 	$(BIN)/python -m streamlit run app.py
@@ -28,6 +29,9 @@ coverage: env-dev chromium
 lint: env-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+bench-ui: env-dev chromium
+	$(BIN)/python -m tests.browser.bench
 
 env: $(VENV)/.installed
 env-dev: $(VENV)/.installed-dev
