@@ -40,6 +40,8 @@ with st.sidebar:
     st.caption(READER_NOTE)
 
 body, foot = st.container(), st.container()
-foot.caption(INTENDED_USE)  # before the page runs: a page may stop early
+with foot:  # before the page runs: a page may stop early
+    st.caption(INTENDED_USE)
+    session.watch_window()
 with body:
     page.run()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from ecgimn.draw.window import USUAL_WINDOW
 from ecgimn.errors import EcgImnError
 from ecgimn.explain.explanation import Explanation, explain
 from ecgimn.model import checkpoint
@@ -26,6 +27,19 @@ from ecgimn.sources.search import SearchTable, neighbour, search_table
 from ecgimn.sources.settings import ptbxl_folder
 
 SOURCES = {"composite": "Composite case", "ptbxl": "PTB-XL record", "file": "Own file"}
+WATCH_WINDOW = """
+export default function({ data, setStateValue }) {
+  let timer = null
+  const report = () => {
+    const size = [Math.round(window.innerWidth), Math.round(window.innerHeight)]
+    if (size.some((part, i) => Math.abs(part - data[i]) > 16)) setStateValue("size", size)
+  }
+  const later = () => { clearTimeout(timer); timer = setTimeout(report, 400) }
+  report()
+  window.addEventListener("resize", later)
+  return () => { clearTimeout(timer); window.removeEventListener("resize", later) }
+}
+"""
 QUANTITIES = ("contribution", "weights")
 LAYOUT_ORDER = ("12x1", "3x4+1R", "3x4+3R", "6x2")
 FIRST_CASE = "imi-st"  # a frank finding in one territory; any other composite where it is missing
@@ -323,6 +337,20 @@ def overlay_on() -> bool:
 def switch_overlay() -> None:
     """Draw the evidence, or leave it out."""
     st.session_state["overlay"] = not overlay_on()
+
+
+def watch_window() -> None:
+    """Let the browser say how large its window is, once and when that changes, so that the trace can fill it."""
+    watcher = st.components.v2.component("window_size", js=WATCH_WINDOW)
+    found = watcher(data=list(window()), key="window", on_size_change=lambda: None, height=1)
+    size = getattr(found, "size", None)
+    if isinstance(size, list) and len(size) == 2 and all(isinstance(part, int) for part in size):
+        st.session_state["window_size"] = tuple(size)
+
+
+def window() -> tuple[int, int]:
+    """Return width and height of the browser's window in CSS pixels."""
+    return tuple(st.session_state.get("window_size", USUAL_WINDOW))
 
 
 def is_dark() -> bool:

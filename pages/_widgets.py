@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ecgimn.draw.ecg import Screen
 from ecgimn.draw.view import View
+from ecgimn.draw.window import screen_for
 from ecgimn.errors import EcgImnError
 from ecgimn.formats import MissingFactsError, ReadingHints, read_upload, start_reader
 from ecgimn.formats.hints import Preview
@@ -21,8 +23,6 @@ from ecgimn.sources.search import label_lines
 from ecgimn.sources.settings import ptbxl_folder
 from pages import _session as session
 
-#: Room for the figure in CSS pixels; the first fits a 1366x768 screen with all twelve leads above the fold.
-FIGURE_SIZES = {"small": (850.0, 575.0), "large": (1230.0, 850.0)}
 PRIVACY = (
     "An ECG may itself identify a person. Your file stays in the memory of the machine that runs this app; its name, "
     "dates and header text are dropped while it is read, and nothing of it is put in a link, a log or a shared cache."
@@ -279,7 +279,7 @@ def view_settings(class_index: int, *, n_members: int) -> tuple[View, Screen]:
         layout = left.selectbox("Layout", session.LAYOUT_ORDER, key="layout", bind="query-params")
         speed = left.selectbox("Paper speed (mm/s)", [12.5, 25.0, 50.0], index=1, key="speed", bind="query-params")
         gain = left.selectbox("Gain (mm/mV)", [5.0, 10.0, 20.0], index=1, key="gain", bind="query-params")
-        size = left.selectbox("Figure", [*FIGURE_SIZES, "true size"], key="size", persist_state="session")
+        size = left.selectbox("Figure", ["fits the window", "true size"], key="size", persist_state="session")
         style = right.selectbox("Evidence as", ["band", "line", "blocks"], key="style", persist_state="session")
         level = right.selectbox(
             "Contribution counts from", ["isoelectric level", "zero of the file"], key="level", persist_state="session",
@@ -291,12 +291,19 @@ def view_settings(class_index: int, *, n_members: int) -> tuple[View, Screen]:
         st_t = right.toggle("Mark ST and T", value=True, key="marks", persist_state="session")
         unsure = right.toggle("Hatch where members disagree", key="unsure", persist_state="session",
                               disabled=n_members < 2)  # fmt: skip
-        px_per_mm = Screen().px_per_mm
+        screen = screen_for(session.window())
         if size == "true size":
             px_per_mm = left.number_input(
-                "Pixels per mm", 2.0, 12.0, px_per_mm, 0.05, key="px_per_mm", persist_state="session",
+                "Pixels per mm",
+                2.0,
+                12.0,
+                screen.px_per_mm,
+                0.05,
+                key="px_per_mm",
+                persist_state="session",
                 help="Hold a bank card (85.60 mm wide) against the screen: its width in pixels, divided by 85.6.",
-            )  # fmt: skip
+            )
+            screen = replace(screen, px_per_mm=px_per_mm, true_size=True)
     quantity = session.quantity()
     view = View(
         layout=layout, speed=speed, gain=gain, cabrera=cabrera, overlay=session.overlay_on(),
@@ -304,8 +311,7 @@ def view_settings(class_index: int, *, n_members: int) -> tuple[View, Screen]:
         class_index=class_index, style=style, opacity=opacity, show_strip=strip, show_st=st_t, show_t=st_t,
         show_uncertainty=unsure and n_members > 1, dark=session.is_dark(),
     )  # fmt: skip
-    width, height = FIGURE_SIZES.get(size, FIGURE_SIZES["large"])
-    return view, Screen(width_px=width, height_px=height, px_per_mm=px_per_mm, true_size=size == "true size")
+    return view, screen
 
 
 def keyboard_buttons(classes: Sequence[str]) -> None:

@@ -10,10 +10,11 @@ from ecgimn.draw.beat import median_beat_figure
 from ecgimn.draw.case_export import EXPORT_KINDS, case_export
 from ecgimn.draw.case_report import st_marks
 from ecgimn.draw.charts import ledger_figure, waterfall_figure
-from ecgimn.draw.ecg import Screen, ecg_figure
+from ecgimn.draw.ecg import ecg_figure
 from ecgimn.draw.polar import polar_figure
 from ecgimn.draw.tables import interval_values, st_grid, st_rows, subject_words
 from ecgimn.draw.view import View
+from ecgimn.draw.window import column_shares, screen_for
 from ecgimn.errors import EcgImnError
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.ledger import Ledger, make_ledger
@@ -37,6 +38,7 @@ BADGES = {
     "does not meet": (":material/remove:", "gray"),
 }
 CHART = {"displayModeBar": False}
+ST_WIDTHS = {"Lead": 45, "J": 125, "J+60": 125, "J+80": 125, "Slope (mV/s)": 85, "ST shape": 110, "T (mV)": 60}
 DETAILS = ("ST and T table", "Median beat", "Polar view", "Export")
 MIME = {
     "pdf": "application/pdf",
@@ -85,9 +87,20 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
             show_help()
     session.write_link(shown)
     total = sum_of_evidence(explanation, ledger, shown)
-    left, right = st.columns([2.35, 1], gap="small")
+    figure = ecg_figure(
+        reading.recording,
+        explanation,
+        view=view,
+        waves=reading.waves,
+        st=st_marks(reading),
+        screen=screen,
+        isoelectric_mv=reading.levels,
+    )
+    left, right = st.columns(column_shares(figure.layout.width, session.window()), gap="small")
     with left:
-        draw_ecg(reading, explanation, view, screen, total)
+        what = f"{view.quantity} to {shown} behind the leads" if view.overlay else "evidence hidden"
+        alt = f"12-lead ECG, layout {view.layout}, {what}; {shown} {total.equation}"
+        st.plotly_chart(figure, width="content", theme=None, key="ecg", config=CHART, alt=alt)
         st.markdown("\n\n".join(describe_evidence(ledger, shown, reading)))
         show_details(reading, explanation, ledger, shown, view)
     with right:
@@ -105,25 +118,9 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
             st.text(text)
 
 
-def draw_ecg(reading: SignalReading, explanation: Explanation, view: View, screen: Screen, total: EvidenceSum) -> None:
-    figure = ecg_figure(
-        reading.recording,
-        explanation,
-        view=view,
-        waves=reading.waves,
-        st=st_marks(reading),
-        screen=screen,
-        isoelectric_mv=reading.levels,
-    )
-    what = f"{view.quantity} to {total.class_name} behind the leads" if view.overlay else "evidence hidden"
-    alt = f"12-lead ECG, layout {view.layout}, {what}; {total.class_name} {total.equation}"
-    st.plotly_chart(figure, width="content", theme=None, key="ecg", config=CHART, alt=alt)
-
-
 def draw_tracing_alone(recording: Recording) -> None:
     """Draw the ECG as it is, where no model may speak."""
-    width, height = widgets.FIGURE_SIZES["small"]
-    figure = ecg_figure(recording, view=View(dark=session.is_dark()), screen=Screen(width_px=width, height_px=height))
+    figure = ecg_figure(recording, view=View(dark=session.is_dark()), screen=screen_for(session.window()))
     st.plotly_chart(figure, width="content", theme=None, key="ecg", config=CHART, alt="12-lead ECG without evidence")
 
 
@@ -131,7 +128,11 @@ def show_sum(ledger: Ledger, total: EvidenceSum, view: View) -> None:
     with st.container(gap="xsmall"):
         st.markdown(f"**{total.class_name}** {total.equation}")
         if total.exact:
-            st.badge(f"sums to the logit, residual {total.residual:.0e}", icon=":material/check:", color="green")
+            st.badge(
+                f"sums to the logit within {total.residual:.0e}, before rounding",
+                icon=":material/check:",
+                color="green",
+            )
         else:
             st.badge(f"does not sum to the logit: {total.residual:.2g} off", icon=":material/error:", color="red")
         st.plotly_chart(
@@ -174,7 +175,14 @@ def show_details(reading: SignalReading, explanation: Explanation, ledger: Ledge
         widgets.about_case_toggle(reading.recording)
     widgets.about_case(reading.recording)
     if detail == "ST and T table":
-        st.dataframe(st_rows(reading), hide_index=True, height="content", alt="ST and T by lead")
+        st.dataframe(
+            st_rows(reading),
+            hide_index=True,
+            height="content",
+            row_height=30,
+            alt="ST and T by lead",
+            column_config={name: st.column_config.Column(width=width) for name, width in ST_WIDTHS.items()},
+        )
         st.caption("Measured on the median beat of the unfiltered signal, against the reference level before QRS.")
     elif detail == "Median beat":
         show_median_beat(reading, explanation, shown, view)
@@ -204,7 +212,7 @@ def show_median_beat(reading: SignalReading, explanation: Explanation, shown: st
         remainder=evidence.remainder,
         name=shown,
         dark=view.dark,
-        width_px=widgets.FIGURE_SIZES["small"][0],
+        width_px=screen_for(session.window()).width_px,
         beats_used=(reading.measurements.n_beats, reading.measurements.n_beats_found),
     )
     alt = f"Median beat of each lead with the mean contribution to {shown}"

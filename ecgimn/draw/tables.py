@@ -72,12 +72,9 @@ def st_rows(reading: SignalReading) -> list[dict[str, str]]:
         rows.append(
             {
                 "Lead": st.lead,
-                "J (mV)": _signed(st.j_mv),
-                "J (mm)": _signed(MM_PER_MV * st.j_mv, 1),
-                "J+60 (mV)": _signed(st.j60_mv),
-                "J+60 (mm)": _signed(MM_PER_MV * st.j60_mv, 1),
-                "J+80 (mV)": _signed(st.j80_mv),
-                "J+80 (mm)": _signed(MM_PER_MV * st.j80_mv, 1),
+                "J": _level(st.j_mv),
+                "J+60": _level(st.j60_mv),
+                "J+80": _level(st.j80_mv),
                 "Slope (mV/s)": _signed(st.slope_mv_per_s),
                 "ST shape": st.shape,
                 "T (mV)": _signed(wave.amplitude_mv),
@@ -105,6 +102,13 @@ def _value(name: str, measured: Measured, *, unit: str = "") -> Value:
     number = f"{measured.value:.0f}".replace("-", MINUS)
     space = "" if unit.startswith(("/", "°")) else " "
     return Value(name, f"{number}{space}{unit or measured.unit}", measured.note)
+
+
+def _level(value_mv: float) -> str:
+    """Print a level in mV and in mm of standard paper: "+0.11 mV, 1.1 mm"."""
+    if not np.isfinite(value_mv):
+        return NOTHING
+    return f"{_signed(value_mv)} mV, {_signed(MM_PER_MV * value_mv, 1).lstrip('+')} mm"
 
 
 def _signed(value: float | None, digits: int = 2) -> str:

@@ -1,0 +1,26 @@
+"""How a browser's window is shared between the trace and the numbers beside it, in CSS pixels."""
+
+from __future__ import annotations
+
+from ecgimn.draw.ecg import Screen
+
+USUAL_WINDOW = (1366, 768)  # until the browser has said otherwise
+ABOVE_PX, BELOW_PX = 154.0, 39.0  # header, case line and chips above the trace; the first sentence below
+SIDES_PX = 140.0  # margins of the page
+TRACE_SHARE = 0.695  # of the width, at most; the rest is for sum, measurements and ledger
+LEAST_PX = (520.0, 380.0)
+NUMBERS_PX = 330.0  # least width of the numbers
+
+
+def screen_for(window: tuple[int, int]) -> Screen:
+    """Return the room for the trace: all leads above the fold of a window of (width, height)."""
+    width, height = window
+    return Screen(
+        width_px=max(TRACE_SHARE * (width - SIDES_PX), LEAST_PX[0]),
+        height_px=max(height - ABOVE_PX - BELOW_PX, LEAST_PX[1]),
+    )
+
+
+def column_shares(figure_px: float, window: tuple[int, int]) -> tuple[float, float]:
+    """Return the relative widths of trace and numbers: the trace takes what it needs, the numbers the rest."""
+    return figure_px + 8.0, max(window[0] - SIDES_PX - figure_px - 22.0, NUMBERS_PX)
