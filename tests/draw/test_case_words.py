@@ -1,0 +1,165 @@
+"""Tables, exports and card charts say what was measured, with units, and nothing of a file's name."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ecgimn.draw.card_charts import card_figures, discrimination_rows, fidelity_figures
+from ecgimn.draw.case_export import case_export, recording_hash
+from ecgimn.draw.tables import interval_values, st_grid, st_rows, subject_words
+from ecgimn.draw.view import View
+from ecgimn.draw.window import column_shares, screen_for
+from ecgimn.explain.explanation import Explanation, explain
+from ecgimn.explain.ledger import Ledger, make_ledger
+from ecgimn.explain.summary import class_chips, evidence_over_beats, sum_of_evidence
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.model.card import ModelCard
+from ecgimn.model.checkpoint import Model
+from ecgimn.model.network import EcgImn, NetworkConfig
+from ecgimn.recording import Recording
+from ecgimn.signal.reading import SignalReading, read_signal
+from ecgimn.sources.composites import load_composite
+
+Case = tuple[SignalReading, Explanation, Ledger]
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    """A composite, read and explained by a small untrained network."""
+    config = NetworkConfig(n_classes=2, widths=(8, 8, 8), blocks=1, decoder_width=8)
+    torch.manual_seed(0)
+    card = ModelCard("tiny", "two classes", ("A", "B"), 1, config, (1.5, 1.0), (0.1, 0.0), "0" * 64, (0.0, 0.0))
+    model = Model(card, (EcgImn(config).eval(),), torch.device("cpu"))
+    recording = load_composite("norm")
+    reading = read_signal(recording)
+    explanation = explain(recording, model)
+    return reading, explanation, make_ledger(explanation, recording, reading.waves, reading.levels)
+
+
+def test_the_sum_is_the_logit(case: Case) -> None:
+    _, explanation, ledger = case
+    for k, name in enumerate(explanation.classes):
+        total = sum_of_evidence(explanation, ledger, name)
+        assert total.bias + total.evidence == pytest.approx(explanation.logit[k], abs=1e-4)
+        assert total.exact
+
+
+def test_a_sum_that_does_not_hold_is_called_so(case: Case) -> None:
+    _, explanation, ledger = case
+    off = Ledger(ledger.classes, ledger.cells + 0.01, ledger.beats, ledger.baseline, ledger.bias, ledger.logit)
+    assert not sum_of_evidence(explanation, off, "A").exact
+
+
+def test_a_chip_is_starred_from_its_operating_point_on(case: Case) -> None:
+    _, explanation, _ = case
+    limits = [float(explanation.probability[0]), 1.0]
+    assert [text.endswith(" *") for text in class_chips(explanation, limits).values()] == [True, False]
+    assert not any("*" in text for text in class_chips(explanation).values())
+
+
+def test_the_mean_beat_and_the_remainder_make_the_evidence(case: Case) -> None:
+    reading, explanation, ledger = case
+    beats = evidence_over_beats(explanation, reading, "A")
+    assert beats is not None
+    assert reading.measurements is not None
+    windows = reading.measurements.beat.windows
+    inside = np.zeros(reading.recording.n_samples, dtype=bool)
+    for start in windows.start[windows.used]:
+        inside[max(0, start) : start + windows.length] = True
+    evidence = explanation.weights[0] * (reading.recording.signal - reading.levels[:, None])
+    assert beats.remainder + evidence[:, inside].sum() == pytest.approx(ledger.cells[0].sum(), abs=1e-6)
+
+
+def test_levels_are_printed_in_mv_and_in_mm_of_standard_paper(case: Case) -> None:
+    reading, _, _ = case
+    rows = st_rows(reading)
+    assert [row["Lead"] for row in rows] == list(STANDARD_LEADS)
+    for row in rows:
+        mv, mm = row["J+60"].split(", ")
+        in_mv, in_mm = (float(text.split()[0].replace("−", "-")) for text in (mv, mm))
+        assert mv.endswith(" mV")
+        assert mm.endswith(" mm")
+        assert in_mm == pytest.approx(10 * in_mv, abs=0.06)
+
+
+def test_the_grid_holds_every_lead_once(case: Case) -> None:
+    reading, _, _ = case
+    words = st_grid(reading).replace("*", " ").replace("|", " ").split()
+    assert [word for word in words if word in STANDARD_LEADS] == list(STANDARD_LEADS)
+
+
+def test_intervals_have_units_or_say_why_not(case: Case) -> None:
+    reading, _, _ = case
+    for value in interval_values(reading):
+        assert value.note if value.text == "—" else value.text[-1] in "ns°"  # /min, ms, degrees
+
+
+@pytest.mark.parametrize(
+    ("age", "sex", "words"),
+    [
+        (None, None, "sex and age unknown"),
+        (30, None, "30 y, sex unknown"),
+        (95, "male", "male, 90+ y"),
+        (None, "female", "female"),
+    ],
+)
+def test_the_subject_of_the_thresholds_is_named(case: Case, age: Any, sex: Any, words: str) -> None:
+    reading = case[0]
+    recording = Recording(reading.recording.signal, 500, age=age, sex=sex)
+    changed = SignalReading(recording, reading.quality, None, None, None, reading.isoelectric)
+    assert subject_words(changed) == words
+
+
+def test_the_csv_sums_to_the_logit(case: Case) -> None:
+    text = case_export("csv", *case, class_name="A", view=View()).decode()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    rows = list(csv.DictReader(lines))
+    for k, name in enumerate(case[1].classes):
+        values = {row["wave"]: float(row["logit"]) for row in rows if row["class"] == name and not row["lead"]}
+        cells = sum(float(row["logit"]) for row in rows if row["class"] == name and row["lead"])
+        assert cells + values["baseline"] + values["bias"] == pytest.approx(case[1].logit[k], abs=1e-4)
+    assert "Not a medical device" in text
+
+
+def test_an_export_of_an_upload_holds_a_salted_hash_and_the_view(case: Case) -> None:
+    recording = case[0].recording
+    content = json.loads(case_export("json", *case, class_name="A", view=View(layout="6x2"), salt=b"grain"))
+    assert content["recording"]["digest"] == recording_hash(recording, b"grain")
+    assert recording.digest not in json.dumps(content)
+    assert View(**content["view"]) == View(layout="6x2")
+
+
+def test_an_empty_card_draws_nothing() -> None:
+    assert card_figures({}) == {}
+    assert fidelity_figures({}, "MI") == {}
+    assert discrimination_rows({}) == []
+
+
+def test_a_card_is_drawn_as_it_was_measured() -> None:
+    curve = {"false_positive_rate": [0.0, 1.0], "sensitivity": [0.5, 1.0], "precision": [1.0, 0.5]}
+    metrics = {
+        "classes": ["MI"],
+        "discrimination": {
+            "classes": {"MI": {"n": 1200, "auroc": [0.9, 0.88, 0.92], "average_precision": 0.8, "curves": curve}}
+        },
+        "calibration": {"MI": {"ece": 0.02, "predicted": [0.1, 0.9], "observed": [0.1, 0.8]}},
+        "fidelity": {"families": {"st": {"r2": [0.5], "slope": [0.7], "points": [[[0.1, 0.2], [0.1, 0.3]]]}}},
+    }
+    assert list(card_figures(metrics)) == ["ROC", "Precision and recall", "Calibration"]
+    assert discrimination_rows(metrics)[0]["AUROC (95 % interval)"] == "0.900 (0.880 to 0.920)"
+    assert list(fidelity_figures(metrics, "MI")) == ["st"]
+
+
+@pytest.mark.parametrize("window", [(1366, 768), (1920, 1080), (683, 384), (2560, 1440)])
+def test_the_trace_leaves_room_for_the_numbers(window: tuple[int, int]) -> None:
+    screen = screen_for(window)
+    left, right = column_shares(screen.width_px, window)
+    assert right >= 330
+    assert screen.height_px <= max(window[1] - 150, 380)
+    assert left > screen.width_px

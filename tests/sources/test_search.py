@@ -1,0 +1,127 @@
+"""The table browser's search, the neighbours in a list, and where the data folder is named."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgimn.errors import SourceError
+from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.sources.search import Query, SearchTable, counts, find_records, label_lines, neighbour, search_table
+from ecgimn.sources.settings import ptbxl_folder, settings_path
+
+STATEMENTS = """,description,diagnostic,form,rhythm,diagnostic_class,diagnostic_subclass
+NORM,normal ECG,1.0,,,NORM,NORM
+IMI,inferior,1.0,,,MI,IMI
+ILMI,inferolateral,1.0,,,MI,IMI
+LVH,hypertrophy,1.0,,,HYP,LVH
+SR,sinus rhythm,,,1.0,,
+"""
+TABLE = """ecg_id,age,sex,report,scp_codes,strat_fold,validated_by_human,static_noise,filename_lr,filename_hr
+1,56.0,1,sinusrhythmus normal,"{'NORM': 100.0, 'SR': 0.0}",3,True,"I-V1",a,a
+2,300.0,0,Inferiorer Infarkt,"{'IMI': 35.0, 'LVH': 0.0, 'SR': 0.0}",9,True,,b,b
+5,,0,,"{'ILMI': 80.0}",10,False,,c,c
+9,30.0,1,,{},1,,,d,d
+"""
+
+
+@pytest.fixture
+def ptbxl(tmp_path: Path) -> PtbXl:
+    (tmp_path / "ptbxl_database.csv").write_text(TABLE)
+    (tmp_path / "scp_statements.csv").write_text(STATEMENTS)
+    for name in ("a", "c", "d"):
+        (tmp_path / f"{name}.hea").touch()
+        (tmp_path / f"{name}.dat").touch()
+    return PtbXl(tmp_path)
+
+
+@pytest.fixture
+def table(ptbxl: PtbXl) -> SearchTable:
+    return search_table(ptbxl)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (Query(), [1, 2, 5, 9]),
+        (Query(superclasses=("MI",)), [2, 5]),
+        (Query(superclasses=("NORM", "HYP")), [1, 2]),
+        (Query(codes=("IMI",)), [2]),  # and not ILMI
+        (Query(subclasses=("IMI",)), [2, 5]),
+        (Query(words="INFARKT inferior"), [2]),
+        (Query(words="(("), []),  # words are no pattern
+        (Query(ages=(40, 90)), [1, 2]),
+        (Query(ages=(90, 90)), [2]),
+        (Query(sexes=("male",)), [2, 5]),
+        (Query(folds=(1, 10)), [5, 9]),
+        (Query(validated=True), [1, 2]),
+        (Query(without_notes=True), [2, 5, 9]),
+        (Query(superclasses=("MI",), folds=(9,)), [2]),
+    ],
+)
+def test_a_query_finds_the_records_that_fit(table: SearchTable, query: Query, found: list[int]) -> None:
+    assert find_records(table, query).index.to_list() == found
+
+
+def test_counts_are_of_the_records_found_and_overlap(table: SearchTable) -> None:
+    assert counts(find_records(table, Query())) == {"NORM": 1, "MI": 2, "STTC": 0, "CD": 0, "HYP": 1}
+
+
+def test_a_filter_over_a_table_of_the_full_size_takes_less_than_a_fifth_of_a_second(table: SearchTable) -> None:
+    many = np.tile(np.arange(4), 5450)
+    large = SearchTable(
+        table.shown.iloc[many].set_index(pd.RangeIndex(len(many))),
+        table.keys.iloc[many].set_index(pd.RangeIndex(len(many))),
+        table.codes,
+        table.subclasses,
+    )
+    query = Query(("MI", "NORM"), ("IMI",), ("IMI", "LVH"), "infarkt", (20, 90), ("male",), (9,), True, True)
+    durations = []
+    for _ in range(5):
+        start = time.perf_counter()
+        found = find_records(large, query)
+        durations.append(time.perf_counter() - start)
+    assert len(found) == 5450
+    assert min(durations) < 0.2
+
+
+def test_next_and_previous_skip_records_that_are_not_here(ptbxl: PtbXl) -> None:
+    assert neighbour(ptbxl, (), 1, 1) == 5
+    assert neighbour(ptbxl, (), 5, -1) == 1
+    assert neighbour(ptbxl, (), 9, 1) is None
+    assert neighbour(ptbxl, (1, 9), 1, 1) == 9
+
+
+def test_labels_are_said_as_published(ptbxl: PtbXl) -> None:
+    lines = label_lines(ptbxl, 2)
+    assert lines[0] == "Classes: MI, HYP"
+    assert "IMI 35 %, LVH, SR" in lines[1]
+    assert "Report: Inferiorer Infarkt" in lines
+    assert label_lines(ptbxl, 1)[-1] == "Quality notes: static noise"
+
+
+def test_the_folder_comes_from_the_environment_first_and_then_from_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("ECGIMN_PTBXL", raising=False)
+    assert ptbxl_folder() is None
+    settings_path().parent.mkdir()
+    settings_path().write_text('ptbxl = "/from/settings"\n')
+    assert ptbxl_folder() == "/from/settings"
+    monkeypatch.setenv("ECGIMN_PTBXL", "/from/environment")
+    assert ptbxl_folder() == "/from/environment"
+
+
+@pytest.mark.parametrize("text", ["ptbxl = 3", "ptbxl /unquoted"])
+def test_settings_that_cannot_be_used_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("ECGIMN_PTBXL", raising=False)
+    settings_path().parent.mkdir()
+    settings_path().write_text(text)
+    with pytest.raises(SourceError, match=r"settings\.toml"):
+        ptbxl_folder()
