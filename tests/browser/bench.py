@@ -82,9 +82,8 @@ def main() -> None:
         browser.close()
     print(f"first page of a new server  {first:6.2f} s")
     for name, times in (("case", cases), ("class", classes)):
-        print(
-            f"key press to next {name:5s}     {statistics.median(times):6.2f} s median of {len(times)}, {max(times):.2f} longest"
-        )
+        spread = f"{statistics.median(times):6.2f} s median of {len(times)}, {max(times):.2f} longest"
+        print(f"key press to next {name:5s}     {spread}")
     print(f"sent per case               {statistics.median(sizes):6.2f} MB median")
     print(f"nodes in the chart          {nodes:6d}")
 
