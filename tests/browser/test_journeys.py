@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.visit import ROOT, VIEWPORT, Visit
+from tests.browser.visit import ROOT, VIEWPORT, WAIT_MS, Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -68,3 +70,56 @@ def test_another_host_name_is_not_answered(visit: Visit) -> None:
         },
     ).status
     assert status == 403
+
+
+def test_a_reader_picks_a_case_and_switches_the_class(visit: Visit) -> None:
+    page = visit.open()
+    visit.chart()
+    page.get_by_role("combobox", name="Composite case").click()
+    page.get_by_role("option", name="normal ECG").first.click()
+    expect(page.get_by_role("button", name=re.compile("^NORM"))).to_be_visible(timeout=WAIT_MS)
+    visit.settle()
+    assert "composite=norm" in page.url
+    page.get_by_role("button", name=re.compile("^HYP")).click()
+    expect(page.get_by_text("HYP logit")).to_be_visible(timeout=WAIT_MS)
+    visit.settle()
+    assert "class=HYP" in page.url
+    expect(page.get_by_text("sums to the logit")).to_be_visible()
+    visit.keep_screenshot()
+
+
+def test_the_keys_move_between_cases_classes_and_layouts(visit: Visit) -> None:
+    page = visit.open("/?composite=norm&class=NORM")
+    visit.chart()
+    page.keyboard.press("k")
+    expect(page.get_by_text("MI logit")).to_be_visible(timeout=WAIT_MS)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(re.compile(r"composite=(?!norm&)"))
+    visit.settle()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url(re.compile(r"composite=norm&"))
+    visit.settle()
+    page.keyboard.press("l")
+    page.wait_for_url(re.compile(r"layout=3x4"))
+    visit.settle()
+    page.keyboard.press("h")
+    expect(page.get_by_role("dialog")).to_contain_text("previous and next case", timeout=WAIT_MS)
+    visit.keep_screenshot()
+
+
+def test_the_trace_fills_a_large_screen(visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 1920, "height": 1080})
+    page = visit.open()
+    chart = visit.chart()
+    page.wait_for_function("document.querySelector('.js-plotly-plot').clientWidth > 1100")
+    box = chart.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 1080
+    visit.keep_screenshot()
+
+
+def test_no_page_scrolls_sideways(visit: Visit) -> None:
+    for name in PAGES:
+        page = visit.open("/" if name == DEFAULT_PAGE else f"/{name}")
+        main = page.get_by_test_id("stMain")
+        assert main.evaluate("element => element.scrollWidth <= element.clientWidth"), name
