@@ -202,7 +202,7 @@ KINDS: tuple[Kind, ...] = (
          strongest=0.75, typical=0.8, likelihood=0.0, noisy=True),
     Kind("imi", "inferior MI", ("IMI",), "MI", "Q in II, III and aVF.", _q("II", "III", "aVF"),
          "depth of Q in II, III, aVF", without=(*_BLOCKS, "LAFB"), strongest=0.4),
-    Kind("imi-st", "inferior MI with ST elevation", ("IMI", "ILMI", "IPMI", "IPLMI"), "MI",
+    Kind("imi-st", "inferior MI with slightly raised ST", ("IMI", "ILMI", "IPMI", "IPLMI"), "MI",
          "Raised ST with Q in II, III, aVF; ST lowered in I and aVL.",
          _sum((1.0, _st("II", "III", "aVF")), (-0.5, _st("aVL"))), "ST at J+60 ms in II, III, aVF less that in aVL",
          without=_BLOCKS, strongest=0.06, typical=0.75, likelihood=0.0),
