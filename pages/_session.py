@@ -200,6 +200,8 @@ def start_case(cases: Sequence[CompositeCase], ptbxl: PtbXl | None) -> None:
         state["source"], state["composite"] = "composite", link["composite"]
     elif ptbxl is not None and link.get("record", "").isdecimal() and int(link["record"]) in ptbxl.table.index:
         state["source"], state["ptbxl_id"] = "ptbxl", int(link["record"])
+    if "record_to_open" in state:
+        state["source"], state["ptbxl_id"] = "ptbxl", state.pop("record_to_open")
     if "class" in link:
         state["class_chosen"] = link["class"]
     if link.get("quantity") in QUANTITIES:
@@ -228,9 +230,8 @@ def ptbxl_id() -> int:
 
 def open_record(ecg_id: int, found: Sequence[int] = ()) -> None:
     """Choose a PTB-XL record; next and previous then go through the records found."""
-    st.session_state.update(
-        source="ptbxl", ptbxl_id=int(ecg_id), record_list=tuple(int(i) for i in found), started=True
-    )
+    # Kept apart until the reading room runs: what another page writes under a widget's key is lost on the way there.
+    st.session_state.update(record_to_open=int(ecg_id), record_list=tuple(int(i) for i in found), started=True)
 
 
 def record_list() -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ecgimn.sources.ptbxl import SUPERCLASSES
 from tests.app.test_pages import shown_text
 
 NORMAL = "norm"
+PTBXL = os.environ.get("ECGIMN_PTBXL", "")
 ECG, WATERFALL, LEDGER = 0, 1, 2  # charts in the order of the page
 
 
@@ -131,6 +133,39 @@ def test_asking_for_what_is_known_of_a_case_changes_no_pixel_of_the_figure(small
     small_app.toggle(key="about").set_value(True).run()
     assert "Made from PTB-XL" in shown_text(small_app)
     assert small_app.get("plotly_chart")[ECG].proto.spec == before
+
+
+@pytest.mark.skipif(not PTBXL, reason="ECGIMN_PTBXL names no PTB-XL folder")
+def test_showing_the_labels_of_a_record_changes_no_pixel_of_the_figure(
+    small_app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECGIMN_PTBXL", PTBXL)
+    small_app.query_params["record"] = "1"
+    small_app.run()
+    before = small_app.get("plotly_chart")[ECG].proto.spec
+    assert "sinusrhythmus" not in shown_text(small_app)
+    assert any("seen in training" in str(item.value) for item in small_app.markdown)
+    small_app.toggle(key="about").set_value(True).run()
+    assert "sinusrhythmus" in shown_text(small_app)
+    assert small_app.get("plotly_chart")[ECG].proto.spec == before
+
+
+@pytest.mark.skipif(not PTBXL, reason="ECGIMN_PTBXL names no PTB-XL folder")
+def test_a_record_found_in_the_table_opens_in_the_reading_room(
+    small_app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECGIMN_PTBXL", PTBXL)
+    small_app.run()
+    small_app.switch_page("pages/browse.py").run()
+    assert not small_app.exception
+    small_app.text_input(key="f_words").set_value("no such words").run()
+    assert any("No record fits" in item.value for item in small_app.info)
+    small_app.text_input(key="f_words").set_value("niederspannung").run()
+    small_app.session_state["record_to_open"] = 1  # the test runner loses clicks on a page that hands over to app.py
+    small_app.switch_page("pages/read.py").run()
+    assert not small_app.exception
+    assert small_app.selectbox(key="source").value == "ptbxl"
+    assert "= bias" in equation(small_app)
 
 
 def test_the_evidence_can_be_hidden_and_leaves_the_sum(small_app: AppTest) -> None:
