@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ecgimn.explain.as_json import INTENDED_USE
+from ecgimn.intended_use import INTENDED_USE
 from pages import _session as session
 
 READER_NOTE = (

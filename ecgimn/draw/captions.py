@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FOOTER_PX, FOOTER_LINE_PX, FOOTER_CHAR_PX = 11, 15, 5.6
 N_COLOUR_STOPS = 17
 
+SWITCH_TEXT, SWITCH_BACKGROUND = "#1F2328", "#C3CBD2"  # contrast 9.6 : 1, and 15 : 1 on Plotly's active button
+
 
 def label_trace(layout: PaperLayout, st: StMarks, colours: Palette) -> dict[str, Any]:
     """Return the leads' names at the left of their stretch, and the seconds along the foot, as one text trace."""
@@ -119,8 +121,9 @@ def evidence_switch(images: list[dict[str, Any]], colours: Palette) -> dict[str,
         "y": 0.0,  # at the foot: Plotly's own buttons lie at the top
         "yanchor": "bottom",
         "pad": {"l": 6, "t": 0},
-        "font": {"size": 10, "color": colours.text},
-        "bgcolor": colours.paper,
+        # Plotly paints the active button near white whatever is asked for, so the words must be dark on every button
+        "font": {"size": 10, "color": SWITCH_TEXT},
+        "bgcolor": SWITCH_BACKGROUND,
         "bordercolor": colours.bold,
     }
 

@@ -10,9 +10,10 @@ from typing import Literal, get_args
 
 from ecgimn.draw.case_report import case_report_bytes
 from ecgimn.draw.view import View
-from ecgimn.explain.as_json import INTENDED_USE, explanation_json
+from ecgimn.explain.as_json import explanation_json
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.ledger import Ledger
+from ecgimn.intended_use import INTENDED_USE
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
 

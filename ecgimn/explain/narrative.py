@@ -43,6 +43,11 @@ def st_elevation_share(ledger: Ledger, class_name: str, leads: tuple[str, ...]) 
     return StShare(leads, float(chosen.sum()), share)
 
 
+def signed(value: float) -> str:
+    """Return a number with its sign and two decimals; the minus is a real one, as wide as the plus."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
 def describe_evidence(ledger: Ledger, class_name: str, reading: SignalReading) -> tuple[str, ...]:
     """Return the evidence for one class in sentences for the screen.
 
@@ -52,16 +57,18 @@ def describe_evidence(ledger: Ledger, class_name: str, reading: SignalReading) -
     evidence = float(ledger.cells[k].sum())
     direction = "raise" if evidence >= 0 else "lower"
     sentences = [
-        f"For the label {class_name} as used in PTB-XL the tracing contributes {evidence:+.2f} logit "
-        f"to a starting value (bias) of {ledger.bias[k]:+.2f}: logit {ledger.logit[k]:+.2f}, "
+        f"For the label {class_name} as used in PTB-XL the tracing contributes {signed(evidence)} logit "
+        f"to a starting value (bias) of {signed(ledger.bias[k])}: logit {signed(ledger.logit[k])}, "
         f"probability {1 / (1 + np.exp(-ledger.logit[k])):.2f}."
     ]
     if reading.waves is None:
         return (*sentences, "No beat was found, so the evidence cannot be named by wave.")
     territories = ledger.by_territory(class_name)
-    signed = {name: value for name, value in territories.items() if value * (1 if evidence >= 0 else -1) > 0}
-    total = sum(abs(value) for value in signed.values())
-    named = sorted((name for name in signed if abs(signed[name]) >= NAMED_SHARE * total), key=lambda n: -abs(signed[n]))
+    helping = {name: value for name, value in territories.items() if value * (1 if evidence >= 0 else -1) > 0}
+    total = sum(abs(value) for value in helping.values())
+    named = sorted(
+        (name for name in helping if abs(helping[name]) >= NAMED_SHARE * total), key=lambda n: -abs(helping[n])
+    )
     if named:
         parts = []
         for name in named:
@@ -69,15 +76,15 @@ def describe_evidence(ledger: Ledger, class_name: str, reading: SignalReading) -
             by_wave = ledger.of(class_name)[rows].sum(axis=0) * (1 if evidence >= 0 else -1)
             wave = WAVE_NAMES[int(by_wave.argmax())]
             leads = "" if name == "aVR" else f" ({', '.join(TERRITORIES[name])})"
-            parts.append(f"{name}{leads} {signed[name]:+.2f}, mostly {wave}")
+            parts.append(f"{name}{leads} {signed(helping[name])}, mostly {wave}")
         sentences.append(f"What {direction}s the score: {'; '.join(parts)}.")
     if reading.st_elevation_leads and reading.measurements:
         share = st_elevation_share(ledger, class_name, reading.st_elevation_leads)
         mean = float(np.mean([reading.j60_mv[lead] for lead in share.leads]))
         part = "" if share.share_of_positive is None else f", {100 * share.share_of_positive:.0f} % of what raises it"
         sentences.append(
-            f"ST and T of {', '.join(share.leads)}, whose ST lies beyond the threshold (mean at J+60 {mean:+.2f} mV), "
-            f"contribute {share.logit:+.2f} logit{part}."
+            f"ST and T of {', '.join(share.leads)}, whose ST lies beyond the threshold "
+            f"(mean at J+60 {signed(mean)} mV), contribute {signed(share.logit)} logit{part}."
         )
     elif reading.measurements and reading.measurements.st:
         sentences.append("No lead lies beyond its ST-elevation threshold.")

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.ledger import Ledger, isoelectric_attribution
+from ecgimn.explain.narrative import signed
 from ecgimn.signal.reading import SignalReading
 
 SUM_TOLERANCE = 1e-4  # logit; a larger residual is shown as a fault
-MINUS = "−"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class EvidenceSum:
     @property
     def equation(self) -> str:
         """The sum in words: "logit +2.31 = bias −1.02 + evidence +3.33"."""
-        return f"logit {_signed(self.logit)} = bias {_signed(self.bias)} + evidence {_signed(self.evidence)}"
+        return f"logit {signed(self.logit)} = bias {signed(self.bias)} + evidence {signed(self.evidence)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,3 @@ def evidence_over_beats(explanation: Explanation, reading: SignalReading, class_
     for start in windows.start[windows.used]:
         inside[max(0, int(start)) : max(0, int(start) + windows.length)] = True
     return BeatEvidence(mean, spread, float(evidence[:, ~inside].sum()))
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", MINUS)

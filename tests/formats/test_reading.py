@@ -28,13 +28,10 @@ def test_the_same_ecg_reads_alike_from_every_format(everything, ecg, name):
     np.testing.assert_allclose(recording.signal, ecg, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "WFDB"])  # a WFDB header names its .dat file
 def test_the_content_decides_and_not_the_name(everything, ecg, tmp_path, name):
-    files = dict(everything[name])
-    if name == "WFDB":
-        pytest.skip("a header names its .dat file")
     path = tmp_path / "ecg.jpeg"
-    path.write_bytes(next(iter(files.values())))
+    path.write_bytes(next(iter(everything[name].values())))
     np.testing.assert_allclose(read_recording(path).signal, ecg, atol=1e-6)
 
 
