@@ -10,11 +10,12 @@ from typing import Any
 from ecgimn.errors import CheckpointError
 from ecgimn.intended_use import INTENDED_USE
 from ecgimn.model.network import NetworkConfig
-from ecgimn.signal.preprocess import HIGH_PASS_HZ, MODEL_FS, MODEL_SAMPLES
+from ecgimn.signal.preprocess import HIGH_PASS_HZ, MODEL_FS, MODEL_SAMPLES, TRIM_END, TRIM_START
 
 #: What the preprocessing does, in words; a card written for another preprocessing is refused.
 PREPROCESSING = (
-    f"limb leads projected onto their relations; band-limited interpolation to {MODEL_FS:g} Hz; "
+    f"limb leads projected onto their relations; band-limited interpolation to {MODEL_FS:g} Hz "
+    f"without the first {10 * TRIM_START} and the last {10 * TRIM_END} ms; "
     f"zero-phase {HIGH_PASS_HZ:g} Hz smoothness-prior high-pass; millivolts, no per-record scaling"
 )
 

@@ -172,12 +172,16 @@ class EcgImn(nn.Module):
 
     def forward(self, x: Tensor, *, copies: int = 0) -> ImnOutput:
         """Explain a batch; while training, the last `copies` rows share the dropout of the first ones."""
-        levels = self.encoder(x)
+        # Every level must be exactly half of the one above it, or the maps drift against the trace by fractions of a
+        # sample; zeros behind the end make it so, and the maps are cut to the trace again.
+        stride = 2 ** len(self.config.widths)
+        levels = self.encoder(F.pad(x, (0, -x.shape[-1] % stride)))
         if self.training and self.config.dropout > 0:
             keep = F.dropout(x.new_ones(len(x) - copies, self.config.widths[-1], 1), self.config.dropout)
             levels[-1] = levels[-1] * torch.cat([keep, keep[:copies]])
         maps = self.head(self.decoder(levels)).to(x.dtype)  # (B, K*12, L/2)
-        maps = maps.reshape(x.shape[0], self.config.n_classes, 12, -1) * (WEIGHT_SCALE * 1000.0 / x.shape[-1])
+        maps = maps.reshape(x.shape[0], self.config.n_classes, 12, -1)[..., : x.shape[-1] // 2]
+        maps = maps * (WEIGHT_SCALE * 1000.0 / x.shape[-1])
         return ImnOutput(self.read(maps, x), maps)
 
     def read(self, maps: Tensor, x: Tensor) -> Tensor:

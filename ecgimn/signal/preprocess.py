@@ -1,7 +1,8 @@
 """The linear way from a recording to the network's input, and the exact way back for the weights.
 
-`P = H R C`: project the leads onto those that satisfy the limb-lead relations (C), resample to 100 Hz (R), remove the
-baseline (H). Every step is linear and has no per-record constant, so
+`P = H R C`: project the leads onto those that satisfy the limb-lead relations (C), resample to 100 Hz and leave out
+60 ms at the start and 120 ms at the end (R), remove the baseline (H). Every step is linear and has no per-record
+constant, so
 
     <w, P x> = <P' w, x>
 
@@ -25,10 +26,13 @@ from scipy import sparse
 
 from ecgimn.errors import SignalError
 from ecgimn.leads import CANONICAL_PROJECTION
-from ecgimn.recording import MAX_FS, MIN_FS, WINDOW_S
+from ecgimn.recording import MAX_FS, MIN_DURATION_S, MIN_FS, WINDOW_S
 
 MODEL_FS = 100.0  # Hz
-MODEL_SAMPLES = 1000  # 10 s
+# The ends of PTB-XL's 100 Hz copies are not the ECG: against the 500 Hz originals they are off by 0.08 mV in the first
+# sample, by 0.1 to 0.3 mV in the last ten, and by 0.0003 mV in between. No rate shows these ends to the network.
+TRIM_START, TRIM_END = 6, 12  # samples at 100 Hz
+MODEL_SAMPLES = 1000 - TRIM_START - TRIM_END  # of a 10 s recording
 HIGH_PASS_HZ = 0.5  # half amplitude; ST segments survive because the filter is zero-phase
 # PTB-XL's 100 Hz copies, measured against its 500 Hz originals over 60 records: flat to 40 Hz, half amplitude at 44.5
 # Hz, and sampled 1.25 ms late. The same pass-band and the same sampling instants make both copies of a record meet the
@@ -55,10 +59,10 @@ def resampling_matrix(fs: float, n_samples: int, n_out: int) -> sparse.csr_array
     Rows are scaled to sum to one, so a constant stays that constant, edges included. At 100 Hz it is the identity.
     """
     if fs == MODEL_FS:
-        return sparse.eye_array(n_out, n_samples, format="csr")
+        return sparse.eye_array(n_out, n_samples, k=TRIM_START, format="csr")
     cutoff = RESAMPLING_CUTOFF * min(fs, MODEL_FS) / 2.0
     half_width_s = RESAMPLING_HALF_WIDTH / (2.0 * cutoff)
-    times = SAMPLING_OFFSET_S + np.arange(n_out) / MODEL_FS
+    times = SAMPLING_OFFSET_S + (TRIM_START + np.arange(n_out)) / MODEL_FS
     reach = int(np.ceil(half_width_s * fs))
     columns = np.round(times * fs).astype(int)[:, None] + np.arange(-reach, reach + 1)
     lag = columns / fs - times[:, None]
@@ -81,7 +85,7 @@ class Preprocessing:
     n_samples : int
         Samples per lead of the window, 10 s at most.
     n_out : int
-        Samples of the network's input: 1000 for 10 s, fewer for a shorter window, which is never padded.
+        Samples of the network's input: 982 for 10 s, fewer for a shorter window, which is never padded.
     """
 
     fs: float
@@ -116,15 +120,23 @@ def preprocessing(fs: float, n_samples: int) -> Preprocessing:
     """
     if not MIN_FS <= fs <= MAX_FS:
         raise SignalError(f"The sampling frequency is {fs:g} Hz. {MIN_FS:g} to {MAX_FS:g} Hz is needed.")
-    if not 3 <= n_samples <= round(WINDOW_S * fs):
+    if not MIN_DURATION_S * fs <= n_samples <= round(WINDOW_S * fs):
         raise SignalError(
-            f"The window has {n_samples} samples at {fs:g} Hz. At most {WINDOW_S:g} s can be read at once. "
+            f"The window has {n_samples} samples at {fs:g} Hz. At most {WINDOW_S:g} s can be read at once, "
+            f"and {MIN_DURATION_S:g} s are needed. "
             "Choose a window of the recording."
         )
     offset_s = 0.0 if fs == MODEL_FS else SAMPLING_OFFSET_S
-    n_out = min(MODEL_SAMPLES, int(np.floor(((n_samples - 1) / fs - offset_s) * MODEL_FS)) + 1)
+    n_there = int(np.floor(((n_samples - 1) / fs - offset_s) * MODEL_FS)) + 1
+    n_out = min(MODEL_SAMPLES, n_there - TRIM_START - TRIM_END)
     n_out -= n_out % 2  # the network's maps have half this rate
     return Preprocessing(fs, n_samples, n_out, resampling_matrix(fs, n_samples, n_out), _high_pass_of(n_out))
+
+
+def input_change(change: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return what a change of an already preprocessed ECG, shape (..., 12, n), does to the input: C and H again."""
+    consistent = CANONICAL_PROJECTION @ np.asarray(change, dtype=np.float64)
+    return np.asarray(consistent @ _high_pass_of(change.shape[-1]))
 
 
 @lru_cache(maxsize=8)

@@ -18,7 +18,7 @@ from scipy.signal import resample_poly
 
 from ecgimn.leads import INDEPENDENT_LEADS, LIMB_FROM_I_II, STANDARD_LEADS
 from ecgimn.signal.landmarks import quick_landmarks
-from ecgimn.signal.preprocess import MODEL_FS, preprocessing
+from ecgimn.signal.preprocess import MODEL_FS, TRIM_START, preprocessing
 
 BEAT_FS = 500  # Hz
 BEFORE, AFTER = 260, 400  # samples of a beat before and after its fiducial point: 520 and 800 ms
@@ -116,7 +116,7 @@ def median_beat(signal: NDArray[np.floating], fs: int) -> MedianBeat | None:
         return None
     step = round(BEAT_FS / MODEL_FS)
     x = to_beat_fs(signal[list(INDEPENDENT_ROWS)], fs)
-    centres, rr = marks.centres * step, marks.rr * step
+    centres, rr = (marks.centres + TRIM_START) * step, marks.rr * step
     x = x - _baseline(x, centres - marks.qrs_before * step)
     intervals = np.diff(centres)
     ordinary = np.ones(len(centres), dtype=bool)

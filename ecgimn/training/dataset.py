@@ -31,7 +31,7 @@ class Dataset:
     ids : ndarray of shape (n,)
     patients : ndarray of shape (n,)
         Patient of each record, the unit of every bootstrap.
-    x : ndarray of shape (n, 12, 1000), float16
+    x : ndarray of shape (n, 12, 982), float16
         Preprocessed signals in mV.
     labels : dict of ndarray of shape (n, n_classes), uint8
         One array per task of `TASKS`.
@@ -77,7 +77,7 @@ def subclass_labels(ptbxl: PtbXl, ids: NDArray[np.int64]) -> NDArray[np.uint8]:
 def load_dataset(ptbxl: PtbXl, ids: NDArray[np.int64], *, landmarks: bool = True) -> Dataset:
     """Read, preprocess and label records at 100 Hz; about 25 kB of memory each."""
     prepare = preprocessing(MODEL_FS, 1000)
-    x = np.empty((len(ids), 12, 1000), dtype=np.float16)
+    x = np.empty((len(ids), 12, prepare.n_out), dtype=np.float16)
     found: list[Landmarks] = []
     for start in range(0, len(ids), CHUNK):
         part = ids[start : start + CHUNK]

@@ -14,6 +14,7 @@ from ecgimn import __version__
 from ecgimn.errors import SourceError
 from ecgimn.explain.explanation import explain
 from ecgimn.model.checkpoint import Model
+from ecgimn.signal.preprocess import MODEL_SAMPLES
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.concordance import concordance
 from ecgimn.training.dataset import SUPERCLASSES, Dataset, load_dataset
@@ -243,7 +244,7 @@ def cost(model: Model, repeats: int = 7) -> dict[str, float]:
     """Median milliseconds per record on one core for the maps of all classes, one record at a time, and parameters."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    x = np.zeros((12, 1000))
+    x = np.zeros((12, MODEL_SAMPLES))
     times = []
     for _ in range(repeats):
         started = time.perf_counter()

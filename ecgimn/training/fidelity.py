@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ecgimn.explain.intervene import LEAD_GROUPS, intervention, masks_from_landmarks
 from ecgimn.model.checkpoint import Model
-from ecgimn.signal.preprocess import MODEL_FS, preprocessing
+from ecgimn.signal.preprocess import input_change
 from ecgimn.training.dataset import Dataset
 
 BATCH = 32
@@ -60,7 +60,7 @@ class Changes:
 
 
 def edited_copy(data: Dataset, index: int, trial: Trial, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return what an edit changes in a record's network input, shape (12, 1000)."""
+    """Return what an edit changes in a record's network input, shape (12, 982)."""
     x = data.x[index].astype(np.float64)
     masks = masks_from_landmarks(data.landmarks[index], x.shape[1])
     group = trial.groups[int(rng.integers(len(trial.groups)))]
@@ -69,13 +69,12 @@ def edited_copy(data: Dataset, index: int, trial: Trial, rng: np.random.Generato
 
 def measure_changes(model: Model, data: Dataset, trial: Trial, *, seed: int = 0) -> Changes:
     """Return predicted and actual changes of every record under one family of edits."""
-    through = preprocessing(MODEL_FS, data.x.shape[-1])
     rng = np.random.default_rng(seed)
     predicted, actual = [], []
     for start in range(0, len(data), BATCH):
         chosen = range(start, min(start + BATCH, len(data)))
         x = data.x[start : start + BATCH].astype(np.float64)
-        change = through.forward(np.stack([edited_copy(data, i, trial, rng) for i in chosen]))
+        change = input_change(np.stack([edited_copy(data, i, trial, rng) for i in chosen]))
         maps, before = model.weight_maps(x)
         predicted.append(np.einsum("nklt,nlt->nk", maps, change))
         actual.append(model.logits(x + change) - before)

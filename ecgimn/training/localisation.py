@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ecgimn.explain.intervene import LEAD_GROUPS, intervention, masks_from_landmarks
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.checkpoint import Model
-from ecgimn.signal.preprocess import MODEL_FS, preprocessing
+from ecgimn.signal.preprocess import input_change
 from ecgimn.training.dataset import SUBCLASSES, SUPERCLASSES, Dataset
 from ecgimn.training.sanity import QUICK_WAVES, quick_ledgers
 
@@ -75,7 +75,6 @@ def planted_evidence(model: Model, data: Dataset, *, limit: int = 200, seed: int
     normal = np.flatnonzero(
         (data.labels["superclass"][:, SUPERCLASSES.index("NORM")] == 1) & (data.labels["superclass"].sum(axis=1) == 1)
     )[:limit]
-    through = preprocessing(MODEL_FS, data.x.shape[-1])
     rng = np.random.default_rng(seed)
     part = data.select(normal)
     before, logit_before = quick_ledgers(model, part), model.logits(part.x)
@@ -86,7 +85,7 @@ def planted_evidence(model: Model, data: Dataset, *, limit: int = 200, seed: int
         x = part.x.astype(np.float64)
         for i, group in enumerate(chosen):
             masks = masks_from_landmarks(part.landmarks[i], x.shape[-1])
-            x[i] += through.forward(intervention(family, x[i], masks, leads=LEAD_GROUPS[group], amount=amount))
+            x[i] += input_change(intervention(family, x[i], masks, leads=LEAD_GROUPS[group], amount=amount))
         edited = part.with_x(x)
         growth = (quick_ledgers(model, edited) - before)[:, k]
         wave_mask = np.isin((*QUICK_WAVES, "other"), waves)

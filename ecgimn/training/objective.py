@@ -43,7 +43,7 @@ SPREAD_FLOOR = 0.05  # logit^2, keeps families without effect from dominating
 def random_edit(
     x: NDArray[np.float32], landmarks: Landmarks, rng: np.random.Generator
 ) -> tuple[int, NDArray[np.float64]]:
-    """Draw one training edit of an input (12, 1000); returns the index of its (first) family and the change."""
+    """Draw one training edit of an input (12, 982); returns the index of its (first) family and the change."""
     masks = masks_from_landmarks(landmarks, x.shape[1])
     names = list(TRAINING_EDITS)
     odds = np.array([TRAINING_EDITS[name][0] for name in names])
@@ -79,7 +79,7 @@ class ThroughPreprocessing:
         self.projection = torch.tensor(CANONICAL_PROJECTION, dtype=torch.float32)
 
     def __call__(self, change: Tensor) -> Tensor:
-        """Map changes (B, 12, 1000) in mV onto changes of the input."""
+        """Map changes (B, 12, 982) in mV onto changes of the input."""
         return (self.projection @ change) @ self.high_pass
 
 

@@ -64,6 +64,15 @@ def test_the_average_of_networks_is_itself_linear_in_the_input(network):
     np.testing.assert_allclose(total.numpy(), ((a.logit + b.logit) / 2).numpy(), atol=1e-4)
 
 
+def test_the_maps_of_a_window_do_not_drift_against_those_of_a_longer_one(network):
+    x = torch.randn(1, 12, 1000)
+    with torch.inference_mode():
+        long, short = network(x).maps * 1000, network(x[..., :982]).maps * 982
+    # the context vector differs a little; a drift by half a sample would decorrelate white-noise maps altogether
+    a, b = long[..., 100:380].flatten(), short[..., 100:380].flatten()
+    assert float(torch.corrcoef(torch.stack([a, b]))[0, 1]) > 0.99
+
+
 def test_edited_copies_share_the_dropout_of_their_originals():
     torch.manual_seed(0)
     network = EcgImn(NetworkConfig(n_classes=2, widths=(8, 8, 8), blocks=1, decoder_width=8, dropout=0.5))

@@ -38,6 +38,15 @@ def test_weights_on_the_raw_trace_sum_to_zero_over_a_lead(fs):
     assert np.abs(prepare.forward(np.ones((12, prepare.n_samples)))).max() < 1e-6
 
 
+def test_the_ends_of_a_recording_carry_no_evidence():
+    for fs, start, end in ((100.0, 6, 12), (500.0, 0, 40)):
+        prepare = preprocessing(fs, round(10 * fs))
+        back = prepare.adjoint(np.random.default_rng(1).standard_normal((12, prepare.n_out)))
+        assert prepare.n_out == 982
+        assert np.abs(back[:, prepare.n_samples - end :]).max() < (1e-12 if fs == 100 else 0.2)
+        assert start == 0 or np.abs(back[:, :start]).max() < 1e-12
+
+
 def test_straight_drift_is_removed_edges_included():
     high_pass = high_pass_matrix(1000)
     assert np.abs(high_pass @ np.linspace(-1, 5, 1000)).max() < 1e-6
@@ -57,9 +66,9 @@ def test_high_pass_halves_its_corner_frequency_and_keeps_the_st_segment():
 @pytest.mark.parametrize("fs", [250.0, 257.0, 500.0, 1000.0])
 def test_resampling_keeps_slow_waves_and_removes_what_100_hz_cannot_hold(fs):
     n = round(10 * fs)
-    resampling = resampling_matrix(fs, n, 1000)
-    times, grid = np.arange(n) / fs, 0.00125 + np.arange(1000) / 100
-    middle = slice(50, 950)
+    resampling = resampling_matrix(fs, n, 982)
+    times, grid = np.arange(n) / fs, 0.06125 + np.arange(982) / 100
+    middle = slice(50, 932)
     np.testing.assert_allclose(
         (resampling @ np.cos(2 * np.pi * 20 * times))[middle], np.cos(2 * np.pi * 20 * grid)[middle], atol=5e-3
     )
