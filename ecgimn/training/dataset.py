@@ -9,17 +9,19 @@ from numpy.typing import NDArray
 
 from ecgimn.signal.landmarks import Landmarks, quick_landmarks
 from ecgimn.signal.preprocess import MODEL_FS, preprocessing
-from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
+from ecgimn.sources.ptbxl_table import TRAINING_FOLDS
 
-SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 SUBCLASSES = (
     "NORM", "AMI", "IMI", "LMI", "PMI", "ISC_", "ISCA", "ISCI", "NST_", "STTC", "CLBBB", "CRBBB", "ILBBB", "IRBBB",
     "IVCD", "LAFB/LPFB", "WPW", "_AVB", "LVH", "RVH", "LAO/LAE", "RAO/RAE", "SEHYP",
 )  # fmt: skip
 TASKS = {"superclass": SUPERCLASSES, "subclass": SUBCLASSES}
 
-TRAINING_FOLDS, CHOICE_FOLD, TEST_FOLD = tuple(range(1, 9)), 9, 10
+CHOICE_FOLD = 9
 CHUNK = 512
+
+__all__ = ["CHOICE_FOLD", "SUBCLASSES", "SUPERCLASSES", "TASKS", "TRAINING_FOLDS", "Dataset", "load_dataset"]
 
 
 @dataclass(frozen=True, eq=False)
