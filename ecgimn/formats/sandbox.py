@@ -1,4 +1,4 @@
-"""Reads uploads in a child process with limits on time and memory, so that no file can harm the app.
+"""Reads uploads in a child process with limits on computing, waiting and memory, so that no file can harm the app.
 
 One child per app (`ecgimn.formats.worker`), shared by all visitors and used by one at a time; it forks for every
 upload. It is started by `start_reader` or by the first upload, and again whenever it is gone.

@@ -108,6 +108,7 @@ def test_too_much_is_refused_before_it_is_sent():
 
 
 def test_a_child_that_is_gone_is_replaced(make, ecg):
+    sandbox._start_quietly()
     assert sandbox._child is not None
     sandbox._child.process.kill()
     sandbox._child.process.wait()
@@ -126,20 +127,39 @@ def test_a_child_whose_app_is_gone_ends_and_removes_its_folder():
 # --- what the fork itself may not do: jobs that stand for a parser taken over by its file ----------
 
 
-def in_fork(monkeypatch: pytest.MonkeyPatch, work, *, wall_s: float = 5, setup: str = "") -> dict[str, object]:
+def in_fork(monkeypatch: pytest.MonkeyPatch, work, *, wall_s: float = 15, cpu_s: int = 5) -> dict[str, object]:
     """Answer a job in a fork of this process whose reader is replaced by `work`."""
     monkeypatch.setattr(worker, "read_files", lambda *arguments, **options: work())
     monkeypatch.setattr(worker, "WALL_LIMIT_S", wall_s)
+    monkeypatch.setattr(worker, "CPU_LIMIT_S", cpu_s)
     start = time.monotonic()
     header, _ = worker._in_fork(({"files": [], "hints": None}, b""))
     assert time.monotonic() - start < wall_s + 2
     return header
 
 
+def compute_for_ever() -> None:
+    """Stand for a parser that a file keeps busy."""
+    while True:
+        sum(range(10_000))
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_parser_that_hangs_is_stopped(monkeypatch):
     header = in_fork(monkeypatch, lambda: time.sleep(60), wall_s=1)
     assert header["message"] == worker.TIME_MESSAGE
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_parser_that_computes_too_long_is_stopped_by_what_it_used_and_not_by_the_clock(monkeypatch):
+    """Limits on computing are strict: on a busy machine the same work takes longer and is still allowed."""
+    assert worker.CPU_LIMIT_S <= 5 < worker.WALL_LIMIT_S
+    before = os.times()
+    header = in_fork(monkeypatch, compute_for_ever, wall_s=60, cpu_s=1)
+    after = os.times()
+    assert header["message"] == worker.TIME_MESSAGE
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    assert 0.5 < used < 3
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
