@@ -1,8 +1,8 @@
 """Damaged files of every format, seeded: each is read or refused in one plain sentence, in time, within bounds.
 
 More than 2,000 files are read in this process, where nothing hides a parser's bug: any error but our own fails the
-test. Some 300 more go through the child process as an upload does, where a crash would be reported and fail too. Time is
-what a reader computes, not what the clock says: other work on the machine is not the reader's.
+test. Some 300 more go through the child process as an upload does, where a crash would be reported and fail too.
+Time is what a reader computes, not what the clock says: other work on the machine is not the reader's.
 """
 
 from __future__ import annotations
