@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ecgimn.intended_use import INTENDED_USE
+from pages import _cached as cached
 from pages import _session as session
 
 READER_NOTE = (
@@ -28,14 +29,14 @@ page = st.navigation(
 
 with st.sidebar:
     st.subheader("Shared by all pages")
-    names = session.model_names()
+    names = cached.model_names()
     if names:
-        st.selectbox("Model", names, index=session.default_model(names), key="model", bind="query-params")
+        st.selectbox("Model", names, index=cached.default_model(names), key="model", bind="query-params")
     else:
         st.warning("No model is installed in models/.", icon=":material/error:")
-    st.caption(session.device_words())
+    st.caption(cached.device_words())
     st.subheader("Data")
-    st.caption(session.data_words())
+    st.caption(cached.data_words())
     st.subheader("Intended use")
     st.caption(READER_NOTE)
 

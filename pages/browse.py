@@ -9,6 +9,7 @@ from ecgimn.errors import EcgImnError
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from ecgimn.sources.search import OLDEST, Query, counts, find_records, random_record
 from ecgimn.sources.settings import ptbxl_folder
+from pages import _cached as cached
 from pages import _session as session
 from pages import _widgets as widgets
 
@@ -20,7 +21,7 @@ FOLDS = tuple(range(1, 11))
 
 st.subheader("PTB-XL")
 try:
-    folder, ptbxl = ptbxl_folder(), session.current_ptbxl()
+    folder, ptbxl = ptbxl_folder(), cached.current_ptbxl()
 except EcgImnError as exc:
     st.error(str(exc), icon=":material/error:")
     st.stop()
@@ -28,7 +29,7 @@ if folder is None or ptbxl is None:
     widgets.no_ptbxl()
     st.page_link(READING_ROOM, label="Read a composite case instead", icon=":material/ecg_heart:")
     st.stop()
-table = session.get_search_table(folder)
+table = cached.get_search_table(folder)
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     superclasses = st.pills(

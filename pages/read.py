@@ -25,8 +25,10 @@ from ecgimn.model.card import ModelCard
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves import WAVE_NAMES
+from pages import _cached as cached
 from pages import _session as session
 from pages import _widgets as widgets
+from pages._view_settings import view_settings
 
 session.run_under_app()
 
@@ -82,7 +84,7 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
         widgets.class_chips(class_chips(explanation, card.thresholds.get("youden", ())), shown)
         widgets.quantity_chips()
         widgets.keyboard_buttons(explanation.classes)
-        view, screen = widgets.view_settings(explanation.index(shown), n_members=card.members)
+        view, screen = view_settings(explanation.index(shown), n_members=card.members)
         if st.button("Help", shortcut="H"):
             show_help()
     session.write_link(shown)
@@ -253,8 +255,8 @@ except EcgImnError as exc:
     st.error(str(exc), icon=":material/error:")
     draw_tracing_alone(recording)
     st.stop()
-widgets.status_line(bar, recording, card, session.device_name(model.device.type))
-reading = session.get_reading(session.identity(recording), recording)
+widgets.status_line(bar, recording, card, cached.device_name(model.device.type))
+reading = cached.get_reading(cached.identity(recording), recording)
 if not reading.quality.usable:
     for refusal in reading.quality.refusals:
         st.warning(refusal, icon=":material/block:")
@@ -262,6 +264,6 @@ if not reading.quality.usable:
         st.button("Ask the model all the same", on_click=session.go_on, args=(recording,))
         draw_tracing_alone(recording)
         st.stop()
-explanation = session.get_explanation(recording.digest, card.sha256, recording, model)
+explanation = cached.get_explanation(recording.digest, card.sha256, recording, model)
 ledger = make_ledger(explanation, recording, reading.waves, reading.levels)
 read_case(reading, explanation, ledger, card)

@@ -1,0 +1,123 @@
+"""Cached calls between pages and library: models and public records for all visitors, readings for one.
+
+Caches are keyed by strings (digest, hash, name), never by arrays. Models and public records are shared by all visitors;
+whatever comes of a recording on the screen belongs to one session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from ecgimn.errors import EcgImnError
+from ecgimn.explain.explanation import Explanation, explain
+from ecgimn.model import checkpoint
+from ecgimn.model.checkpoint import Model
+from ecgimn.recording import Recording
+from ecgimn.signal.reading import SignalReading, read_signal
+from ecgimn.sources import composites
+from ecgimn.sources.composites import CompositeCase
+from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.sources.search import SearchTable, search_table
+from ecgimn.sources.settings import ptbxl_folder
+
+# Models: shared by all visitors.
+
+
+def model_names() -> tuple[str, ...]:
+    """Names of the models under models/."""
+    return checkpoint.list_models(checkpoint.MODELS_FOLDER)
+
+
+def default_model(names: Sequence[str]) -> int:
+    """Place of the default model in a list of names."""
+    return list(names).index(checkpoint.DEFAULT_MODEL) if checkpoint.DEFAULT_MODEL in names else 0
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading and checking the model")
+def get_model(name: str, sha256: str) -> Model:
+    """Load a model; the hash is the key, so that a replaced file is loaded anew."""
+    return checkpoint.load_model(name, folder=checkpoint.MODELS_FOLDER)
+
+
+@st.cache_resource
+def device_words() -> str:
+    """Say where the model runs."""
+    try:
+        return f"Runs on {device_name(checkpoint.choose_device().type)} of the machine that serves this page."
+    except EcgImnError as exc:
+        return str(exc)
+
+
+def device_name(kind: str) -> str:
+    """Return the name of a device as shown."""
+    return {"cpu": "CPU", "cuda": "GPU"}.get(kind, kind)
+
+
+# Public records: shared by all visitors.
+
+
+@st.cache_data
+def get_composites() -> tuple[CompositeCase, ...]:
+    """Cards of the composite cases."""
+    return composites.list_composites()
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def get_composite(name: str) -> Recording:
+    """Return a composite case."""
+    return composites.load_composite(name)
+
+
+@st.cache_resource(max_entries=1, show_spinner="Reading the table of PTB-XL")
+def get_ptbxl(folder: str) -> PtbXl:
+    """Open a PTB-XL folder."""
+    return PtbXl(folder)
+
+
+def current_ptbxl() -> PtbXl | None:
+    """Return the PTB-XL folder that is set on this machine, or None; raises `SourceError`."""
+    folder = ptbxl_folder()
+    return get_ptbxl(folder) if folder else None
+
+
+@st.cache_resource(max_entries=1, show_spinner="Preparing the table of PTB-XL")
+def get_search_table(folder: str) -> SearchTable:
+    """Make the table of a folder ready for searching."""
+    return search_table(get_ptbxl(folder))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def get_record(folder: str, ecg_id: int, fs: int) -> Recording:
+    """Return one record of PTB-XL."""
+    return get_ptbxl(folder).recording(ecg_id, fs)
+
+
+def data_words() -> str:
+    """Say which data are at hand."""
+    try:
+        there = "PTB-XL is set up." if ptbxl_folder() else "PTB-XL is not set up; the Browse page says how."
+        return f"{len(get_composites())} composite cases. {there}"
+    except EcgImnError as exc:
+        return str(exc)
+
+
+# What comes of one recording: one visitor's own.
+
+
+def identity(recording: Recording) -> str:
+    """Everything about a recording that its reading depends on, as a key."""
+    return f"{recording.digest} {recording.age} {recording.sex} {recording.record_name} {'; '.join(recording.notes)}"
+
+
+@st.cache_data(max_entries=16, scope="session", show_spinner="Measuring the ECG")
+def get_reading(key: str, _recording: Recording) -> SignalReading:
+    """Read quality, waves, measurements and findings off a recording; `key` is its identity."""
+    return read_signal(_recording)
+
+
+@st.cache_data(max_entries=16, max_size="300MB", scope="session", show_spinner="Asking the model")
+def get_explanation(digest: str, model_sha256: str, _recording: Recording, _model: Model) -> Explanation:
+    """Explain a recording."""
+    return explain(_recording, _model)

@@ -1,0 +1,54 @@
+"""How a case is drawn: the settings of the picture, from which a page makes a `View` and the `Screen` it is for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from ecgimn.draw.ecg import Screen
+from ecgimn.draw.view import View
+from ecgimn.draw.window import screen_for
+from pages import _session as session
+
+
+def view_settings(class_index: int, *, n_members: int) -> tuple[View, Screen]:
+    """Let the reader choose how the case is drawn; rarely used settings lie in a popover."""
+    with st.popover("View", icon=":material/tune:"):
+        left, right = st.columns(2)
+        layout = left.selectbox("Layout", session.LAYOUT_ORDER, key="layout", bind="query-params")
+        speed = left.selectbox("Paper speed (mm/s)", [12.5, 25.0, 50.0], index=1, key="speed", bind="query-params")
+        gain = left.selectbox("Gain (mm/mV)", [5.0, 10.0, 20.0], index=1, key="gain", bind="query-params")
+        size = left.selectbox("Figure", ["fits the window", "true size"], key="size", persist_state="session")
+        style = right.selectbox("Evidence as", ["band", "line", "blocks"], key="style", persist_state="session")
+        level = right.selectbox(
+            "Contribution counts from", ["isoelectric level", "zero of the file"], key="level", persist_state="session",
+            help="The ledger counts voltages from each lead's isoelectric level. The total is the same.",
+        )  # fmt: skip
+        opacity = right.slider("Opacity of the evidence", 0.2, 1.0, 0.9, 0.1, key="opacity", persist_state="session")
+        cabrera = right.toggle("Cabrera order", key="cabrera", persist_state="session")
+        strip = right.toggle("Strip of signed area", value=True, key="strip", persist_state="session")
+        st_t = right.toggle("Mark ST and T", value=True, key="marks", persist_state="session")
+        unsure = right.toggle("Hatch where members disagree", key="unsure", persist_state="session",
+                              disabled=n_members < 2)  # fmt: skip
+        screen = screen_for(session.window())
+        if size == "true size":
+            px_per_mm = left.number_input(
+                "Pixels per mm",
+                2.0,
+                12.0,
+                screen.px_per_mm,
+                0.05,
+                key="px_per_mm",
+                persist_state="session",
+                help="Hold a bank card (85.60 mm wide) against the screen: its width in pixels, divided by 85.6.",
+            )
+            screen = replace(screen, px_per_mm=px_per_mm, true_size=True)
+    quantity = session.quantity()
+    view = View(
+        layout=layout, speed=speed, gain=gain, cabrera=cabrera, overlay=session.overlay_on(),
+        quantity="isoelectric" if quantity == "contribution" and level == "isoelectric level" else quantity,
+        class_index=class_index, style=style, opacity=opacity, show_strip=strip, show_st=st_t, show_t=st_t,
+        show_uncertainty=unsure and n_members > 1, dark=session.is_dark(),
+    )  # fmt: skip
+    return view, screen
