@@ -28,7 +28,14 @@ URL_VARIABLE, CACHE_VARIABLE = "ECGIMN_PTBXL_URL", "ECGIMN_CACHE"
 _SUMS = "SHA256SUMS.txt"
 _SUM_LINE = re.compile(r"([0-9a-f]{64})[ \t]+\*?(\S{1,200})")
 _PLAIN_PATH = re.compile(r"(?:[A-Za-z0-9][\w.-]*/){0,4}[A-Za-z0-9][\w.-]*", re.ASCII)
-_NEEDED = ("ptbxl_database.csv", "scp_statements.csv")
+TABLES = ("ptbxl_database.csv", "scp_statements.csv")
+TABLES_MB = 11  # of these two and the list of checksums, as published
+RECORD_MB = 0.12  # of one record at 500 Hz
+LICENCE = "Creative Commons Attribution 4.0 (CC BY 4.0)"
+CITATION = (
+    "Wagner P, Strodthoff N, Bousseljot R-D, Samek W, Schaeffter T. PTB-XL, a large publicly available "
+    "electrocardiography dataset, version 1.0.3. PhysioNet, doi:10.13026/kfzx-aw45; Scientific Data 7:154, 2020."
+)
 _RETRIES = 3  # pooch waits 1, 2 and 3 s in between
 _CHUNK_BYTES = 64 * 1024
 _MAX_BYTES = 50_000_000  # the largest file that is asked for, the table, has 7 MB
@@ -117,14 +124,27 @@ class PhysioNetFiles:
                 )
             return self._retrieve(self.base_url + relative, relative, self._pooch.registry[relative])
 
+    def fetch_tables(self) -> None:
+        """Fetch the list of checksums and the two tables, unless they are in the cache; raises `SourceError`."""
+        for name in TABLES:
+            self.fetch(name)
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether the list of checksums and both tables are in the cache, so that nothing need be fetched to search."""
+        return all((self.folder / name).is_file() for name in (self._sums_name, *TABLES))
+
+    @property
+    def _sums_name(self) -> str:
+        """Name of the list in the cache, one per base URL: a mirror's list never vouches for PhysioNet's files."""
+        return f"SHA256SUMS-{hashlib.sha256(self.base_url.encode()).hexdigest()[:12]}.txt"
+
     def _with_sums(self) -> Any:
         """Return a pooch whose registry is the published list of checksums."""
         import pooch
 
         pooch.get_logger().setLevel("WARNING")
-        # One list per base URL: a mirror's list never vouches for PhysioNet's files.
-        name = f"SHA256SUMS-{hashlib.sha256(self.base_url.encode()).hexdigest()[:12]}.txt"
-        path = self._retrieve(self.base_url + _SUMS, name, None)
+        path = self._retrieve(self.base_url + _SUMS, self._sums_name, None)
         registry = _parse_sums(path.read_bytes())
         if registry is None:
             path.unlink()
@@ -293,7 +313,7 @@ def _parse_sums(data: bytes) -> dict[str, str] | None:
             return None
         if _PLAIN_PATH.fullmatch(match[2]):  # a path that is not plain is never fetched
             registry[match[2]] = match[1]
-    return registry if all(name in registry for name in _NEEDED) else None
+    return registry if all(name in registry for name in TABLES) else None
 
 
 def _default_cache() -> Path:

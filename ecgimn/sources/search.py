@@ -1,4 +1,4 @@
-"""Finds records in the table of PTB-XL: by class, code, words of the report, age, sex, fold and notes on quality."""
+"""Finds records in the table of PTB-XL: by class, code, report, age, sex, fold, heart axis, pacemaker and quality."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ecgimn.recording import Sex
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
 
 OLDEST = 90  # stands for 90 and more
+SEEN = "seen in training"
+#: Columns by which records can be sorted, and what that is called.
+SORTS = {"ecg_id": "record", "age": "age", "fold": "fold", "classes": "classes", "axis": "heart axis"}
+AGE_STEP = 10  # years, of the counts by age
 #: Columns of the published table that hold a note on signal quality, and what they are called here.
 QUALITY_NOTES = {
     "baseline_drift": "baseline drift",
@@ -39,6 +44,12 @@ class Query:
         Only records that a human validated.
     without_notes : bool
         Only records without a note on signal quality.
+    notes : tuple of str
+        A record must have at least one of these notes on quality, named as in `QUALITY_NOTES`.
+    axes : tuple of str
+        Heart axis, in PTB-XL's own codes ("MID", "LAD" and the like).
+    pacemaker : bool or None
+        Only records with (True) or without (False) a note of a pacemaker.
     """
 
     superclasses: tuple[str, ...] = ()
@@ -50,6 +61,9 @@ class Query:
     folds: tuple[int, ...] = ()
     validated: bool = False
     without_notes: bool = False
+    notes: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
+    pacemaker: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +76,7 @@ class SearchTable:
         What is shown, indexed by ecg_id, ages 90 and more as 90.
     keys : DataFrame
         Lower-case report, and codes and sub-classes as text between bars.
-    codes, subclasses : tuple of str
+    codes, subclasses, axes : tuple of str
         All that occur, the most frequent first.
     """
 
@@ -70,6 +84,7 @@ class SearchTable:
     keys: pd.DataFrame
     codes: tuple[str, ...]
     subclasses: tuple[str, ...]
+    axes: tuple[str, ...] = ()
 
 
 def search_table(ptbxl: PtbXl) -> SearchTable:
@@ -80,8 +95,9 @@ def search_table(ptbxl: PtbXl) -> SearchTable:
     codes, subclasses = table["scp_codes"].map(list), table["diagnostic_subclass"].map(list)
     notes = [column for column in QUALITY_NOTES if column in table.columns]
     noted = table[notes].notna() if notes else pd.DataFrame(index=table.index)
-    report = table["report"].fillna("").astype(str) if "report" in table.columns else pd.Series("", index=table.index)
+    report = _text_column(table, "report")
     validated = table["validated_by_human"] == True if "validated_by_human" in table.columns else False  # noqa: E712
+    axis = _text_column(table, "heart_axis")
     shown = pd.DataFrame(
         {
             "age": table["age"].astype(float).clip(upper=OLDEST),
@@ -90,7 +106,9 @@ def search_table(ptbxl: PtbXl) -> SearchTable:
             "statements": codes.map(" ".join),
             "report": report,
             "fold": table["strat_fold"].astype(int),
-            "seen in training": table["seen_in_training"].astype(bool),
+            SEEN: table["seen_in_training"].astype(bool),
+            "axis": axis,
+            "pacemaker": _text_column(table, "pacemaker") != "",
             "validated": validated,
             "quality notes": [
                 ", ".join(QUALITY_NOTES[c] for c in noted.columns[row]) for row in noted.to_numpy(dtype=bool)
@@ -104,7 +122,8 @@ def search_table(ptbxl: PtbXl) -> SearchTable:
         {"report": report.str.lower(), "codes": codes.map(_barred), "subclasses": subclasses.map(_barred)},
         index=table.index,
     )
-    return SearchTable(shown, keys, _by_frequency(codes), _by_frequency(subclasses))
+    axes = tuple(str(name) for name in axis[axis != ""].value_counts().index)
+    return SearchTable(shown, keys, _by_frequency(codes), _by_frequency(subclasses), axes)
 
 
 def find_records(table: SearchTable, query: Query) -> pd.DataFrame:
@@ -129,6 +148,12 @@ def find_records(table: SearchTable, query: Query) -> pd.DataFrame:
         found &= shown["validated"].to_numpy(dtype=bool)
     if query.without_notes:
         found &= (shown["quality notes"] == "").to_numpy(dtype=bool)
+    if query.notes:
+        found &= _has_any(shown["quality notes"], query.notes)
+    if query.axes:
+        found &= shown["axis"].isin(query.axes).to_numpy(dtype=bool)
+    if query.pacemaker is not None:
+        found &= shown["pacemaker"].to_numpy(dtype=bool) == query.pacemaker
     return shown[found]
 
 
@@ -136,6 +161,19 @@ def counts(found: pd.DataFrame) -> dict[str, int]:
     """Return how many of the records found belong to each superclass; classes overlap."""
     padded = " " + found["classes"] + " "
     return {name: int(padded.str.contains(f" {name} ", regex=False).sum()) for name in SUPERCLASSES}
+
+
+def counts_by_age(found: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
+    """Return how many women and men were found per `AGE_STEP` years of age, from 0 on; the last holds 90 and more."""
+    edges = np.arange(0, OLDEST + 2 * AGE_STEP, AGE_STEP)
+    return {sex: np.histogram(found.loc[found["sex"] == sex, "age"].dropna(), edges)[0] for sex in ("female", "male")}
+
+
+def sorted_records(found: pd.DataFrame, by: str = "ecg_id", *, descending: bool = False) -> pd.DataFrame:
+    """Return the records found in the order of a column of `SORTS`; what is missing comes last."""
+    if by == "ecg_id":
+        return found if not descending else found[::-1]
+    return found.sort_values(by, ascending=not descending, kind="stable", na_position="last")
 
 
 def label_lines(ptbxl: PtbXl, ecg_id: int) -> tuple[str, ...]:
@@ -161,19 +199,28 @@ def neighbour(ptbxl: PtbXl, ids: Sequence[int], current: int, step: int) -> int 
     ----------
     ptbxl : PtbXl
     ids : sequence of int
-        In increasing order; empty for all records.
+        In any order; empty for all records.
     current : int
-        Need not be in the list.
+        Where it is not in the list, its place is the one it would have in order.
     step : {1, -1}
     """
     listed = np.asarray(ids, dtype=np.int64) if len(ids) else ptbxl.table.index.to_numpy(dtype=np.int64)
-    later = listed[listed > current] if step > 0 else listed[listed < current][::-1]
-    return next((int(ecg_id) for ecg_id in later if ptbxl.rates(int(ecg_id))), None)
+    here = np.flatnonzero(listed == current)
+    if len(here):
+        ahead = listed[here[0] + 1 :] if step > 0 else listed[: here[0]][::-1]
+    else:
+        ahead = listed[listed > current] if step > 0 else listed[listed < current][::-1]
+    return next((int(ecg_id) for ecg_id in ahead if ptbxl.rates(int(ecg_id))), None)
 
 
 def random_record(ptbxl: PtbXl, ids: Sequence[int], rng: np.random.Generator) -> int | None:
     """Return a random record of a list whose files are here, or None when there is none."""
     return next((int(ecg_id) for ecg_id in rng.permutation(np.asarray(ids)) if ptbxl.rates(int(ecg_id))), None)
+
+
+def _text_column(table: pd.DataFrame, name: str) -> pd.Series[str]:
+    """Return a column as text, empty where nothing is written or the column is not there."""
+    return table[name].fillna("").astype(str) if name in table.columns else pd.Series("", index=table.index)
 
 
 def _barred(names: Sequence[str]) -> str:

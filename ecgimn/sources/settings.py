@@ -1,7 +1,8 @@
 """Where data sets lie on this machine: an environment variable first, then a settings file of the user's own.
 
-The file is ~/.config/ecgimn/settings.toml (below XDG_CONFIG_HOME where that is set), with one line: ptbxl = "/path".
-The app only reads it; no page takes a path from a visitor.
+The file is ~/.config/ecgimn/settings.toml (below XDG_CONFIG_HOME where that is set). It may hold ptbxl = "/path" for a
+local folder and ptbxl_url = "https://..." for a mirror of PhysioNet. The app only reads it; no page takes a path or an
+address from a visitor.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 from ecgimn.errors import SourceError
+from ecgimn.sources.physionet import BASE_URL, URL_VARIABLE
 from ecgimn.sources.ptbxl import FOLDER_VARIABLE
 
 
@@ -28,18 +30,34 @@ def ptbxl_folder() -> str | None:
     SourceError
         The settings file does not parse, or `ptbxl` in it is no text.
     """
-    folder = os.environ.get(FOLDER_VARIABLE, "").strip()
-    if folder:
-        return folder
+    return _setting(FOLDER_VARIABLE, "ptbxl")
+
+
+def ptbxl_url() -> str:
+    """Return the base URL from which PTB-XL is fetched on demand: a mirror that is set, or PhysioNet.
+
+    Raises
+    ------
+    SourceError
+        The settings file does not parse, or `ptbxl_url` in it is no text.
+    """
+    return _setting(URL_VARIABLE, "ptbxl_url") or BASE_URL
+
+
+def _setting(variable: str, name: str) -> str | None:
+    """Return an environment variable, or what the settings file says, or None."""
+    value = os.environ.get(variable, "").strip()
+    if value:
+        return value
     path = settings_path()
     if not path.is_file():
         return None
     try:
-        named = tomllib.loads(path.read_text(encoding="utf-8")).get("ptbxl")
+        named = tomllib.loads(path.read_text(encoding="utf-8")).get(name)
     except (OSError, ValueError) as exc:
         raise SourceError(
-            'The settings file ecgimn/settings.toml cannot be read. A line ptbxl = "/path" is needed. Correct the file.'
+            f'The settings file ecgimn/settings.toml cannot be read. A line {name} = "..." is needed. Correct the file.'
         ) from exc
     if named is not None and not isinstance(named, str):
-        raise SourceError("In ecgimn/settings.toml, ptbxl is no text. A path in quotes is needed. Correct the file.")
+        raise SourceError(f"In ecgimn/settings.toml, {name} is no text. Text in quotes is needed. Correct the file.")
     return named or None

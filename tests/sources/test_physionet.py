@@ -2,95 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.server
 import socket
 import threading
 import time
-from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from ecgimn.errors import SourceError
-from ecgimn.leads import STANDARD_LEADS
 from ecgimn.sources.physionet import Patience, PhysioNetFiles, Progress, open_physionet
+from tests.sources.physionet_server import RECORD, Server, one_record, record_files, with_sums
 
-STATEMENTS = b",diagnostic,form,rhythm,diagnostic_class,diagnostic_subclass\nNORM,1.0,,,NORM,NORM\n"
-TABLE = (
-    b"ecg_id,age,sex,strat_fold,scp_codes,filename_lr,filename_hr\n"
-    b"1,56.0,1,3,{'NORM': 100.0},records100/00000/00001_lr,records500/00000/00001_hr\n"
-)
-RECORD = "records100/00000/00001_lr"
 HURRY = Patience(connect_s=2, read_s=0.5, file_s=5)
-
-
-def record_files(name: str, n_samples: int, fs: int) -> dict[str, bytes]:
-    """Return header and samples of one record as published."""
-    samples = np.random.default_rng(fs).integers(-900, 900, (n_samples, 12)).astype("<i2")
-    stem = name.rsplit("/", 1)[-1]
-    sums = samples.astype(np.int64).sum(axis=0) & 0xFFFF
-    lines = [f"{stem} 12 {fs} {n_samples}"]
-    for row, lead in enumerate(STANDARD_LEADS):
-        lines.append(f"{stem}.dat 16 1000.0(0)/mV 16 0 {samples[0, row]} {sums[row]} 0 {lead.upper()}")
-    return {f"{name}.hea": ("\n".join(lines) + "\n").encode(), f"{name}.dat": samples.tobytes()}
-
-
-class Server:
-    """Serves files from memory; `faults[path]` lists what goes wrong with the next requests, in order."""
-
-    def __init__(self, files: dict[str, bytes]) -> None:
-        self.files = files
-        self.faults: dict[str, list[object]] = defaultdict(list)
-        self.requests: list[tuple[str, str]] = []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.answer(self)
-
-            def log_message(self, *arguments: object) -> None:
-                pass
-
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/files/ptb-xl/1.0.3"
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    def answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
-        """Answer one request: int: status; ("cut", n), ("slow", s), ("drip", s): as they say; bytes replace."""
-        name = handler.path.removeprefix("/files/ptb-xl/1.0.3/")
-        asked = handler.headers.get("Range", "")
-        self.requests.append((name, asked))
-        fault = self.faults[name].pop(0) if self.faults[name] else None
-        body = fault if isinstance(fault, bytes) else self.files.get(name)
-        if isinstance(fault, tuple) and fault[0] == "slow":
-            time.sleep(fault[1])
-        if isinstance(fault, int) or body is None:
-            handler.send_error(fault if isinstance(fault, int) else 404)
-            return
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-        handler.send_response(206 if asked else 200)
-        if asked:
-            handler.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        handler.send_header("Content-Length", str(len(body) - start))
-        handler.end_headers()
-        stop = fault[1] if isinstance(fault, tuple) and fault[0] == "cut" else len(body)
-        drip = fault[1] if isinstance(fault, tuple) and fault[0] == "drip" else 0
-        try:
-            for position in range(start, stop, 100 if drip else len(body)):
-                time.sleep(drip)
-                handler.wfile.write(body[position : min(stop, position + (100 if drip else len(body)))])
-                handler.wfile.flush()
-        except OSError:  # the client has given up
-            return
-        handler.close_connection = True
-
-    def close(self) -> None:
-        """Stop serving."""
-        self.http.shutdown()
-        self.http.server_close()
 
 
 @pytest.fixture
@@ -99,10 +23,7 @@ def server(monkeypatch):
     import pooch.core
 
     monkeypatch.setattr(pooch.core, "time", SimpleNamespace(sleep=lambda seconds: None))
-    files = {"ptbxl_database.csv": TABLE, "scp_statements.csv": STATEMENTS}
-    files |= record_files(RECORD, 1000, 100) | record_files("records500/00000/00001_hr", 5000, 500)
-    sums = "".join(f"{hashlib.sha256(data).hexdigest()} {name}\n" for name, data in files.items())
-    running = Server({**files, "SHA256SUMS.txt": sums.encode()})
+    running = Server(with_sums(one_record()))
     yield running
     running.close()
 
@@ -125,6 +46,15 @@ def test_what_is_cached_is_read_without_a_network(server, tmp_path):
     assert source.recording(1, 100).digest == digest
     with pytest.raises(SourceError, match="cannot be reached"):
         source.recording(1, 500)
+
+
+def test_the_tables_are_fetched_once_and_then_known_to_be_there(server, tmp_path):
+    files = PhysioNetFiles(tmp_path, base_url=server.url)
+    assert not files.has_tables
+    files.fetch_tables()
+    assert files.has_tables
+    assert [name for name, _ in server.requests] == ["SHA256SUMS.txt", "ptbxl_database.csv", "scp_statements.csv"]
+    assert not PhysioNetFiles(tmp_path, base_url=server.url + "/other").has_tables  # another mirror has its own list
 
 
 def test_progress_is_reported_up_to_the_last_byte(server, tmp_path):

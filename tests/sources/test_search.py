@@ -11,8 +11,18 @@ import pytest
 
 from ecgimn.errors import SourceError
 from ecgimn.sources.ptbxl import PtbXl
-from ecgimn.sources.search import Query, SearchTable, counts, find_records, label_lines, neighbour, search_table
-from ecgimn.sources.settings import ptbxl_folder, settings_path
+from ecgimn.sources.search import (
+    Query,
+    SearchTable,
+    counts,
+    counts_by_age,
+    find_records,
+    label_lines,
+    neighbour,
+    search_table,
+    sorted_records,
+)
+from ecgimn.sources.settings import ptbxl_folder, ptbxl_url, settings_path
 
 STATEMENTS = """,description,diagnostic,form,rhythm,diagnostic_class,diagnostic_subclass
 NORM,normal ECG,1.0,,,NORM,NORM
@@ -21,11 +31,12 @@ ILMI,inferolateral,1.0,,,MI,IMI
 LVH,hypertrophy,1.0,,,HYP,LVH
 SR,sinus rhythm,,,1.0,,
 """
-TABLE = """ecg_id,age,sex,report,scp_codes,strat_fold,validated_by_human,static_noise,filename_lr,filename_hr
-1,56.0,1,sinusrhythmus normal,"{'NORM': 100.0, 'SR': 0.0}",3,True,"I-V1",a,a
-2,300.0,0,Inferiorer Infarkt,"{'IMI': 35.0, 'LVH': 0.0, 'SR': 0.0}",9,True,,b,b
-5,,0,,"{'ILMI': 80.0}",10,False,,c,c
-9,30.0,1,,{},1,,,d,d
+COLUMNS = "ecg_id,age,sex,report,scp_codes,strat_fold,validated_by_human,static_noise,heart_axis,pacemaker"
+TABLE = f"""{COLUMNS},filename_lr,filename_hr
+1,56.0,1,sinusrhythmus normal,"{{'NORM': 100.0, 'SR': 0.0}}",3,True,"I-V1",MID,,a,a
+2,300.0,0,Inferiorer Infarkt,"{{'IMI': 35.0, 'LVH': 0.0, 'SR': 0.0}}",9,True,,LAD,"ja, pacemaker",b,b
+5,,0,,"{{'ILMI': 80.0}}",10,False,,LAD,,c,c
+9,30.0,1,,{{}},1,,,,,d,d
 """
 
 
@@ -61,6 +72,10 @@ def table(ptbxl: PtbXl) -> SearchTable:
         (Query(validated=True), [1, 2]),
         (Query(without_notes=True), [2, 5, 9]),
         (Query(superclasses=("MI",), folds=(9,)), [2]),
+        (Query(notes=("static noise", "baseline drift")), [1]),
+        (Query(axes=("LAD",)), [2, 5]),
+        (Query(pacemaker=True), [2]),
+        (Query(pacemaker=False), [1, 5, 9]),
     ],
 )
 def test_a_query_finds_the_records_that_fit(table: SearchTable, query: Query, found: list[int]) -> None:
@@ -79,14 +94,39 @@ def test_a_filter_over_a_table_of_the_full_size_takes_less_than_a_fifth_of_a_sec
         table.codes,
         table.subclasses,
     )
-    query = Query(("MI", "NORM"), ("IMI",), ("IMI", "LVH"), "infarkt", (20, 90), ("male",), (9,), True, True)
+    query = Query(
+        ("MI", "NORM"), ("IMI",), ("IMI", "LVH"), "infarkt", (20, 90), ("male",), (9,), True, True, axes=("LAD",),
+        pacemaker=True,
+    )  # fmt: skip
     durations = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()  # what it takes, whatever else the machine does
         found = find_records(large, query)
-        durations.append(time.perf_counter() - start)
+        counts(found)
+        counts_by_age(found)
+        sorted_records(found, "age", descending=True)
+        durations.append(time.process_time() - start)
+    assert len(large.shown) > 21_799
     assert len(found) == 5450
     assert min(durations) < 0.2
+
+
+def test_ages_are_counted_by_decade_and_sex_without_those_unknown(table: SearchTable) -> None:
+    by_age = counts_by_age(table.shown)
+    assert {sex: np.flatnonzero(numbers).tolist() for sex, numbers in by_age.items()} == {"female": [3, 5], "male": [9]}
+
+
+def test_records_are_sorted_with_the_unknown_last(table: SearchTable) -> None:
+    assert sorted_records(table.shown, "age").index.to_list() == [9, 1, 2, 5]
+    assert sorted_records(table.shown, "age", descending=True).index.to_list() == [2, 1, 9, 5]
+    assert sorted_records(table.shown, descending=True).index.to_list() == [9, 5, 2, 1]
+
+
+def test_next_and_previous_follow_the_order_of_a_list(ptbxl: PtbXl) -> None:
+    assert neighbour(ptbxl, (9, 2, 1, 5), 9, 1) == 1
+    assert neighbour(ptbxl, (9, 2, 1, 5), 1, 1) == 5
+    assert neighbour(ptbxl, (9, 2, 1, 5), 5, 1) is None
+    assert neighbour(ptbxl, (9, 2, 1, 5), 1, -1) == 9
 
 
 def test_next_and_previous_skip_records_that_are_not_here(ptbxl: PtbXl) -> None:
@@ -115,6 +155,19 @@ def test_the_folder_comes_from_the_environment_first_and_then_from_the_settings(
     assert ptbxl_folder() == "/from/settings"
     monkeypatch.setenv("ECGIMN_PTBXL", "/from/environment")
     assert ptbxl_folder() == "/from/environment"
+
+
+def test_the_mirror_comes_from_the_environment_first_and_then_from_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("ECGIMN_PTBXL_URL", raising=False)
+    assert ptbxl_url() == "https://physionet.org/files/ptb-xl/1.0.3/"
+    settings_path().parent.mkdir()
+    settings_path().write_text('ptbxl_url = "https://mirror.example/ptb-xl/"\n')
+    assert ptbxl_url() == "https://mirror.example/ptb-xl/"
+    monkeypatch.setenv("ECGIMN_PTBXL_URL", "https://other.example/")
+    assert ptbxl_url() == "https://other.example/"
 
 
 @pytest.mark.parametrize("text", ["ptbxl = 3", "ptbxl /unquoted"])
