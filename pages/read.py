@@ -140,7 +140,7 @@ def show_sum(ledger: Ledger, total: EvidenceSum, view: View) -> None:
         st.plotly_chart(
             waterfall_figure(
                 total.bias,
-                list(ledger.by_territory(total.class_name).items()),
+                [*ledger.by_territory(total.class_name).items(), *total.offset_line],
                 total.logit,
                 dark=view.dark,
                 height_px=190,

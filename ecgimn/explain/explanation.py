@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ecgimn.errors import SignalError
 from ecgimn.recording import WINDOW_S, Recording
 from ecgimn.signal.posterior import bridge_gaps
-from ecgimn.signal.preprocess import preprocessing
 
 if TYPE_CHECKING:
     from ecgimn.model.checkpoint import Model
@@ -38,6 +37,10 @@ class Explanation:
     model_name, model_sha256 : str
     spread : ndarray of shape (K, 12, n_samples) or None
         Standard deviation of the weights over the model's members.
+    offset : ndarray of shape (K, 12) or None
+        Of a model that z-scores each lead of each recording: what the centring adds to the logit, per lead. It is part
+        of the sum, `attribution.sum((1, 2)) + offset.sum(1) + bias`, and belongs to no sample; the weights of such a
+        model do not sum to zero over a lead.
     """
 
     recording_digest: str
@@ -52,6 +55,7 @@ class Explanation:
     model_name: str
     model_sha256: str
     spread: NDArray[np.float64] | None = None
+    offset: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.classes), 12, self.attribution.shape[-1])
@@ -91,12 +95,14 @@ def explain(recording: Recording, model: Model, *, double: bool = False) -> Expl
             "Choose a window of the recording."
         )
     signal = bridge_gaps(recording.signal)
-    prepare = preprocessing(recording.fs, recording.n_samples)
+    prepare = model.preprocessing(recording.fs, recording.n_samples)
     written = model.write_linear_model(prepare.forward(signal), double=double)
     members = prepare.adjoint(written.member_weights)
     weights = members.mean(axis=0)
     attribution = weights * signal
     total = attribution.sum(axis=(1, 2)) + written.bias
+    if written.offset is not None:
+        total = total + written.offset.sum(axis=1)
     return Explanation(
         recording_digest=recording.digest,
         fs=recording.fs,
@@ -110,4 +116,5 @@ def explain(recording: Recording, model: Model, *, double: bool = False) -> Expl
         model_name=model.card.name,
         model_sha256=model.card.sha256,
         spread=members.std(axis=0, ddof=1) if len(members) > 1 else None,
+        offset=written.offset,
     )

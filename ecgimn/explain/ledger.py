@@ -2,7 +2,8 @@
 
 With u = x - level, the voltage about each lead's isoelectric level, `logit = b + sum of cells <w, u>_cell + baseline
 term`. Weights sum to zero over a lead, so the baseline term, `sum_lead level * sum_t w`, is zero up to rounding; it is
-kept all the same, so that the total is the logit and not nearly so.
+kept all the same, so that the total is the logit and not nearly so. With a model that z-scores each lead it is not
+zero: the term then is `sum_lead (level - mean) * sum_t w`, the offset that no sample explains.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Ledger:
     beats : ndarray of shape (K, 12, n_beats + 1)
         The same evidence by beat; the last column is what belongs to no beat.
     baseline : ndarray of shape (K,)
-        What the isoelectric levels themselves add; zero up to rounding.
+        What the isoelectric levels themselves add, zero up to rounding; with a model that z-scores each lead, the
+        levels about the means.
     bias, logit : ndarray of shape (K,)
         `cells.sum((1, 2)) + baseline + bias` is `logit`.
     """
@@ -118,11 +120,14 @@ def make_ledger(
     if waves is not None:
         labels, n_beats = waves.labels.astype(np.int64), len(waves.r_samples)
         beat = np.broadcast_to(waves.beat, shape).astype(np.int64)
+    baseline = (explanation.weights.sum(axis=2) * levels).sum(axis=1)
+    if explanation.offset is not None:
+        baseline = baseline + explanation.offset.sum(axis=1)
     return Ledger(
         classes=explanation.classes,
         cells=_book(evidence, labels, len(WAVE_NAMES)),
         beats=_book(evidence, np.where(beat < 0, n_beats, beat), n_beats + 1),
-        baseline=np.asarray((explanation.weights.sum(axis=2) * levels).sum(axis=1)),
+        baseline=np.asarray(baseline),
         bias=explanation.bias,
         logit=explanation.logit,
     )

@@ -56,9 +56,12 @@ def describe_evidence(ledger: Ledger, class_name: str, reading: SignalReading) -
     k = ledger.classes.index(class_name)
     evidence = float(ledger.cells[k].sum())
     direction = "raise" if evidence >= 0 else "lower"
+    # only a model that z-scores each lead has a baseline term worth a word
+    baseline = float(ledger.baseline[k])
+    offset = f" and an offset of {signed(baseline)} from z-scoring" if abs(baseline) >= 0.005 else ""
     sentences = [
         f"For the label {class_name} as used in PTB-XL the tracing contributes {signed(evidence)} logit "
-        f"to a starting value (bias) of {signed(ledger.bias[k])}: logit {signed(ledger.logit[k])}, "
+        f"to a starting value (bias) of {signed(ledger.bias[k])}{offset}: logit {signed(ledger.logit[k])}, "
         f"probability {1 / (1 + np.exp(-ledger.logit[k])):.2f}."
     ]
     if reading.waves is None:

@@ -24,10 +24,14 @@ class EvidenceSum:
     ----------
     class_name : str
     bias, evidence, logit : float
-        `bias + evidence` is `logit`; the evidence is the sum of the ledger, its baseline term included.
+        `bias + evidence` is `logit`, with `offset` in between where there is one; the evidence is the sum of the
+        ledger, its baseline term included.
     probability : float
     residual : float
         Largest difference between the sums and the logit that the network computed itself, in logit.
+    offset : float or None
+        Of a model that z-scores each lead: the ledger's baseline term, which belongs to no sample and is then no part
+        of the evidence.
     """
 
     class_name: str
@@ -36,6 +40,7 @@ class EvidenceSum:
     logit: float
     probability: float
     residual: float
+    offset: float | None = None
 
     @property
     def exact(self) -> bool:
@@ -43,9 +48,15 @@ class EvidenceSum:
         return self.residual < SUM_TOLERANCE
 
     @property
+    def offset_line(self) -> tuple[tuple[str, float], ...]:
+        """The offset as a line of a table, where there is one."""
+        return () if self.offset is None else (("z-score offset", self.offset),)
+
+    @property
     def equation(self) -> str:
         """The sum in words: "logit +2.31 = bias −1.02 + evidence +3.33"."""
-        return f"logit {signed(self.logit)} = bias {signed(self.bias)} + evidence {signed(self.evidence)}"
+        words = f"logit {signed(self.logit)} = bias {signed(self.bias)} + evidence {signed(self.evidence)}"
+        return words if self.offset is None else f"{words} + z-score offset {signed(self.offset)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +79,12 @@ class BeatEvidence:
 def sum_of_evidence(explanation: Explanation, ledger: Ledger, class_name: str) -> EvidenceSum:
     """Return the sum behind the logit of a class."""
     k = explanation.index(class_name)
+    cells, baseline = float(ledger.cells[k].sum()), float(ledger.baseline[k])
     return EvidenceSum(
         class_name=class_name,
         bias=float(ledger.bias[k]),
-        evidence=float(ledger.cells[k].sum() + ledger.baseline[k]),
+        evidence=cells + baseline if explanation.offset is None else cells,
+        offset=None if explanation.offset is None else baseline,
         logit=float(explanation.logit[k]),
         probability=float(explanation.probability[k]),
         residual=max(explanation.completeness_error, ledger.residual),

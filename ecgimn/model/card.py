@@ -10,14 +10,21 @@ from typing import Any
 from ecgimn.errors import CheckpointError
 from ecgimn.intended_use import INTENDED_USE
 from ecgimn.model.network import NetworkConfig
+from ecgimn.model.paper import PaperConfig
 from ecgimn.signal.preprocess import HIGH_PASS_HZ, MODEL_FS, MODEL_SAMPLES, TRIM_END, TRIM_START
 
-#: What the preprocessing does, in words; a card written for another preprocessing is refused.
-PREPROCESSING = (
+_RESAMPLING = (
     f"limb leads projected onto their relations; band-limited interpolation to {MODEL_FS:g} Hz "
     f"without the first {10 * TRIM_START} and the last {10 * TRIM_END} ms; "
-    f"zero-phase {HIGH_PASS_HZ:g} Hz smoothness-prior high-pass; millivolts, no per-record scaling"
 )
+#: What the preprocessing of each kind of model does, in words; a card written for another preprocessing is refused.
+PREPROCESSING = {
+    "ecg-imn": f"{_RESAMPLING}zero-phase {HIGH_PASS_HZ:g} Hz smoothness-prior high-pass; millivolts, "
+    "no per-record scaling",
+    "paper": f"{_RESAMPLING}no filter; every lead of every recording set to mean 0 and standard deviation 1",
+}
+#: Shape of the network of each kind: this project's ECG-IMN, and the published one.
+CONFIGS: dict[str, type[NetworkConfig] | type[PaperConfig]] = {"ecg-imn": NetworkConfig, "paper": PaperConfig}
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,9 @@ class ModelCard:
     preprocessing : str
     members : int
         Networks whose weight maps are averaged.
-    network : NetworkConfig
+    network : NetworkConfig or PaperConfig
+    kind : {"ecg-imn", "paper"}
+        This project's network, or the published one.
     scale, offset : tuple of float
         Calibration per class: calibrated logit = scale * logit + offset; weights scale alike, so it stays exact.
     thresholds : dict of str to tuple of float
@@ -53,7 +62,7 @@ class ModelCard:
     task: str
     classes: tuple[str, ...]
     members: int
-    network: NetworkConfig
+    network: NetworkConfig | PaperConfig
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     sha256: str
@@ -61,7 +70,8 @@ class ModelCard:
     thresholds: dict[str, tuple[float, ...]] = field(default_factory=dict)
     fs: float = MODEL_FS
     n_samples: int = MODEL_SAMPLES
-    preprocessing: str = PREPROCESSING
+    kind: str = "ecg-imn"
+    preprocessing: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     intended_use: str = f"{INTENDED_USE} Adult 12-lead 10-second ECGs like those of PTB-XL."
@@ -75,11 +85,23 @@ class ModelCard:
                     f"The card of model {self.name!r} has {len(values)} values of {name} "
                     f"for {len(self.classes)} classes. Restore the card that belongs to the weights."
                 )
-        if self.preprocessing != PREPROCESSING:
+        if not isinstance(self.network, CONFIGS.get(self.kind, ())):
+            raise CheckpointError(
+                f"The card of model {self.name!r} says that it is of the kind {self.kind!r} and describes another "
+                f"network. One of {', '.join(CONFIGS)} is needed. Restore the card that belongs to the weights."
+            )
+        if not self.preprocessing:
+            object.__setattr__(self, "preprocessing", PREPROCESSING[self.kind])
+        if self.preprocessing != PREPROCESSING[self.kind]:
             raise CheckpointError(
                 f"Model {self.name!r} was trained with another preprocessing than this version applies. "
                 "Install the version that its card names, or train it anew."
             )
+
+    @property
+    def high_pass(self) -> bool:
+        """Whether the model's input is freed of its baseline; the published network reads it as it is."""
+        return self.kind != "paper"
 
 
 def write_card(card: ModelCard, path: Path) -> None:
@@ -98,11 +120,12 @@ def read_card(path: Path) -> ModelCard:
     try:
         content = json.loads(path.read_text())
         network = content.pop("network")
-        network["widths"] = tuple(network["widths"])
+        if "widths" in network:
+            network["widths"] = tuple(network["widths"])
         for name in ("classes", "scale", "offset", "known_answer"):
             content[name] = tuple(content[name])
         content["thresholds"] = {name: tuple(values) for name, values in content.get("thresholds", {}).items()}
-        return ModelCard(network=NetworkConfig(**network), **content)
+        return ModelCard(network=CONFIGS[content.get("kind", "ecg-imn")](**network), **content)
     except (OSError, ValueError, TypeError, KeyError) as exc:
         raise CheckpointError(
             f"The card {path.name} cannot be read ({exc}). Restore models/{path.name} from the project."

@@ -23,12 +23,16 @@ from safetensors.torch import load, save
 from ecgimn.errors import CheckpointError, ModelNotFoundError
 from ecgimn.leads import CANONICAL_PROJECTION
 from ecgimn.model.card import ModelCard, read_card, write_card
-from ecgimn.model.network import EcgImn, spread_maps
-from ecgimn.signal.preprocess import MODEL_FS, MODEL_SAMPLES
+from ecgimn.model.network import EcgImn
+from ecgimn.model.paper import PaperConfig, PaperImn
+from ecgimn.signal.preprocess import MODEL_FS, MODEL_SAMPLES, Preprocessing, preprocessing
 
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
 DEFAULT_MODEL = "superclass-v1"
 KNOWN_ANSWER_TOLERANCE = 1e-4  # logit
+
+#: A network that writes a linear model in millivolts for each input: `linear(x)` returns it, `logits(x)` its answer.
+Network = EcgImn | PaperImn
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +46,14 @@ class LinearModel:
     bias : ndarray of shape (K,)
     logit : ndarray of shape (K,)
         As the networks themselves summed it.
+    offset : ndarray of shape (K, 12) or None
+        Of a network that centres its input: what that adds to the sum, per lead.
     """
 
     member_weights: NDArray[np.float64]
     bias: NDArray[np.float64]
     logit: NDArray[np.float64]
+    offset: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +61,7 @@ class Model:
     """A loaded model: its card and its networks, in evaluation mode on one device."""
 
     card: ModelCard
-    networks: tuple[EcgImn, ...]
+    networks: tuple[Network, ...]
     device: torch.device
 
     @property
@@ -62,11 +69,15 @@ class Model:
         """Names of the classes."""
         return self.card.classes
 
+    def preprocessing(self, fs: float, n_samples: int) -> Preprocessing:
+        """Return the way from a recording of `n_samples` samples at `fs` Hz to this model's input."""
+        return preprocessing(fs, n_samples, high_pass=self.card.high_pass)
+
     @cached_property
-    def _double(self) -> tuple[EcgImn, ...]:
+    def _double(self) -> tuple[Network, ...]:
         copies = []
         for network in self.networks:
-            copy = EcgImn(network.config)
+            copy = type(network)(network.config)  # type: ignore[arg-type]
             copy.load_state_dict(network.state_dict())
             copies.append(copy.double().to(self.device).eval().requires_grad_(False))
         return tuple(copies)
@@ -83,18 +94,18 @@ class Model:
         """
         dtype = torch.float64 if double else torch.float32
         batch = torch.as_tensor(np.array(x, dtype=np.float64), dtype=dtype, device=self.device)[None]
-        maps, logits, biases = [], [], []
         with torch.inference_mode():
-            for network in self._double if double else self.networks:
-                out = network(batch)
-                maps.append(spread_maps(out.maps[0].double()).cpu().numpy())
-                logits.append(out.logit[0].double().cpu().numpy())
-                biases.append(network.bias.double().cpu().numpy())
+            outs = [network.linear(batch) for network in (self._double if double else self.networks)]
+        weights, bias, logit, offset = (
+            np.stack([getattr(out, name)[0].double().cpu().numpy() for out in outs])
+            for name in ("weights", "bias", "logit", "offset")
+        )
         scale = np.array(self.card.scale)
         return LinearModel(
-            member_weights=np.stack(maps) * scale[:, None, None],
-            bias=scale * np.mean(biases, axis=0) + np.array(self.card.offset),
-            logit=scale * np.mean(logits, axis=0) + np.array(self.card.offset),
+            member_weights=weights * scale[:, None, None],
+            bias=scale * bias.mean(axis=0) + np.array(self.card.offset),
+            logit=scale * logit.mean(axis=0) + np.array(self.card.offset),
+            offset=scale[:, None] * offset.mean(axis=0) if self.card.kind == "paper" else None,
         )
 
     def logits(self, x: NDArray[np.floating], batch: int = 128) -> NDArray[np.float64]:
@@ -103,7 +114,7 @@ class Model:
         with torch.inference_mode():
             for start in range(0, len(x), batch):
                 part = torch.as_tensor(np.asarray(x[start : start + batch], dtype=np.float32), device=self.device)
-                outs = [network(part).logit.double() for network in self.networks]
+                outs = [network.logits(part).double() for network in self.networks]
                 parts.append(torch.stack(outs).mean(0).cpu().numpy())
         return np.asarray(np.concatenate(parts) * np.array(self.card.scale) + np.array(self.card.offset))
 
@@ -112,8 +123,8 @@ class Model:
         batch = torch.as_tensor(np.asarray(x, dtype=np.float32), device=self.device)
         projection = torch.tensor(CANONICAL_PROJECTION, dtype=torch.float32, device=self.device)
         with torch.inference_mode():
-            outs = [network(batch) for network in self.networks]
-            maps = projection @ spread_maps(torch.stack([out.maps for out in outs]).mean(0))
+            outs = [network.linear(batch) for network in self.networks]
+            maps = projection @ torch.stack([out.weights for out in outs]).mean(0)
             logit = torch.stack([out.logit for out in outs]).double().mean(0).cpu().numpy()
         scale = np.array(self.card.scale)
         return (
@@ -187,7 +198,7 @@ def load_model(name: str = DEFAULT_MODEL, *, folder: Path = MODELS_FOLDER, devic
     return model
 
 
-def save_model(card: ModelCard, networks: Sequence[EcgImn], folder: Path = MODELS_FOLDER) -> Model:
+def save_model(card: ModelCard, networks: Sequence[Network], folder: Path = MODELS_FOLDER) -> Model:
     """Write weights and card; the card's hash and known answer are filled in. Returns the model as loaded back."""
     tensors = {
         f"{member}.{key}": value.detach().cpu().contiguous()
@@ -221,14 +232,14 @@ def known_answer(model: Model) -> NDArray[np.float64]:
     return model.write_linear_model(x).logit
 
 
-def _networks(card: ModelCard, data: bytes, device: torch.device) -> tuple[EcgImn, ...]:
+def _networks(card: ModelCard, data: bytes, device: torch.device) -> tuple[Network, ...]:
     try:
         tensors = load(data)
     except SafetensorError as exc:
         raise CheckpointError(f"The weights of model {card.name!r} do not parse ({exc}). Restore the file.") from exc
-    networks = []
+    networks: list[Network] = []
     for member in range(card.members):
-        network = EcgImn(card.network)
+        network: Network = PaperImn(card.network) if isinstance(card.network, PaperConfig) else EcgImn(card.network)
         wanted = {key: value for key, value in network.state_dict().items() if value.is_floating_point()}
         mine = {key.split(".", 1)[1]: tensors.pop(key) for key in list(tensors) if key.startswith(f"{member}.")}
         wrong = sorted(set(wanted) ^ set(mine)) or [key for key in wanted if wanted[key].shape != mine[key].shape]

@@ -139,6 +139,29 @@ class ImnOutput:
     maps: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class LinearMaps:
+    """The linear models that a network wrote for a batch, in millivolts of its input.
+
+    `(weights * x).sum((2, 3)) + offset.sum(2) + bias` is `logit`.
+
+    Attributes
+    ----------
+    logit : Tensor of shape (B, K)
+        As the network itself summed it.
+    weights : Tensor of shape (B, K, 12, L)
+        Logit per mV.
+    bias : Tensor of shape (B, K)
+    offset : Tensor of shape (B, K, 12)
+        What a centring of the input adds per lead; zero for a network that reads millivolts.
+    """
+
+    logit: Tensor
+    weights: Tensor
+    bias: Tensor
+    offset: Tensor
+
+
 def spread_maps(maps: Tensor) -> Tensor:
     """Interpolate maps linearly to the rate of the input, (..., L/2) -> (..., L)."""
     flat = maps.reshape(-1, 1, maps.shape[-1])
@@ -183,6 +206,17 @@ class EcgImn(nn.Module):
         maps = maps.reshape(x.shape[0], self.config.n_classes, 12, -1)[..., : x.shape[-1] // 2]
         maps = maps * (WEIGHT_SCALE * 1000.0 / x.shape[-1])
         return ImnOutput(self.read(maps, x), maps)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the logits (B, K) of a batch."""
+        logit: Tensor = self(x).logit
+        return logit
+
+    def linear(self, x: Tensor) -> LinearMaps:
+        """Return the linear models that the network writes for a batch (B, 12, L)."""
+        out = self(x)
+        bias = self.bias + torch.zeros_like(out.logit)
+        return LinearMaps(out.logit, spread_maps(out.maps), bias, x.new_zeros(*out.logit.shape, 12))
 
     def read(self, maps: Tensor, x: Tensor) -> Tensor:
         """Return the logits (B, K) that the linear models `maps` give to inputs `x`, their own or edited ones."""

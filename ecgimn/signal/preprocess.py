@@ -12,7 +12,8 @@ map the canonical one: the minimum-norm weights among all that treat consistent 
 H is the smoothness-prior high-pass `I - (I + lam D'D)^-1` with D the second difference (Tarvainen et al. 2002,
 doi:10.1109/10.979357): symmetric, hence zero-phase and its own adjoint; away from the edges its response
 `lam d^4 / (1 + lam d^4)`, d = 2 sin(w/2), is that of a second-order Butterworth filter run forward and backward;
-constants and straight drifts are removed exactly, edges included.
+constants and straight drifts are removed exactly, edges included. The published ECG-IMN reads unfiltered traces: for it
+H is left out.
 """
 
 from __future__ import annotations
@@ -86,31 +87,37 @@ class Preprocessing:
         Samples per lead of the window, 10 s at most.
     n_out : int
         Samples of the network's input: 982 for 10 s, fewer for a shorter window, which is never padded.
+    high_pass : bool
+        Whether the baseline is removed.
     """
 
     fs: float
     n_samples: int
     n_out: int
+    high_pass: bool
     _resampling: sparse.csr_array
-    _high_pass: NDArray[np.float64]
 
     def forward(self, signal: NDArray[np.floating]) -> NDArray[np.float64]:
         """Map a window in mV, shape (..., 12, n_samples), onto the network's input, shape (..., 12, n_out)."""
         consistent = CANONICAL_PROJECTION @ np.asarray(signal, dtype=np.float64)
         flat = consistent.reshape(-1, self.n_samples)
-        x: NDArray[np.float64] = (self._resampling @ flat.T).T @ self._high_pass
+        x: NDArray[np.float64] = (self._resampling @ flat.T).T
+        if self.high_pass:
+            x = x @ _high_pass_of(self.n_out)
         return x.reshape(*consistent.shape[:-1], self.n_out)
 
     def adjoint(self, weights: NDArray[np.floating]) -> NDArray[np.float64]:
         """Map weights on the input, shape (..., 12, n_out), onto weights per mV, shape (..., 12, n_samples)."""
         weights = np.asarray(weights, dtype=np.float64)
         flat = weights.reshape(-1, self.n_out)
-        back = (self._resampling.T @ (flat @ self._high_pass).T).T
+        if self.high_pass:
+            flat = flat @ _high_pass_of(self.n_out)
+        back = (self._resampling.T @ flat.T).T
         return CANONICAL_PROJECTION @ back.reshape(*weights.shape[:-1], self.n_samples)  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=8)
-def preprocessing(fs: float, n_samples: int) -> Preprocessing:
+def preprocessing(fs: float, n_samples: int, *, high_pass: bool = True) -> Preprocessing:
     """Return the preprocessing of windows of `n_samples` samples at `fs` Hz; built once and kept.
 
     Raises
@@ -130,13 +137,13 @@ def preprocessing(fs: float, n_samples: int) -> Preprocessing:
     n_there = int(np.floor(((n_samples - 1) / fs - offset_s) * MODEL_FS)) + 1
     n_out = min(MODEL_SAMPLES, n_there - TRIM_START - TRIM_END)
     n_out -= n_out % 2  # the network's maps have half this rate
-    return Preprocessing(fs, n_samples, n_out, resampling_matrix(fs, n_samples, n_out), _high_pass_of(n_out))
+    return Preprocessing(fs, n_samples, n_out, high_pass, resampling_matrix(fs, n_samples, n_out))
 
 
-def input_change(change: NDArray[np.floating]) -> NDArray[np.float64]:
+def input_change(change: NDArray[np.floating], *, high_pass: bool = True) -> NDArray[np.float64]:
     """Return what a change of an already preprocessed ECG, shape (..., 12, n), does to the input: C and H again."""
     consistent = CANONICAL_PROJECTION @ np.asarray(change, dtype=np.float64)
-    return np.asarray(consistent @ _high_pass_of(change.shape[-1]))
+    return np.asarray(consistent @ _high_pass_of(change.shape[-1]) if high_pass else consistent)
 
 
 @lru_cache(maxsize=8)

@@ -66,8 +66,13 @@ def evaluate(
     Raises
     ------
     SourceError
-        The folder holds no record of the fold at 100 Hz.
+        The model is the published one, or the folder holds no record of the fold at 100 Hz.
     """
+    if model.card.kind != "ecg-imn":
+        raise SourceError(
+            f"The model {model.card.name!r} is the published ECG-IMN, which reads another input. "
+            "Measure it beside the others with: python -m ecgimn compare-methods"
+        )
     ids = ptbxl.ids([fold], fs=100)[:limit]
     if len(ids) == 0:
         raise SourceError(

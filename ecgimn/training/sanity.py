@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ecgimn.explain.intervene import WaveMasks, masks_from_landmarks
 from ecgimn.model.checkpoint import Model
-from ecgimn.model.network import EcgImn
 from ecgimn.training.dataset import Dataset
 
 QUICK_WAVES = ("p", "qrs", "st", "t")
@@ -154,7 +153,7 @@ def _randomised(model: Model, part: str, seed: int) -> Model:
     torch_rng = torch.random.get_rng_state()
     for number, network in enumerate(model.networks):
         torch.manual_seed(seed + number)
-        fresh = EcgImn(network.config).to(model.device)
+        fresh = type(network)(network.config).to(model.device)  # type: ignore[arg-type]
         kept = {key: value for key, value in network.state_dict().items() if key.split(".")[0] not in parts}
         fresh.load_state_dict(fresh.state_dict() | kept)
         networks.append(fresh.eval().requires_grad_(False))
