@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from ecgimn.draw.case_report import case_report_bytes
@@ -35,6 +36,7 @@ def case_export(
     ledger: Ledger,
     *,
     class_name: str,
+    against: str | None = None,
     view: View,
     salt: bytes = b"",
 ) -> bytes:
@@ -47,6 +49,8 @@ def case_export(
         Of the same recording.
     class_name : str
         Class shown in pictures; JSON and CSV hold all.
+    against : str, optional
+        Class taken away from it: pictures show the difference of the two, CSV has it besides.
     view : View
         Stored in the JSON, so that the picture can be made again.
     salt : bytes
@@ -56,16 +60,18 @@ def case_export(
     if kind == "json":
         content = explanation_json(reading, explanation, ledger)
         content["recording"]["digest"] = identity
+        content["shown"] = {"class": class_name, "against": against}
         content["view"] = view.as_dict()
         return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
     if kind == "csv":
-        return _ledger_csv(explanation, ledger, identity).encode()
+        ledgers = [ledger] if against is None else [ledger, ledger.contrast(class_name, against)]
+        return _ledger_csv(explanation, ledgers, identity).encode()
     return case_report_bytes(
-        kind, reading, explanation, ledger, class_name=class_name, view=view, recording_hash=identity
+        kind, reading, explanation, ledger, class_name=class_name, against=against, view=view, recording_hash=identity
     )
 
 
-def _ledger_csv(explanation: Explanation, ledger: Ledger, identity: str) -> str:
+def _ledger_csv(explanation: Explanation, ledgers: Sequence[Ledger], identity: str) -> str:
     """Return the ledger in long form; bias, baseline and logit are rows of their own."""
     text = io.StringIO()
     text.write(
@@ -74,8 +80,9 @@ def _ledger_csv(explanation: Explanation, ledger: Ledger, identity: str) -> str:
     )
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("class", "lead", "wave", "logit"))
-    rows.writerows((row.class_name, row.lead, row.wave, repr(row.logit)) for row in ledger.rows())
-    for k, name in enumerate(ledger.classes):
-        for line, values in (("baseline", ledger.baseline), ("bias", ledger.bias), ("logit", ledger.logit)):
-            rows.writerow((name, "", line, repr(float(values[k]))))
+    for ledger in ledgers:
+        rows.writerows((row.class_name, row.lead, row.wave, repr(row.logit)) for row in ledger.rows())
+        for k, name in enumerate(ledger.classes):
+            for line, values in (("baseline", ledger.baseline), ("bias", ledger.bias), ("logit", ledger.logit)):
+                rows.writerow((name, "", line, repr(float(values[k]))))
     return text.getvalue()

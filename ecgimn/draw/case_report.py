@@ -30,10 +30,11 @@ def case_report_bytes(
     ledger: Ledger,
     *,
     class_name: str,
+    against: str | None = None,
     view: View | None = None,
     recording_hash: str | None = None,
 ) -> bytes:
-    """Return the report of one case for one class.
+    """Return the report of one case for one class, or for the difference of two.
 
     Parameters
     ----------
@@ -41,15 +42,21 @@ def case_report_bytes(
     reading, explanation, ledger
         Of the same recording.
     class_name : str
+    against : str, optional
+        Class taken away from it; the report then is of the difference of the two.
     view : View, optional
         Layout and scales; class and quantity are set here so that picture and ledger show the same sums.
     recording_hash : str, optional
         Printed in place of the digest: a salted hash for uploads.
     """
-    view = replace(view or View(), class_index=explanation.index(class_name), dark=False)
-    rows = [(row.lead, row.wave, row.logit) for row in ledger.rows() if row.class_name == class_name]
+    k = explanation.index(class_name)
+    view = replace(view or View(), class_index=k if against is None else (k, explanation.index(against)), dark=False)
+    if against is not None:
+        ledger = ledger.contrast(class_name, against)
+    name = class_name if against is None else ledger.classes[0]
+    rows = [(row.lead, row.wave, row.logit) for row in ledger.rows() if row.class_name == name]
     text = ReportText(
-        ledger=[*rows, ("", "baseline", float(ledger.baseline[explanation.index(class_name)]))],
+        ledger=[*rows, ("", "baseline", float(ledger.baseline[ledger.classes.index(name)]))],
         st_rows=[
             (st.lead, st.j_mv, st.j60_mv, st.j80_mv, st.slope_mv_per_s)
             for st in (reading.measurements.st if reading.measurements else ())
@@ -57,7 +64,7 @@ def case_report_bytes(
         findings=[
             f"{item.text} {item.reason}".strip() for item in (reading.findings.items if reading.findings else ())
         ],
-        notes=[*describe_evidence(ledger, class_name, reading), *reading.quality.warnings, *reading.recording.notes],
+        notes=[*describe_evidence(ledger, name, reading), *reading.quality.warnings, *reading.recording.notes],
         recording_hash=recording_hash,
     )
     return report_bytes(

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from ecgimn.draw.colours import N_STEPS, evidence_colours, evidence_index
 from ecgimn.draw.paper import Panel, PaperLayout
 from ecgimn.draw.view import View
+from ecgimn.explain.explanation import Explanation, contrast, one_class
 from ecgimn.leads import STANDARD_LEADS, lead_index
 
 if TYPE_CHECKING:
-    from ecgimn.explain.explanation import Explanation
     from ecgimn.recording import Recording
     from ecgimn.signal.waves import Waves
 
@@ -123,11 +123,12 @@ def evidence_map(
     ValueError
         Something the view needs is not given, or the class does not exist.
     """
-    name, take = _class_of(explanation, view.class_index)
+    shown = _shown(explanation, view.class_index)
+    weights, attribution = shown.weights[0], shown.attribution[0]
     if view.quantity == "weights":
-        values, quantity, unit = take(explanation.weights), "weights", "logit per mV per 40 ms"
+        values, quantity, unit = weights, "weights", "logit per mV per 40 ms"
     elif view.quantity == "contribution":
-        values, quantity, unit = take(explanation.attribution), "contribution", "logit per 40 ms"
+        values, quantity, unit = attribution, "contribution", "logit per 40 ms"
     else:
         if isoelectric_mv is None:
             raise ValueError(
@@ -135,19 +136,19 @@ def evidence_map(
                 "Give isoelectric_mv, or choose 'contribution'."
             )
         level = np.asarray(isoelectric_mv, dtype=np.float64)[:, None]
-        values = take(explanation.attribution) - take(explanation.weights) * level
+        values = attribution - weights * level
         quantity, unit = "contribution, from isoelectric level", "logit per 40 ms"
     fs = explanation.fs
     limit = view.limit if view.limit is not None else robust_limit(values, fs)
     uncertain = None
-    if view.show_uncertainty and explanation.spread is not None:
-        uncertain = _uncertain(explanation, view, values, limit, recording)
+    if view.show_uncertainty and shown.spread is not None:
+        uncertain = _uncertain(shown.spread[0], view, values, fs, limit, recording)
     return EvidenceMap(
         values=values,
         fs=fs,
         limit=limit,
         limit_source="fixed" if view.limit is not None else "99th percentile of this record",
-        name=name,
+        name=shown.classes[0],
         quantity=quantity,
         unit=unit,
         signed_by_lead=view.quantity == "weights",
@@ -312,36 +313,34 @@ def png_uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def _class_of(explanation: Explanation, class_index: int | tuple[int, int]):  # type: ignore[no-untyped-def]
-    """Return the printed name of a class or contrast, and the function that takes its map out of a (K, ...) array."""
+def _shown(explanation: Explanation, class_index: int | tuple[int, int]) -> Explanation:
+    """Return the explanation of the one class or difference of classes that is shown."""
     wanted = class_index if isinstance(class_index, tuple) else (class_index,)
     n_classes = len(explanation.classes)
     if not all(0 <= index < n_classes for index in wanted):
         raise ValueError(
             f"Invalid value for the 'class_index' parameter: {class_index!r}. There are {n_classes} classes, from 0."
         )
-    if len(wanted) == 1:
-        return explanation.classes[wanted[0]], lambda maps: np.asarray(maps[wanted[0]], dtype=np.float64)
-    first, second = wanted
-    name = f"{explanation.classes[first]} − {explanation.classes[second]}"
-    return name, lambda maps: np.asarray(maps[first] - maps[second], dtype=np.float64)
+    names = [explanation.classes[index] for index in wanted]
+    return contrast(explanation, *names) if len(names) == 2 else one_class(explanation, names[0])
 
 
 def _uncertain(
-    explanation: Explanation, view: View, values: NDArray[np.float64], limit: float, recording: Recording | None
+    spread: NDArray[np.float64],
+    view: View,
+    values: NDArray[np.float64],
+    fs: float,
+    limit: float,
+    recording: Recording | None,
 ) -> NDArray[np.bool_]:
     """Where the spread over seeds, summed as if it went one way for 40 ms, exceeds a value that is coloured."""
-    spread = explanation.spread
-    if spread is None:
-        raise ValueError("The explanation has no spread over seeds. Use an ensemble, or switch the hatch off.")
-    wanted = view.class_index if isinstance(view.class_index, tuple) else (view.class_index,)
-    deviation = np.sqrt(sum(np.square(spread[index]) for index in wanted))
+    deviation = spread
     if view.quantity != "weights":
         if recording is None:
             raise ValueError("Uncertain contributions need the recording. Give it, or choose 'weights'.")
         deviation = deviation * np.abs(np.nan_to_num(recording.signal))
-    size = np.abs(moving_sum(values, explanation.fs))
-    return np.asarray((moving_sum(deviation, explanation.fs) > size) & (size > UNCERTAIN_FROM * limit))
+    size = np.abs(moving_sum(values, fs))
+    return np.asarray((moving_sum(deviation, fs) > size) & (size > UNCERTAIN_FROM * limit))
 
 
 def _coarse(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:

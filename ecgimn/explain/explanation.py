@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +31,8 @@ class Explanation:
     attribution : ndarray of shape (K, 12, n_samples)
         Weights times millivolts, in logit per sample.
     bias, logit, probability : ndarray of shape (K,)
-        `attribution.sum((1, 2)) + bias` is `logit`; the probability is its sigmoid. Classes are not exclusive.
+        `attribution.sum((1, 2)) + bias` is `logit`; the probability is its sigmoid. Classes are not exclusive. The
+        difference of two logits has no probability: NaN.
     completeness_error : float
         Largest difference between that sum and the logit as the network itself computed it.
     model_name, model_sha256 : str
@@ -67,10 +68,6 @@ class Explanation:
     def index(self, class_name: str) -> int:
         """Row of a class."""
         return self.classes.index(class_name)
-
-    def contrast(self, first: str, second: str) -> NDArray[np.float64]:
-        """Return the attribution of the difference of two logits, shape (12, n_samples)."""
-        return np.asarray(self.attribution[self.index(first)] - self.attribution[self.index(second)])
 
 
 def explain(recording: Recording, model: Model, *, double: bool = False) -> Explanation:
@@ -117,4 +114,58 @@ def explain(recording: Recording, model: Model, *, double: bool = False) -> Expl
         model_sha256=model.card.sha256,
         spread=members.std(axis=0, ddof=1) if len(members) > 1 else None,
         offset=written.offset,
+    )
+
+
+def one_class(explanation: Explanation, class_name: str) -> Explanation:
+    """Return the explanation of one of its classes alone."""
+    k = slice(explanation.index(class_name), explanation.index(class_name) + 1)
+    return replace(
+        explanation,
+        classes=(class_name,),
+        weights=explanation.weights[k],
+        attribution=explanation.attribution[k],
+        bias=explanation.bias[k],
+        logit=explanation.logit[k],
+        probability=explanation.probability[k],
+        spread=None if explanation.spread is None else explanation.spread[k],
+        offset=None if explanation.offset is None else explanation.offset[k],
+    )
+
+
+def contrast_name(first: str, second: str) -> str:
+    """Return the printed name of the difference of two classes: "MI − NORM"."""
+    return f"{first} − {second}"
+
+
+def contrast(explanation: Explanation, first: str, second: str) -> Explanation:
+    """Return the explanation of the difference of two logits, exact as each of them is.
+
+    The difference of two linear models is the linear model with the differences of weights and biases. It is the
+    logarithm of the ratio of the two odds; a probability it has not, since the classes do not exclude each other.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    first, second : str
+        The second class is taken away from the first.
+
+    Returns
+    -------
+    Explanation
+        Of one class, named by `contrast_name`. Its `spread` is the sum of both, which the true one cannot exceed.
+    """
+    one, other = one_class(explanation, first), one_class(explanation, second)
+    spread = None if one.spread is None or other.spread is None else one.spread + other.spread
+    return replace(
+        one,
+        classes=(contrast_name(first, second),),
+        weights=one.weights - other.weights,
+        attribution=one.attribution - other.attribution,
+        bias=one.bias - other.bias,
+        logit=one.logit - other.logit,
+        probability=np.array([np.nan]),
+        completeness_error=2 * explanation.completeness_error,
+        spread=spread,
+        offset=None if one.offset is None or other.offset is None else one.offset - other.offset,
     )

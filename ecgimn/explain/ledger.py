@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgimn.explain.explanation import Explanation
+from ecgimn.explain.explanation import Explanation, contrast_name
 from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS, TERRITORIES
 from ecgimn.recording import Recording
 from ecgimn.signal.posterior import bridge_gaps
@@ -46,6 +46,8 @@ class Ledger:
         levels about the means.
     bias, logit : ndarray of shape (K,)
         `cells.sum((1, 2)) + baseline + bias` is `logit`.
+    is_contrast : bool
+        Whether its one class is the difference of two, which has no probability.
     """
 
     classes: tuple[str, ...]
@@ -54,6 +56,7 @@ class Ledger:
     baseline: NDArray[np.float64]
     bias: NDArray[np.float64]
     logit: NDArray[np.float64]
+    is_contrast: bool = False
 
     @property
     def residual(self) -> float:
@@ -81,6 +84,23 @@ class Ledger:
         """Return the sums of the positive and of the negative cells of a class."""
         cells = self.of(class_name)
         return float(cells[cells > 0].sum()), float(cells[cells < 0].sum())
+
+    def contrast(self, first: str, second: str) -> Ledger:
+        """Return the ledger of the difference of two classes, cell by cell, with the difference of their logits."""
+        j, k = self.classes.index(first), self.classes.index(second)
+
+        def gap(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.asarray(values[j] - values[k])[None]
+
+        return Ledger(
+            classes=(contrast_name(first, second),),
+            cells=gap(self.cells),
+            beats=gap(self.beats),
+            baseline=gap(self.baseline),
+            bias=gap(self.bias),
+            logit=gap(self.logit),
+            is_contrast=True,
+        )
 
     def rows(self) -> tuple[LedgerRow, ...]:
         """Return all cells in long form; per class they sum to logit - bias - baseline."""

@@ -48,6 +48,13 @@ def signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
+def outcome_words(logit: float, *, is_contrast: bool = False) -> str:
+    """Return what a logit comes to: a probability, or for a difference of two logits the ratio of their odds."""
+    if is_contrast:
+        return f"ratio of the odds {np.exp(logit):.2g}"
+    return f"probability {1 / (1 + np.exp(-logit)):.2f}"
+
+
 def describe_evidence(ledger: Ledger, class_name: str, reading: SignalReading) -> tuple[str, ...]:
     """Return the evidence for one class in sentences for the screen.
 
@@ -59,10 +66,11 @@ def describe_evidence(ledger: Ledger, class_name: str, reading: SignalReading) -
     # only a model that z-scores each lead has a baseline term worth a word
     baseline = float(ledger.baseline[k])
     offset = f" and an offset of {signed(baseline)} from z-scoring" if abs(baseline) >= 0.005 else ""
+    kind = "difference" if ledger.is_contrast else "label"
     sentences = [
-        f"For the label {class_name} as used in PTB-XL the tracing contributes {signed(evidence)} logit "
+        f"For the {kind} {class_name} as used in PTB-XL the tracing contributes {signed(evidence)} logit "
         f"to a starting value (bias) of {signed(ledger.bias[k])}{offset}: logit {signed(ledger.logit[k])}, "
-        f"probability {1 / (1 + np.exp(-ledger.logit[k])):.2f}."
+        f"{outcome_words(float(ledger.logit[k]), is_contrast=ledger.is_contrast)}."
     ]
     if reading.waves is None:
         return (*sentences, "No beat was found, so the evidence cannot be named by wave.")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.ledger import Ledger, isoelectric_attribution
-from ecgimn.explain.narrative import signed
+from ecgimn.explain.narrative import outcome_words, signed
 from ecgimn.signal.reading import SignalReading
 
 SUM_TOLERANCE = 1e-4  # logit; a larger residual is shown as a fault
@@ -26,7 +26,8 @@ class EvidenceSum:
     bias, evidence, logit : float
         `bias + evidence` is `logit`, with `offset` in between where there is one; the evidence is the sum of the
         ledger, its baseline term included.
-    probability : float
+    outcome : str
+        What the logit comes to: the probability, or the ratio of the odds where the class is the difference of two.
     residual : float
         Largest difference between the sums and the logit that the network computed itself, in logit.
     offset : float or None
@@ -38,7 +39,7 @@ class EvidenceSum:
     bias: float
     evidence: float
     logit: float
-    probability: float
+    outcome: str
     residual: float
     offset: float | None = None
 
@@ -86,7 +87,7 @@ def sum_of_evidence(explanation: Explanation, ledger: Ledger, class_name: str) -
         evidence=cells + baseline if explanation.offset is None else cells,
         offset=None if explanation.offset is None else baseline,
         logit=float(explanation.logit[k]),
-        probability=float(explanation.probability[k]),
+        outcome=outcome_words(float(explanation.logit[k]), is_contrast=ledger.is_contrast),
         residual=max(explanation.completeness_error, ledger.residual),
     )
 

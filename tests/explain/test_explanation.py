@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ecgimn.errors import SignalError
-from ecgimn.explain.explanation import explain
+from ecgimn.explain.explanation import contrast, explain
 from ecgimn.explain.ledger import fold_to_independent_leads, isoelectric_attribution, make_ledger
 from ecgimn.explain.narrative import describe_evidence, signed, st_elevation_share
 from ecgimn.leads import INDEPENDENT_LEADS, LIMB_FROM_I_II, STANDARD_LEADS
@@ -119,9 +119,9 @@ def test_folded_weights_have_the_same_effect_on_the_eight_independent_leads(mode
 
 def test_the_contrast_of_two_classes_is_the_difference_of_their_logits(model, read):
     explanation = explain(read.recording, model)
-    contrast = explanation.contrast("A", "C")
+    gap_map = contrast(explanation, "A", "C").attribution
     gap = (explanation.logit - explanation.bias)[0] - (explanation.logit - explanation.bias)[2]
-    assert contrast.sum() == pytest.approx(gap, abs=1e-4)
+    assert gap_map.sum() == pytest.approx(gap, abs=1e-4)
 
 
 def test_isoelectric_contributions_sum_to_the_same_logit(model, read):
