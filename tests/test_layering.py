@@ -51,6 +51,7 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "ecgdatakit": ("formats/",),
     "pydicom": ("formats/",),
     "openecg": ("signal/",),
+    "onnx": ("signal/",),
     "onnxruntime": ("signal/",),
     "neurokit2": ("signal/",),
     "pooch": ("sources/",),

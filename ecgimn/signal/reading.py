@@ -60,10 +60,17 @@ class SignalReading:
         return tuple(lead for lead in STANDARD_LEADS if lead in found)
 
 
-def read_signal(recording: Recording) -> SignalReading:
-    """Read a recording of at most a minute: about half a second a record of 10 s, most of it delineation."""
+def read_signal(recording: Recording, *, quick: bool = False) -> SignalReading:
+    """Read a recording of at most a minute: a third of a second a record of 10 s, most of it delineation.
+
+    Parameters
+    ----------
+    recording : Recording
+    quick : bool
+        Find waves in six leads only, for thousands of records; see `find_waves`.
+    """
     try:
-        waves = find_waves(recording)
+        waves = find_waves(recording, quick=quick)
     except SignalError as exc:
         return SignalReading(
             recording, assess_quality(recording), None, None, None, isoelectric(recording, None), str(exc)

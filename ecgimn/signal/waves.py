@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from ecgimn.errors import SignalError
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
+from ecgimn.signal.delineator import NETWORK_FS, DelineatorMissingError
 from ecgimn.signal.plausibility import plausible_beats
-from ecgimn.signal.posterior import NETWORK_FS, DelineatorMissingError, bridge_gaps, steady, wave_posterior
+from ecgimn.signal.posterior import bridge_gaps, steady, wave_posterior
 from ecgimn.signal.second_opinion import neurokit_is_installed, neurokit_spans
 from ecgimn.signal.segments import LANDMARKS, Spans, find_spans
 
@@ -92,8 +93,14 @@ class Waves:
         return np.diff(self.r_samples) / self.fs
 
 
-def find_waves(recording: Recording) -> Waves:
+def find_waves(recording: Recording, *, quick: bool = False) -> Waves:
     """Find the waves of every lead and beat.
+
+    Parameters
+    ----------
+    recording : Recording
+    quick : bool
+        Let openecg read six leads only, which halves the time; see `wave_posterior`.
 
     Raises
     ------
@@ -112,7 +119,7 @@ def find_waves(recording: Recording) -> Waves:
     method: Literal["openecg", "neurokit2"] = "openecg"
     notes: list[str] = []
     try:
-        spans = find_spans(wave_posterior(steady(signal), recording.fs, usable), usable, NETWORK_FS)
+        spans = find_spans(wave_posterior(steady(signal), recording.fs, usable, quick=quick), usable, NETWORK_FS)
     except DelineatorMissingError:
         notes.append("openecg is not installed; waves were found by neurokit2.")
     if spans is None or len(spans.beats) == 0:

@@ -68,6 +68,16 @@ def test_t_ends_scatter_by_less_than_35_ms_about_the_cardiologists(ludb):
     assert np.nanstd(found[:, 2] - found[:, 3]) * 2.0 < 35.0
 
 
+def test_six_leads_alone_place_j_and_t_end_nearly_as_well(ludb):
+    quick = {
+        name: (recording, find_waves(recording, quick=True), by_lead)
+        for name, (recording, _waves, by_lead) in ludb.items()
+    }
+    found = matched(quick)
+    assert np.nanstd(found[:, 0] - found[:, 1]) * 2.0 < 20.0
+    assert np.nanstd(found[:, 2] - found[:, 3]) * 2.0 < 36.0
+
+
 def test_the_stretch_from_j_to_t_end_overlaps_by_more_than_85_percent(ludb):
     j, j_marked, t_end, t_end_marked = matched(ludb)[np.isfinite(matched(ludb)[:, 3])].T
     overlap = np.minimum(t_end, t_end_marked) - np.maximum(j, j_marked)

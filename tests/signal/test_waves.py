@@ -11,7 +11,8 @@ from ecgimn.leads import LIMB_FROM_I_II
 from ecgimn.recording import Recording
 from ecgimn.signal import posterior, second_opinion
 from ecgimn.signal import waves as waves_module
-from ecgimn.signal.posterior import DelineatorMissingError, bridge_gaps, resample
+from ecgimn.signal.delineator import DelineatorMissingError
+from ecgimn.signal.posterior import bridge_gaps, resample
 from ecgimn.signal.waves import QRS, ST, TP, UNASSIGNED, WAVE_NAMES, P, T, find_waves, outer_edge
 
 
@@ -157,7 +158,7 @@ def test_no_beat_is_ever_invented(kind):
         find_waves(Recording(NO_HEART[kind], 500.0))
 
 
-def missing(*_args):
+def missing(*_args, **_options):
     raise DelineatorMissingError("openecg")
 
 
