@@ -20,7 +20,7 @@ from ecgimn.sources import composites
 from ecgimn.sources.composites import CompositeCase
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import SearchTable, search_table
-from ecgimn.sources.settings import ptbxl_folder
+from ecgimn.sources.settings import is_web, open_place, ptbxl_place
 
 # Models: shared by all visitors.
 
@@ -71,33 +71,45 @@ def get_composite(name: str) -> Recording:
 
 
 @st.cache_resource(max_entries=1, show_spinner="Reading the table of PTB-XL")
-def get_ptbxl(folder: str) -> PtbXl:
-    """Open a PTB-XL folder."""
-    return PtbXl(folder)
+def get_ptbxl(place: str) -> PtbXl:
+    """Open PTB-XL in a folder, or at a base URL whose tables are in the cache."""
+    return open_place(place)
 
 
 def current_ptbxl() -> PtbXl | None:
-    """Return the PTB-XL folder that is set on this machine, or None; raises `SourceError`."""
-    folder = ptbxl_folder()
-    return get_ptbxl(folder) if folder else None
+    """Return the PTB-XL that is set up or was fetched on this machine, or None; raises `SourceError`."""
+    place = ptbxl_place()
+    return get_ptbxl(place) if place else None
 
 
 @st.cache_resource(max_entries=1, show_spinner="Preparing the table of PTB-XL")
-def get_search_table(folder: str) -> SearchTable:
-    """Make the table of a folder ready for searching."""
-    return search_table(get_ptbxl(folder))
+def get_search_table(place: str) -> SearchTable:
+    """Make the table ready for searching."""
+    return search_table(get_ptbxl(place))
+
+
+def get_record(place: str, ecg_id: int, fs: int) -> Recording:
+    """Return one record of PTB-XL, from the folder or fetched on demand; raises `SourceError`, `RecordingError`."""
+    with st.spinner("Fetching the record" if is_web(place) else "Reading the record"):
+        return _read_record(place, ecg_id, fs)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def get_record(folder: str, ecg_id: int, fs: int) -> Recording:
-    """Return one record of PTB-XL."""
-    return get_ptbxl(folder).recording(ecg_id, fs)
+def _read_record(place: str, ecg_id: int, fs: int) -> Recording:
+    return get_ptbxl(place).recording(ecg_id, fs)
 
 
 def data_words() -> str:
     """Say which data are at hand."""
     try:
-        there = "PTB-XL is set up." if ptbxl_folder() else "PTB-XL is not set up; the Browse page says how."
+        place = ptbxl_place()
+        there = (
+            "PTB-XL is not set up; the Browse page offers to fetch it."
+            if place is None
+            else "PTB-XL records are fetched one by one when they are opened."
+            if is_web(place)
+            else "PTB-XL is set up."
+        )
         return f"{len(get_composites())} composite cases. {there}"
     except EcgImnError as exc:
         return str(exc)

@@ -91,6 +91,8 @@ def start_case(cases: Sequence[CompositeCase], ptbxl: PtbXl | None) -> None:
         state["source"], state["composite"] = "composite", link["composite"]
     elif ptbxl is not None and link.get("record", "").isdecimal() and int(link["record"]) in ptbxl.table.index:
         state["source"], state["ptbxl_id"] = "ptbxl", int(link["record"])
+        if link.get("fs") in ("100", "500"):
+            state["ptbxl_fs"] = int(link["fs"])
     if "record_to_open" in state:
         state["source"], state["ptbxl_id"] = "ptbxl", state.pop("record_to_open")
     if "class" in link:
@@ -117,6 +119,12 @@ def composite_name() -> str:
 def ptbxl_id() -> int:
     """Return the PTB-XL record chosen."""
     return int(st.session_state["ptbxl_id"])
+
+
+def ptbxl_fs(rates: Sequence[int]) -> int:
+    """Return the sampling frequency chosen for PTB-XL in Hz, or the highest at which the record is here."""
+    chosen = st.session_state.get("ptbxl_fs")
+    return int(chosen) if chosen in rates else max(rates, default=500)
 
 
 def open_record(ecg_id: int, found: Sequence[int] = ()) -> None:
@@ -257,9 +265,11 @@ def write_link(class_name: str | None) -> None:
         wanted["composite"] = composite_name()
     elif source() == "ptbxl":
         wanted["record"] = str(ptbxl_id())
+        if st.session_state.get("ptbxl_fs", 500) != 500:  # the higher rate is the default
+            wanted["fs"] = str(st.session_state["ptbxl_fs"])
     if quantity() != QUANTITIES[0]:
         wanted["quantity"] = quantity()
-    for name in ("composite", "record", "class", "quantity"):
+    for name in ("composite", "record", "fs", "class", "quantity"):
         if name not in wanted:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != wanted[name]:

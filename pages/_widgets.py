@@ -12,17 +12,13 @@ from ecgimn.model.card import ModelCard
 from ecgimn.recording import Recording
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import label_lines
-from ecgimn.sources.settings import ptbxl_folder
+from ecgimn.sources.settings import ptbxl_place
 from pages import _cached as cached
 from pages import _session as session
+from pages._physionet import offer_ptbxl
 from pages._upload import upload_area
 
 MANY_CLASSES = 8
-SET_UP = """ECGIMN_PTBXL=/path/to/ptb-xl make run
-
-# or in ~/.config/ecgimn/settings.toml:
-ptbxl = "/path/to/ptb-xl"
-"""
 
 
 def case_line(bar: DeltaGenerator) -> Recording | None:
@@ -51,6 +47,12 @@ def case_line(bar: DeltaGenerator) -> Recording | None:
                 "PTB-XL record", int(ptbxl.table.index.min()), int(ptbxl.table.index.max()), key="ptbxl_id", step=None,
                 label_visibility="collapsed", width=110, persist_state="session",
             )  # fmt: skip
+            rates = ptbxl.rates(session.ptbxl_id()) if session.ptbxl_id() in ptbxl.table.index else ()
+            if len(rates) > 1:
+                st.selectbox(
+                    "Sampling frequency", sorted(rates, reverse=True), format_func="{} Hz".format, key="ptbxl_fs",
+                    label_visibility="collapsed", width=100, persist_state="session", filter_mode=None,
+                )  # fmt: skip
         whole = upload_area() if kind == "file" else None
         alone = kind == "file" and (whole is None or session.last_window(whole) == 0)
         step_of = "10-second window" if kind == "file" else "case"
@@ -68,30 +70,19 @@ def case_line(bar: DeltaGenerator) -> Recording | None:
 def _chosen_recording(
     kind: str, whole: Recording | None, ptbxl: PtbXl | None, *, has_composites: bool
 ) -> Recording | None:
-    folder = ptbxl_folder()
+    place = ptbxl_place()
     if kind == "file":
         return whole.window(session.window_start()) if whole is not None else None
     if kind == "composite":
         if has_composites:
             return cached.get_composite(session.composite_name())
         st.info("No composite case is installed. Open a file of your own, or choose PTB-XL.", icon=":material/info:")
-    elif ptbxl is None or folder is None:
-        no_ptbxl()
+    elif ptbxl is None or place is None:
+        offer_ptbxl()
     else:
-        rates = ptbxl.rates(session.ptbxl_id())
-        return cached.get_record(folder, session.ptbxl_id(), max(rates, default=500))
+        fs = session.ptbxl_fs(ptbxl.rates(session.ptbxl_id()))
+        return cached.get_record(place, session.ptbxl_id(), fs)
     return None
-
-
-def no_ptbxl() -> None:
-    """Say how PTB-XL is made known to the app."""
-    st.info(
-        "PTB-XL is not set up on this machine. It is a public set of 21,799 ECGs (doi:10.13026/kfzx-aw45). "
-        "Everything else works without it.",
-        icon=":material/database:",
-    )
-    st.markdown("Download it, then either start the app with the variable set, or write the settings file:")
-    st.code(SET_UP, language="bash")
 
 
 def status_line(bar: DeltaGenerator, recording: Recording, card: ModelCard | None, device: str = "") -> None:

@@ -8,10 +8,10 @@ import streamlit as st
 from ecgimn.errors import EcgImnError
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from ecgimn.sources.search import OLDEST, Query, counts, find_records, random_record
-from ecgimn.sources.settings import ptbxl_folder
+from ecgimn.sources.settings import ptbxl_place
 from pages import _cached as cached
 from pages import _session as session
-from pages import _widgets as widgets
+from pages._physionet import offer_ptbxl
 
 session.run_under_app()
 
@@ -21,15 +21,15 @@ FOLDS = tuple(range(1, 11))
 
 st.subheader("PTB-XL")
 try:
-    folder, ptbxl = ptbxl_folder(), cached.current_ptbxl()
+    place, ptbxl = ptbxl_place(), cached.current_ptbxl()
 except EcgImnError as exc:
     st.error(str(exc), icon=":material/error:")
     st.stop()
-if folder is None or ptbxl is None:
-    widgets.no_ptbxl()
+if place is None or ptbxl is None:
+    offer_ptbxl()
     st.page_link(READING_ROOM, label="Read a composite case instead", icon=":material/ecg_heart:")
     st.stop()
-table = cached.get_search_table(folder)
+table = cached.get_search_table(place)
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     superclasses = st.pills(

@@ -12,8 +12,8 @@ import tomllib
 from pathlib import Path
 
 from ecgimn.errors import SourceError
-from ecgimn.sources.physionet import BASE_URL, URL_VARIABLE
-from ecgimn.sources.ptbxl import FOLDER_VARIABLE
+from ecgimn.sources.physionet import BASE_URL, URL_VARIABLE, PhysioNetFiles, open_physionet
+from ecgimn.sources.ptbxl import FOLDER_VARIABLE, PtbXl
 
 
 def settings_path() -> Path:
@@ -42,6 +42,37 @@ def ptbxl_url() -> str:
         The settings file does not parse, or `ptbxl_url` in it is no text.
     """
     return _setting(URL_VARIABLE, "ptbxl_url") or BASE_URL
+
+
+def ptbxl_place() -> str | None:
+    """Return where PTB-XL can be read now: a local folder, or a base URL whose tables are in the cache; else None.
+
+    Raises
+    ------
+    SourceError
+        The settings cannot be used.
+    """
+    folder = ptbxl_folder()
+    if folder:
+        return folder
+    url = ptbxl_url()
+    return url if PhysioNetFiles(base_url=url).has_tables else None
+
+
+def is_web(place: str) -> bool:
+    """Whether a place is a base URL, so that records are fetched from it one by one."""
+    return place.startswith(("http://", "https://"))
+
+
+def open_place(place: str) -> PtbXl:
+    """Open PTB-XL where `ptbxl_place` says it is.
+
+    Raises
+    ------
+    SourceError
+        The tables are not there any more, or do not have the published columns.
+    """
+    return open_physionet(base_url=place) if is_web(place) else PtbXl(place)
 
 
 def _setting(variable: str, name: str) -> str | None:

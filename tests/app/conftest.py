@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
 import torch
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from ecgimn.model.card import ModelCard
@@ -58,3 +60,18 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AppTest:
     monkeypatch.setenv("HOME", str(tmp_path))
     st.cache_data.clear()
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+
+
+@pytest.fixture
+def visited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that has been visited before: clicks on every page arrive.
+
+    The test runner makes a new server for each run, whose first page hands over to app.py and loses the click.
+    """
+    make = PagesManager.__init__
+
+    def make_visited(self: PagesManager, *arguments: Any, **options: Any) -> None:
+        make(self, *arguments, **options)
+        PagesManager.uses_pages_directory = False
+
+    monkeypatch.setattr(PagesManager, "__init__", make_visited)
