@@ -183,34 +183,46 @@ def evaluate(
 @app.command()
 def train(
     ptbxl: PtbXlOption,
-    config: Annotated[Path, typer.Option(help="TOML file of the run.")] = Path("models/ecgimn-v1.toml"),
+    config: Annotated[Path, typer.Option(help="TOML file of the run.")] = Path("models/ecgimn-v2.toml"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of each seed.")] = False,
     seed: Annotated[int | None, typer.Option(help="Train only this seed, and write no model.")] = None,
 ) -> None:
-    """Train, calibrate on fold 9, and write models/NAME.safetensors with its card."""
+    """Train, calibrate on fold 9, and write models/NAME.safetensors with its card; teachers first, where needed."""
     from ecgimn.sources.ptbxl import PtbXl
+    from ecgimn.training.config import read_config
     from ecgimn.training.export import export_models
-    from ecgimn.training.train import read_config
+    from ecgimn.training.train import epochs_done
     from ecgimn.training.train import train as train_network
 
     run, source = read_config(config), PtbXl(ptbxl)
     if seed is not None and seed not in run.seeds:
         _refuse(f"Seed {seed} is not in {config.name} (found: {', '.join(map(str, run.seeds))}). Choose one of them.")
-    for chosen in run.seeds if seed is None else (seed,):
-        folder = RUNS / run.name / f"seed-{chosen}"
+    needed = [read_config(config.with_name(f"{name}.toml")) for name in dict.fromkeys((*run.start_from, *run.teachers))]
+    todo = [(other, other.seeds[0]) for other in needed]
+    todo += [(run, chosen) for chosen in (run.seeds if seed is None else (seed,))]
+    for task_run, chosen in todo:
+        folder = RUNS / task_run.name / f"seed-{chosen}"
+        stopped = (folder / "state.pt").is_file()
+        if task_run is not run and stopped and epochs_done(folder) == task_run.epochs:
+            continue
         with _progress() as progress:
-            task = progress.add_task(f"seed {chosen}: epoch 1 of {run.epochs}", total=None)
+            task = progress.add_task(f"{task_run.name}, seed {chosen}: epoch 1 of {task_run.epochs}", total=None)
 
             def report(
-                row: dict[str, float], task: Any = task, chosen: int = chosen, progress: Progress = progress
+                row: dict[str, float],
+                task: Any = task,
+                name: str = f"{task_run.name}, seed {chosen}",
+                epochs: int = task_run.epochs,
+                progress: Progress = progress,
             ) -> None:
-                done = f"seed {chosen}: {int(row['epoch'])} of {run.epochs} epochs, AUROC {row.get('auroc_superclass')}"
+                done = f"{name}: {int(row['epoch'])} of {epochs} epochs, AUROC {row.get('auroc_superclass')}"
                 progress.update(task, description=done)
 
-            train_network(source, run, chosen, folder, resume=resume and (folder / "state.pt").is_file(), report=report)
+            go_on = stopped and (resume or task_run is not run)
+            train_network(source, task_run, chosen, folder, resume=go_on, report=report)
     if seed is None:
         for written in export_models(source, run, RUNS):
-            typer.echo(f"wrote {written.card.name}")
+            typer.echo(f"wrote {written}")
 
 
 @app.command()

@@ -16,7 +16,16 @@ SUBCLASSES = (
     "NORM", "AMI", "IMI", "LMI", "PMI", "ISC_", "ISCA", "ISCI", "NST_", "STTC", "CLBBB", "CRBBB", "ILBBB", "IRBBB",
     "IVCD", "LAFB/LPFB", "WPW", "_AVB", "LVH", "RVH", "LAO/LAE", "RAO/RAE", "SEHYP",
 )  # fmt: skip
-TASKS = {"superclass": SUPERCLASSES, "subclass": SUBCLASSES}
+#: Every statement of PTB-XL: diagnosis, form and rhythm, in the order of scp_statements.csv.
+STATEMENTS = (
+    "NDT", "NST_", "DIG", "LNGQT", "NORM", "IMI", "ASMI", "LVH", "LAFB", "ISC_", "IRBBB", "1AVB", "IVCD", "ISCAL",
+    "CRBBB", "CLBBB", "ILMI", "LAO/LAE", "AMI", "ALMI", "ISCIN", "INJAS", "LMI", "ISCIL", "LPFB", "ISCAS", "INJAL",
+    "ISCLA", "RVH", "ANEUR", "RAO/RAE", "EL", "WPW", "ILBBB", "IPLMI", "ISCAN", "IPMI", "SEHYP", "INJIN", "INJLA",
+    "PMI", "3AVB", "INJIL", "2AVB", "ABQRS", "PVC", "STD_", "VCLVH", "QWAVE", "LOWT", "NT_", "PAC", "LPR", "INVT",
+    "LVOLT", "HVOLT", "TAB_", "STE_", "PRC(S)", "SR", "AFIB", "STACH", "SARRH", "SBRAD", "PACE", "SVARR", "BIGU",
+    "AFLT", "SVTAC", "PSVT", "TRIGU",
+)  # fmt: skip
+TASKS = {"superclass": SUPERCLASSES, "subclass": SUBCLASSES, "statement": STATEMENTS}
 
 CHOICE_FOLD = 9
 CHUNK = 512
@@ -76,6 +85,12 @@ def subclass_labels(ptbxl: PtbXl, ids: NDArray[np.int64]) -> NDArray[np.uint8]:
     return np.array([[name.strip("_") in row for name in SUBCLASSES] for row in plain], dtype=np.uint8)
 
 
+def statement_labels(ptbxl: PtbXl, ids: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the statements of records, whatever their likelihood, shape (n, 71)."""
+    stated = [{code.strip("_") for code in row} for row in ptbxl.table.loc[ids, "scp_codes"]]
+    return np.array([[code.strip("_") in row for code in STATEMENTS] for row in stated], dtype=np.uint8)
+
+
 def load_dataset(ptbxl: PtbXl, ids: NDArray[np.int64], *, landmarks: bool = True) -> Dataset:
     """Read, preprocess and label records at 100 Hz; about 25 kB of memory each."""
     prepare = preprocessing(MODEL_FS, 1000)
@@ -91,6 +106,10 @@ def load_dataset(ptbxl: PtbXl, ids: NDArray[np.int64], *, landmarks: bool = True
         ids=ids,
         patients=ptbxl.table.loc[ids, "patient_id"].to_numpy(dtype=np.int64),
         x=x,
-        labels={"superclass": ptbxl.labels(ids), "subclass": subclass_labels(ptbxl, ids)},
+        labels={
+            "superclass": ptbxl.labels(ids),
+            "subclass": subclass_labels(ptbxl, ids),
+            "statement": statement_labels(ptbxl, ids),
+        },
         landmarks=tuple(found),
     )

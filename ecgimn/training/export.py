@@ -4,45 +4,57 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ecgimn.errors import SourceError
+from ecgimn.model.blackbox import BlackBox, save_black_box
 from ecgimn.model.card import ModelCard
 from ecgimn.model.checkpoint import MODELS_FOLDER, Model, save_model
 from ecgimn.model.network import EcgImn
 from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.training.config import TrainConfig, describe
 from ecgimn.training.dataset import CHOICE_FOLD, TASKS, Dataset, load_dataset
 from ecgimn.training.metrics import fit_affine, sensitivity_threshold, youden_threshold
-from ecgimn.training.train import TrainConfig, describe
 
+AnyNetwork = TypeVar("AnyNetwork", EcgImn, BlackBox)
 TASK_WORDS = {
     "superclass": "five diagnostic superclasses of PTB-XL, not exclusive",
     "subclass": "23 diagnostic sub-classes of PTB-XL, not exclusive",
 }
 
 
-def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path = MODELS_FOLDER) -> tuple[Model, ...]:
-    """Write the models of a configuration from its finished (or last saved) runs.
+def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path = MODELS_FOLDER) -> tuple[str, ...]:
+    """Write the models of a configuration from its finished (or last saved) runs, and the log of its training.
+
+    Returns
+    -------
+    tuple of str
+        Names of the models.
 
     Raises
     ------
     SourceError
         No run of the configuration has a checkpoint.
     """
-    states = [runs / config.name / f"seed-{seed}" / "state.pt" for seed in config.seeds]
-    missing = [path.parent.name for path in states if not path.is_file()]
+    places = {seed: runs / config.name / f"seed-{seed}" for seed in config.seeds}
+    missing = [place.name for place in places.values() if not (place / "state.pt").is_file()]
     if missing:
         raise SourceError(
             f"The run {config.name!r} has no checkpoint for {', '.join(missing)}. Train these seeds first."
         )
-    saved = [torch.load(path, map_location="cpu", weights_only=True) for path in states]
+    saved = [torch.load(place / "state.pt", map_location="cpu", weights_only=True) for place in places.values()]
     choose = load_dataset(ptbxl, ptbxl.ids([CHOICE_FOLD], fs=100), landmarks=False)
-    models = []
+    folder.mkdir(parents=True, exist_ok=True)
     for name, task in config.models.items():
-        start = sum(len(TASKS[earlier]) for earlier in config.tasks[: config.tasks.index(task)])
-        networks = [_cut(state["average"], config, start, task) for state in saved]
+        if config.kind == "black-box":
+            (state,) = saved
+            save_black_box(_cut(BlackBox, state["average"], config, task), TASKS[task], name, folder)
+            continue
+        networks = [_cut(EcgImn, state["average"], config, task) for state in saved]
         n = len(TASKS[task])
         card = ModelCard(
             name=name,
@@ -62,8 +74,12 @@ def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path
             },
         )
         raw = Model(card, tuple(networks), torch.device("cpu"))
-        models.append(save_model(calibrated(raw, choose, task), networks, folder))
-    return tuple(models)
+        save_model(calibrated(raw, choose, task), networks, folder)
+    logs = {seed: place / "log.csv" for seed, place in places.items() if (place / "log.csv").is_file()}
+    if logs:
+        rows = pd.concat([pd.read_csv(log).assign(seed=seed) for seed, log in logs.items()])
+        rows.to_csv(folder / f"{config.name}.log.csv", index=False)
+    return tuple(config.models)
 
 
 def calibrated(model: Model, choose: Dataset, task: str) -> ModelCard:
@@ -84,13 +100,14 @@ def calibrated(model: Model, choose: Dataset, task: str) -> ModelCard:
     )
 
 
-def _cut(state: dict[str, torch.Tensor], config: TrainConfig, start: int, task: str) -> EcgImn:
+def _cut(kind: type[AnyNetwork], state: dict[str, torch.Tensor], config: TrainConfig, task: str) -> AnyNetwork:
     """Return the network with only the outputs of one task."""
-    n = len(TASKS[task])
-    network = EcgImn(replace(config.network, n_classes=n, dropout=0.0))
-    own = dict(state)
-    own["bias"] = state["bias"][start : start + n]
-    own["head.weight"] = state["head.weight"][12 * start : 12 * (start + n)]
-    own["head.bias"] = state["head.bias"][12 * start : 12 * (start + n)]
+    network = kind(replace(config.network, n_classes=len(TASKS[task]), dropout=0.0))
+    outputs, own = config.outputs(task), dict(state)
+    per_output = 12 if kind is EcgImn else 1  # the head of an ECG-IMN writes one map per lead
+    for key in ("head.weight", "head.bias"):
+        own[key] = state[key][per_output * outputs.start : per_output * outputs.stop]
+    if kind is EcgImn:
+        own["bias"] = state["bias"][outputs]
     network.load_state_dict(own)
     return network.eval()

@@ -29,7 +29,7 @@ TRAINING_EDITS: dict[str, tuple[float, float, float]] = {
     "qrs_scale": (2.5, 0.2, 1.7),
     "lead_scale": (2.0, 0.0, 1.6),
     "q_wave": (1.5, -0.8, 0.3),
-    "wide_qrs": (1.0, 0.3, 1.0),
+    "wide_qrs": (2.0, 0.3, 1.0),
     "cells": (1.5, 0.05, 0.5),
     "noise": (1.0, 0.01, 0.06),
     "drift": (0.3, 0.05, 0.3),
@@ -129,6 +129,11 @@ class ObjectiveConfig:
     evidence: float = 3e-4
 
 
+def label_loss(logit: Tensor, targets: Tensor, class_weight: Tensor) -> Tensor:
+    """Return the binary cross-entropy of logits and targets (B, K), weighted by class."""
+    return (F.binary_cross_entropy_with_logits(logit, targets, reduction="none").mean(0) * class_weight).sum()
+
+
 def objective(
     network: EcgImn,
     x: Tensor,
@@ -141,7 +146,7 @@ def objective(
     *,
     gamma_now: float,
 ) -> Loss:
-    """Return the loss of one batch.
+    """Return the loss of one batch of an ECG-IMN.
 
     Parameters
     ----------
@@ -151,12 +156,13 @@ def objective(
     family : Tensor of shape (E,)
         Index of each edit's family.
     targets : Tensor of shape (B, K)
+        From 0 to 1.
     class_weight : Tensor of shape (K,)
     """
     n_edited = len(edited)
     out = network(torch.cat([x, edited]), copies=n_edited)
     logit, maps = out.logit[: len(x)], out.maps[: len(x)]
-    labels = (F.binary_cross_entropy_with_logits(logit, targets, reduction="none").mean(0) * class_weight).sum()
+    labels = label_loss(logit, targets, class_weight)
 
     before, after = out.logit[:n_edited], out.logit[len(x) :]
     actual = after - before

@@ -1,109 +1,38 @@
-"""Train an ECG-IMN on PTB-XL: folds 1-8 to learn from, fold 9 to choose by, checkpoints to resume from."""
+"""Train a network on PTB-XL: folds 1-8 to learn from, fold 9 to choose by, checkpoints to resume from."""
 
 from __future__ import annotations
 
 import csv
 import math
 import time
-import tomllib
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from ecgimn.errors import CheckpointError, SourceError
+from ecgimn.errors import CheckpointError
+from ecgimn.model.blackbox import BlackBox
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.signal.preprocess import high_pass_matrix
 from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.training.augment import Batch, make_batch
+from ecgimn.training.config import TrainConfig
 from ecgimn.training.dataset import CHOICE_FOLD, TASKS, TRAINING_FOLDS, Dataset, load_dataset
-from ecgimn.training.objective import FidelitySpread, ObjectiveConfig, ThroughPreprocessing, objective, random_edit
+from ecgimn.training.objective import FidelitySpread, Loss, ThroughPreprocessing, label_loss, objective
 
-#: Weight of a task's mean loss; the labels of the sub-classes are rarer, hence their mean loss smaller.
-TASK_WEIGHT = {"superclass": 0.5, "subclass": 1.0}
+#: Weight of a task's mean loss: the rarer its labels, the smaller their mean loss.
+TASK_WEIGHT = {"superclass": 0.5, "subclass": 1.0, "statement": 1.5}
 
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides a training run; one TOML file per run.
-
-    Attributes
-    ----------
-    name : str
-        Of the run; its checkpoints go to runs/NAME/seed-N.
-    models : dict of str to str
-        Names of the models to write and the task of each: {"superclass-v1": "superclass"}. One network serves them all.
-    seeds : tuple of int
-        One network is trained for each; the models written are their average.
-    crops : tuple of (int, int)
-        (epochs, samples) in order: short crops first make early epochs cheap.
-    """
-
-    name: str
-    models: dict[str, str]
-    seeds: tuple[int, ...] = (1,)
-    crops: tuple[tuple[int, int], ...] = ((10, 512), (6, 960))
-    batch: int = 64
-    edited_share: float = 0.5
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    warm_up: float = 0.1
-    average_decay: float = 0.998
-    gain_jitter: float = 0.1
-    lead_gain_jitter: float = 0.05
-    noise_mv: float = 0.02
-    limit: int | None = None
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Tasks in the order of the network's outputs."""
-        return tuple(dict.fromkeys(self.models.values()))
-
-    @property
-    def epochs(self) -> int:
-        """Number of passes over the training folds."""
-        return sum(n for n, _ in self.crops)
-
-    def crop(self, epoch: int) -> int:
-        """Samples per input in an epoch (counted from 0)."""
-        for n, samples in self.crops:
-            if epoch < n:
-                return samples
-            epoch -= n
-        raise ValueError(f"epoch {epoch} is past the end")
+Network = EcgImn | BlackBox
 
 
-def read_config(path: Path) -> TrainConfig:
-    """Read a TOML file; its keys are those of `TrainConfig`, with tables [network] and [objective].
-
-    Raises
-    ------
-    SourceError
-        The file does not parse, or a key is unknown.
-    """
-    try:
-        content: dict[str, Any] = tomllib.loads(path.read_text())
-        network = content.pop("network", {})
-        if "widths" in network:
-            network["widths"] = tuple(network["widths"])
-        content["crops"] = tuple(tuple(pair) for pair in content.pop("crops"))
-        content["seeds"] = tuple(content.pop("seeds"))
-        config = TrainConfig(
-            **content
-            | {"network": NetworkConfig(**network), "objective": ObjectiveConfig(**content.pop("objective", {}))}
-        )
-    except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError) as exc:
-        raise SourceError(
-            f"The training configuration {path.name} cannot be used: {exc}. Compare it with models/*.toml."
-        ) from exc
-    n_classes = sum(len(TASKS[task]) for task in config.tasks)
-    return replace(config, network=replace(config.network, n_classes=n_classes))
+def make_network(config: TrainConfig) -> Network:
+    """Return the untrained network of a configuration."""
+    return EcgImn(config.network) if config.kind == "ecg-imn" else BlackBox(config.network)
 
 
 def macro_auroc(targets: np.ndarray, scores: np.ndarray) -> float:
@@ -112,29 +41,33 @@ def macro_auroc(targets: np.ndarray, scores: np.ndarray) -> float:
     return float(np.mean([roc_auc_score(targets[:, k], scores[:, k]) for k in np.flatnonzero(kept)]))
 
 
-def predict_logits(network: EcgImn, x: np.ndarray, batch: int = 128) -> np.ndarray:
+def predict_logits(network: Network, x: np.ndarray, batch: int = 128) -> np.ndarray:
     """Return logits (n, K) of preprocessed inputs (n, 12, L)."""
     network.eval()
     device = next(network.parameters()).device
     with torch.inference_mode():
         parts = [
-            network(torch.from_numpy(x[i : i + batch].astype(np.float32)).to(device)).logit.cpu().numpy()
+            _logit(network, torch.from_numpy(x[i : i + batch].astype(np.float32)).to(device)).cpu().numpy()
             for i in range(0, len(x), batch)
         ]
     return np.concatenate(parts)
 
 
+def _logit(network: Network, x: Tensor) -> Tensor:
+    return torch.as_tensor(network(x).logit if isinstance(network, EcgImn) else network(x))
+
+
 class Averager:
     """Exponential moving average of a network, buffers included."""
 
-    def __init__(self, network: EcgImn, decay: float) -> None:
+    def __init__(self, network: Network, decay: float) -> None:
         self.decay = decay
-        self.network = EcgImn(network.config)
+        self.network = type(network)(network.config)
         self.network.load_state_dict(network.state_dict())
         self.network.requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, network: EcgImn, step: int) -> None:
+    def update(self, network: Network, step: int) -> None:
         """Move towards the network; fast in the first steps."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for mine, theirs in zip(self.network.state_dict().values(), network.state_dict().values(), strict=True):
@@ -150,7 +83,10 @@ class Run:
     def __init__(self, config: TrainConfig, seed: int, folder: Path) -> None:
         torch.manual_seed(seed)
         self.config, self.folder = config, folder
-        self.network = EcgImn(config.network)
+        self.network = make_network(config)
+        if config.start_from:
+            start = config.start_from[config.seeds.index(seed) % len(config.start_from)]
+            self.network.encoder.load_state_dict(_black_box(folder.parents[1] / start).encoder.state_dict())
         self.average = Averager(self.network, config.average_decay)
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         rest = [p for p in self.network.parameters() if p.ndim <= 1]
@@ -166,6 +102,7 @@ class Run:
         """Write the state of the run, replacing the last one in one move."""
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {
+            "config": asdict(self.config.network),
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -198,6 +135,11 @@ class Run:
         self.epoch, self.step = state["epoch"], state["step"]
 
 
+def epochs_done(folder: Path) -> int:
+    """Return how many epochs the checkpoint in a folder has behind it."""
+    return int(torch.load(folder / "state.pt", map_location="cpu", weights_only=True)["epoch"])
+
+
 def train(
     ptbxl: PtbXl,
     config: TrainConfig,
@@ -206,7 +148,7 @@ def train(
     *,
     resume: bool = False,
     report: Callable[[dict[str, float]], None] = lambda row: None,
-) -> EcgImn:
+) -> Network:
     """Train one seed until the last epoch and return its network, averaged over the last steps.
 
     Parameters
@@ -233,6 +175,8 @@ def train(
     class_weight = torch.cat(
         [torch.full((len(TASKS[task]),), TASK_WEIGHT[task] / len(TASKS[task])) for task in config.tasks]
     )
+    teachers = [_black_box(folder.parents[1] / name) for name in config.teachers]
+    n_edited = round(config.edited_share * config.batch) if config.kind == "ecg-imn" else 0
     steps_per_epoch = len(learn) // config.batch
     total_steps = steps_per_epoch * config.epochs
     while run.epoch < config.epochs:
@@ -246,12 +190,10 @@ def train(
             progress = run.step / total_steps
             for group in run.optimizer.param_groups:
                 group["lr"] = config.learning_rate * _one_cycle(progress, config.warm_up)
-            x, edited, family = _batch(learn, chosen, config, run.epoch, through, rng)
+            crop = config.crop(run.epoch)
+            batch = make_batch(learn, targets, chosen, config.augment, crop, through, rng, n_edited=n_edited)
             with torch.autocast("cpu", torch.bfloat16):
-                loss = objective(
-                    run.network, x, edited, family, targets[torch.from_numpy(chosen)], class_weight, run.spread,
-                    config.objective, gamma_now=config.objective.gamma * min(1.0, progress / config.objective.ramp),
-                )  # fmt: skip
+                loss = _loss(run, batch, teachers, class_weight, progress)
             run.optimizer.zero_grad(set_to_none=True)
             loss.total.backward()
             torch.nn.utils.clip_grad_norm_(run.network.parameters(), 2.0)
@@ -267,39 +209,49 @@ def train(
     return run.average.network
 
 
+def _loss(run: Run, batch: Batch, teachers: Sequence[BlackBox], class_weight: Tensor, progress: float) -> Loss:
+    """Return the loss of a batch; where there are teachers, their probabilities are mixed into the targets."""
+    config, targets = run.config, batch.targets
+    if teachers:
+        with torch.no_grad():
+            taught = torch.stack([teacher(batch.x) for teacher in teachers]).float().mean(0).sigmoid()
+        targets = torch.lerp(targets, taught[:, : targets.shape[1]], config.teacher_share)
+    if isinstance(run.network, BlackBox):
+        labels = label_loss(run.network(batch.x), targets, class_weight)
+        return Loss(labels, labels.detach(), torch.zeros(()), torch.zeros(()))
+    gamma = config.objective.gamma * min(1.0, progress / config.objective.ramp)
+    return objective(
+        run.network, batch.x, batch.edited, batch.family, targets, class_weight, run.spread, config.objective,
+        gamma_now=gamma,
+    )  # fmt: skip
+
+
+def _black_box(folder: Path) -> BlackBox:
+    """Return the averaged network of a finished run of a black box, from the state of its only seed.
+
+    Raises
+    ------
+    CheckpointError
+        The run is not there, or not one black box.
+    """
+    states = sorted(folder.glob("seed-*/state.pt"))
+    try:
+        (path,) = states
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network = BlackBox(NetworkConfig(**state["config"]))
+        network.load_state_dict(state["average"])
+    except (ValueError, KeyError, TypeError, RuntimeError) as exc:
+        raise CheckpointError(
+            f"The run {folder.name!r} cannot teach: {len(states)} states of a black box were found, one is needed "
+            f"({exc}). Train it first: python -m ecgimn train --ptbxl DIR --config models/{folder.name}.toml"
+        ) from exc
+    return network.eval().requires_grad_(False)
+
+
 def _one_cycle(progress: float, warm_up: float) -> float:
     if progress < warm_up:
         return 0.04 + 0.96 * progress / warm_up
     return 0.5 * (1.0 + math.cos(math.pi * (progress - warm_up) / (1.0 - warm_up))) + 1e-4
-
-
-def _batch(
-    data: Dataset,
-    chosen: np.ndarray,
-    config: TrainConfig,
-    epoch: int,
-    through: ThroughPreprocessing,
-    rng: np.random.Generator,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return inputs (B, 12, crop), edited copies of the first of them, and the families of the edits."""
-    x = data.x[chosen].astype(np.float32)
-    x *= rng.uniform(1 - config.gain_jitter, 1 + config.gain_jitter, (len(x), 1, 1)).astype(np.float32)
-    x *= rng.uniform(1 - config.lead_gain_jitter, 1 + config.lead_gain_jitter, (len(x), 12, 1)).astype(np.float32)
-    noisy = rng.random(len(x)) < 0.4
-    sigma = rng.uniform(0, config.noise_mv, (int(noisy.sum()), 1, 1))
-    x[noisy] += (sigma * rng.standard_normal((int(noisy.sum()), 12, x.shape[-1]))).astype(np.float32)
-    edits = [random_edit(x[i], data.landmarks[chosen[i]], rng) for i in range(round(config.edited_share * len(x)))]
-    family = torch.tensor([index for index, _ in edits])
-    change = through(torch.from_numpy(np.stack([change for _, change in edits]).astype(np.float32)))
-    inputs = through.projection @ torch.from_numpy(x)  # gains per lead broke the limb-lead relations
-    edited = inputs[: len(edits)] + change
-    length = config.crop(epoch)
-    start = int(rng.integers(0, x.shape[-1] - length + 1))
-    return (
-        inputs[..., start : start + length].contiguous(),
-        edited[..., start : start + length].contiguous(),
-        family,
-    )
 
 
 def _epoch_row(run: Run, choose: Dataset, losses: np.ndarray, seconds: float) -> dict[str, float]:
@@ -307,12 +259,9 @@ def _epoch_row(run: Run, choose: Dataset, losses: np.ndarray, seconds: float) ->
     row: dict[str, float] = dict(
         epoch=run.epoch, label_loss=losses[0], fidelity_loss=losses[1], evidence=losses[2], seconds=seconds
     )
-    start = 0
     labelled = choose.labels["superclass"].any(axis=1)
     for task in run.config.tasks:
-        stop = start + len(TASKS[task])
-        row[f"auroc_{task}"] = macro_auroc(choose.labels[task][labelled], logits[labelled, start:stop])
-        start = stop
+        row[f"auroc_{task}"] = macro_auroc(choose.labels[task][labelled], logits[labelled, run.config.outputs(task)])
     return {key: round(float(value), 5) for key, value in row.items()}
 
 
@@ -323,8 +272,3 @@ def _append_log(path: Path, row: dict[str, float]) -> None:
         if new:
             writer.writeheader()
         writer.writerow(row)
-
-
-def describe(config: TrainConfig) -> dict[str, Any]:
-    """Return the configuration as plain values, for the model card."""
-    return asdict(config)

@@ -15,8 +15,9 @@ from ecgimn.model.checkpoint import load_model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.signal.landmarks import quick_landmarks
 from ecgimn.signal.preprocess import high_pass_matrix
+from ecgimn.training.config import TrainConfig, read_config
 from ecgimn.training.objective import FidelitySpread, ObjectiveConfig, ThroughPreprocessing, objective, random_edit
-from ecgimn.training.train import TrainConfig, macro_auroc, read_config, train
+from ecgimn.training.train import macro_auroc, train
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = NetworkConfig(n_classes=28, widths=(8, 8, 8), blocks=1, decoder_width=8)
@@ -24,8 +25,10 @@ TINY = NetworkConfig(n_classes=28, widths=(8, 8, 8), blocks=1, decoder_width=8)
 
 def test_shipped_configurations_parse():
     for path in (ROOT / "models").glob("*.toml"):
+        if path.stem.startswith("paper"):
+            continue  # the published network has its own settings
         config = read_config(path)
-        assert config.network.n_classes == 28
+        assert config.network.n_classes == (28 if config.kind == "ecg-imn" else 99)
         assert config.epochs >= 5
 
 
@@ -102,7 +105,7 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
     assert [row["epoch"] for row in rows] == [2]
     assert len(list(csv.DictReader((folder / "log.csv").read_text().splitlines()))) == 2
     written = export_models(ptbxl, config, tmp_path, folder=tmp_path / "models")
-    assert {model.card.name for model in written} == set(models)
+    assert written == tuple(models)
     model = load_model("quick-super", folder=tmp_path / "models", device=torch.device("cpu"))
     result = evaluate(model, ptbxl, 9, limit=40)
     assert result["completeness"]["100_hz"]["largest_error"] < 1e-4

@@ -1,0 +1,124 @@
+"""The settings of a training run: one TOML file per run under models/."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ecgimn.errors import SourceError
+from ecgimn.model.network import NetworkConfig
+from ecgimn.training.augment import AugmentConfig
+from ecgimn.training.dataset import TASKS
+from ecgimn.training.objective import ObjectiveConfig
+
+KINDS = ("ecg-imn", "black-box")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training run; one TOML file per run.
+
+    Attributes
+    ----------
+    name : str
+        Of the run; its checkpoints go to runs/NAME/seed-N.
+    models : dict of str to str
+        Names of the models to write and the task of each: {"superclass-v1": "superclass"}. One network serves them all.
+    kind : str
+        One of `KINDS`.
+    also_learn : tuple of str
+        Tasks that are learned beside those of the models and cut off when a model is written.
+    seeds : tuple of int
+        One network is trained for each; the models written are their average.
+    crops : tuple of (int, int)
+        (epochs, samples) in order: short crops make early epochs cheap, and say where in a record the evidence is.
+    start_from : tuple of str
+        Runs of black boxes; the N-th seed starts with the encoder of the N-th, whatever its seed.
+    teachers : tuple of str
+        Runs of black boxes whose mean logits are learned beside the labels, on the very same crops.
+    teacher_share : float
+        Weight of the teachers against the labels, 0 to 1.
+    """
+
+    name: str
+    models: dict[str, str]
+    kind: str = "ecg-imn"
+    also_learn: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (1,)
+    crops: tuple[tuple[int, int], ...] = ((10, 512), (6, 960))
+    batch: int = 64
+    edited_share: float = 0.5
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warm_up: float = 0.1
+    average_decay: float = 0.998
+    start_from: tuple[str, ...] = ()
+    teachers: tuple[str, ...] = ()
+    teacher_share: float = 0.5
+    limit: int | None = None
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks in the order of the network's outputs."""
+        return tuple(dict.fromkeys((*self.models.values(), *self.also_learn)))
+
+    @property
+    def epochs(self) -> int:
+        """Number of passes over the training folds."""
+        return sum(n for n, _ in self.crops)
+
+    def crop(self, epoch: int) -> int:
+        """Samples per input in an epoch (counted from 0)."""
+        for n, samples in self.crops:
+            if epoch < n:
+                return samples
+            epoch -= n
+        raise ValueError(f"epoch {epoch} is past the end")
+
+    def outputs(self, task: str) -> slice:
+        """Return which of the network's outputs are a task's."""
+        start = sum(len(TASKS[earlier]) for earlier in self.tasks[: self.tasks.index(task)])
+        return slice(start, start + len(TASKS[task]))
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read a TOML file; its keys are those of `TrainConfig`, with tables [network], [objective] and [augment].
+
+    Raises
+    ------
+    SourceError
+        The file does not parse, or a key is unknown.
+    """
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text())
+        network = content.pop("network", {})
+        if "widths" in network:
+            network["widths"] = tuple(network["widths"])
+        content["crops"] = tuple(tuple(pair) for pair in content.pop("crops"))
+        for key in ("seeds", "also_learn", "start_from", "teachers"):
+            if key in content:
+                content[key] = tuple(content[key])
+        parts = {
+            "network": NetworkConfig(**network),
+            "objective": ObjectiveConfig(**content.pop("objective", {})),
+            "augment": AugmentConfig(**content.pop("augment", {})),
+        }
+        config = TrainConfig(**content | parts)
+        if config.kind not in KINDS:
+            raise KeyError(f"kind {config.kind!r}, not one of {', '.join(KINDS)}")
+        n_classes = sum(len(TASKS[task]) for task in config.tasks)
+    except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError) as exc:
+        raise SourceError(
+            f"The training configuration {path.name} cannot be used: {exc}. Compare it with models/*.toml."
+        ) from exc
+    return replace(config, network=replace(config.network, n_classes=n_classes))
+
+
+def describe(config: TrainConfig) -> dict[str, Any]:
+    """Return the configuration as plain values, for the model card."""
+    return asdict(config)
