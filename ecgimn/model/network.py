@@ -35,6 +35,8 @@ class NetworkConfig:
         Channels of the transition decoder at its finest level.
     dropout : float
         On the encoder's deepest features, while training.
+    head_kernel : int
+        Taps of the last convolution (odd), which writes the maps.
     """
 
     n_classes: int = 5
@@ -43,6 +45,7 @@ class NetworkConfig:
     kernel: int = 5
     decoder_width: int = 48
     dropout: float = 0.2
+    head_kernel: int = 7
 
 
 class ResidualBlock(nn.Module):
@@ -124,6 +127,14 @@ class TransitionDecoder(nn.Module):
         return h  # (B, C0, L/2)
 
 
+def padded(x: Tensor, config: NetworkConfig) -> Tensor:
+    """Put zeros behind the end of (B, 12, L), so that every level of the encoder is exactly half of the one above it.
+
+    Otherwise the maps drift against the trace by fractions of a sample.
+    """
+    return F.pad(x, (0, -x.shape[-1] % 2 ** len(config.widths)))
+
+
 @dataclass(frozen=True, eq=False)
 class ImnOutput:
     """What an ECG-IMN says about a batch, at the rate of its maps (half that of the input).
@@ -190,15 +201,12 @@ class EcgImn(nn.Module):
         self.encoder = Encoder(config)
         self.decoder = TransitionDecoder(config.widths, config.decoder_width)
         n_out = max(config.decoder_width, config.widths[0])
-        self.head = nn.Conv1d(n_out, config.n_classes * 12, 7, 1, 3)
+        self.head = nn.Conv1d(n_out, config.n_classes * 12, config.head_kernel, 1, config.head_kernel // 2)
         self.bias = nn.Parameter(torch.zeros(config.n_classes))
 
     def forward(self, x: Tensor, *, copies: int = 0) -> ImnOutput:
         """Explain a batch; while training, the last `copies` rows share the dropout of the first ones."""
-        # Every level must be exactly half of the one above it, or the maps drift against the trace by fractions of a
-        # sample; zeros behind the end make it so, and the maps are cut to the trace again.
-        stride = 2 ** len(self.config.widths)
-        levels = self.encoder(F.pad(x, (0, -x.shape[-1] % stride)))
+        levels = self.encoder(padded(x, self.config))  # the maps are cut to the trace again
         if self.training and self.config.dropout > 0:
             keep = F.dropout(x.new_ones(len(x) - copies, self.config.widths[-1], 1), self.config.dropout)
             levels[-1] = levels[-1] * torch.cat([keep, keep[:copies]])
