@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -237,6 +237,11 @@ def overlay_on() -> bool:
 def switch_overlay() -> None:
     """Draw the evidence, or leave it out."""
     st.session_state["overlay"] = not overlay_on()
+
+
+def give_widgets(values: Mapping[str, object]) -> None:
+    """Give widgets other values, by their keys; to be called from a callback."""
+    st.session_state.update(values)
 
 
 def watch_window() -> None:

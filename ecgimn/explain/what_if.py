@@ -21,7 +21,7 @@ from ecgimn.signal.posterior import bridge_gaps
 
 #: Waves that can be flattened, and the mask that is brought to the isoelectric level.
 FLATTENED = {"P": "p", "QRS": "qrs", "ST": "st", "T": "t"}
-SEEN_MV = 0.001  # a change of a lead below one microvolt is rounding
+SEEN_MV = 0.005  # a smaller change of a lead, a twentieth of a millimetre, is not spoken of
 
 _METRIC = np.linalg.cholesky(LIMB_FROM_I_II.T @ LIMB_FROM_I_II)  # (2, 2); the size of a change over all six limb leads
 

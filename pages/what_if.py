@@ -1,0 +1,173 @@
+"""What-if bench: change the ECG, and see trace, map and probabilities answer together."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ecgimn.draw.what_if import outcome_figure, what_if_figure
+from ecgimn.draw.window import column_shares
+from ecgimn.explain.cable_exchange import EXCHANGES
+from ecgimn.explain.edit_words import describe_call, describe_edit, describe_outcome, flip_rows
+from ecgimn.explain.flip import FlipSearch, smallest_st_change
+from ecgimn.explain.intervene import LEAD_GROUPS, WaveMasks
+from ecgimn.explain.summary import class_chips, most_probable
+from ecgimn.explain.wave_masks import masks_from_waves, no_wave_masks
+from ecgimn.explain.what_if import FLATTENED, Bench, edited, outcome
+from ecgimn.leads import STANDARD_LEADS
+from pages import _cached as cached
+from pages import _session as session
+from pages import _widgets as widgets
+from pages._open_case import READING_ROOM, OpenCase, open_case
+from pages._view_settings import view_settings
+
+session.run_under_app()
+
+CHART = {"displayModeBar": False}
+GROUPS = {name: tuple(lead for lead, of in zip(STANDARD_LEADS, rows, strict=True) if of)
+          for name, rows in LEAD_GROUPS.items()} | {lead: (lead,) for lead in STANDARD_LEADS}  # fmt: skip
+NO_EXCHANGE = "as recorded"
+UNCHANGED = {
+    "edit_st": 0.0,
+    "edit_t": 1.0,
+    "edit_qrs": 1.0,
+    "edit_flat": [],
+    "edit_remove": [],
+    "edit_cables": NO_EXCHANGE,
+    "edit_noise": 0.0,
+    "edit_drift": 0.0,
+}
+HELP = """
+**The edit** is made on the millivolts of the raw trace, at its own rate, on the waves that were measured on the
+original. They are not measured anew: P, QRS, ST and T keep their borders while you edit, and no ST table is printed
+for an ECG that nobody recorded.
+
+**Limb leads** are differences of three electrodes. Whatever is asked of some of them moves the others too, by the
+smallest change that keeps III = II − I and its kin; what followed is named under the trace.
+
+**Map and network.** The bar is the change of the logit when the network reads the edited ECG. The diamond is what the
+map of the *original* predicts: weight times changed millivolts, summed. Where they agree, the map was true to this
+change; where they differ, it was not. The evidence behind the trace is the edited ECG's own, on the original's scale.
+
+**Smallest ST change.** ST of the leads chosen is raised and lowered, from the original and without the other edits,
+until the class crosses its operating point: asked every 0.05 mV up to 0.5 mV, then narrowed to 0.01 mV.
+"""
+
+
+@st.dialog("How to read this page", width="large")
+def show_help() -> None:
+    st.markdown(HELP)
+
+
+@st.cache_data(max_entries=32, scope="session", show_spinner="Searching")
+def search_flip(
+    digest: str, sha256: str, class_name: str, leads: tuple[str, ...], threshold: float, _case: OpenCase,
+    _masks: WaveMasks,
+) -> FlipSearch:  # fmt: skip
+    return smallest_st_change(
+        _case.model, _case.recording, _masks, _case.explanation, class_name, threshold=threshold, leads=leads
+    )
+
+
+def bench_controls(*, has_waves: bool) -> Bench:
+    """Let the reader change the ECG."""
+    one, two = st.columns([5, 6], gap="small")
+    group = one.selectbox("Leads to change", GROUPS, format_func=group_words, key="edit_leads", bind="query-params")
+    flattened = two.pills("Flatten", FLATTENED, selection_mode="multi", key="edit_flat", bind="query-params",
+                          disabled=not has_waves)  # fmt: skip
+    st_column, t_column, qrs_column = st.columns(3, gap="small")
+    st_mv = st_column.slider("ST (mV)", -0.5, 0.5, 0.0, 0.01, format="%+.2f", key="edit_st", bind="query-params",
+                             disabled=not has_waves)  # fmt: skip
+    t_factor = t_column.slider("T ×", -2.0, 2.0, 1.0, 0.1, key="edit_t", bind="query-params", disabled=not has_waves,
+                               help="0 flattens T, −1 turns it over.")  # fmt: skip
+    qrs_factor = qrs_column.slider("QRS ×", 0.0, 2.0, 1.0, 0.1, key="edit_qrs", bind="query-params",
+                                   disabled=not has_waves)  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.popover("Leads, cables, noise", icon=":material/cable:"):
+            removed = st.multiselect("Make leads flat", STANDARD_LEADS, key="edit_remove", bind="query-params")
+            cables = st.selectbox("Cables", [NO_EXCHANGE, *EXCHANGES], key="edit_cables", bind="query-params",
+                                  format_func=lambda name: name if name == NO_EXCHANGE else f"{name} exchanged",
+                                  )  # fmt: skip
+            noise = st.slider("Noise (mV, root mean square)", 0.0, 0.2, 0.0, 0.01, key="edit_noise",
+                              bind="query-params")  # fmt: skip
+            drift = st.slider("Drift of the baseline (mV)", 0.0, 1.0, 0.0, 0.05, key="edit_drift", bind="query-params")
+            st.caption("Noise and drift are added to I, II and V1 to V6; the other leads follow.")
+        st.button("Reset", icon=":material/restart_alt:", on_click=session.give_widgets, args=(UNCHANGED,))
+        if st.button("Help", shortcut="H"):
+            show_help()
+    return Bench(
+        leads=GROUPS[group], st_mv=st_mv, t_factor=t_factor, qrs_factor=qrs_factor, flattened=tuple(flattened),
+        removed=tuple(removed), exchanged=None if cables == NO_EXCHANGE else cables, noise_mv=noise, drift_mv=drift,
+    )  # fmt: skip
+
+
+def group_words(name: str) -> str:
+    return f"{name} ({', '.join(GROUPS[name])})" if 1 < len(GROUPS[name]) < len(STANDARD_LEADS) else name
+
+
+@st.fragment
+def bench_page(case: OpenCase, masks: WaveMasks) -> None:
+    before, thresholds = case.explanation, case.card.thresholds.get("youden", ())
+    shown = session.chosen_class(before.classes, most_probable(before))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        widgets.class_chips(class_chips(before, thresholds), shown)
+        widgets.quantity_chips()
+        widgets.keyboard_buttons(before.classes)
+        view, screen = view_settings(before.index(shown), n_members=case.card.members)
+        st.page_link(READING_ROOM, label="Reading room", icon=":material/ecg_heart:")
+    session.write_link(shown)
+    left, right = st.columns(column_shares(screen.width_px, session.window()), gap="small")
+    with right:
+        bench = bench_controls(has_waves=case.reading.waves is not None)
+    other = edited(case.recording, masks, bench)
+    after = cached.get_explanation(other.digest, case.card.sha256, other, case.model)
+    result = outcome(case.recording, before, other, after)
+    with left:
+        figure = what_if_figure(
+            case.recording,
+            other,
+            before,
+            after,
+            view=view,
+            waves=case.reading.waves,
+            screen=screen,
+            isoelectric_mv=case.reading.levels,
+        )
+        words = "as recorded" if bench.changes_nothing else "edited, the original in grey behind it"
+        alt = f"12-lead ECG, {words}, with the {view.quantity} to {shown} behind the leads"
+        st.plotly_chart(figure, width="content", theme=None, key="what_if_ecg", config=CHART, alt=alt)
+        st.caption(" ".join(describe_edit(result, masks, bench)) or "Nothing is changed yet.")
+    with right:
+        st.markdown(describe_outcome(result, shown))
+        st.plotly_chart(
+            outcome_figure(result, shown=shown, thresholds=thresholds, dark=view.dark),
+            theme=None,
+            key="outcome",
+            config=CHART,
+            alt="Probability of every class before and after the edit, and predicted and actual change of the logit",
+        )
+        show_flip(case, masks, bench, shown)
+        st.caption("Waves keep the borders measured on the original; an edited ECG is not measured anew.")
+
+
+def show_flip(case: OpenCase, masks: WaveMasks, bench: Bench, shown: str) -> None:
+    """Search, when asked, how far ST would have to move for the call to flip."""
+    thresholds = case.card.thresholds.get("youden", ())
+    if not thresholds or case.reading.waves is None:
+        reason = "no operating point on the card" if case.reading.waves is not None else case.reading.reason
+        st.caption(f"Smallest ST change that flips {shown}: — ({reason})")
+        return
+    if st.toggle(f"Smallest ST change that flips {shown}", key="edit_flip", persist_state="session"):
+        threshold = float(thresholds[case.explanation.index(shown)])
+        search = search_flip(case.recording.digest, case.card.sha256, shown, bench.leads, threshold, case, masks)
+        st.markdown(describe_call(search))
+        st.dataframe(flip_rows(search), hide_index=True, row_height=30, alt="Smallest ST change that flips the call")
+
+
+case = open_case()
+reading = case.reading
+if reading.waves is None:
+    st.info(f"Waves cannot be edited: {reading.reason}", icon=":material/info:")
+    masks = no_wave_masks(reading.recording.fs, reading.recording.n_samples, reading.levels)
+else:
+    masks = masks_from_waves(reading.waves, reading.levels)
+bench_page(case, masks)

@@ -1,0 +1,114 @@
+"""The what-if bench: an edit moves trace, map and probabilities together, and nothing else moves."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ecgimn.explain.explanation import explain
+from ecgimn.explain.wave_masks import masks_from_waves
+from ecgimn.explain.what_if import Bench, edited, outcome
+from ecgimn.leads import STANDARD_LEADS, TERRITORIES
+from ecgimn.model.checkpoint import load_model
+from ecgimn.signal.reading import read_signal
+from ecgimn.sources.composites import load_composite
+from tests.app.test_pages import shown_text
+from tests.app.test_reading_room import figure, numbers
+
+PAGE, CASE = "pages/what_if.py", "norm"
+ECG, OUTCOME = 0, 1  # charts in the order of the page
+
+
+@pytest.fixture
+def bench(small_app: AppTest) -> AppTest:
+    """The bench with the normal composite, unchanged."""
+    small_app.query_params["composite"] = CASE
+    small_app.run()
+    return small_app.switch_page(PAGE).run()
+
+
+def trace(app: AppTest, name: str) -> np.ndarray:
+    found = next(item for item in figure(app, ECG)["data"] if item.get("name") == name)
+    return numbers(found["y"])
+
+
+def grey_leads(app: AppTest) -> set[str]:
+    """Leads behind which the original is drawn."""
+    names = [str(item.get("name", "")) for item in figure(app, ECG)["data"]]
+    return {name.removeprefix("before ") for name in names if name.startswith("before ")}
+
+
+def evidence(app: AppTest) -> str:
+    return str(next(image["source"] for image in figure(app, ECG)["layout"]["images"] if image["name"] == "evidence"))
+
+
+def panel(app: AppTest, name: str) -> np.ndarray:
+    found: dict[str, Any] = next(item for item in figure(app, OUTCOME)["data"] if item["name"] == name)
+    return numbers(found["x"])
+
+
+def test_the_bench_opens_on_the_ecg_as_recorded(bench: AppTest) -> None:
+    assert not bench.exception
+    assert grey_leads(bench) == set()
+    np.testing.assert_allclose(panel(bench, "network"), 0.0)
+    np.testing.assert_allclose(panel(bench, "map"), 0.0)
+    np.testing.assert_array_equal(panel(bench, "before"), panel(bench, "after"))
+
+
+def test_an_st_shift_moves_trace_map_and_numbers_as_the_library_says(bench: AppTest, models_folder: Path) -> None:
+    before_map, v5 = evidence(bench), trace(bench, "V5")
+    bench.slider(key="edit_st").set_value(0.2).run()
+    assert not bench.exception
+    assert grey_leads(bench) - {"I"} == {"II", "III", "aVF", "aVR", "aVL"}
+    assert evidence(bench) != before_map
+    np.testing.assert_array_equal(trace(bench, "V5"), v5)
+    reading, model = read_signal(load_composite(CASE)), load_model(folder=models_folder)
+    other = edited(
+        reading.recording,
+        masks_from_waves(reading.waves, reading.levels),
+        Bench(leads=TERRITORIES["inferior"], st_mv=0.2),
+    )
+    before, after = explain(reading.recording, model), explain(other, model)
+    expected = outcome(reading.recording, before, other, after)
+    np.testing.assert_allclose(panel(bench, "network"), expected.actual, atol=1e-5)
+    np.testing.assert_allclose(panel(bench, "map"), expected.predicted, atol=1e-5)
+    np.testing.assert_allclose(panel(bench, "after"), after.probability, atol=1e-5)
+    assert "II +0.20" in shown_text(bench)
+    assert re.search(r"aVR, aVL follow", shown_text(bench))
+
+
+def test_reset_brings_the_ecg_as_recorded_back(bench: AppTest) -> None:
+    original = trace(bench, "V2")
+    bench.selectbox(key="edit_leads").set_value("septal").run()
+    bench.slider(key="edit_t").set_value(-1.0).run()
+    bench.multiselect(key="edit_remove").set_value(["V6"]).run()
+    bench.selectbox(key="edit_cables").set_value("V1 and V2").run()
+    assert grey_leads(bench) == {"V1", "V2", "V6"}
+    next(item for item in bench.button if item.label == "Reset").click().run()
+    assert grey_leads(bench) == set()
+    np.testing.assert_array_equal(trace(bench, "V2"), original)
+
+
+def test_noise_and_drift_reach_every_lead(bench: AppTest) -> None:
+    bench.slider(key="edit_noise").set_value(0.05).run()
+    bench.slider(key="edit_drift").set_value(0.2).run()
+    assert not bench.exception
+    assert grey_leads(bench) == set(STANDARD_LEADS)
+
+
+def test_the_smallest_st_change_is_searched_when_asked(bench: AppTest) -> None:
+    assert not bench.dataframe
+    bench.toggle(key="edit_flip").set_value(True).run()
+    assert not bench.exception
+    table = bench.dataframe[0].value
+    assert list(table["ST"]) == ["raised by", "lowered by"]
+    assert all("mV" in cell for cell in table["network re-run"])
+
+
+def test_the_page_says_that_waves_are_not_measured_anew(bench: AppTest) -> None:
+    assert "not measured anew" in shown_text(bench)
