@@ -18,6 +18,7 @@ from ecgimn.signal.preprocess import MODEL_SAMPLES
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.concordance import concordance
 from ecgimn.training.dataset import SUPERCLASSES, Dataset, load_dataset
+from ecgimn.training.failures import beside_black_box, composite_errors, worst_errors
 from ecgimn.training.fidelity import fidelity
 from ecgimn.training.localisation import planted_evidence, territory_hits, wave_shares
 from ecgimn.training.metrics import (
@@ -109,6 +110,13 @@ def evaluate(
             "why": "the bias is one constant per class: it cannot rank records",
         },
     }
+    report("worst errors")
+    result["failures"] = {
+        "records": worst_errors(model, data, _sigmoid(logits[labelled]), task),
+        "composites": composite_errors(model),
+    }
+    if task == "superclass" and (twin := beside_black_box(data, logits[labelled])):
+        result["black_box_twin"] = twin
     report("completeness")
     result["completeness"] = completeness(model, ptbxl, ids)
     rng = np.random.default_rng(0)
