@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from ecgimn.draw.window import USUAL_WINDOW
+from ecgimn.explain.box import Box
 from ecgimn.model import checkpoint
 from ecgimn.model.card import ModelCard, read_card
 from ecgimn.model.checkpoint import Model
@@ -242,6 +243,34 @@ def switch_overlay() -> None:
 def give_widgets(values: Mapping[str, object]) -> None:
     """Give widgets other values, by their keys; to be called from a callback."""
     st.session_state.update(values)
+
+
+def box_of(recording: Recording) -> Box | None:
+    """Return the box that the reader drew or typed on this recording."""
+    digest, box, _ = st.session_state.get("box", ("", None, ""))
+    return box if digest == recording.digest else None
+
+
+def box_chart() -> str:
+    """Return the figure on which the box was drawn by hand, where its frame is to be seen already; empty if none."""
+    return str(st.session_state.get("box", ("", None, ""))[2])
+
+
+def keep_box(recording: Recording, box: Box | None, chart: str = "") -> None:
+    """Keep a box on a recording, or take it away."""
+    st.session_state["box"] = (recording.digest, box, chart)
+
+
+def drawn_boxes(chart: str) -> list[tuple[list[float], list[float]]]:
+    """Return the corners, x and y, of the boxes that are drawn on a chart, by its key."""
+    selection = st.session_state.get(chart, {}).get("selection", {})
+    return [(list(box["x"]), list(box["y"])) for box in selection.get("box", ())]
+
+
+def typed_box(which: str) -> tuple[tuple[str, ...], int, int]:
+    """Return leads, start and stop in ms as they stand in the fields for typing a box; `which` is in their keys."""
+    leads, start, stop = (st.session_state[f"box_{name} {which}"] for name in ("leads", "start", "stop"))
+    return tuple(leads), int(start), int(stop)
 
 
 def watch_window() -> None:

@@ -25,6 +25,7 @@ from ecgimn.model.card import ModelCard
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves import WAVE_NAMES
+from pages import _box as box
 from pages import _cached as cached
 from pages import _session as session
 from pages import _widgets as widgets
@@ -41,7 +42,7 @@ BADGES = {
 }
 CHART = {"displayModeBar": False}
 ST_WIDTHS = {"Lead": 45, "J": 125, "J+60": 125, "J+80": 125, "Slope (mV/s)": 85, "ST shape": 110, "T (mV)": 60}
-DETAILS = ("ST and T table", "Median beat", "Polar view", "Export")
+DETAILS = ("ST and T table", "Median beat", "Box", "Polar view", "Export")
 MIME = {
     "pdf": "application/pdf",
     "png": "image/png",
@@ -102,10 +103,11 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
     with left:
         what = f"{view.quantity} to {shown} behind the leads" if view.overlay else "evidence hidden"
         alt = f"12-lead ECG, layout {view.layout}, {what}; {shown} {total.equation}"
-        st.plotly_chart(figure, width="content", theme=None, key="ecg", config=CHART, alt=alt)
+        box.trace(figure, reading.recording, view, alt)
         st.markdown("\n\n".join(describe_evidence(ledger, shown, reading)))
         show_details(reading, explanation, ledger, shown, view)
     with right:
+        box.answers(reading, explanation, card, shown)
         show_sum(ledger, total, view)
         show_measurements(reading)
         st.markdown(f"**Ledger of {shown}**, logit by lead and wave")
@@ -188,6 +190,8 @@ def show_details(reading: SignalReading, explanation: Explanation, ledger: Ledge
         st.caption("Measured on the median beat of the unfiltered signal, against the reference level before QRS.")
     elif detail == "Median beat":
         show_median_beat(reading, explanation, shown, view)
+    elif detail == "Box":
+        box.by_numbers(reading.recording)
     elif detail == "Polar view":
         st.plotly_chart(
             polar_figure(reading.j60_mv, ledger.by_lead(shown), st_name="ST level at J+60", dark=view.dark),
