@@ -45,6 +45,7 @@ def label_trace(layout: PaperLayout, st: StMarks, colours: Palette) -> dict[str,
         "text": texts,
         "textposition": "middle right",
         "textfont": {"size": 12, "color": tints},
+        "selected": {"textfont": {"color": colours.text}},  # else a box on the trace would fade the names outside it
         "hoverinfo": "skip",
     }
 
