@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+import ecgimn
 from ecgimn.errors import EcgImnError
 from ecgimn.recording import WINDOW_S, Recording, Sex
 
@@ -235,6 +236,90 @@ def composites(ptbxl: PtbXlOption) -> None:
         progress.add_task("averaging median beats", total=None)
         cases = write_composites(PtbXl(ptbxl))
     typer.echo(f"wrote {len(cases)} composite cases")
+
+
+studies = typer.Typer(
+    help="Audits: list, export, import and report; kept where ECGIMN_DATABASE_URL says, else in a file."
+)
+app.add_typer(studies, name="study")
+StudyArgument = Annotated[str, typer.Argument(help="Name of an audit, or the beginning of its hash.")]
+ExportArgument = Annotated[Path, typer.Argument(help="An export of a study, JSON.")]
+
+
+@studies.command("list")
+def list_studies() -> None:
+    """List the audits kept here, with the beginning of their hash."""
+    from ecgimn.study.definition import KIND
+    from ecgimn.study.store import open_store
+
+    for uid, name in open_store().studies(KIND).items():
+        typer.echo(f"{uid[:12]}  {name}")
+
+
+@studies.command("export")
+def export_study(
+    study: StudyArgument,
+    out: Annotated[Path, typer.Option(help="Where the export goes, JSON.")],
+    csv: Annotated[
+        Path | None, typer.Option(help="Also write the answers as CSV, one line per reader and case.")
+    ] = None,
+) -> None:
+    """Write the whole record of an audit: definition, answers, what the model said; no passphrase."""
+    from ecgimn.study.definition import KIND
+    from ecgimn.study.record import export_study as export_record
+    from ecgimn.study.record import record_of
+    from ecgimn.study.spreadsheet import study_csv
+    from ecgimn.study.store import open_store
+
+    store = open_store()
+    found = [uid for uid, name in store.studies(KIND).items() if study == name or uid.startswith(study)]
+    if len(found) != 1:
+        _refuse(
+            f"{len(found) or 'No'} audits are called {study!r}. One is needed. List them: python -m ecgimn study list"
+        )
+    content = export_record(store, found[0])
+    _write_json(content, out)
+    if csv is not None:
+        _writable(csv).write_text(study_csv(record_of(content)), encoding="utf-8")
+
+
+@studies.command("import")
+def import_study(file: ExportArgument) -> None:
+    """Add the export of another site to the audits kept here; what is known stays as it is."""
+    from ecgimn.study.merge import import_study as merge
+    from ecgimn.study.record import parse_export
+    from ecgimn.study.store import open_store
+
+    merged = merge(open_store(), parse_export(_bytes_of(file)))
+    typer.echo(f"{merged.name} ({merged.study_uid[:12]}): {merged.n_readers} new readers, {merged.n_events} new events")
+
+
+@studies.command("report")
+def report_study(
+    file: ExportArgument,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here instead of to the screen.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML file.")] = None,
+) -> None:
+    """Compute the figures of an audit anew from its export alone."""
+    from ecgimn.draw.study_report import study_html
+    from ecgimn.study.record import parse_export, record_of
+    from ecgimn.study.results import compute_results
+
+    results = compute_results(record_of(parse_export(_bytes_of(file))))
+    if json_path is not None or html is None:
+        _write_json(results, json_path)
+    if html is not None:
+        made = f"python -m ecgimn study report FILE · version {ecgimn.__version__}"
+        _writable(html).write_text(study_html(results, made=made), encoding="utf-8")
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        _refuse(f"{file.name} cannot be read. An export of a study is needed. Check its path.")
 
 
 @app.command()

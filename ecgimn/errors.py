@@ -8,7 +8,8 @@ EcgImnError
 ├── ModelError                the weights cannot be used
 │   ├── ModelNotFoundError
 │   └── CheckpointError         hash, keys or shapes do not match the model card
-└── SourceError               a data set, a case or a study file cannot be used
+├── SourceError               a data set, a case or a study file cannot be used
+└── StudyError                an audit or a quiz cannot go on like this
 """
 
 
@@ -46,3 +47,7 @@ class CheckpointError(ModelError):
 
 class SourceError(EcgImnError):
     """A data set, a composite case or a study file cannot be used."""
+
+
+class StudyError(EcgImnError):
+    """An answer, a sign-in, a definition or a database of an audit or a quiz cannot be used."""

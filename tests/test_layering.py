@@ -52,6 +52,7 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "pydicom": ("formats/",),
     "openecg": ("signal/",),
     "onnx": ("signal/",),
+    "onnx": ("signal/",),
     "onnxruntime": ("signal/",),
     "neurokit2": ("signal/",),
     "pooch": ("sources/",),
@@ -59,6 +60,8 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "sklearn": ("training/", "study/"),
     "sqlalchemy": ("study/",),
     "alembic": ("study/",),
+    "platformdirs": ("study/",),
+    "yaml": ("study/",),
     "typer": ("cli.py", "cli/"),
 }
 

@@ -1,0 +1,131 @@
+"""Opens the study database: SQLite in the user's data folder, or what ECGIMN_DATABASE_URL names; migrated when opened.
+
+SQLite runs with a write-ahead log and takes its write lock when a transaction begins, so two readers wait for each
+other for milliseconds instead of failing, and a killed process loses nothing that was committed. The last flush is left
+to the operating system (synchronous=NORMAL): after a power cut the file is whole, but the last seconds may be missing.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from platformdirs import user_data_path
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from ecgimn.errors import StudyError
+
+URL_VARIABLE = "ECGIMN_DATABASE_URL"
+FILE_NAME = "studies.sqlite"
+BUSY_MS = 20_000  # how long a transaction waits for another one before it gives up
+READ_ONLY = {"ecgimn_read_only": True}
+_MIGRATION_LOCK = 7305531  # any number that all processes agree on
+
+
+def database_url() -> str:
+    """Return where studies are kept on this machine."""
+    named = os.environ.get(URL_VARIABLE, "").strip()
+    return named or f"sqlite:///{user_data_path('ecgimn') / FILE_NAME}"
+
+
+def database_words(url: str) -> str:
+    """Say where studies are kept, without user or password."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return "a file in your own data folder" if parsed.database else "memory"
+    return f"{parsed.get_backend_name()} database {parsed.database} on {parsed.host or 'this machine'}"
+
+
+def open_engine(url: str, *, pool_size: int = 20) -> Engine:
+    """Open a study database and bring it to the version that this app writes.
+
+    Parameters
+    ----------
+    url : str
+        "sqlite:///PATH" or "postgresql://USER:PASSWORD@HOST/NAME" (needs the psycopg package).
+    pool_size : int
+        Connections kept open.
+
+    Raises
+    ------
+    StudyError
+        The address does not parse, its driver is missing, the database does not answer or belongs to a newer app.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgres", "postgresql"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() == "sqlite":
+            _make_private_folder(parsed.database)
+        engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError) as exc:
+        raise StudyError(
+            f"{URL_VARIABLE} is not the address of a database. sqlite:///PATH or postgresql://USER@HOST/NAME is "
+            "needed. Correct it, or unset it to keep studies in a file of your own."
+        ) from exc
+    except ModuleNotFoundError as exc:
+        raise StudyError(
+            f"The Python package {exc.name} is missing. A database server is reached through it. "
+            "Install it (pip install 'psycopg[binary]'), or unset ECGIMN_DATABASE_URL."
+        ) from exc
+    if parsed.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    try:
+        with engine.begin() as connection:
+            _migrate(connection)
+    except CommandError as exc:
+        raise StudyError(
+            "The study database was written by a newer version of this app. Its version is needed. Update the app."
+        ) from exc
+    except SQLAlchemyError as exc:
+        raise unreachable() from exc
+    return engine
+
+
+def unreachable() -> StudyError:
+    """Return the error for a database that does not take a transaction."""
+    return StudyError(
+        "The study database does not answer, and nothing was saved. A running database, or a folder that can be "
+        "written, is needed. Try again in a minute; if it stays so, look at ECGIMN_DATABASE_URL and the disk."
+    )
+
+
+def _make_private_folder(path: str | None) -> None:
+    if not path:
+        raise StudyError("The address names no database file. sqlite:///PATH is needed. Add the path.")
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as exc:
+        raise unreachable() from exc
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says, not where the driver guesses
+    cursor = connection.cursor()
+    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("ecgimn_read_only", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _migrate(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    head = ScriptDirectory.from_config(config).get_current_head()
+    if MigrationContext.configure(connection).get_current_revision() != head:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,1 @@
+"""Versions of the study database, applied when a store is opened."""

@@ -1,0 +1,256 @@
+"""The study store: every answer is one transaction on an append-only log."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from ecgimn import __version__
+from ecgimn.errors import StudyError
+from ecgimn.study.database import READ_ONLY, database_url, open_engine, unreachable
+from ecgimn.study.events import ONCE, Event, Reader, canonical, now
+from ecgimn.study.passphrase import fits, hash_passphrase
+from ecgimn.study.tables import EventRow, EvidenceRow, ReaderRow, SiteRow, StudyRow
+
+PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{1,39}")
+
+
+class Store:
+    """Studies, readers and what they answered.
+
+    Parameters
+    ----------
+    engine : Engine
+        Of `ecgimn.study.database.open_engine`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.site_uid = self._own_site()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction; committed at the end of the block, or not at all."""
+        try:
+            with Session(self.engine) as session, session.begin():
+                yield session
+        except IntegrityError:
+            raise
+        except (DBAPIError, PoolTimeoutError) as exc:
+            raise unreachable() from exc
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One consistent look at the database."""
+        try:
+            with Session(self.engine.execution_options(**READ_ONLY)) as session:
+                yield session
+        except (DBAPIError, PoolTimeoutError) as exc:
+            raise unreachable() from exc
+
+    # Studies.
+
+    def add_study(self, uid: str, name: str, kind: str, definition: str, *, passphrase: str = "") -> bool:
+        """Keep a study; return whether it is new here. A study is never changed."""
+        key = hash_passphrase(passphrase) if passphrase else None
+        try:
+            with self.write() as session:
+                if session.get(StudyRow, uid) is not None:
+                    return False
+                session.add(StudyRow(uid=uid, name=name, kind=kind, definition=definition, key=key, created_at=now()))
+        except IntegrityError:  # somebody else added it in between
+            return False
+        return True
+
+    def studies(self, kind: str) -> dict[str, str]:
+        """Return names by uid, the newest study first."""
+        with self.read() as session:
+            rows = session.execute(
+                select(StudyRow.uid, StudyRow.name).where(StudyRow.kind == kind).order_by(StudyRow.created_at.desc())
+            )
+            return {row.uid: row.name for row in rows}
+
+    def definition(self, uid: str) -> str:
+        """Return the definition of a study as it was written."""
+        with self.read() as session:
+            return self._study(session, uid).definition
+
+    def opens_results(self, uid: str, passphrase: str) -> bool:
+        """Whether a passphrase is the coordinator's; any will do where none was chosen."""
+        with self.read() as session:
+            key = self._study(session, uid).key
+        return key is None or fits(passphrase, key)
+
+    def asks_passphrase(self, uid: str) -> bool:
+        """Whether the results of a study lie behind a passphrase."""
+        with self.read() as session:
+            return self._study(session, uid).key is not None
+
+    def _study(self, session: Session, uid: str) -> StudyRow:
+        row = session.get(StudyRow, uid)
+        if row is None:
+            raise StudyError(f"There is no study {uid[:8]} here. One that was made or imported is needed. Choose one.")
+        return row
+
+    # Readers.
+
+    def sign_in(self, pseudonym: str, passphrase: str = "") -> tuple[Reader, bool]:
+        """Return the reader of a pseudonym, and whether it is new; a new one keeps the passphrase, if any.
+
+        Raises
+        ------
+        StudyError
+            The pseudonym cannot be used, or the passphrase does not fit.
+        """
+        pseudonym = pseudonym.strip()
+        if not PSEUDONYM.fullmatch(pseudonym):
+            raise StudyError(
+                "The pseudonym cannot be used. 2 to 40 letters, digits, blanks, dots, dashes or underscores are "
+                "needed, beginning with a letter or digit. Choose another; never your own name."
+            )
+        key = hash_passphrase(passphrase) if passphrase else None
+        try:
+            with self.write() as session:
+                row = self._reader(session, pseudonym)
+                is_new = row is None
+                if row is None:
+                    row = ReaderRow(
+                        uid=uuid.uuid4().hex, site_uid=self.site_uid, pseudonym=pseudonym, key=key, created_at=now()
+                    )
+                    session.add(row)
+                reader, kept = Reader(row.uid, row.pseudonym, row.site_uid), row.key
+        except IntegrityError:  # the same pseudonym signed in at this very moment
+            return self.sign_in(pseudonym, passphrase)
+        if not is_new and kept is not None and not fits(passphrase, kept):
+            raise StudyError(
+                f"The passphrase does not fit the pseudonym {pseudonym!r}. The one it was first used with is needed. "
+                "Type it again, or choose another pseudonym."
+            )
+        return reader, is_new
+
+    def readers(self) -> tuple[Reader, ...]:
+        """Return all readers, of imported sites too."""
+        with self.read() as session:
+            rows = session.scalars(select(ReaderRow).order_by(ReaderRow.pseudonym, ReaderRow.uid))
+            return tuple(Reader(row.uid, row.pseudonym, row.site_uid) for row in rows)
+
+    def _reader(self, session: Session, pseudonym: str) -> ReaderRow | None:
+        wanted = (ReaderRow.site_uid == self.site_uid, ReaderRow.pseudonym == pseudonym)
+        return session.scalars(select(ReaderRow).where(*wanted)).one_or_none()
+
+    # The log.
+
+    def append(self, study_uid: str, reader_uid: str, case_id: str, kind: str, payload: Mapping[str, Any]) -> Event:
+        """Add one event to the log; it is on disk when this returns.
+
+        Raises
+        ------
+        StudyError
+            A step that may happen once was committed before, or the database does not answer.
+        """
+        content = json.loads(canonical(dict(payload)))
+        try:
+            with self.write() as session:
+                _queue(session, f"{study_uid} {reader_uid}")
+                mine = (EventRow.study_uid == study_uid, EventRow.reader_uid == reader_uid)
+                last = session.execute(
+                    select(EventRow.number, EventRow.digest).where(*mine).order_by(EventRow.number.desc()).limit(1)
+                ).first()
+                number, before = (last.number + 1, last.digest) if last is not None else (1, "")
+                event = Event(
+                    uuid.uuid4().hex, study_uid, reader_uid, number, case_id, kind, content, now(), __version__, ""
+                )
+                event = replace(event, digest=event.expected_digest(before))
+                session.add(event_row(event))
+            return event
+        except IntegrityError as exc:
+            raise StudyError(
+                "This answer was already committed, in another window perhaps. A committed answer stays as it is. "
+                "Go on from there."
+            ) from exc
+
+    def events(self, study_uid: str, reader_uid: str | None = None, case_id: str | None = None) -> tuple[Event, ...]:
+        """Return the log of a study, of one reader or of one case of a reader, in the order of each reader."""
+        wanted = [EventRow.study_uid == study_uid]
+        if reader_uid is not None:
+            wanted.append(EventRow.reader_uid == reader_uid)
+        if case_id is not None:
+            wanted.append(EventRow.case_id == case_id)
+        with self.read() as session:
+            rows = session.scalars(select(EventRow).where(*wanted).order_by(EventRow.reader_uid, EventRow.number))
+            return tuple(_event(row) for row in rows)
+
+    def n_events(self, study_uid: str) -> int:
+        """Return how many events the log of a study holds."""
+        with self.read() as session:
+            return session.scalar(select(func.count()).where(EventRow.study_uid == study_uid)) or 0
+
+    # What the model said.
+
+    def keep_evidence(self, study_uid: str, case_id: str, content: Mapping[str, Any]) -> None:
+        """Keep what the model said about a case; the first word stands."""
+        try:
+            with self.write() as session:
+                if session.get(EvidenceRow, (study_uid, case_id)) is None:
+                    session.add(EvidenceRow(study_uid=study_uid, case_id=case_id, content=canonical(dict(content))))
+        except IntegrityError:  # another reader was a moment earlier
+            return
+
+    def evidence(self, study_uid: str) -> dict[str, dict[str, Any]]:
+        """Return what the model said, by case."""
+        with self.read() as session:
+            rows = session.scalars(select(EvidenceRow).where(EvidenceRow.study_uid == study_uid))
+            return {row.case_id: json.loads(row.content) for row in rows}
+
+    def _own_site(self) -> str:
+        for _ in range(2):
+            with self.read() as session:
+                uid = session.scalar(select(SiteRow.uid).where(SiteRow.mine).order_by(SiteRow.uid).limit(1))
+            if uid is not None:
+                return uid
+            with self.write() as session:
+                if session.scalar(select(func.count()).where(SiteRow.mine)) == 0:
+                    uid = uuid.uuid4().hex
+                    session.add(SiteRow(uid=uid, name=f"site {uid[:6]}", mine=True))
+        raise unreachable()
+
+
+def open_store(url: str | None = None) -> Store:
+    """Open the study store of this machine, or the one at an address; raises `StudyError`."""
+    return Store(open_engine(url or database_url()))
+
+
+def _queue(session: Session, key: str) -> None:
+    """Let the windows of one reader write one after the other; in SQLite every transaction that writes does."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+
+
+def event_row(event: Event) -> EventRow:
+    """Return an event as a row of the log."""
+    return EventRow(
+        uid=event.uid, study_uid=event.study_uid, reader_uid=event.reader_uid, number=event.number,
+        case_id=event.case_id, kind=event.kind, once=event.kind if event.kind in ONCE else None,
+        payload=canonical(event.payload), at=event.at, app_version=event.app_version, digest=event.digest,
+    )  # fmt: skip
+
+
+def _event(row: EventRow) -> Event:
+    return Event(
+        row.uid, row.study_uid, row.reader_uid, row.number, row.case_id, row.kind, json.loads(row.payload), row.at,
+        row.app_version, row.digest,
+    )  # fmt: skip
