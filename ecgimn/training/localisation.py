@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgimn.explain.cells import QUICK_WAVES
 from ecgimn.explain.intervene import LEAD_GROUPS, intervention, masks_from_landmarks
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.checkpoint import Model
 from ecgimn.signal.preprocess import input_change
 from ecgimn.training.dataset import SUBCLASSES, SUPERCLASSES, Dataset
-from ecgimn.training.sanity import QUICK_WAVES, quick_ledgers
+from ecgimn.training.sanity import quick_ledgers
 
 #: Leads in which evidence for each kind of infarction is expected (CLINICAL teaching convention).
 EXPECTED_LEADS = {

@@ -8,34 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgimn.explain.intervene import WaveMasks, masks_from_landmarks
+from ecgimn.explain.cells import cell_evidence, cell_partition
+from ecgimn.explain.intervene import masks_from_landmarks
 from ecgimn.model.checkpoint import Model
 from ecgimn.training.dataset import Dataset
 
-QUICK_WAVES = ("p", "qrs", "st", "t")
 DELETION_STEPS = 10
 SHIFT_SAMPLES = 8  # 80 ms
 NOISE_DB = 20.0
-
-
-def cell_partition(masks: WaveMasks, n_samples: int) -> NDArray[np.int64]:
-    """Return the wave of every sample, (n_samples,): an index into `QUICK_WAVES`, or the number after the last."""
-    stacked = np.stack([np.broadcast_to(getattr(masks, wave), (n_samples,)) for wave in QUICK_WAVES])
-    return np.where(stacked.max(axis=0) >= 0.5, stacked.argmax(axis=0), len(QUICK_WAVES))
-
-
-def cell_evidence(maps: NDArray[np.floating], u: NDArray[np.floating], wave: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the evidence per lead and wave, shape (K, 12, n_waves + 1), of one record.
-
-    Parameters
-    ----------
-    maps : ndarray of shape (K, 12, n)
-    u : ndarray of shape (12, n)
-        Voltage about the isoelectric level.
-    wave : ndarray of shape (n,)
-    """
-    evidence = maps * u
-    return np.stack([evidence[..., wave == w].sum(axis=-1) for w in range(len(QUICK_WAVES) + 1)], axis=-1)
 
 
 def quick_ledgers(model: Model, data: Dataset, batch: int = 32) -> NDArray[np.float64]:
