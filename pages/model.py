@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ecgimn.draw.card_charts import card_figures, discrimination_rows, fidelity_figures, interval_words
+from ecgimn.draw.card_charts import (
+    card_figures,
+    discrimination_rows,
+    error_rows,
+    fidelity_figures,
+    interval_words,
+    training_figures,
+    twin_words,
+)
 from ecgimn.errors import EcgImnError
+from ecgimn.model.card import ModelCard, read_training_log
+from ecgimn.model.checkpoint import MODELS_FOLDER
+from pages import _cached as cached
 from pages import _session as session
 
 session.run_under_app()
@@ -18,6 +29,47 @@ CANNOT = """
 - The map says what moved this network's score on this tracing. It does not say what the patient has.
 """
 CHART = {"displayModeBar": False}
+READING_ROOM = "pages/read.py"
+ERROR_KINDS = {"missed": "Missed: labelled, not called", "claimed": "Claimed: called, not labelled"}
+
+
+def show_errors(card: ModelCard) -> None:
+    """Show the cases that the model misjudged most surely, each a click away from its evidence."""
+    st.subheader("Known failures")
+    chosen = st.segmented_control("Class", card.classes, key="error_class", default=card.classes[0], required=True)
+    at_hand = cached.current_ptbxl() is not None
+    for column, (kind, words) in zip(st.columns(2, gap="large"), ERROR_KINDS.items(), strict=True):
+        with column:
+            st.markdown(f"**{words}**")
+            rows = error_rows(card.metrics, str(chosen), kind)
+            if not rows:
+                st.caption("None among the records measured.")
+            for row in rows:
+                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                    openable = "composite" in row or at_hand
+                    key = f"error_{kind}_{row.get('composite') or row['ecg_id']}"
+                    if st.button(row["Case"], key=key, disabled=not openable, type="tertiary"):
+                        if "composite" in row:
+                            session.open_composite(row["composite"])
+                        else:
+                            session.open_record(row["ecg_id"], [r["ecg_id"] for r in rows if "ecg_id" in r])
+                        session.choose_class(str(chosen))
+                        st.switch_page(READING_ROOM)
+                    st.caption(f"probability {row['Probability']:.2f} · {row['Labels']}")
+    if not at_hand:
+        st.caption("Records open here once PTB-XL is set up; the Browse page says how.")
+
+
+def show_training(card: ModelCard) -> None:
+    """Show how training went, and its settings."""
+    log = read_training_log(card, MODELS_FOLDER)
+    if log is not None:
+        figures = training_figures(log, dark=session.is_dark())
+        for column, (title, figure) in zip(st.columns(len(figures)), figures.items(), strict=True):
+            column.markdown(f"**{title}**")
+            column.plotly_chart(figure, theme=None, key=f"training_{title}", config=CHART, alt=title)
+    st.json(card.training)
+
 
 try:
     card = session.current_card()
@@ -73,6 +125,8 @@ else:
     macro = metrics.get("discrimination", {}).get("macro_auroc")
     if macro is not None:
         st.markdown(f"**Macro AUROC** {interval_words(macro)}; 95 % interval over resampled patients.")
+    if words := twin_words(metrics):
+        st.markdown(words)
     rows = discrimination_rows(metrics)
     if rows:
         st.dataframe(rows, hide_index=True, alt="Discrimination by class")
@@ -90,10 +144,12 @@ else:
                 with st.container(width=380):
                     st.markdown(f"**{title.replace('_', ' ').capitalize()}**")
                     st.plotly_chart(figure, theme=None, key=f"fidelity_{title}", config=CHART, alt=f"Fidelity: {title}")
+    if "failures" in metrics:
+        show_errors(card)
     with st.expander("All figures as JSON", on_change="rerun", key="all_metrics") as everything:
         if everything.open:
             st.json(metrics)
 
 with st.expander("Training", on_change="rerun", key="training") as training:
     if training.open:
-        st.json(card.training)
+        show_training(card)

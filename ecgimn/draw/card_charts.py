@@ -6,9 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
-from ecgimn.draw.curves import fidelity_figure, precision_recall_figure, reliability_figure, roc_figure
+from ecgimn.draw.curves import (
+    fidelity_figure,
+    precision_recall_figure,
+    reliability_figure,
+    roc_figure,
+    training_figure,
+)
+
+#: Columns of a training log that are drawn, and their words.
+TRAINING_CURVES = {
+    "label_loss": "Loss of the labels",
+    "fidelity_loss": "Error of predicted changes, 1 − R²",
+    "auroc_superclass": "Macro AUROC, fold 9, superclasses",
+    "auroc_subclass": "Macro AUROC, fold 9, sub-classes",
+}
 
 
 def card_figures(metrics: Mapping[str, Any], *, dark: bool = False) -> dict[str, go.Figure]:
@@ -77,6 +92,77 @@ def fidelity_figures(metrics: Mapping[str, Any], class_name: str, *, dark: bool 
             predicted, actual = (np.array(values) for values in row["points"][k])
             figures[name] = fidelity_figure(predicted, actual, r2=row["r2"][k], slope=row["slope"][k], dark=dark)
     return figures
+
+
+def training_figures(log: pd.DataFrame, *, dark: bool = False) -> dict[str, go.Figure]:
+    """Return a figure per title of how training went: losses and macro AUROC by epoch, one curve per seed.
+
+    Parameters
+    ----------
+    log : DataFrame
+        As `python -m ecgimn train` writes it beside the weights: a row per seed and epoch.
+    dark : bool
+    """
+    figures = {}
+    for column, title in TRAINING_CURVES.items():
+        if column in log.columns and log[column].abs().max() > 0:
+            curves = [
+                (f"seed {seed}", rows["epoch"].to_numpy(float), rows[column].to_numpy(float))
+                for seed, rows in log.groupby("seed")
+            ]
+            figures[title] = training_figure(curves, dark=dark)
+    return figures
+
+
+def error_rows(metrics: Mapping[str, Any], class_name: str, kind: str) -> list[dict[str, Any]]:
+    """Return records and composites that a model misjudged most surely, as rows for a table.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Of a model card.
+    class_name : str
+    kind : str
+        "missed": labelled and not called. "claimed": called and not labelled.
+
+    Returns
+    -------
+    list of dict
+        "Case", "Probability", "Labels" in PTB-XL or made of, and "ecg_id" or "composite" to open it by.
+    """
+    failures = metrics.get("failures", {})
+    rows: list[dict[str, Any]] = [
+        {
+            "Case": f"PTB-XL record {row['ecg_id']}",
+            "Probability": row["probability"],
+            "Labels": ", ".join(row["labels"]) or "none of these",
+            "ecg_id": row["ecg_id"],
+        }
+        for row in failures.get("records", {}).get(class_name, {}).get(kind, ())
+    ]
+    rows += [
+        {
+            "Case": f"composite · {row['title']}",
+            "Probability": row["probability"],
+            "Labels": "made of one superclass",
+            "composite": row["composite"],
+        }
+        for row in failures.get("composites", ())
+        if row["class"] == class_name and row["kind"] == kind
+    ]
+    return rows
+
+
+def twin_words(metrics: Mapping[str, Any]) -> str:
+    """Say how the model scores beside its black-box twin, or nothing where that was not measured."""
+    twin = metrics.get("black_box_twin")
+    if not twin:
+        return ""
+    value, low, high = twin["macro_auroc_gain"]
+    return (
+        f"The black-box twin (same encoder, pooled linear head, no map) scores {interval_words(twin['macro_auroc'])} "
+        f"on the same records. Difference, model minus twin: {value:+.4f} ({low:+.4f} to {high:+.4f})."
+    )
 
 
 def discrimination_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -66,6 +66,32 @@ def reliability_figure(
     return _figure(data, colours, height_px, "mean probability", "observed frequency")
 
 
+def training_figure(
+    curves: Sequence[tuple[str, NDArray[np.floating], NDArray[np.floating]]],
+    *,
+    dark: bool = False,
+    height_px: float = 240.0,
+) -> go.Figure:
+    """Draw one quantity of a training run by epoch, each curve (name, epoch, value)."""
+    colours = palette(overlay=True, dark=dark)
+    data = []
+    for place, (name, epoch, value) in enumerate(curves):
+        colour, dash = SERIES[place % len(SERIES)]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": html.escape(name),
+                "x": np.asarray(epoch, dtype=np.float32),
+                "y": np.asarray(value, dtype=np.float64),
+                "line": {"color": colour, "dash": dash, "width": 2},
+                "hovertemplate": "epoch %{x:.0f}: %{y:.4f}<extra></extra>",
+            }
+        )
+    figure = _figure(data, colours, height_px, "epoch", "")
+    return figure.update_layout(xaxis_range=None, yaxis_range=None)
+
+
 def fidelity_figure(
     predicted: NDArray[np.floating],
     actual: NDArray[np.floating],

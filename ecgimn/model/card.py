@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ecgimn.errors import CheckpointError
 from ecgimn.intended_use import INTENDED_USE
 from ecgimn.model.network import NetworkConfig
@@ -107,6 +109,12 @@ class ModelCard:
 def write_card(card: ModelCard, path: Path) -> None:
     """Write a card as JSON."""
     path.write_text(json.dumps(asdict(card), indent=1) + "\n")
+
+
+def read_training_log(card: ModelCard, folder: Path) -> pd.DataFrame | None:
+    """Return the log of a model's training, a row per seed and epoch, or None where it was not kept."""
+    path = folder / f"{Path(str(card.training.get('name', ''))).name}.log.csv"
+    return pd.read_csv(path) if path.is_file() else None
 
 
 def read_card(path: Path) -> ModelCard:
