@@ -165,6 +165,7 @@ def step_case(step: int) -> None:
         state["ptbxl_id"] = neighbour(ptbxl, record_list(), ptbxl_id(), step) or ptbxl_id()
     elif (whole := own_recording()) is not None:
         state["window_start"] = min(max(window_start() + step * WINDOW_S, 0.0), last_window(whole))
+        state["window_s"] = WINDOW_S
 
 
 def own_recording() -> Recording | None:
@@ -174,7 +175,7 @@ def own_recording() -> Recording | None:
 
 def set_own_recording(recording: Recording | None, key: str = "") -> None:
     """Keep the visitor's own recording, or forget it; `key` stands for the files and facts it was read from."""
-    st.session_state.update(own_recording=recording, own_key=key, window_start=0.0)
+    st.session_state.update(own_recording=recording, own_key=key, window_start=0.0, window_s=WINDOW_S, own_windows=None)
 
 
 def own_key() -> str:

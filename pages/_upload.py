@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Mapping
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ecgimn.errors import EcgImnError
 from ecgimn.formats import MissingFactsError, ReadingHints, read_upload, start_reader
-from ecgimn.formats.hints import Preview
-from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording, Sex
 from pages import _session as session
+from pages import _session_upload as own
+from pages._facts import ask_for_facts
 
 PRIVACY = (
     "An ECG may itself identify a person. Your file stays in the memory of the machine that runs this app; its name, "
@@ -20,8 +21,11 @@ PRIVACY = (
 )
 
 
-def upload_area() -> Recording | None:
-    """Let the visitor open a file; ask for facts that it does not state. Return the whole recording, or None."""
+def upload_area(body: DeltaGenerator) -> Recording | None:
+    """Let the visitor open a file; ask for facts that it does not state. Return the whole recording, or None.
+
+    Questions and refusals are put into `body`, below the line of the case.
+    """
     whole = session.own_recording()
     label = whole.record_name if whole is not None else "Open a file"
     with st.popover(label, icon=":material/upload_file:", width=220):
@@ -39,14 +43,17 @@ def upload_area() -> Recording | None:
         )
         st.caption("Age and sex choose the ST thresholds and nothing else.")
         if files:
-            whole = _read({file.name: file.getvalue() for file in files}, age, sex)
+            with body:
+                whole = _read({file.name: file.getvalue() for file in files}, age, sex)
         elif whole is not None and st.button("Forget this file", icon=":material/delete:"):
             session.set_own_recording(None)
             st.rerun()
         if whole is not None and session.last_window(whole) > 0:
             st.slider(
-                "Start of the 10-second window (s)", 0.0, session.last_window(whole), key="window_start", step=0.5
-            )
+                "Start of the window (s)", 0.0, own.last_start(whole), key="window_start", step=0.5,
+                on_change=own.take_full_window,
+            )  # fmt: skip
+            st.caption(f"The recording lasts {whole.duration_s:.1f} s. The model reads at most 10 s at once.")
     if whole is None and not files:
         st.caption("Open a 12-lead ECG file to read it here.")
     return whole
@@ -54,72 +61,38 @@ def upload_area() -> Recording | None:
 
 def _read(files: Mapping[str, bytes], age: int | None, sex: Sex | None) -> Recording | None:
     """Read the files once per set of facts; what is wrong with them is said in one sentence."""
-    identity = hashlib.sha256(repr((age, sex)).encode())
+    identity = _identity(files)
+    hints = own.given_facts(identity)
+    key = f"{identity} {age} {sex} {hints}"
+    if key == session.own_key() and session.own_recording() is not None:
+        _offer_to_answer_again(identity, hints)
+        return session.own_recording()
+    session.set_own_recording(None)
+    try:
+        with st.spinner("Reading the file"):
+            whole = read_upload(files, age=age, sex=sex, hints=hints)
+    except MissingFactsError as missing:
+        ask_for_facts(missing, identity)
+        return None
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        _offer_to_answer_again(identity, hints)
+        return None
+    session.set_own_recording(whole, key)
+    _offer_to_answer_again(identity, hints)
+    return whole
+
+
+def _identity(files: Mapping[str, bytes]) -> str:
+    """Return a hash of the files, by which answers about them are kept."""
+    identity = hashlib.sha256()
     for name, data in sorted(files.items()):
         identity.update(hashlib.sha256(name.encode() + data).digest())
-    try:
-        return _read_once(files, identity.hexdigest(), age, sex, ReadingHints())
-    except MissingFactsError as missing:
-        hints = _missing_facts(missing)
-    except EcgImnError as exc:
-        session.set_own_recording(None)
-        st.error(str(exc), icon=":material/error:")
-        return None
-    if hints is None:
-        session.set_own_recording(None)
-        return None
-    try:
-        return _read_once(files, f"{identity.hexdigest()} {hints}", age, sex, hints)
-    except EcgImnError as exc:
-        session.set_own_recording(None)
-        st.error(str(exc), icon=":material/error:")
-        return None
+    return identity.hexdigest()
 
 
-def _read_once(
-    files: Mapping[str, bytes], key: str, age: int | None, sex: Sex | None, hints: ReadingHints
-) -> Recording | None:
-    if key != session.own_key():
-        session.set_own_recording(read_upload(files, age=age, sex=sex, hints=hints), key)
-    return session.own_recording()
-
-
-def _missing_facts(missing: MissingFactsError) -> ReadingHints | None:
-    """Ask for exactly the facts that the file does not state; return them once all are given."""
-    preview = missing.preview
-    st.warning(str(missing), icon=":material/help:")
-    _show_preview(preview)
-    given: dict[str, object] = {}
-    if "variable" in missing.needed:
-        chosen = st.selectbox("Which array holds the ECG?", preview.variables, index=None, key="fact_variable")
-        given["variable"] = chosen.split(" ")[0] if chosen else None
-    if "orientation" in missing.needed:
-        given["orientation"] = st.radio(
-            "How does the table lie?", ["leads in columns", "leads in rows"], index=None, key="fact_orientation"
-        )
-    if "fs" in missing.needed:
-        given["fs"] = st.number_input("Sampling frequency (Hz)", 50.0, 2000.0, value=None, key="fact_fs")
-    if "unit" in missing.needed:
-        given["unit"] = st.selectbox("Unit of the numbers", ["mV", "uV", "V", "nV"], index=None, key="fact_unit")
-    if "leads" in missing.needed:
-        text = st.text_input(
-            "Lead of each column, in order, separated by commas; leave a place empty for a column that is no lead",
-            value=", ".join(preview.names) or ", ".join(STANDARD_LEADS),
-            key="fact_leads",
-        )
-        confirmed = st.checkbox("I checked this order against the file", key="fact_leads_checked")
-        given["leads"] = tuple(part.strip() for part in text.split(",")) if confirmed else None
-    return None if None in given.values() else ReadingHints(**given)  # type: ignore[arg-type]
-
-
-def _show_preview(preview: Preview) -> None:
-    """Show the beginning of a table, so that the reader can answer from it."""
-    st.caption(f"The file holds {preview.n_signals:,} columns of {preview.n_samples:,} numbers. The first rows:")
-    if preview.first:
-        st.dataframe(
-            [dict(zip(_names(preview), row, strict=True)) for row in preview.first], hide_index=True, height=215
-        )
-
-
-def _names(preview: Preview) -> list[str]:
-    return [f"{place + 1} {name}".strip() for place, name in enumerate(preview.names or ("",) * len(preview.first[0]))]
+def _offer_to_answer_again(identity: str, hints: ReadingHints) -> None:
+    """Where facts came from the visitor, let them be corrected."""
+    if hints != ReadingHints():
+        st.button("Correct what was given about the file", icon=":material/edit:", key="correct_facts",
+                  on_click=own.give_facts, args=(identity, None))  # fmt: skip

@@ -15,6 +15,7 @@ from ecgimn.sources.search import label_lines
 from ecgimn.sources.settings import ptbxl_place
 from pages import _cached as cached
 from pages import _session as session
+from pages import _session_upload as own
 from pages._physionet import offer_ptbxl
 from pages._upload import upload_area
 
@@ -30,6 +31,7 @@ def case_line(bar: DeltaGenerator) -> Recording | None:
         st.error(str(exc), icon=":material/error:")
         ptbxl, cases = None, ()
     session.start_case(cases, ptbxl)
+    body = st.container()  # of the page, for what does not fit the line
     with bar:
         st.selectbox(
             "Kind of case", list(session.SOURCES), format_func=session.SOURCES.__getitem__, key="source",
@@ -53,7 +55,7 @@ def case_line(bar: DeltaGenerator) -> Recording | None:
                     "Sampling frequency", sorted(rates, reverse=True), format_func="{} Hz".format, key="ptbxl_fs",
                     label_visibility="collapsed", width=100, persist_state="session", filter_mode=None,
                 )  # fmt: skip
-        whole = upload_area() if kind == "file" else None
+        whole = upload_area(body) if kind == "file" else None
         alone = kind == "file" and (whole is None or session.last_window(whole) == 0)
         step_of = "10-second window" if kind == "file" else "case"
         st.button("Previous", shortcut="Left", on_click=session.step_case, args=(-1,), disabled=alone,
@@ -72,7 +74,7 @@ def _chosen_recording(
 ) -> Recording | None:
     place = ptbxl_place()
     if kind == "file":
-        return whole.window(session.window_start()) if whole is not None else None
+        return own.own_window(whole) if whole is not None else None
     if kind == "composite":
         if has_composites:
             return cached.get_composite(session.composite_name())

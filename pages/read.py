@@ -30,6 +30,7 @@ from pages import _cached as cached
 from pages import _session as session
 from pages import _widgets as widgets
 from pages._view_settings import view_settings
+from pages._windows import all_windows
 
 session.run_under_app()
 
@@ -260,6 +261,8 @@ except EcgImnError as exc:
     draw_tracing_alone(recording)
     st.stop()
 widgets.status_line(bar, recording, card, cached.device_name(model.device.type))
+if recording.source == "upload":
+    all_windows(card, model)
 reading = cached.get_reading(cached.identity(recording), recording)
 if not reading.quality.usable:
     for refusal in reading.quality.refusals:

@@ -40,7 +40,7 @@ def timeline_figure(
     """
     colours = palette(overlay=True, dark=dark)
     middle = np.array([(window.start_s + window.stop_s) / 2 for window in found.windows])
-    spans = [f"{window.start_s:.4g} to {window.stop_s:.4g} s" for window in found.windows]
+    spans = [window.words for window in found.windows]
     data = []
     for place, name in enumerate(reversed(_drawn(found, shown))):
         logits = found.logit[:, found.classes.index(name)]
@@ -104,7 +104,7 @@ def window_rows(found: WindowLogits) -> list[dict[str, str]]:
     """Return one row of text per window: its time, its logit of every class, and why there is none."""
     return [
         {
-            "Window (s)": f"{window.start_s:.4g} to {window.stop_s:.4g}",
+            "Window": window.words,
             **{name: _words(logit) for name, logit in zip(found.classes, logits, strict=True)},
             "Quality": " ".join(reasons) or "usable",
         }

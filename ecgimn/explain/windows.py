@@ -35,6 +35,11 @@ class Window:
         """Length in seconds."""
         return self.stop_s - self.start_s
 
+    @property
+    def words(self) -> str:
+        """The stretch as printed: "10 to 20 s"."""
+        return f"{self.start_s:.4g} to {self.stop_s:.4g} s"
+
 
 @dataclass(frozen=True, eq=False)
 class WindowLogits:
@@ -62,6 +67,12 @@ class WindowLogits:
     refusals: tuple[tuple[str, ...], ...]
     model_name: str
     model_sha256: str
+
+    @property
+    def highest_class(self) -> str:
+        """The class with the highest logit in any window; the first one when none was explained."""
+        highest = np.nan_to_num(self.logit, nan=-np.inf).max(axis=0)
+        return self.classes[int(highest.argmax())]
 
     def strongest(self, class_name: str) -> int | None:
         """Return the place of the window with the highest logit of a class, or None when none was explained."""

@@ -33,7 +33,8 @@ QUESTIONS: dict[Fact, str] = {
 }
 TIME_NAMES = ("time", "t", "elapsed time", "seconds")
 INDEX_NAMES = ("", "index", "sample", "samples", "n", "#")
-_PREVIEW_ROWS, _PREVIEW_COLUMNS = 5, 16
+_PREVIEW_ROWS, _PREVIEW_COLUMNS = 5, 32
+_SKETCH_SAMPLES, _SKETCH_POINTS = 2000, 250
 _SIGNALS_AT_MOST, _SAMPLES_AT_LEAST = 32, 100  # an axis below or above these cannot be the other one
 
 
@@ -77,6 +78,8 @@ class Preview:
         Range of each signal in the file's own unit.
     variables : tuple of str
         Arrays to choose from, with their shapes: "val (12, 5000)".
+    sketch : tuple of tuple of float
+        The beginning of each signal in the file's own unit, thinned so that its peaks stay: enough to tell leads apart.
     """
 
     n_samples: int
@@ -86,6 +89,12 @@ class Preview:
     lowest: tuple[float, ...] = ()
     highest: tuple[float, ...] = ()
     variables: tuple[str, ...] = ()
+    sketch: tuple[tuple[float, ...], ...] = ()
+
+    def typical_span_mv(self, unit: str) -> float:
+        """Return what a typical signal spans, in mV, if its numbers are in `unit`; compare `PLAUSIBLE_MV`."""
+        spans = [high - low for low, high in zip(self.lowest, self.highest, strict=True) if high > low]
+        return float(np.median(spans)) * millivolt_factor(unit) if spans else 0.0
 
 
 class MissingFactsError(RecordingFormatError):
@@ -229,7 +238,19 @@ def preview_of(by_time: NDArray[np.float64], names: tuple[str, ...] = (), variab
         tuple(float(column.min()) if column.size else float("nan") for column in known),
         tuple(float(column.max()) if column.size else float("nan") for column in known),
         variables,
+        tuple(_sketch(column) for column in finite.T),
     )
+
+
+def _sketch(column: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return the first samples of a signal, of each few the one farthest from the middle."""
+    start = column[:_SKETCH_SAMPLES]
+    start = np.nan_to_num(start, nan=float(np.median(start[~np.isnan(start)])) if not np.isnan(start).all() else 0.0)
+    per_point = -(-len(start) // _SKETCH_POINTS) or 1
+    padded = np.pad(start, (0, -len(start) % per_point), mode="edge") if len(start) else start
+    groups = padded.reshape(-1, per_point)
+    farthest = np.abs(groups - np.median(start)).argmax(axis=1) if len(groups) else np.zeros(0, dtype=int)
+    return tuple(float(f"{value:.6g}") for value in groups[np.arange(len(groups)), farthest])
 
 
 def _time_is_first(values: NDArray[np.float64], orientation: Orientation | None) -> bool:

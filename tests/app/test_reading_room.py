@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import re
@@ -274,29 +273,6 @@ def test_a_malformed_upload_gets_one_plain_sentence(small_app: AppTest, name: st
     assert len(said) == 1
     assert "Traceback" not in said[0].value
     assert not small_app.get("plotly_chart")
-
-
-def test_a_table_is_asked_about_and_then_read(small_app: AppTest) -> None:
-    """The file says which lead a column is; unit and sampling frequency are asked for, and nothing else."""
-    text = io.StringIO()
-    np.savetxt(text, load_composite(NORMAL).signal.T, delimiter=",", header=",".join(STANDARD_LEADS), comments="")
-    opened_with(small_app, [("table.csv", text.getvalue().encode(), "text/csv")])
-    assert not small_app.get("plotly_chart")
-    assert [item.key for item in small_app.get("radio")] == []
-    small_app.number_input(key="fact_fs").set_value(500.0).run()
-    small_app.selectbox(key="fact_unit").set_value("mV").run()
-    assert not small_app.exception
-    assert "= bias" in equation(small_app)
-    assert "Given by the reader" in shown_text(small_app)
-
-
-def test_a_longer_recording_is_read_window_by_window(small_app: AppTest, tmp_path: Path) -> None:
-    opened_with(small_app, as_upload(longer(load_composite(NORMAL), 3), tmp_path))
-    assert not small_app.exception
-    assert small_app.slider(key="window_start").value == 0
-    button(small_app, "Next").click().run()
-    assert small_app.slider(key="window_start").value == 10
-    assert "= bias" in equation(small_app)
 
 
 def test_a_flat_lead_keeps_the_model_silent_until_the_reader_goes_on(small_app: AppTest, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_of_many_classes_the_shown_and_the_strongest_are_drawn() -> None:
 
 def test_the_table_prints_every_logit_and_why_there_is_none() -> None:
     rows = window_rows(found())
-    assert rows[0] == {"Window (s)": "0 to 10", "A": "−2.00", "B": "−1.00", "C": "0.00", "Quality": "usable"}
+    assert rows[0] == {"Window": "0 to 10 s", "A": "−2.00", "B": "−1.00", "C": "0.00", "Quality": "usable"}
     assert rows[1]["A"] == "—"
     assert rows[1]["Quality"].startswith("Lead V4")
-    assert rows[2]["Window (s)"] == "20 to 27.5"
+    assert rows[2]["Window"] == "20 to 27.5 s"

@@ -78,6 +78,7 @@ def test_where_no_window_is_good_none_is_strongest(model: Model) -> None:
     recording = strip(20.0)
     found = explain_windows(recording.with_signal(np.where(np.arange(12)[:, None] == 6, 0, recording.signal)), model)
     assert found.strongest("A") is None
+    assert found.highest_class == "A"
 
 
 def test_progress_is_told_window_by_window(model: Model) -> None:

@@ -50,6 +50,16 @@ def test_the_question_is_one_plain_sentence_with_a_preview(make, ecg):
     assert (copy.needed, copy.preview) == (caught.value.needed, preview)
 
 
+def test_the_preview_shows_the_beginning_of_each_signal_with_its_peaks(make, ecg):
+    with pytest.raises(MissingFactsError) as caught:
+        read_files({"ecg.csv": make.csv_file(ecg, header=False)})
+    preview = caught.value.preview
+    assert len(preview.sketch) == 12
+    assert all(len(row) <= 250 for row in preview.sketch)
+    assert max(preview.sketch[1]) == np.round(1000 * ecg[1, :2000].max())
+    assert preview.typical_span_mv("uV") == pytest.approx(np.median(np.ptp(ecg, axis=1)), rel=0.01)
+
+
 def test_answers_are_used_and_noted(make, ecg):
     recording = read(make.csv_file(ecg, header=False), ALL)
     np.testing.assert_allclose(recording.signal, ecg, atol=1e-6)
