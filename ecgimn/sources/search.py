@@ -176,6 +176,13 @@ def sorted_records(found: pd.DataFrame, by: str = "ecg_id", *, descending: bool 
     return found.sort_values(by, ascending=not descending, kind="stable", na_position="last")
 
 
+def page_of(found: pd.DataFrame, number: int, rows: int) -> pd.DataFrame:
+    """Return one page of the records found, the first being 1; `SEEN` as a list that is empty or holds these words."""
+    page = found.iloc[(number - 1) * rows : number * rows].copy()
+    page[SEEN] = pd.Series([[SEEN] if seen else [] for seen in page[SEEN]], index=page.index, dtype=object)
+    return page
+
+
 def label_lines(ptbxl: PtbXl, ecg_id: int) -> tuple[str, ...]:
     """Return what the data set says about a record: classes, statements, report, quality notes."""
     row = ptbxl.table.loc[ecg_id]

@@ -19,6 +19,7 @@ from ecgimn.sources.search import (
     find_records,
     label_lines,
     neighbour,
+    page_of,
     search_table,
     sorted_records,
 )
@@ -120,6 +121,11 @@ def test_records_are_sorted_with_the_unknown_last(table: SearchTable) -> None:
     assert sorted_records(table.shown, "age").index.to_list() == [9, 1, 2, 5]
     assert sorted_records(table.shown, "age", descending=True).index.to_list() == [2, 1, 9, 5]
     assert sorted_records(table.shown, descending=True).index.to_list() == [9, 5, 2, 1]
+
+
+def test_a_page_holds_its_rows_and_a_badge_where_a_record_was_seen_in_training(table: SearchTable) -> None:
+    assert page_of(table.shown, 2, 3).index.to_list() == [9]
+    assert page_of(table.shown, 1, 3)["seen in training"].to_list() == [["seen in training"], [], []]
 
 
 def test_next_and_previous_follow_the_order_of_a_list(ptbxl: PtbXl) -> None:
