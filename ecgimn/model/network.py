@@ -119,8 +119,11 @@ class TransitionDecoder(nn.Module):
     def forward(self, levels: list[Tensor]) -> Tensor:
         """Map the encoder's levels onto features at the rate of the stem."""
         deep = levels[-1]
-        whole_record = self.context(torch.cat([deep.mean(-1), deep.amax(-1)], dim=1))  # (B, 2C) -> (B, C)
-        h: Tensor = deep + whole_record[:, :, None]
+        return self.climb(levels, self.context(torch.cat([deep.mean(-1), deep.amax(-1)], dim=1)))  # (B, 2C) -> (B, C)
+
+    def climb(self, levels: list[Tensor], whole_record: Tensor) -> Tensor:
+        """Return the features that the levels give together with what is known of the whole record, (B, C)."""
+        h: Tensor = levels[-1] + whole_record[:, :, None]
         for merge, skip in zip(self.merge, reversed(levels[:-1]), strict=True):
             h = F.interpolate(h, size=skip.shape[-1], mode="linear", align_corners=False)
             h = merge(torch.cat([h, skip], dim=1))
