@@ -6,6 +6,8 @@ Exit codes: 0 done, 2 bad input (one plain sentence on stderr), 1 a bug.
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -192,9 +194,13 @@ def train(
     from ecgimn.sources.ptbxl import PtbXl
     from ecgimn.training.config import read_config
     from ecgimn.training.export import export_models
+    from ecgimn.training.paper import is_paper_config
     from ecgimn.training.train import epochs_done
     from ecgimn.training.train import train as train_network
 
+    if is_paper_config(config):
+        _train_paper(PtbXl(ptbxl), config, resume=resume)
+        return
     run, source = read_config(config), PtbXl(ptbxl)
     if seed is not None and seed not in run.seeds:
         _refuse(f"Seed {seed} is not in {config.name} (found: {', '.join(map(str, run.seeds))}). Choose one of them.")
@@ -224,6 +230,27 @@ def train(
     if seed is None:
         for written in export_models(source, run, RUNS):
             typer.echo(f"wrote {written}")
+
+
+def _train_paper(source: Any, config: Path, *, resume: bool) -> None:
+    """Train the published network, whose TOML file says kind = "paper"."""
+    from ecgimn.training.paper import read_paper_config, train_paper
+    from ecgimn.training.paper_export import export_paper
+
+    run = read_paper_config(config)
+    folder = RUNS / run.name
+    with _progress() as progress:
+        task = progress.add_task(f"{run.name}: epoch 1", total=None)
+        train_paper(
+            source,
+            run,
+            folder,
+            resume=resume and (folder / "state.pt").is_file(),
+            report=lambda row: progress.update(
+                task, description=f"{run.name}: {int(row['epoch'])} epochs, AUROC {row['auroc']}"
+            ),
+        )
+    typer.echo(f"wrote {export_paper(source, run, folder).card.name}")
 
 
 @app.command()
@@ -320,6 +347,51 @@ def _bytes_of(file: Path) -> bytes:
         return file.read_bytes()
     except OSError:
         _refuse(f"{file.name} cannot be read. An export of a study is needed. Check its path.")
+
+
+@app.command()
+def batch(
+    source: Annotated[Path, typer.Argument(help="PTB-XL, a folder of ECG files, or a list of paths (.txt, .csv).")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the Parquet files; new, or of the same run before.")],
+    model: ModelOption = DEFAULT_MODEL,
+    no_delineation: Annotated[bool, typer.Option("--no-delineation", help="No waves, ST or intervals: fast.")] = False,
+    six_leads: Annotated[bool, typer.Option("--six-leads", help="Find waves in six leads: half the time.")] = False,
+    fs: Annotated[int | None, typer.Option(help="Rate of PTB-XL records, 100 or 500; the better one here.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core by default.")] = None,
+    dask: Annotated[str, typer.Option(help="Address of a Dask scheduler, in place of processes.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first recordings, for a quick look.")] = None,
+    salt: Annotated[Path | None, typer.Option(help="Write file names as hashes with this file's salt.")] = None,
+) -> None:
+    """Explain thousands of recordings into Parquet; goes on where it stopped when called again."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+
+    from ecgimn.batch.items import read_salt
+    from ecgimn.batch.run import Request, run_batch
+    from ecgimn.batch.work import WaveSearch
+    from ecgimn.model.checkpoint import load_model
+
+    if no_delineation and six_leads:
+        _refuse("--no-delineation looks for no waves and --six-leads for some. Give one of them.")
+    waves: WaveSearch = "not looked for" if no_delineation else "six leads" if six_leads else "all leads"
+    card = load_model(model).card
+    secret = None if salt is None else read_salt(salt)
+    request = Request(source, out, card, waves, fs, workers or os.cpu_count() or 1, dask, limit, secret)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=_errors, transient=True) as progress:
+        task, begun, first = progress.add_task("starting workers", total=None), time.monotonic(), None
+
+        def report(done: int, failed: int, total: int) -> None:
+            nonlocal first
+            first = done if first is None else first
+            rate = (done - first) / max(time.monotonic() - begun, 1e-9)
+            progress.update(task, completed=done, total=total, description=f"{rate:.1f}/s, {failed} failed")
+
+        outcome = run_batch(request, report)
+    seconds, new = time.monotonic() - begun, outcome.explained + outcome.refused + outcome.failed
+    typer.echo(
+        f"{outcome.explained} explained, {outcome.refused} refused by the quality check, {outcome.failed} failed, "
+        f"{outcome.before} there before; {new / max(seconds, 1e-9):.1f}/s over {seconds:.0f} s"
+    )
 
 
 @app.command()
