@@ -35,6 +35,8 @@ export default function({ data, setStateValue }) {
 """
 QUANTITIES = ("contribution", "weights")
 LAYOUT_ORDER = ("12x1", "3x4+1R", "3x4+3R", "6x2")
+ALONE = "alone"  # the class shown is not compared with another
+USUAL_OPACITY = 0.9
 FIRST_CASE = "imi-st"  # a frank finding in one territory; any other composite where it is missing
 
 
@@ -96,6 +98,8 @@ def start_case(cases: Sequence[CompositeCase], ptbxl: PtbXl | None) -> None:
             state["ptbxl_fs"] = int(link["fs"])
     if "record_to_open" in state:
         state["source"], state["ptbxl_id"] = "ptbxl", state.pop("record_to_open")
+    if "composite_to_open" in state:
+        state["source"], state["composite"] = "composite", state.pop("composite_to_open")
     if "class" in link:
         state["class_chosen"] = link["class"]
     if link.get("quantity") in QUANTITIES:
@@ -132,6 +136,11 @@ def open_record(ecg_id: int, found: Sequence[int] = ()) -> None:
     """Choose a PTB-XL record; next and previous then go through the records found."""
     # Kept apart until the reading room runs: what another page writes under a widget's key is lost on the way there.
     st.session_state.update(record_to_open=int(ecg_id), record_list=tuple(int(i) for i in found), started=True)
+
+
+def open_composite(name: str) -> None:
+    """Choose a composite case."""
+    st.session_state.update(composite_to_open=name, started=True)
 
 
 def record_list() -> tuple[int, ...]:
@@ -209,6 +218,12 @@ def choose_class(name: str = "") -> None:
     st.session_state["class_chosen"] = name or st.session_state["class_shown"]
 
 
+def against(classes: Sequence[str], shown: str) -> str | None:
+    """Return the class that is taken away from the one shown, or None."""
+    chosen = str(st.session_state.get("against", ALONE)).removeprefix("vs ")
+    return chosen if chosen in classes and chosen != shown else None
+
+
 def next_class(classes: Sequence[str]) -> None:
     """Show the next class."""
     place = list(classes).index(st.session_state["class_shown"])
@@ -231,14 +246,10 @@ def next_layout() -> None:
     st.session_state["layout"] = LAYOUT_ORDER[(place + 1) % len(LAYOUT_ORDER)]
 
 
-def overlay_on() -> bool:
-    """Whether the evidence is drawn."""
-    return bool(st.session_state.get("overlay", True))
-
-
-def switch_overlay() -> None:
-    """Draw the evidence, or leave it out."""
-    st.session_state["overlay"] = not overlay_on()
+def evidence_seen() -> tuple[bool, float]:
+    """Return whether the evidence is shown, and its opacity, as the browser last said."""
+    seen = st.session_state.get("evidence", {}).get("seen") or {}
+    return bool(seen.get("on", True)), float(seen.get("opacity", USUAL_OPACITY))
 
 
 def give_widgets(values: Mapping[str, object]) -> None:
@@ -272,6 +283,23 @@ def typed_box(which: str) -> tuple[tuple[str, ...], int, int]:
     """Return leads, start and stop in ms as they stand in the fields for typing a box; `which` is in their keys."""
     leads, start, stop = (st.session_state[f"box_{name} {which}"] for name in ("leads", "start", "stop"))
     return tuple(leads), int(start), int(stop)
+
+
+def beat_of(recording: Recording, n_beats: int) -> int:
+    """Return the number, from 1, of the beat that the reader looks at."""
+    digest, number = st.session_state.get("beat", ("", 1))
+    return min(max(int(number), 1), n_beats) if digest == recording.digest else 1
+
+
+def choose_beat(recording: Recording, number: int) -> None:
+    """Look at another beat."""
+    st.session_state["beat"] = (recording.digest, number)
+
+
+def clicked(chart: str) -> list[int]:
+    """Return the places of the bars that were clicked on a chart, by its key."""
+    selection = st.session_state.get(chart, {}).get("selection", {})
+    return [int(place) for place in selection.get("point_indices", ())]
 
 
 def watch_window() -> None:

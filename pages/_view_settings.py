@@ -11,8 +11,11 @@ from ecgimn.draw.view import View
 from ecgimn.draw.window import screen_for
 from pages import _session as session
 
+USUAL_LIMIT = {"contribution": 0.02, "weights": 0.2}  # about the middle of the composite cases
+USUAL_UNIT = {"contribution": "logit per 40 ms", "weights": "logit per mV per 40 ms"}
 
-def view_settings(class_index: int, *, n_members: int) -> tuple[View, Screen]:
+
+def view_settings(class_index: int | tuple[int, int], *, n_members: int) -> tuple[View, Screen]:
     """Let the reader choose how the case is drawn; rarely used settings lie in a popover."""
     with st.popover("View", icon=":material/tune:"):
         left, right = st.columns(2)
@@ -25,7 +28,16 @@ def view_settings(class_index: int, *, n_members: int) -> tuple[View, Screen]:
             "Contribution counts from", ["isoelectric level", "zero of the file"], key="level", persist_state="session",
             help="The ledger counts voltages from each lead's isoelectric level. The total is the same.",
         )  # fmt: skip
-        opacity = right.slider("Opacity of the evidence", 0.2, 1.0, 0.9, 0.1, key="opacity", persist_state="session")
+        scale = right.selectbox(
+            "Ends of the colour scale", ["of this record", "fixed"], key="scale", persist_state="session",
+            help="99th percentile of this record, or the same for every case.",
+        )  # fmt: skip
+        limit = None
+        if scale == "fixed":
+            limit = right.number_input(
+                f"± {USUAL_UNIT[session.quantity()]}", 0.0001, 100.0, USUAL_LIMIT[session.quantity()],
+                key=f"limit_{session.quantity()}", persist_state="session", format="%.4f",
+            )  # fmt: skip
         cabrera = right.toggle("Cabrera order", key="cabrera", persist_state="session")
         strip = right.toggle("Strip of signed area", value=True, key="strip", persist_state="session")
         st_t = right.toggle("Mark ST and T", value=True, key="marks", persist_state="session")
@@ -44,9 +56,9 @@ def view_settings(class_index: int, *, n_members: int) -> tuple[View, Screen]:
                 help="Hold a bank card (85.60 mm wide) against the screen: its width in pixels, divided by 85.6.",
             )
             screen = replace(screen, px_per_mm=px_per_mm, true_size=True)
-    quantity = session.quantity()
+    quantity, (overlay, opacity) = session.quantity(), session.evidence_seen()
     view = View(
-        layout=layout, speed=speed, gain=gain, cabrera=cabrera, overlay=session.overlay_on(),
+        layout=layout, speed=speed, gain=gain, cabrera=cabrera, overlay=overlay, limit=limit,
         quantity="isoelectric" if quantity == "contribution" and level == "isoelectric level" else quantity,
         class_index=class_index, style=style, opacity=opacity, show_strip=strip, show_st=st_t, show_t=st_t,
         show_uncertainty=unsure and n_members > 1, dark=session.is_dark(),

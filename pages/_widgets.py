@@ -150,9 +150,16 @@ def about_case(recording: Recording) -> None:
             st.text(line)
 
 
+def against_choice(classes: Sequence[str]) -> None:
+    """Let the reader take another class away from the one shown."""
+    st.selectbox(
+        "Compared with", [session.ALONE, *(f"vs {name}" for name in classes)], key="against", bind="query-params",
+        label_visibility="collapsed", width=112, filter_mode=None,
+        help="The difference of two logits, with its own map, sum and ledger.",
+    )  # fmt: skip
+
+
 def keyboard_buttons(classes: Sequence[str]) -> None:
     """Show the buttons that also have a key."""
-    st.button("Evidence", icon=":material/visibility:" if session.overlay_on() else ":material/visibility_off:",
-              shortcut="O", on_click=session.switch_overlay, help="Show or hide the evidence")  # fmt: skip
     st.button("Layout", shortcut="L", on_click=session.next_layout, help="Next layout of the leads")
     st.button("Class", shortcut="K", on_click=session.next_class, args=(classes,), help="Show the next class")

@@ -169,8 +169,8 @@ def legend(view: View, waves: Waves | None, st: StMarks, colours: Palette) -> st
     return "  ".join(words)
 
 
-def footer(parts: list[str], words: str, width_px: float, colours: Palette) -> dict[str, Any]:
-    """Return the footer: its parts, escaped and wrapped between parts, and below them the words about the marks."""
+def footer_lines(parts: list[str], words: str, width_px: float) -> list[str]:
+    """Return the lines of the footer: its parts, escaped and wrapped between parts, then the words about the marks."""
     lines, line = [], ""
     for part in map(html.escape, parts):
         longer = f"{line} · {part}" if line else part
@@ -179,7 +179,11 @@ def footer(parts: list[str], words: str, width_px: float, colours: Palette) -> d
             line = part
         else:
             line = longer
-    lines += [line] + ([words] if words else [])
+    return [*lines, line, *([words] if words else [])]
+
+
+def footer(lines: list[str], colours: Palette) -> dict[str, Any]:
+    """Return the footer as an annotation below the paper."""
     return {
         "text": "<br>".join(lines),
         "xref": "paper",

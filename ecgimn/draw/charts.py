@@ -95,19 +95,25 @@ def waterfall_figure(
     parts: Sequence[tuple[str, float]],
     logit: float,
     *,
+    outcome: str = "",
     probability: float | None = None,
+    threshold: float | None = None,
     dark: bool = False,
     height_px: float = 210.0,
 ) -> go.Figure:
-    """Draw how the logit comes about: from the bias, part by part, to the logit.
+    """Draw how the logit comes about, from the bias, part by part, to the logit, and what that comes to.
 
     Parameters
     ----------
     bias, logit : float
     parts : sequence of (name, logit)
         Territories, say. What bias and parts leave open is drawn as a last part, "remainder", if it is not rounding.
+    outcome : str
+        What the logit comes to, in words, for a last row; no such row when empty.
     probability : float, optional
-        Printed beside the logit.
+        Drawn in the last row on a scale of its own, 0 to 1 over the width of the chart.
+    threshold : float, optional
+        Operating point on the probability, a tick in the last row.
     dark : bool
     height_px : float
     """
@@ -135,7 +141,7 @@ def waterfall_figure(
             # The sign also without colour: what lowers the score is hatched.
             "pattern": {"shape": ["/" if value < 0 else "" for value in (*values, 0.0)], "fgcolor": colours.paper},
         },
-        "text": [*(signed(value) for value in values), f"<b>{signed(logit)}</b>" + _probability_words(probability)],
+        "text": [*(signed(value) for value in values), f"<b>{signed(logit)}</b>"],
         "textposition": "outside",
         "textfont": {"size": 11, "color": colours.text},
         "constraintext": "none",
@@ -152,16 +158,60 @@ def waterfall_figure(
     }
     low, high = float(min(0.0, starts.min(), ends.min())), float(max(0.0, starts.max(), ends.max()))
     margin = 0.28 * (high - low or 1.0)  # room for the numbers beside the bars
-    words_room = 0.25 * (high - low) if probability is not None else 0.0
+    rows = [*names, "<b>logit</b>"] + ([""] if outcome else [])
+    data = [bars, links]
+    if outcome:
+        data += _outcome_row(len(rows) - 1, outcome, probability, threshold, colours)
     layout = base_layout(colours, height_px=height_px) | {
         "margin": {"l": 78, "r": 8, "t": 6, "b": 32},
         "bargap": 0.3,
-        "xaxis": {"range": [low - margin, high + margin + words_room], "title": {"text": "logit", "font": {"size": 11}},
+        "xaxis": {"range": [low - margin, high + margin], "title": {"text": "logit", "font": {"size": 11}},
                   "gridcolor": colours.fine, "zerolinecolor": colours.muted, "fixedrange": True},
-        "yaxis": {"range": [len(names) + 0.6, -0.6], "fixedrange": True, "tickvals": list(range(len(names) + 1)),
-                  "ticktext": [*names, "<b>logit</b>"], "showgrid": False, "zeroline": False},
+        "xaxis2": {"range": [0, 1], "overlaying": "x", "visible": False, "fixedrange": True},
+        "yaxis": {"range": [len(rows) - 0.4, -0.6], "fixedrange": True, "tickvals": list(range(len(rows))),
+                  "ticktext": rows, "showgrid": False, "zeroline": False},
     }  # fmt: skip
-    return go.Figure({"data": [bars, links], "layout": layout}, _validate=False)
+    return go.Figure({"data": data, "layout": layout}, _validate=False)
+
+
+def _outcome_row(
+    row: int, outcome: str, probability: float | None, threshold: float | None, colours: Palette
+) -> list[dict[str, Any]]:
+    """Return the last row of a waterfall: the probability as a bar over the whole width, its threshold as a tick."""
+    words = html.escape(outcome) + (f" · threshold {threshold:.2f}" if threshold is not None else "")
+    over = {"xaxis": "x2", "yaxis": "y", "hoverinfo": "skip"}
+    parts: list[dict[str, Any]] = []
+    if probability is not None:
+        parts.append(
+            over
+            | {
+                "type": "bar",
+                "name": "probability",
+                "orientation": "h",
+                "y": [row],
+                "x": [probability],
+                "width": 0.7,
+                "marker": {"color": colours.bold},
+            }
+        )
+    if threshold is not None:
+        line = {"color": colours.outline, "width": 2}
+        parts.append(over | {"type": "scatter", "mode": "lines", "name": "threshold", "x": [threshold] * 2,
+                             "y": [row - 0.45, row + 0.45], "line": line})  # fmt: skip
+    parts.append(
+        over
+        | {
+            "type": "scatter",
+            "mode": "text",
+            "name": "outcome",
+            "x": [0.01],
+            "y": [row],
+            "text": [f"<b>{words}</b>"],
+            "textposition": "middle right",
+            "textfont": {"size": 11, "color": colours.text},
+        }
+    )
+    return parts
 
 
 def class_bars_figure(
@@ -236,7 +286,3 @@ def signed(value: float, digits: int = 2) -> str:
     """Return a number with its sign and a true minus; what rounds to zero has no sign."""
     words = f"{value:+.{digits}f}"
     return words[1:] if float(words) == 0 else words.replace("-", MINUS)
-
-
-def _probability_words(probability: float | None) -> str:
-    return "" if probability is None else f" (probability {probability:.2f})"

@@ -7,7 +7,7 @@ a sparse invisible line with a point every 20 ms.
 
 from __future__ import annotations
 
-import html
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,27 +20,28 @@ from ecgimn.draw.captions import (
     colour_bar_trace,
     evidence_switch,
     footer,
+    footer_lines,
     label_trace,
     legend,
     outline_shapes,
 )
-from ecgimn.draw.colours import Palette, palette
-from ecgimn.draw.layer import paper_svg, strips_svg, svg_uri
+from ecgimn.draw.colours import palette
+from ecgimn.draw.layer import paper_svg, strips_left_mm, strips_svg, svg_uri
 from ecgimn.draw.marks import StMarks
-from ecgimn.draw.overlay import EvidenceMap, evidence_map, overlay_indices, overlay_png, png_uri
+from ecgimn.draw.overlay import evidence_map, overlay_indices, overlay_png, png_uri
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, PaperLayout, footer_parts
+from ecgimn.draw.traces import hover_traces, lead_traces, pulse_trace
 from ecgimn.draw.view import View
-from ecgimn.leads import lead_index
 
 if TYPE_CHECKING:
     from ecgimn.explain.explanation import Explanation
     from ecgimn.recording import Recording
     from ecgimn.signal.waves import Waves
 
-HOVER_S = 0.02  # one point of the invisible hover line every 20 ms
 CSS_PX_PER_MM = 96 / 25.4  # what a browser calls a millimetre, until the reader has calibrated the screen
 COLOUR_BAR_PX = 126  # also holds the switch; what needs more would make Plotly shrink the paper
 MAX_HEADROOM_MM = 45.0  # room for the tallest wave of the first and last row; what passes it is named in the footer
+NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # one clear dot
 _FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
 
 
@@ -54,6 +55,8 @@ class Screen:
         What the figure may fill, in CSS pixels.
     px_per_mm : float
         CSS pixels of one true millimetre, as calibrated with a bank card (85.60 mm); 96 dpi until then.
+    calibrated : bool
+        Whether the reader has fitted the bank card to this screen.
     true_size : bool
         Draw one millimetre as one millimetre, whatever room that takes, instead of fitting the room.
     switch : bool
@@ -63,6 +66,7 @@ class Screen:
     width_px: float = 900.0
     height_px: float = 560.0
     px_per_mm: float = CSS_PX_PER_MM
+    calibrated: bool = False
     true_size: bool = False
     switch: bool = True
 
@@ -76,6 +80,7 @@ def ecg_figure(
     st: StMarks | None = None,
     screen: Screen | None = None,
     isoelectric_mv: NDArray[np.floating] | None = None,
+    evidence_apart: bool = False,
 ) -> go.Figure:
     """Draw a recording on millimetre paper, with the evidence behind it.
 
@@ -95,11 +100,15 @@ def ecg_figure(
         Room; px per mm are equal in x and y. Show the figure at its own width and height.
     isoelectric_mv : ndarray of shape (12,), optional
         Isoelectric level of each lead, for the quantity "isoelectric".
+    evidence_apart : bool
+        Draw grey paper with empty places for the pictures of `ecgimn.draw.evidence_layer`, which then change without
+        the trace being drawn anew.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        `layout.meta` holds speed, gain, px_per_mm, shown (share of the evidence, or None) and the footer's parts.
+        `layout.meta` holds speed, gain, px_per_mm, shown (share of the evidence, or None), the footer's parts, and
+        `paper`, which tells this paper with this recording from all others.
 
     Raises
     ------
@@ -113,49 +122,61 @@ def ecg_figure(
         _check_same(recording, explanation)
         evidence = evidence_map(explanation, view, recording=recording, isoelectric_mv=isoelectric_mv)
     view = view.with_marks_for(evidence=evidence is not None)
-    colours = palette(overlay=evidence is not None, dark=view.dark)
+    colours = palette(overlay=evidence is not None or evidence_apart, dark=view.dark)
 
-    traces = _lead_traces(layout, recording, colours)
-    traces.append(_pulse_trace(layout, colours))
-    traces += _hover_traces(layout, recording, evidence)
+    traces = lead_traces(layout, recording, colours)
+    traces.append(pulse_trace(layout, colours))
+    traces += hover_traces(layout, recording, evidence)
     traces.append(label_trace(layout, st, colours))
     if evidence is not None:
         traces.append(colour_bar_trace(evidence, view, colours))
 
-    left, right, top = 6, (COLOUR_BAR_PX if evidence is not None else 6), 4
-    footer_room = 3 * FOOTER_LINE_PX + 6
-    if screen.true_size:
-        px_per_mm = screen.px_per_mm
-    else:
-        px_per_mm = min(
-            (screen.width_px - left - right) / layout.width_mm,
-            (screen.height_px - top - footer_room) / layout.height_mm,
-        )
-    parts = list(
-        footer_parts(
+    shown = evidence.shown_share(layout) if evidence is not None else None
+    beyond_words = [f"the trace leaves the grid in {', '.join(beyond)}"] if beyond else []
+
+    def words(px_per_mm: float) -> list[str]:
+        scale = px_per_mm / screen.px_per_mm
+        reference = st.reference if st.level_mv else ""
+        parts = footer_parts(
             layout,
             recording.fs,
             filter_name=view.filter_name,
-            reference=st.reference if st.level_mv else "",
-            scale=px_per_mm / screen.px_per_mm,
+            reference=reference,
+            scale=scale,
+            calibrated=screen.calibrated,
         )
-    )
-    shown = evidence.shown_share(layout) if evidence is not None else None
-    if shown is not None:
-        parts.append(f"shown: {100 * shown:.0f} % of total |evidence|")
-    if beyond:
-        parts.append(f"the trace leaves the grid in {', '.join(beyond)}")
+        return [*parts, *([f"shown: {100 * shown:.0f} % of total |evidence|"] if shown is not None else []),
+                *beyond_words]  # fmt: skip
+
+    left, right, top = 6, (COLOUR_BAR_PX if evidence is not None else 6), 4
+    marks = legend(view, waves, st, colours)
+    n_lines = 2
+    while True:  # a taller footer leaves less room for the paper, and a narrower paper may need a taller footer
+        footer_room = n_lines * FOOTER_LINE_PX + 6
+        px_per_mm = screen.px_per_mm if screen.true_size else min(
+            (screen.width_px - left - right) / layout.width_mm,
+            (screen.height_px - top - footer_room) / layout.height_mm,
+        )  # fmt: skip
+        width_px = layout.width_mm * px_per_mm + left + right
+        parts = words(px_per_mm)
+        lines = footer_lines(parts, marks, width_px)
+        if len(lines) <= n_lines:
+            break
+        n_lines = len(lines)
     images = []
     if evidence is not None:
         raster = overlay_indices(evidence, layout, view, recording, waves)
         source = png_uri(overlay_png(raster, dark=view.dark))
         images.append(_image(layout, source, "evidence", left_mm=layout.origin_mm, opacity=view.opacity))
+    elif evidence_apart:
+        images.append(_image(layout, NO_PICTURE, "evidence", left_mm=layout.origin_mm))
     images.append(_image(layout, svg_uri(paper_svg(layout, recording, view, colours, waves=waves, st=st)), "paper"))
-    if evidence is not None and view.show_strip:
-        left_mm = layout.origin_mm / 2  # any place that differs from the other two
+    left_mm = strips_left_mm(layout)
+    if evidence_apart:
+        images.append(_image(layout, NO_PICTURE, "strips", left_mm=left_mm))
+    elif evidence is not None and view.show_strip:
         strips = svg_uri(strips_svg(layout, evidence, view, colours, left_mm=left_mm))
         images.append(_image(layout, strips, "strips", left_mm=left_mm))
-    width_px = layout.width_mm * px_per_mm + left + right
     axis = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "fixedrange": False}
     return go.Figure(
         {
@@ -178,7 +199,7 @@ def ecg_figure(
                 "images": images,
                 "updatemenus": [evidence_switch(images, colours)] if evidence is not None and screen.switch else [],
                 "shapes": outline_shapes(layout, st, colours),
-                "annotations": [footer(parts, legend(view, waves, st, colours), width_px, colours)],
+                "annotations": [footer(lines, colours)],
                 "font": {"family": _FONT, "color": colours.text},
                 "paper_bgcolor": "rgba(0,0,0,0)",
                 "plot_bgcolor": colours.paper,
@@ -193,6 +214,7 @@ def ecg_figure(
                     "gain_mm_per_mv": layout.gain,
                     "grid_mm": [FINE_MM, BOLD_MM],
                     "px_per_mm": px_per_mm,
+                    "paper": paper_token(recording, layout),
                     "shown": shown,
                     "limit": evidence.limit if evidence is not None else None,
                     "footer": parts,
@@ -203,6 +225,11 @@ def ecg_figure(
     )
 
 
+def paper_token(recording: Recording, layout: PaperLayout) -> str:
+    """Return what tells this recording on this paper from all others, so that no evidence lands on another trace."""
+    return hashlib.sha256(f"{recording.digest} {layout}".encode()).hexdigest()[:16]
+
+
 def _check_same(recording: Recording, explanation: Explanation) -> None:
     n_samples = explanation.attribution.shape[2]
     if n_samples != recording.n_samples or abs(explanation.fs - recording.fs) > 1e-9:
@@ -210,18 +237,6 @@ def _check_same(recording: Recording, explanation: Explanation) -> None:
             f"The explanation holds {n_samples} samples at {explanation.fs:g} Hz, the recording {recording.n_samples} "
             f"at {recording.fs:g} Hz. Draw an explanation of these very samples."
         )
-
-
-def _lead_traces(layout: PaperLayout, recording: Recording, colours: Palette) -> list[dict[str, Any]]:
-    traces = []
-    for panel in layout.panels:
-        drawn = panel.samples(recording.fs, recording.n_samples)
-        y = np.asarray(layout.voltage_mm(panel, recording.signal[lead_index(panel.lead), drawn]), dtype=np.float32)
-        x0 = float(layout.time_mm(panel, drawn.start / recording.fs))
-        name = f"{panel.label} rhythm" if panel.rhythm else panel.label
-        line = {"color": colours.trace, "width": 1.1, "simplify": False}
-        traces.append(_line(name, line, x0=x0, dx=layout.speed / recording.fs, y=y) | {"connectgaps": False})
-    return traces
 
 
 def _image(
@@ -244,55 +259,3 @@ def _image(
         "layer": "below",
         "opacity": opacity,
     }
-
-
-def _pulse_trace(layout: PaperLayout, colours: Palette) -> dict[str, Any]:
-    """Return the calibration pulses of all rows as one line."""
-    corners = np.array(layout.pulse_mm, dtype=np.float32)  # (6, 2)
-    gap = np.full((1, 2), np.nan, dtype=np.float32)
-    pulses = np.concatenate(
-        [part for y in layout.baselines_mm for part in (corners + np.array([0, y], np.float32), gap)]
-    )
-    line = {"color": colours.trace, "width": 1.0, "simplify": False}
-    return _line("calibration pulse", line, x=pulses[:, 0].copy(), y=pulses[:, 1].copy())
-
-
-def _hover_traces(layout: PaperLayout, recording: Recording, evidence: EvidenceMap | None) -> list[dict[str, Any]]:
-    """Return one invisible line per panel that answers the pointer: time, voltage, contribution."""
-    traces = []
-    for panel in layout.panels:
-        drawn = panel.samples(recording.fs, recording.n_samples)
-        lead = lead_index(panel.lead)
-        wanted = drawn.start / recording.fs + np.arange(0, (drawn.stop - drawn.start) / recording.fs, HOVER_S)
-        samples = np.minimum(np.round(wanted * recording.fs).astype(np.intp), drawn.stop - 1)
-        voltage = panel.sign * recording.signal[lead, samples]
-        height = np.nan_to_num(np.asarray(layout.voltage_mm(panel, recording.signal[lead, samples])), nan=-1.0)
-        missing = height < 0
-        height = np.where(missing, panel.baseline_mm, np.clip(height, 0, layout.height_mm))
-        text = f"{panel.label} · %{{text}} ms<br>%{{customdata[0]:.2f}} mV"
-        columns = [voltage]
-        if evidence is not None:
-            columns.append(evidence.sign(panel) * evidence.density[lead, samples])
-            what = html.escape(f"{evidence.quantity} · {evidence.name}")
-            text += f"<br>{what}<br>%{{customdata[1]:+.4f}} {evidence.unit}"
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": f"hover {panel.label}",
-                "x0": float(layout.time_mm(panel, samples[0] / recording.fs)) if samples.size else panel.x0_mm,
-                "dx": HOVER_S * layout.speed,
-                "y": np.round(height).astype(np.uint16 if layout.height_mm > 255 else np.uint8),
-                "text": np.round(1000 * samples / recording.fs).astype(
-                    np.uint32 if drawn.stop > 65 * recording.fs else np.uint16
-                ),
-                "customdata": np.stack(columns, axis=1).astype(np.float32),
-                "opacity": 0,
-                "hovertemplate": text + "<extra></extra>",
-            }
-        )
-    return traces
-
-
-def _line(name: str, line: dict[str, Any], **points: Any) -> dict[str, Any]:
-    return {"type": "scatter", "mode": "lines", "name": name, "line": line, "hoverinfo": "skip", **points}

@@ -60,6 +60,11 @@ def paper_svg(
     return _svg(layout, 0.0, parts)
 
 
+def strips_left_mm(layout: PaperLayout) -> float:
+    """Return where the image of the strips begins: a place of its own, since Plotly tells images apart by theirs."""
+    return layout.origin_mm / 2
+
+
 def strips_svg(layout: PaperLayout, evidence: EvidenceMap, view: View, colours: Palette, *, left_mm: float) -> str:
     """Return the strips of signed area under the leads as SVG text that covers the paper right of `left_mm`."""
     parts = [

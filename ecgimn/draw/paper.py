@@ -261,6 +261,7 @@ def footer_parts(
     filter_name: str = "none",
     reference: str = "",
     scale: float | None = None,
+    calibrated: bool = False,
 ) -> tuple[str, ...]:
     """Return what must be printed under every ECG: scales, filter, rate, layout, times, reference, effective scale.
 
@@ -275,6 +276,8 @@ def footer_parts(
         Reference level of the ST measurement ("PQ" or "TP"); left out when empty.
     scale : float, optional
         Drawn size over true size. Printed, with the effective mm/s and mm/mV, unless it is 1.
+    calibrated : bool
+        Whether the true size is that of a screen calibrated with a bank card.
     """
     parts = [
         f"{layout.speed:g} mm/s",
@@ -295,6 +298,8 @@ def footer_parts(
         parts.append(
             f"drawn at {100 * scale:.0f} %: effective {layout.speed * scale:.1f} mm/s, {layout.gain * scale:.1f} mm/mV"
         )
+    if calibrated:
+        parts.append("screen calibrated with a bank card")
     return tuple(parts)
 
 

@@ -113,6 +113,21 @@ class View:
             return replace(self, show_st=False, show_t=False)
         return self
 
+    def of_the_trace(self) -> View:
+        """Return the view with all that concerns evidence at its defaults: views that draw the same trace are equal."""
+        plain = View()
+        return replace(
+            self.with_marks_for(evidence=self.overlay),
+            overlay=plain.overlay,
+            quantity=plain.quantity,
+            class_index=plain.class_index,
+            style=plain.style,
+            opacity=plain.opacity,
+            limit=plain.limit,
+            show_strip=plain.show_strip,
+            show_uncertainty=plain.show_uncertainty,
+        )
+
     def paper(self, duration_s: float, headroom_mm: tuple[float, float] = (0.0, 0.0)) -> PaperLayout:
         """Return the paper of this view for a recording of `duration_s` seconds."""
         return paper_layout(

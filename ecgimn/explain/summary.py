@@ -28,6 +28,8 @@ class EvidenceSum:
         ledger, its baseline term included.
     outcome : str
         What the logit comes to: the probability, or the ratio of the odds where the class is the difference of two.
+    probability : float or None
+        None for a difference.
     residual : float
         Largest difference between the sums and the logit that the network computed itself, in logit.
     offset : float or None
@@ -40,6 +42,7 @@ class EvidenceSum:
     evidence: float
     logit: float
     outcome: str
+    probability: float | None
     residual: float
     offset: float | None = None
 
@@ -78,16 +81,18 @@ class BeatEvidence:
 
 
 def sum_of_evidence(explanation: Explanation, ledger: Ledger, class_name: str) -> EvidenceSum:
-    """Return the sum behind the logit of a class."""
-    k = explanation.index(class_name)
+    """Return the sum behind the logit of a class, which both have among theirs."""
+    logit = float(explanation.logit[explanation.index(class_name)])
+    k = ledger.classes.index(class_name)
     cells, baseline = float(ledger.cells[k].sum()), float(ledger.baseline[k])
     return EvidenceSum(
         class_name=class_name,
         bias=float(ledger.bias[k]),
         evidence=cells + baseline if explanation.offset is None else cells,
         offset=None if explanation.offset is None else baseline,
-        logit=float(explanation.logit[k]),
-        outcome=outcome_words(float(explanation.logit[k]), is_contrast=ledger.is_contrast),
+        logit=logit,
+        outcome=outcome_words(logit, is_contrast=ledger.is_contrast),
+        probability=None if ledger.is_contrast else float(explanation.probability[explanation.index(class_name)]),
         residual=max(explanation.completeness_error, ledger.residual),
     )
 

@@ -14,13 +14,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from ecgimn.explain.explanation import explain
+from ecgimn.explain.explanation import contrast, contrast_name, explain
 from ecgimn.formats.export import write_wfdb
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.checkpoint import load_model
 from ecgimn.recording import Recording
 from ecgimn.sources.composites import load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES
+from pages._details import DETAILS
 from tests.app.test_pages import shown_text
 
 NORMAL = "norm"
@@ -38,6 +39,12 @@ def numbers(value: Any) -> np.ndarray:
     if isinstance(value, dict):
         return np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
     return np.array(value, dtype=float)
+
+
+def layer(app: AppTest) -> dict[str, Any]:
+    """The evidence that is laid under the trace, as it is sent."""
+    parts = [part.proto for part in app.get("bidi_component")]
+    return next(json.loads(part.json) for part in parts if part.component_name == "evidence")
 
 
 def image_names(spec: dict[str, Any]) -> set[str]:
@@ -114,16 +121,49 @@ def test_the_chips_print_probabilities_and_star_what_reaches_the_operating_point
     assert [label.endswith("*") for label in labels] == [True, False, True, False, False]  # thresholds 0 and 1
 
 
-def test_another_class_changes_the_evidence_and_not_the_trace(small_app: AppTest) -> None:
+def test_another_class_or_quantity_changes_the_evidence_and_no_byte_of_the_trace(small_app: AppTest) -> None:
     small_app.run()
-    before, shown = figure(small_app, ECG), class_of(small_app)
+    trace, before, shown = small_app.get("plotly_chart")[ECG].proto, layer(small_app), class_of(small_app)
+    sent = trace.SerializeToString()
+    assert before["name"] == shown
+    assert before["paper"] == json.loads(trace.spec)["layout"]["meta"]["paper"]
     button(small_app, "Class").click().run()
-    after = figure(small_app, ECG)
-    assert class_of(small_app) != shown
-    pictures = [{image["name"]: image["source"] for image in spec["layout"]["images"]} for spec in (before, after)]
-    assert pictures[0]["evidence"] != pictures[1]["evidence"]
-    traces = [[trace for trace in spec["data"] if trace.get("name") in STANDARD_LEADS] for spec in (before, after)]
-    assert traces[0] == traces[1]
+    after = layer(small_app)
+    assert after["name"] == class_of(small_app) != shown
+    assert after["picture"] != before["picture"]
+    button(small_app, "Weights").click().run()
+    assert layer(small_app)["unit"] == "logit per mV per 40 ms"
+    assert layer(small_app)["picture"] != after["picture"]
+    assert small_app.get("plotly_chart")[ECG].proto.SerializeToString() == sent
+
+
+def test_every_chart_and_word_follows_the_difference_of_two_classes(small_app: AppTest, models_folder: Path) -> None:
+    small_app.query_params["composite"] = NORMAL
+    small_app.query_params["class"] = "MI"
+    small_app.run()
+    trace = small_app.get("plotly_chart")[ECG].proto.spec
+    small_app.selectbox(key="against").set_value("vs NORM").run()
+    explanation = explain(load_composite(NORMAL), load_model(folder=models_folder))
+    gap = contrast(explanation, "MI", "NORM")
+    logit, name = float(gap.logit[0]), contrast_name("MI", "NORM")
+    assert equation(small_app).startswith(f"**{name}** ")
+    assert printed(equation(small_app), "logit") == pytest.approx(logit, abs=0.0051)
+    bars = numbers(figure(small_app, WATERFALL)["data"][0]["x"])
+    assert bars[-1] == pytest.approx(logit, abs=1e-9)
+    assert bars[:-1].sum() == pytest.approx(logit, abs=1e-4)
+    total = figure(small_app, LEDGER)["layout"]["meta"]["total"]
+    assert total + gap.bias[0] == pytest.approx(logit, abs=1e-4)
+    assert layer(small_app)["name"] == name
+    assert f"ratio of the odds {np.exp(logit):.2g}" in shown_text(small_app)
+    assert small_app.get("plotly_chart")[ECG].proto.spec == trace
+    button(small_app, "NORM ").click().run()  # taken away from itself there is nothing to compare
+    assert class_of(small_app) == "NORM"
+
+
+def test_a_link_brings_back_a_difference(small_app: AppTest) -> None:
+    small_app.query_params.update({"composite": NORMAL, "class": "MI", "against": "vs NORM"})
+    small_app.run()
+    assert layer(small_app)["name"] == contrast_name("MI", "NORM")
 
 
 def test_asking_for_what_is_known_of_a_case_changes_no_pixel_of_the_figure(small_app: AppTest) -> None:
@@ -167,16 +207,6 @@ def test_a_record_found_in_the_table_opens_in_the_reading_room(
     assert "= bias" in equation(small_app)
 
 
-def test_the_evidence_can_be_hidden_and_leaves_the_sum(small_app: AppTest) -> None:
-    small_app.run()
-    text = equation(small_app)
-    button(small_app, "Evidence").click().run()
-    assert "evidence" not in image_names(figure(small_app, ECG))
-    assert equation(small_app) == text
-    button(small_app, "Evidence").click().run()
-    assert "evidence" in image_names(figure(small_app, ECG))
-
-
 def test_the_class_chosen_stays_for_the_next_case(small_app: AppTest) -> None:
     small_app.run()
     button(small_app, "HYP").click().run()
@@ -198,10 +228,10 @@ def test_a_link_brings_back_case_class_quantity_and_layout(small_app: AppTest) -
     spec = figure(small_app, ECG)
     assert spec["layout"]["meta"]["speed_mm_per_s"] == 50
     assert "6x2" in " ".join(spec["layout"]["meta"]["footer"])
-    assert any("per mV" in json.dumps(trace) for trace in spec["data"])
+    assert layer(small_app)["unit"] == "logit per mV per 40 ms"
 
 
-@pytest.mark.parametrize("name", ["composite", "record", "class", "quantity", "layout", "model"])
+@pytest.mark.parametrize("name", ["composite", "record", "class", "against", "quantity", "layout", "model"])
 def test_nonsense_in_a_link_is_ignored(small_app: AppTest, name: str) -> None:
     small_app.query_params[name] = "<script>1</script>"
     small_app.run()
@@ -287,12 +317,13 @@ def test_a_flat_lead_keeps_the_model_silent_until_the_reader_goes_on(small_app: 
     assert any("V4" in item.value for item in small_app.warning)
 
 
-def test_a_figure_stays_under_half_a_megabyte(small_app: AppTest) -> None:
+def test_a_case_stays_under_half_a_megabyte(small_app: AppTest) -> None:
     small_app.run()
-    assert len(small_app.get("plotly_chart")[ECG].proto.spec) < 500_000
+    charts = sum(len(chart.proto.spec) for chart in small_app.get("plotly_chart"))
+    assert charts + len(json.dumps(layer(small_app))) < 490_000  # the rest of the page takes less than 10,000
 
 
-@pytest.mark.parametrize("detail", ["ST and T table", "Median beat", "Polar view", "Export"])
+@pytest.mark.parametrize("detail", DETAILS)
 def test_every_detail_opens(small_app: AppTest, detail: str) -> None:
     small_app.run()
     small_app.get("button_group")[0].set_value(detail).run()

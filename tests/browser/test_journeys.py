@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.visit import ROOT, VIEWPORT, WAIT_MS, Visit
 
@@ -105,6 +105,74 @@ def test_the_keys_move_between_cases_classes_and_layouts(visit: Visit) -> None:
     page.keyboard.press("h")
     expect(page.get_by_role("dialog")).to_contain_text("previous and next case", timeout=WAIT_MS)
     visit.keep_screenshot()
+
+
+def evidence_on_the_page(page: Page) -> tuple[str, str, str]:
+    """What the chart says lies under it, and the pictures of evidence and of paper that are painted."""
+    return page.evaluate("""() => {
+        const chart = document.querySelector('.st-key-ecg .js-plotly-plot')
+        const painted = name => [...chart.querySelectorAll('.imagelayer image')].find(
+            node => chart.layout.images[node.__data__._index].name === name
+        ).getAttributeNS('http://www.w3.org/1999/xlink', 'href')
+        return [chart.dataset.evidence, painted('evidence'), painted('paper')]
+    }""")
+
+
+def wait_for_evidence(page: Page, name: str) -> None:
+    page.wait_for_function(
+        "name => document.querySelector('.st-key-ecg .js-plotly-plot')?.dataset.evidence === name",
+        arg=name,
+        timeout=WAIT_MS,
+    )
+
+
+def test_class_and_key_change_the_evidence_under_the_same_trace(visit: Visit) -> None:
+    page = visit.open("/?composite=norm&class=NORM")
+    visit.chart()
+    wait_for_evidence(page, "NORM")
+    _, norm, grey_paper = evidence_on_the_page(page)
+    page.evaluate("document.querySelector('.st-key-ecg .js-plotly-plot').dataset.seen = 'once'")
+    page.keyboard.press("k")
+    wait_for_evidence(page, "MI")
+    _, mi, _ = evidence_on_the_page(page)
+    assert norm != mi
+    page.keyboard.press("o")
+    wait_for_evidence(page, "")
+    _, hidden, red_paper = evidence_on_the_page(page)
+    assert len(hidden) < 200
+    assert red_paper != grey_paper
+    expect(page.get_by_text("MI logit")).to_be_visible()
+    page.keyboard.press("o")
+    wait_for_evidence(page, "MI")
+    assert evidence_on_the_page(page) == ["MI", mi, grey_paper]
+    visit.settle()
+    assert page.evaluate("document.querySelector('.st-key-ecg .js-plotly-plot').dataset.seen") == "once"
+
+
+def test_the_pointer_is_answered_with_voltage_and_evidence(visit: Visit) -> None:
+    page = visit.open("/?composite=imi-st&class=MI")
+    visit.chart()
+    wait_for_evidence(page, "MI")
+    paper = page.locator(".st-key-ecg .nsewdrag").first.bounding_box()
+    assert paper is not None
+    page.mouse.move(paper["x"] + 0.5 * paper["width"], paper["y"] + 0.3 * paper["height"])
+    answer = page.locator(".st-key-ecg .hoverlayer")
+    expect(answer).to_contain_text("mV", timeout=WAIT_MS)
+    expect(answer).to_contain_text("isoelectric level · MI")
+    expect(answer).to_contain_text("logit per 40 ms")
+    visit.keep_screenshot()
+
+
+def test_evidence_goes_with_its_case(visit: Visit) -> None:
+    page = visit.open("/?composite=norm&class=NORM")
+    visit.chart()
+    wait_for_evidence(page, "NORM")
+    token = "document.querySelector('.st-key-ecg .js-plotly-plot').layout.meta.paper"
+    before, pictures = page.evaluate(token), evidence_on_the_page(page)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"before => {token} !== before", arg=before, timeout=WAIT_MS)
+    wait_for_evidence(page, "NORM")
+    assert evidence_on_the_page(page)[1] != pictures[1]
 
 
 def test_the_trace_fills_a_large_screen(visit: Visit) -> None:

@@ -36,13 +36,25 @@ def test_the_ledgers_colours_are_symmetric_and_leave_sums_alone(cells):
     assert ledger_figure(np.zeros((12, 4)), STANDARD_LEADS, WAVES).data[0].zmax == 1.0
 
 
-def test_the_waterfall_ends_at_the_logit():
-    bars = waterfall_figure(-1.02, [("inferior", 2.4), ("lateral", -0.5)], 0.88, probability=0.71).data[0]
+def test_the_waterfall_goes_from_bias_to_logit_and_to_what_that_comes_to():
+    parts = [("inferior", 2.4), ("lateral", -0.5)]
+    figure = waterfall_figure(-1.02, parts, 0.88, outcome="probability 0.71", probability=0.71, threshold=0.44)
+    bars = figure.data[0]
     ends = np.asarray(bars.base) + np.asarray(bars.x)
     np.testing.assert_allclose(ends[:-1], [-1.02, 1.38, 0.88])
     assert ends[-1] == pytest.approx(0.88)
-    assert "probability 0.71" in bars.text[-1]
     assert list(bars.marker.pattern.shape) == ["/", "", "/", ""]
+    last = {line.name: line for line in figure.data[2:]}
+    assert list(last["probability"].x) == [0.71]
+    assert list(last["threshold"].x) == [0.44, 0.44]
+    assert last["outcome"].text[0] == "<b>probability 0.71 · threshold 0.44</b>"
+    assert {line.xaxis for line in last.values()} == {"x2"}
+    assert list(figure.layout.xaxis2.range) == [0, 1]
+
+
+def test_a_difference_of_logits_ends_in_words_without_a_bar():
+    figure = waterfall_figure(0.0, [("inferior", 1.0)], 1.0, outcome="ratio of the odds 2.7")
+    assert [line.name for line in figure.data[2:]] == ["outcome"]
 
 
 def test_the_waterfall_names_what_its_parts_leave_open():

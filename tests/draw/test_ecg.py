@@ -9,9 +9,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from ecgimn.draw.ecg import HOVER_S, Screen, ecg_figure
+from ecgimn.draw.ecg import Screen, ecg_figure
 from ecgimn.draw.marks import t_lines
 from ecgimn.draw.paper import GAINS_MM_PER_MV, LAYOUTS, SPEEDS_MM_PER_S
+from ecgimn.draw.traces import HOVER_S
 from ecgimn.draw.view import QUANTITIES, STYLES, View
 from ecgimn.leads import STANDARD_LEADS
 
@@ -89,12 +90,12 @@ def test_a_full_page_at_500_hz_is_under_half_a_megabyte(recording, explanation, 
         assert len(ecg_figure(recording, explanation, view=view, waves=waves, st=st).to_json()) < 500_000
 
 
-def test_the_figure_is_built_in_less_than_150_ms(recording, explanation, waves, st):
+def test_the_figure_is_built_in_less_than_150_ms_of_processor_time(recording, explanation, waves, st):
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         ecg_figure(recording, explanation, view=MI, waves=waves, st=st)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert min(seconds) < 0.15
 
 

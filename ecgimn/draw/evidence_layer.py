@@ -1,0 +1,105 @@
+"""The evidence of one class as pictures and words that are laid under a trace already drawn, for a page to send alone.
+
+The trace is four fifths of a figure's bytes and of the work of drawing it, and it does not change with the class. Here
+is what changes: the raster and the strips for the empty places that `ecg_figure(..., evidence_apart=True)` leaves, the
+values that answer the pointer, and the numbers of the colour scale. `paper` names the recording and the paper that it
+belongs to.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgimn.draw.captions import N_COLOUR_STOPS
+from ecgimn.draw.colours import css, evidence_colours, palette
+from ecgimn.draw.ecg import MAX_HEADROOM_MM, paper_token
+from ecgimn.draw.layer import strips_left_mm, strips_svg, svg_uri
+from ecgimn.draw.overlay import EvidenceMap, evidence_map, overlay_indices, overlay_png, png_uri
+from ecgimn.draw.paper import PaperLayout
+from ecgimn.draw.traces import hover_samples
+from ecgimn.draw.view import View
+from ecgimn.leads import lead_index
+
+if TYPE_CHECKING:
+    from ecgimn.explain.explanation import Explanation
+    from ecgimn.recording import Recording
+    from ecgimn.signal.waves import Waves
+
+HOVER_STEPS = 32767  # the largest value of the pointer's answers in 16 bits
+
+
+def evidence_layer(
+    recording: Recording,
+    explanation: Explanation,
+    *,
+    view: View,
+    waves: Waves | None = None,
+    isoelectric_mv: NDArray[np.floating] | None = None,
+) -> dict[str, Any]:
+    """Return the evidence of a view's class as plain values for JSON.
+
+    Parameters
+    ----------
+    recording, explanation
+        Of the same samples.
+    view : View
+        Its paper must be the paper of the figure underneath.
+    waves : Waves, optional
+        For the "blocks" style.
+    isoelectric_mv : ndarray of shape (12,), optional
+        Isoelectric level of each lead, for the quantity "isoelectric".
+
+    Returns
+    -------
+    dict
+        `paper`, the token of the figure underneath; `picture` and `strips`, data URIs ("" where there are none);
+        `name`, `quantity`, `unit`, `limit`, `limit_source`, `shown` (0 to 1), `opacity`; `stops`, the colours from the
+        lowest to the highest value; `hover`, the map summed over 40 ms at `hover_samples` of each panel in turn, as
+        16-bit integers in base64 times `step`; `grid`, the paper's colours with and without evidence.
+
+    Raises
+    ------
+    ValueError
+        The explanation belongs to other samples, or misses what the view needs.
+    """
+    if explanation.recording_digest != recording.digest:
+        raise ValueError("the explanation belongs to another recording")
+    layout, _ = view.paper_for(recording, MAX_HEADROOM_MM)
+    evidence = evidence_map(explanation, view, recording=recording, isoelectric_mv=isoelectric_mv)
+    raster = overlay_indices(evidence, layout, view, recording, waves)
+    colours, red = (palette(overlay=overlay, dark=view.dark) for overlay in (True, False))
+    strips = ""
+    if view.show_strip:
+        strips = svg_uri(strips_svg(layout, evidence, view, colours, left_mm=strips_left_mm(layout)))
+    scale = evidence_colours(dark=view.dark)
+    stops = np.linspace(0, len(scale) - 1, N_COLOUR_STOPS).round().astype(int)
+    return {
+        "paper": paper_token(recording, layout),
+        "picture": png_uri(overlay_png(raster, dark=view.dark)),
+        "strips": strips,
+        "name": evidence.name,
+        "quantity": evidence.quantity,
+        "unit": evidence.unit,
+        "limit": evidence.limit,
+        "limit_source": evidence.limit_source,
+        "shown": evidence.shown_share(layout),
+        "opacity": view.opacity,
+        "stops": [css(scale[stop]) for stop in stops],
+        "hover": _hover(evidence, layout, recording),
+        "grid": [[colours.fine, red.fine], [colours.bold, red.bold]],
+    }
+
+
+def _hover(evidence: EvidenceMap, layout: PaperLayout, recording: Recording) -> dict[str, Any]:
+    rows = [
+        evidence.sign(panel) * evidence.density[lead_index(panel.lead), hover_samples(panel, recording)]
+        for panel in layout.panels
+    ]
+    values = np.concatenate(rows)
+    step = float(np.abs(values).max(initial=0.0)) / HOVER_STEPS or 1.0
+    packed = np.round(values / step).astype("<i2").tobytes()
+    return {"step": step, "values": base64.b64encode(packed).decode("ascii")}

@@ -1,0 +1,163 @@
+"""What lies one click below the trace: ST table, median beat, polar view, box by numbers, exports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import streamlit as st
+
+from ecgimn.draw.beat import median_beat_figure
+from ecgimn.draw.case_export import EXPORT_KINDS, case_export
+from ecgimn.draw.polar import polar_figure
+from ecgimn.draw.tables import st_rows
+from ecgimn.draw.view import View
+from ecgimn.draw.window import screen_for
+from ecgimn.explain.explanation import Explanation, contrast, one_class
+from ecgimn.explain.ledger import Ledger
+from ecgimn.explain.summary import evidence_over_beats
+from ecgimn.model.card import ModelCard
+from ecgimn.signal.reading import SignalReading
+from pages import _box as box
+from pages import _session as session
+from pages import _widgets as widgets
+from pages._beats import beats
+
+CHART = {"displayModeBar": False}
+ST_WIDTHS = {"Lead": 45, "J": 125, "J+60": 125, "J+80": 125, "Slope (mV/s)": 85, "ST shape": 110, "T (mV)": 60}
+DETAILS = ("ST and T table", "Median beat", "Beats", "Box", "Polar view", "Export")
+MIME = {
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "json": "application/json",
+    "csv": "text/csv",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A case as it is on the screen: one class, or the difference of two, in one view."""
+
+    reading: SignalReading
+    explanation: Explanation
+    ledger: Ledger
+    card: ModelCard
+    first: str
+    second: str | None
+    view: View
+
+    @cached_property
+    def seen(self) -> Explanation:
+        """The explanation of the class or difference shown, alone."""
+        if self.second is None:
+            return one_class(self.explanation, self.first)
+        return contrast(self.explanation, self.first, self.second)
+
+    @cached_property
+    def table(self) -> Ledger:
+        """The ledger that holds the class or difference shown."""
+        return self.ledger if self.second is None else self.ledger.contrast(self.first, self.second)
+
+    @property
+    def name(self) -> str:
+        """What is printed for the class or difference shown."""
+        return self.seen.classes[0]
+
+    @property
+    def threshold(self) -> float | None:
+        """Operating point on the probability of the class shown, where the card has one."""
+        points = self.card.thresholds.get("youden", ())
+        return points[self.explanation.index(self.first)] if points and self.second is None else None
+
+
+def show_details(case: Shown) -> None:
+    """Let the reader open one more thing about the case, below the trace."""
+    reading = case.reading
+    with st.container(horizontal=True, vertical_alignment="center"):
+        detail = st.segmented_control("More", DETAILS, key="detail", label_visibility="collapsed")
+        widgets.about_case_toggle(reading.recording)
+    widgets.about_case(reading.recording)
+    if detail == "ST and T table":
+        st.dataframe(
+            st_rows(reading),
+            hide_index=True,
+            height="content",
+            row_height=30,
+            alt="ST and T by lead",
+            column_config={name: st.column_config.Column(width=width) for name, width in ST_WIDTHS.items()},
+        )
+        st.caption("Measured on the median beat of the unfiltered signal, against the reference level before QRS.")
+    elif detail == "Median beat":
+        show_median_beat(case)
+    elif detail == "Beats":
+        beats(reading, case.seen, case.table, case.card, dark=case.view.dark)
+    elif detail == "Box":
+        box.by_numbers(reading.recording)
+    elif detail == "Polar view":
+        st.plotly_chart(
+            polar_figure(
+                reading.j60_mv, case.table.by_lead(case.name), st_name="ST level at J+60", dark=case.view.dark
+            ),
+            theme=None,
+            key="polar",
+            config=CHART,
+            alt=f"ST level and contribution to {case.name} by lead",
+        )
+    elif detail == "Export":
+        show_export(case)
+
+
+def show_median_beat(case: Shown) -> None:
+    """Show the median beat of each lead with the mean contribution to it."""
+    reading = case.reading
+    evidence = evidence_over_beats(case.seen, reading, case.name)
+    if evidence is None or reading.measurements is None or reading.measurements.beat.signal is None:
+        st.markdown(f"Median beat — ({reading.measurements.beat.reason if reading.measurements else reading.reason})")
+        return
+    beat = reading.measurements.beat
+    figure = median_beat_figure(
+        beat.signal,
+        beat.fs,
+        evidence.mean,
+        evidence.spread,
+        remainder=evidence.remainder,
+        name=case.name,
+        dark=case.view.dark,
+        width_px=screen_for(session.window()).width_px,
+        beats_used=(reading.measurements.n_beats, reading.measurements.n_beats_found),
+    )
+    alt = f"Median beat of each lead with the mean contribution to {case.name}"
+    st.plotly_chart(figure, width="content", theme=None, key="beat", config=CHART, alt=alt)
+
+
+def show_export(case: Shown) -> None:
+    """Offer the case as files."""
+    salt = session.export_salt(case.reading.recording)
+    with st.container(horizontal=True):
+        for kind in EXPORT_KINDS:
+            st.download_button(
+                "Ledger CSV" if kind == "csv" else kind.upper(),
+                partial(
+                    case_export,
+                    kind,
+                    case.reading,
+                    case.explanation,
+                    case.ledger,
+                    class_name=case.first,
+                    against=case.second,
+                    view=case.view,
+                    salt=salt,
+                ),
+                file_name=f"ecg-imn-reading.{kind}",
+                mime=MIME[kind],
+                key=f"export_{kind}",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+    st.caption(
+        "PDF, PNG and SVG are A4 and true to the millimetre. No export holds the name of a file. The address of this "
+        "page is a link to this view of a public case; a file of your own is never in it."
+    )
+    with st.expander("View state"):
+        st.json(case.view.as_dict())

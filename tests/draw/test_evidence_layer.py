@@ -1,0 +1,79 @@
+"""The evidence apart from its trace: the same pictures as in the whole figure, and its own paper's alone."""
+
+import base64
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ecgimn.draw.ecg import NO_PICTURE, ecg_figure
+from ecgimn.draw.evidence_layer import evidence_layer
+from ecgimn.draw.overlay import evidence_map
+from ecgimn.draw.paper import LAYOUTS
+from ecgimn.draw.traces import hover_samples
+from ecgimn.draw.view import STYLES, View
+from ecgimn.leads import lead_index
+
+MI = View(class_index=1)
+
+
+def images(figure):
+    return {image.name: image for image in figure.layout.images}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_layer_holds_the_pictures_of_the_whole_figure(recording, explanation, waves, style):
+    view = replace(MI, style=style, cabrera=True)
+    whole = images(ecg_figure(recording, explanation, view=view, waves=waves))
+    apart = images(ecg_figure(recording, view=view.of_the_trace(), waves=waves, evidence_apart=True))
+    layer = evidence_layer(recording, explanation, view=view, waves=waves)
+    assert layer["picture"] == whole["evidence"].source
+    assert layer["strips"] == whole["strips"].source
+    assert apart["evidence"].source == apart["strips"].source == NO_PICTURE
+    for name in ("evidence", "paper", "strips"):
+        place = [(item[name].x, item[name].y, item[name].sizex, item[name].sizey) for item in (whole, apart)]
+        assert place[0] == place[1]
+    assert apart["paper"].source == whole["paper"].source
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_pointers_answers_are_the_map_at_each_hover_point(recording, explanation, name):
+    view = replace(MI, layout=name)
+    layer = evidence_layer(recording, explanation, view=view)
+    evidence = evidence_map(explanation, view)
+    packed = np.frombuffer(base64.b64decode(layer["hover"]["values"]), dtype="<i2") * layer["hover"]["step"]
+    layout, _ = view.paper_for(recording, 45.0)
+    wanted = [evidence.density[lead_index(panel.lead), hover_samples(panel, recording)] for panel in layout.panels]
+    np.testing.assert_allclose(packed, np.concatenate(wanted), atol=layer["hover"]["step"])
+    figure = ecg_figure(recording, view=view, evidence_apart=True)
+    assert sum(len(line.y) for line in figure.data if line.name.startswith("hover ")) == packed.size
+
+
+def test_views_that_differ_in_evidence_alone_draw_the_same_trace(recording, waves):
+    views = [MI, replace(MI, class_index=(2, 0), quantity="weights", opacity=0.3, limit=0.5, overlay=False),
+             replace(MI, style="blocks", show_strip=False)]  # fmt: skip
+    drawn = {
+        ecg_figure(recording, view=view.of_the_trace(), waves=waves, evidence_apart=True).to_json() for view in views
+    }
+    assert len(drawn) == 1
+
+
+def test_a_layer_fits_one_recording_on_one_paper(recording, explanation, another_recording, another_explanation):
+    other = another_recording(400.0)
+    layers = [
+        evidence_layer(recording, explanation, view=MI),
+        evidence_layer(recording, explanation, view=replace(MI, gain=20.0)),
+        evidence_layer(recording, explanation, view=replace(MI, layout="6x2")),
+        evidence_layer(other, another_explanation(other), view=MI),
+    ]
+    assert len({layer["paper"] for layer in layers}) == len(layers)
+    figure = ecg_figure(recording, view=MI.of_the_trace(), evidence_apart=True)
+    assert figure.layout.meta["paper"] == layers[0]["paper"]
+    with pytest.raises(ValueError, match="another recording"):
+        evidence_layer(other, explanation, view=MI)
+
+
+def test_a_layer_is_a_tenth_of_a_figure(recording, explanation, waves):
+    layer = json.dumps(evidence_layer(recording, explanation, view=MI, waves=waves))
+    assert len(layer) < 60_000
