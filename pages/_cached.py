@@ -1,7 +1,7 @@
-"""Cached calls between pages and library: models and public records for all visitors, readings for one.
+"""Cached calls between pages and library: models and public records for all visitors, the rest for one.
 
-Caches are keyed by strings (digest, hash, name), never by arrays. Models and public records are shared by all visitors;
-whatever comes of a recording on the screen belongs to one session.
+Caches are keyed by strings (digest, hash, name), never by arrays. Models, public records and what comes of these are
+shared by all visitors; whatever comes of a visitor's own recording belongs to one session.
 """
 
 from __future__ import annotations
@@ -91,11 +91,12 @@ def get_search_table(place: str) -> SearchTable:
 def get_record(place: str, ecg_id: int, fs: int) -> Recording:
     """Return one record of PTB-XL, from the folder or fetched on demand; raises `SourceError`, `RecordingError`."""
     with st.spinner("Fetching the record" if is_web(place) else "Reading the record"):
-        return _read_record(place, ecg_id, fs)
+        return read_record(place, ecg_id, fs)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _read_record(place: str, ecg_id: int, fs: int) -> Recording:
+def read_record(place: str, ecg_id: int, fs: int) -> Recording:
+    """Return one record of PTB-XL, without a word on the screen."""
     return get_ptbxl(place).recording(ecg_id, fs)
 
 
@@ -115,7 +116,9 @@ def data_words() -> str:
         return str(exc)
 
 
-# What comes of one recording: one visitor's own.
+# What comes of one recording: of a public one, shared by all visitors; of any other, one visitor's own.
+
+PUBLIC_SOURCES = ("composite", "PTB-XL")
 
 
 def identity(recording: Recording) -> str:
@@ -123,13 +126,33 @@ def identity(recording: Recording) -> str:
     return f"{recording.digest} {recording.age} {recording.sex} {recording.record_name} {'; '.join(recording.notes)}"
 
 
-@st.cache_data(max_entries=16, scope="session", show_spinner="Measuring the ECG")
-def get_reading(key: str, _recording: Recording) -> SignalReading:
+def get_reading(key: str, recording: Recording) -> SignalReading:
     """Read quality, waves, measurements and findings off a recording; `key` is its identity."""
+    read = _public_reading if recording.source in PUBLIC_SOURCES else _own_reading
+    return read(key, recording)
+
+
+def get_explanation(digest: str, model_sha256: str, recording: Recording, model: Model) -> Explanation:
+    """Explain a recording."""
+    tell = _public_explanation if recording.source in PUBLIC_SOURCES else _own_explanation
+    return tell(digest, model_sha256, recording, model)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _public_reading(key: str, _recording: Recording) -> SignalReading:
     return read_signal(_recording)
 
 
+@st.cache_data(max_entries=16, scope="session", show_spinner="Measuring the ECG")
+def _own_reading(key: str, _recording: Recording) -> SignalReading:
+    return read_signal(_recording)
+
+
+@st.cache_data(max_entries=32, max_size="300MB", show_spinner=False)
+def _public_explanation(digest: str, model_sha256: str, _recording: Recording, _model: Model) -> Explanation:
+    return explain(_recording, _model)
+
+
 @st.cache_data(max_entries=16, max_size="300MB", scope="session", show_spinner="Asking the model")
-def get_explanation(digest: str, model_sha256: str, _recording: Recording, _model: Model) -> Explanation:
-    """Explain a recording."""
+def _own_explanation(digest: str, model_sha256: str, _recording: Recording, _model: Model) -> Explanation:
     return explain(_recording, _model)

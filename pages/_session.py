@@ -164,14 +164,22 @@ def about_shown() -> bool:
     return bool(st.session_state.get("about", False))
 
 
+def neighbour_case(step: int) -> tuple[str, str | int]:
+    """Return kind and name of the public case that is `step` (1 or -1) away; of one's own file no other is known."""
+    if source() == "composite" and get_composites():
+        names = [case.name for case in get_composites()]
+        return "composite", names[(names.index(composite_name()) + step) % len(names)]
+    if source() == "ptbxl" and (ptbxl := current_ptbxl()) is not None:
+        return "ptbxl", neighbour(ptbxl, record_list(), ptbxl_id(), step) or ptbxl_id()
+    return "", ""
+
+
 def step_case(step: int) -> None:
     """Go to the next (1) or previous (-1) case: composite, PTB-XL record, or 10-second window of one's own file."""
     state = st.session_state
-    if source() == "composite":
-        names = [case.name for case in get_composites()]
-        state["composite"] = names[(names.index(composite_name()) + step) % len(names)]
-    elif source() == "ptbxl" and (ptbxl := current_ptbxl()) is not None:
-        state["ptbxl_id"] = neighbour(ptbxl, record_list(), ptbxl_id(), step) or ptbxl_id()
+    kind, name = neighbour_case(step)
+    if kind:
+        state["composite" if kind == "composite" else "ptbxl_id"] = name
     elif (whole := own_recording()) is not None:
         state["window_start"] = min(max(window_start() + step * WINDOW_S, 0.0), last_window(whole))
         state["window_s"] = WINDOW_S

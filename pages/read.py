@@ -27,6 +27,7 @@ from pages import _session as session
 from pages import _widgets as widgets
 from pages._details import Shown, show_details
 from pages._evidence import evidence
+from pages._prefetch import prefetch
 from pages._view_settings import view_settings
 from pages._windows import all_windows
 
@@ -201,3 +202,4 @@ if not reading.quality.usable:
 explanation = cached.get_explanation(recording.digest, card.sha256, recording, model)
 ledger = make_ledger(explanation, recording, reading.waves, reading.levels)
 read_case(reading, explanation, ledger, card)
+prefetch(session.neighbour_case(1), card, model)

@@ -57,6 +57,7 @@ def small_app(app: AppTest, models_folder: Path, monkeypatch: pytest.MonkeyPatch
 def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AppTest:
     """The app as a new visitor finds it: started in the project's folder, nothing cached, an empty home folder."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("pages._prefetch.prefetch", lambda *_: None)  # each case of a test is read once
     monkeypatch.setenv("HOME", str(tmp_path))
     st.cache_data.clear()
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
