@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from ecgimn.errors import LeadError, RecordingFormatError, SignalError
 from ecgimn.formats.limits import MAX_HEADER_BYTES, MAX_SIGNALS, check_length, shown, too_large
@@ -70,12 +71,12 @@ class WfdbHeader:
     n_comments: int
     has_date: bool
 
-    @property
+    @cached_property
     def data_file(self) -> str:
         """Name of the one file that holds the standard leads."""
         return next(signal.file_name for signal in self.signals if signal.lead is not None)
 
-    @property
+    @cached_property
     def stored(self) -> tuple[WfdbSignal, ...]:
         """The signals in `data_file`, extra ones included, in the order they are interleaved."""
         return tuple(signal for signal in self.signals if signal.file_name == self.data_file)

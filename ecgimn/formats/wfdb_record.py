@@ -98,6 +98,9 @@ def wfdb_recording(
 
 def _digital_samples(header: WfdbHeader, data: bytes) -> NDArray[np.int64]:
     """Return the stored steps, (n_signals, n_samples), as wfdb reads them."""
+    if all(signal.storage == "16" for signal in header.stored):  # PTB-XL's: plain interleaved integers, no decoding
+        samples = np.frombuffer(data, dtype="<i2").reshape(header.n_samples, len(header.stored))
+        return np.ascontiguousarray(samples.T, dtype=np.int64)
     import wfdb  # pulls in matplotlib and pandas: only when a record is read
 
     with tempfile.TemporaryDirectory(prefix="ecgimn-") as folder:

@@ -99,12 +99,15 @@ class Preprocessing:
 
     def forward(self, signal: NDArray[np.floating]) -> NDArray[np.float64]:
         """Map a window in mV, shape (..., 12, n_samples), onto the network's input, shape (..., 12, n_out)."""
-        consistent = CANONICAL_PROJECTION @ np.asarray(signal, dtype=np.float64)
-        flat = consistent.reshape(-1, self.n_samples)
-        x: NDArray[np.float64] = (self._resampling @ flat.T).T
+        return self.each_lead(CANONICAL_PROJECTION @ np.asarray(signal, dtype=np.float64))
+
+    def each_lead(self, signal: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Resample and remove the baseline of each row by itself, (..., n_samples) -> (..., n_out): H R without C."""
+        signal = np.asarray(signal, dtype=np.float64)
+        x: NDArray[np.float64] = (self._resampling @ signal.reshape(-1, self.n_samples).T).T
         if self.high_pass:
             x = x @ _high_pass_of(self.n_out)
-        return x.reshape(*consistent.shape[:-1], self.n_out)
+        return x.reshape(*signal.shape[:-1], self.n_out)
 
     def adjoint(self, weights: NDArray[np.floating]) -> NDArray[np.float64]:
         """Map weights on the input, shape (..., 12, n_out), onto weights per mV, shape (..., 12, n_samples)."""

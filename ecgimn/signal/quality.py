@@ -7,6 +7,7 @@ records pass. Nothing here needs a beat to be found; the heart-rate check is add
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,8 +81,9 @@ def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def longest_constant_s(row: NDArray[np.floating], fs: float) -> float:
     """Longest stretch over which a lead keeps exactly one value, in seconds."""
-    runs = _runs(np.diff(row) == 0)
-    return float((np.diff(runs, axis=1).max() + 1) / fs) if len(runs) else 0.0
+    changes = np.flatnonzero(np.diff(row) != 0)
+    longest = int(np.diff(np.concatenate([[-1], changes, [len(row) - 1]])).max())
+    return longest / fs if longest > 1 else 0.0
 
 
 def is_clipped(row: NDArray[np.floating], fs: float) -> bool:
@@ -92,7 +94,10 @@ def is_clipped(row: NDArray[np.floating], fs: float) -> bool:
     needed = max(PLATEAU_SAMPLES, round(PLATEAU_S * fs))
     swing = float(np.nanmax(row) - np.nanmin(row))
     for extreme in (np.nanmax(row), np.nanmin(row)):
-        runs = _runs(row == extreme)
+        held = row == extreme
+        if np.count_nonzero(held) < needed * PLATEAU_RUNS:
+            continue
+        runs = _runs(held)
         runs = runs[runs[:, 1] - runs[:, 0] >= needed]
         drop = np.array(
             [np.nanmax(np.abs(extreme - row[[max(a - 1, 0), min(b, len(row) - 1)]])) for a, b in runs if swing > 0]
@@ -149,13 +154,23 @@ def _muscle(signal: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
     high = min(45.0, 0.48 * fs)
     if high <= MUSCLE_HZ:
         return np.zeros(len(signal))
-    band = butter(3, [MUSCLE_HZ, high], "bandpass", fs=fs, output="sos")
-    return np.asarray(1.4826 * np.median(np.abs(sosfiltfilt(band, signal, axis=1)), axis=1))
+    band = sosfiltfilt(_band_pass(MUSCLE_HZ, high, fs), signal, axis=1)
+    return np.asarray(1.4826 * np.median(np.abs(band), axis=1))
+
+
+@lru_cache(maxsize=8)
+def _band_pass(low_hz: float, high_hz: float, fs: float) -> NDArray[np.float64]:
+    return np.asarray(butter(3, [low_hz, high_hz], "bandpass", fs=fs, output="sos"))
+
+
+@lru_cache(maxsize=8)
+def _low_pass(cutoff_hz: float, fs: float) -> NDArray[np.float64]:
+    return np.asarray(butter(2, cutoff_hz, "lowpass", fs=fs, output="sos"))
 
 
 def _wander(signal: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
     """Peak to peak of each lead below 0.5 Hz; half a second at either end is left out."""
-    low = sosfiltfilt(butter(2, WANDER_HZ, "lowpass", fs=fs, output="sos"), signal, axis=1)
+    low = sosfiltfilt(_low_pass(WANDER_HZ, fs), signal, axis=1)
     edge = round(0.5 * fs)
     return np.asarray(np.ptp(low[:, edge:-edge], axis=1))
 
@@ -167,10 +182,7 @@ def _largest_step(signal: NDArray[np.float64], fs: float) -> NDArray[np.float64]
     starts = np.arange(0, signal.shape[1] - 4 * length + 1, every)
     if len(starts) == 0:
         return np.zeros(len(signal))
-    seconds = np.stack(
-        [np.median(signal[:, s : s + length], axis=1) for s in np.arange(0, signal.shape[1] - length + 1, every)],
-        axis=1,
-    )
+    seconds = np.median(np.lib.stride_tricks.sliding_window_view(signal, length, axis=1)[:, ::every], axis=2)
     apart = round(length / every)
     first, second, third, fourth = (seconds[:, k * apart :][:, : len(starts)] for k in range(4))
     jump = np.abs(third - second)

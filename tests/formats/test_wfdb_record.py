@@ -295,7 +295,7 @@ def test_every_error_of_wfdb_becomes_one_of_ours(tmp_path, ecg, make_wfdb, monke
     def fail(*arguments: object, **options: object) -> None:
         raise error("internals of the library")
 
-    path = written(tmp_path, make_wfdb(ecg))
+    path = written(tmp_path, edited(make_wfdb(ecg), "case.dat 16", "case.dat 61"))  # 16 is read without wfdb
     monkeypatch.setattr(wfdb, "rdrecord", fail)
     with pytest.raises(RecordingFormatError, match="cannot be decoded") as caught:
         read_wfdb(path)
@@ -318,7 +318,10 @@ def test_wfdb_never_sees_the_name_or_text_of_a_file(tmp_path, ecg, make_wfdb, mo
         return read(name, **options)
 
     monkeypatch.setattr(wfdb, "rdrecord", watch)
-    read_wfdb(written(tmp_path, make_wfdb(ecg, name="DOE_1950", comments=("Name: Doe",))))
+    files = make_wfdb(ecg, name="DOE_1950", comments=("Name: Doe",))
+    files["DOE_1950.hea"] = files["DOE_1950.hea"].replace(b".dat 16 ", b".dat 160 ")  # 16 is read without wfdb
+    with pytest.raises(RecordingFormatError, match=r"checksum|begins|amplitude"):  # the samples are not offset binary
+        read_wfdb(written(tmp_path, files))
     assert len(seen) == 1
     assert not any("doe" in text.lower() for text in seen[0])
     assert not Path(seen[0][0]).parent.exists()
