@@ -33,9 +33,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": _BORDER | {"signal"},  # a checkpoint names its preprocessing, which is signal/preprocess.py
     "explain": _MODEL,
     "draw": _MODEL | {"explain"},
+    "batch": _MODEL | _FILES | {"explain"},
     "study": _MODEL | _FILES | {"explain"},
     "training": _MODEL | _FILES | {"explain"},
-    "screens": _MODEL | _FILES | {"explain", "draw", "study"},
+    "screens": _MODEL | _FILES | {"explain", "draw", "study", "batch"},
 }
 ANYTHING = {"cli", "__main__", "__init__"}
 
@@ -62,6 +63,8 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "alembic": ("study/",),
     "platformdirs": ("study/",),
     "yaml": ("study/",),
+    "pyarrow": ("batch/",),
+    "distributed": ("batch/",),
     "typer": ("cli.py", "cli/"),
 }
 

@@ -1,0 +1,1 @@
+"""Thousands of recordings: explained by worker processes or a Dask cluster into Parquet, resumable, and read back."""

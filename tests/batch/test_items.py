@@ -1,0 +1,76 @@
+"""What a batch run goes through."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecgimn.batch.items import kind_of, list_items, read_salt
+from ecgimn.errors import SourceError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A tree with a WFDB record and its annotations, a table, a hidden file and a link."""
+    root = tmp_path / "ecgs"
+    (root / "ward" / ".cache").mkdir(parents=True)
+    for name in ("ward/a.hea", "ward/a.dat", "ward/a.atr", "b.csv", ".hidden", "ward/.cache/c.csv"):
+        (root / name).write_text("x")
+    (root / "link.csv").symlink_to(root / "b.csv")
+    return root
+
+
+def test_a_folder_is_searched_with_all_below_and_a_wfdb_record_counts_once(folder):
+    assert [item.record for item in list_items(folder)] == ["b.csv", "ward/a.hea"]
+
+
+def test_a_list_names_files_from_where_it_lies(tmp_path, folder):
+    listed = folder / "list.txt"
+    listed.write_text("# two\nward/a.hea\n\nb.csv\n")
+    items = list_items(listed)
+    assert [(item.record, item.path) for item in items] == [
+        ("ward/a.hea", str(folder / "ward/a.hea")),
+        ("b.csv", str(folder / "b.csv")),
+    ]
+
+
+def test_a_csv_list_may_give_age_and_sex(folder):
+    listed = folder / "list.csv"
+    listed.write_text("sex,path,age\nF,b.csv,61\n,ward/a.hea,\n")
+    first, second = list_items(listed)
+    assert (first.record, first.age, first.sex) == ("b.csv", 61, "female")
+    assert (second.age, second.sex) == (None, None)
+
+
+def test_with_a_salt_no_file_name_is_in_a_record_name_and_the_same_salt_gives_the_same(tmp_path, folder):
+    salt = read_salt(tmp_path / "salt")
+    items = list_items(folder, salt=salt)
+    assert not any("a.hea" in item.record or "b" in item.record.split("-")[0] for item in items)
+    assert items == list_items(folder, salt=read_salt(tmp_path / "salt"))
+    assert items[0].record != list_items(folder, salt=b"x" * 32)[0].record
+
+
+def test_a_short_salt_is_refused(tmp_path):
+    (tmp_path / "salt").write_text("pepper")
+    with pytest.raises(SourceError, match="At least 16"):
+        read_salt(tmp_path / "salt")
+
+
+def test_a_recording_named_twice_is_refused(folder):
+    (folder / "list.txt").write_text("b.csv\nb.csv\n")
+    with pytest.raises(SourceError, match="twice"):
+        list_items(folder / "list.txt")
+
+
+def test_a_limit_takes_the_first(folder):
+    assert len(list_items(folder, limit=1)) == 1
+
+
+@pytest.mark.parametrize("name", ["nowhere", "ward/a.hea"])
+def test_what_is_no_source_is_refused_with_advice(folder, name):
+    with pytest.raises(SourceError, match=r"neither .* explain"):
+        kind_of(folder / name)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(SourceError, match="No recording"):
+        list_items(tmp_path)

@@ -1,0 +1,214 @@
+"""A batch run: every recording once, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import signal as signals
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgimn.batch import run
+from ecgimn.batch.output import part_folders, read_table
+from ecgimn.batch.run import Outcome, Pool, Request, run_batch
+from ecgimn.batch.tables import SCHEMAS, Rows
+from ecgimn.explain.explanation import explain
+from ecgimn.explain.ledger import make_ledger
+from ecgimn.formats import read_recording
+from ecgimn.model.checkpoint import load_model
+from ecgimn.signal.reading import read_signal
+
+ROOT = Path(__file__).resolve().parents[2]
+FAST = "not looked for"
+RUN_AND_WAIT = """
+import sys, time
+from pathlib import Path
+from ecgimn.batch import run
+from ecgimn.model.card import read_card
+from ecgimn.model.checkpoint import DEFAULT_MODEL, MODELS_FOLDER
+
+if __name__ == "__main__":
+    card = read_card(MODELS_FOLDER / f"{DEFAULT_MODEL}.json")
+    request = run.Request(Path(sys.argv[1]), Path(sys.argv[2]), card, "not looked for", workers=0, chunk=1)
+    run.run_batch(request, lambda done, failed, total: time.sleep(0.05))
+"""
+
+
+def everything(folder):
+    """All rows of all tables but the sums over chunks, sorted, so that two runs can be compared."""
+    tables = {name: read_table(folder, name) for name in SCHEMAS if name != "beats"}
+    return {name: sorted(map(str, table.to_pylist())) for name, table in tables.items()}
+
+
+@pytest.fixture(scope="module")
+def fast_run(ecg_folder, card, tmp_path_factory):
+    """A run without waves, and how it ended."""
+    out = tmp_path_factory.mktemp("fast") / "out"
+    return out, run_batch(Request(ecg_folder, out, card, FAST, workers=0))
+
+
+@pytest.fixture(scope="module")
+def wave_run(ecg_folder, card, tmp_path_factory):
+    """A run with waves over the first recordings."""
+    out = tmp_path_factory.mktemp("waves") / "out"
+    run_batch(Request(ecg_folder, out, card, "all leads", workers=0, limit=3))
+    return out
+
+
+def test_every_recording_is_counted_once(fast_run):
+    out, outcome = fast_run
+    assert outcome == Outcome(explained=6, refused=1, failed=2, before=0)
+    assert read_table(out, "records")["record"].to_pylist().count("ward/long.hea") == 1
+
+
+def test_a_bad_file_is_a_row_with_its_reason(fast_run):
+    rows = {row["record"]: row for row in read_table(fast_run[0], "errors").to_pylist()}
+    assert set(rows) == {"letter.pdf", "torn.dcm"}
+    assert rows["letter.pdf"]["kind"] == "RecordingFormatError"
+    assert "is a PDF" in rows["letter.pdf"]["reason"]
+
+
+def test_a_refused_recording_has_no_prediction_but_its_reason(fast_run):
+    quality = {row["record"]: row for row in read_table(fast_run[0], "quality").to_pylist()}
+    assert not quality["flat.hea"]["usable"]
+    assert "Lead V3 is flat" in quality["flat.hea"]["refusals"]
+    assert "flat.hea" not in read_table(fast_run[0], "predictions")["record"].to_pylist()
+
+
+def test_a_long_recording_is_explained_window_by_window(fast_run):
+    rows = [row for row in read_table(fast_run[0], "predictions").to_pylist() if row["record"] == "ward/long.hea"]
+    assert sorted({row["start_s"] for row in rows}) == [0.0, 10.0, 17.0]
+
+
+def test_the_ledger_and_the_bias_add_up_to_each_logit(fast_run, wave_run):
+    for out in (fast_run[0], wave_run):
+        key = ["record", "start_s", "class"]
+        sums = read_table(out, "ledger").to_pandas().groupby(key, observed=True)["logit"].sum()
+        said = read_table(out, "predictions").to_pandas().set_index(key)
+        np.testing.assert_allclose((said["bias"] + sums.reindex(said.index)).to_numpy(), said["logit"], atol=1e-4)
+        assert (said["completeness_error"] < 1e-4).all()
+
+
+def test_rows_are_those_of_the_reading_room(wave_run, ecg_folder):
+    recording = read_recording(ecg_folder / "case1.hea")
+    reading, explanation = read_signal(recording), explain(recording, load_model())
+    ledger = make_ledger(explanation, recording, reading.waves, reading.levels)
+    rows = [row for row in read_table(wave_run, "ledger").to_pylist() if row["record"] == "case1.hea"]
+    found = np.array([row["logit"] for row in rows]).reshape(ledger.cells.shape)
+    np.testing.assert_allclose(found, ledger.cells, atol=1e-4)
+    st = {row["lead"]: row["j60_mv"] for row in read_table(wave_run, "st").to_pylist() if row["record"] == "case1.hea"}
+    assert st == pytest.approx(reading.j60_mv, abs=1e-6)
+    (intervals,) = [row for row in read_table(wave_run, "intervals").to_pylist() if row["record"] == "case1.hea"]
+    assert intervals["heart_rate"] == pytest.approx(reading.measurements.heart_rate.value, rel=1e-5)
+
+
+def test_mean_beats_hold_no_more_recordings_than_were_said(wave_run, card):
+    beats = read_table(wave_run, "beats").to_pandas()
+    said = read_table(wave_run, "predictions").to_pandas()
+    limits = dict(zip(card.classes, card.thresholds[run.OPERATING_POINT], strict=True))
+    positive = said[said["probability"] >= said["class"].astype(str).map(limits)]["class"].value_counts()
+    for name, rows in beats.groupby("class", observed=True):
+        per_part = rows.drop_duplicates(["records"])["records"].sum()
+        assert per_part <= positive[name]
+
+
+def test_no_name_age_or_digest_of_an_own_file_is_written(fast_run):
+    assert read_table(fast_run[0], "quality")["digest"].null_count == len(read_table(fast_run[0], "quality"))
+    columns = {column for schema in SCHEMAS.values() for column in schema.names}
+    assert not columns & {"age", "sex", "name", "path", "date"}
+
+
+def test_a_run_that_is_done_does_nothing_again(fast_run, ecg_folder, card):
+    out, _ = fast_run
+    parts = part_folders(out)
+    assert run_batch(Request(ecg_folder, out, card, FAST, workers=0)) == Outcome(0, 0, 0, before=9)
+    assert part_folders(out) == parts
+
+
+def test_killed_three_times_and_resumed_gives_the_rows_of_a_clean_run(fast_run, ecg_folder, tmp_path):
+    rng, out = np.random.default_rng(), tmp_path / "out"
+    command = [sys.executable, "-c", RUN_AND_WAIT, str(ecg_folder), str(out)]
+    for parts in (1, 3, 5):  # at some moment after so many parts
+        process = subprocess.Popen(command, cwd=ROOT)
+        while process.poll() is None and len(part_folders(out)) < parts:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.08))
+        process.send_signal(signals.SIGKILL)
+        process.wait()
+    subprocess.run(command, cwd=ROOT, check=True)
+    assert everything(out) == everything(fast_run[0])
+
+
+def test_worker_processes_give_the_same_rows(fast_run, ecg_folder, card, tmp_path):
+    before = dict(os.environ)
+    run_batch(Request(ecg_folder, tmp_path / "out", card, FAST, workers=1, chunk=4))
+    rows, alone = everything(tmp_path / "out"), everything(fast_run[0])
+    assert rows.keys() == alone.keys()
+    assert rows["records"] == alone["records"]
+    assert rows["errors"] == alone["errors"]
+    assert close(tmp_path / "out", fast_run[0])
+    assert dict(os.environ) == before
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::RuntimeWarning")
+def test_a_dask_cluster_gives_the_same_rows(fast_run, ecg_folder, card, tmp_path):
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        run_batch(Request(ecg_folder, tmp_path / "out", card, FAST, dask=address, chunk=4))
+    assert close(tmp_path / "out", fast_run[0])
+
+
+def close(one, other):
+    """Whether two runs hold the same predictions; a batch of another size rounds the last digits differently."""
+    key = ["record", "start_s", "class"]
+    first, second = (read_table(out, "predictions").to_pandas().set_index(key).sort_index() for out in (one, other))
+    return first.index.equals(second.index) and np.allclose(first["logit"], second["logit"], atol=1e-5)
+
+
+class Mortal(Executor):
+    """Workers of which one dies of the recording named "deadly"."""
+
+    def submit(self, work, chunk):
+        future = Future()
+        names = [item.record for item in chunk.items]
+        if "deadly" in names:
+            future.set_exception(BrokenProcessPool())
+        elif "buggy" in names:
+            future.set_exception(ZeroDivisionError("patient Doe"))
+        else:
+            rows = Rows()
+            for name in names:
+                rows.add("records", record=name, status="explained", windows=1)
+            future.set_result(rows.tables())
+        return future
+
+
+@pytest.mark.parametrize("bad", ["deadly", "buggy"])
+def test_a_recording_that_kills_its_worker_or_meets_a_bug_fails_alone(bad):
+    from collections import deque
+
+    from ecgimn.batch.items import Item
+    from ecgimn.batch.work import Chunk
+
+    names = [f"r{i}" for i in range(20)]
+    names[11] = bad
+    chunks = deque(
+        Chunk(tuple(Item(name, "nowhere") for name in names[i : i + 5]), "m", "abc", FAST, "youden")
+        for i in range(0, 20, 5)
+    )
+    tables = list(Pool(Mortal, 2).results(chunks))
+    status = {row["record"]: row["status"] for part in tables for row in part["records"].to_pylist()}
+    assert status == {name: "failed" if name == bad else "explained" for name in names}
+    (error,) = [row for part in tables for row in part["errors"].to_pylist()]
+    assert error["record"] == bad
+    assert "Doe" not in error["reason"]  # what a fault says may come from the file
