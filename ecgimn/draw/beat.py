@@ -31,11 +31,13 @@ def median_beat_figure(
     beats_used: tuple[int, int] | None = None,
     remainder: float | None = None,
     name: str = "",
+    what: str = "mean contribution",
     limit: float | None = None,
+    frame_mv: NDArray[np.floating] | None = None,
     dark: bool = False,
     width_px: float = 900.0,
 ) -> go.Figure:
-    """Draw twelve median beats at 25 mm/s and 10 mm/mV, one scale for all, one axis pair in mm.
+    """Draw a beat of twelve leads at 25 mm/s and 10 mm/mV, one scale for all, one axis pair in mm.
 
     Parameters
     ----------
@@ -55,8 +57,12 @@ def median_beat_figure(
         What the mean beat leaves of the contribution: excluded beats, TP, edges.
     name : str
         Class whose contribution is shown.
+    what : str
+        How the contribution is named below the figure.
     limit : float, optional
         Contribution per sample at the edge of the strips; the 99th percentile of |contribution| when None.
+    frame_mv : ndarray of shape (12, m), optional
+        What the rows must have room for; the beat itself when None.
     """
     colours = palette(overlay=True, dark=dark)
     scale = evidence_colours(dark=dark)
@@ -64,7 +70,7 @@ def median_beat_figure(
     beat_mm = n_samples / fs * STANDARD_SPEED_MM_PER_S
     width_mm = COLUMNS * (beat_mm + GAP_MM) + GAP_MM
     rows = len(STANDARD_LEADS) // COLUMNS
-    feet, zeros, height_mm = _rows(beat_mv, rows)
+    feet, zeros, height_mm = _rows(beat_mv if frame_mv is None else frame_mv, rows)
     if contribution is not None and limit is None:
         limit = float(np.percentile(np.abs(contribution), 99)) or float(np.abs(contribution).max()) or 1.0
     time_mm = np.arange(n_samples) / fs * STANDARD_SPEED_MM_PER_S
@@ -111,7 +117,7 @@ def median_beat_figure(
     words = ["25 mm/s · 10 mm/mV, enlarged"]
     words += [f"{beats_used[0]} of {beats_used[1]} beats used"] if beats_used else []
     if contribution is not None and limit is not None:
-        words.append(f"strip: mean contribution to {html.escape(name)}, ±{1000 * limit:.2g} · 10⁻³ logit per sample")
+        words.append(f"strip: {what} to {html.escape(name)}, ±{1000 * limit:.2g} · 10⁻³ logit per sample")
         words += ["band: standard deviation over beats"] if spread is not None else []
     words += [f"not in the mean beat: {remainder:+.2f} logit"] if remainder is not None else []
     words += [f"lines: {', '.join(html.escape(mark) for mark in landmarks_s)}"] if landmarks_s else []

@@ -1,12 +1,13 @@
 """How far around a sample the network looks when it writes the weight there.
 
 Through its convolutions a weight can reach a limited stretch, which follows from the shape of the network alone
-(`local_field`); how much of that it uses is measured on a recording (`close_field`). Through the context vector, mean
+(`local_field`); how much of that it uses is measured on a recording (`sensitivity`). Through the context vector, mean
 and maximum over time of the deepest features, every weight sees the whole record.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,15 +15,36 @@ import torch
 from numpy.typing import NDArray
 
 from ecgimn.model.network import EcgImn, NetworkConfig, padded, spread_maps
-from ecgimn.signal.preprocess import MODEL_FS
+from ecgimn.signal.posterior import bridge_gaps
+from ecgimn.signal.preprocess import MODEL_FS, TRIM_START, preprocessing
 
 if TYPE_CHECKING:
     from ecgimn.model.checkpoint import Model
+    from ecgimn.recording import Recording
 
 STEM_HALF = 7  # taps to either side of the stem's convolution
 MERGE_HALF = 1  # and of the decoder's
 CLOSE_SHARE = 0.9  # of the local sensitivity lies within the close field
 N_PROBES = 2  # random signs over leads and classes whose gradients stand for all of them
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """How far the network looks when it writes the weights at a moment, the context vector left aside.
+
+    Attributes
+    ----------
+    at_s : float
+        Seconds from the beginning of the recording.
+    close_s : float
+        Stretch in seconds about that moment that holds 90 % of what the weights there hang on.
+    reach_s : float
+        The longest stretch in seconds that the convolutions can reach.
+    """
+
+    at_s: float
+    close_s: float
+    reach_s: float
 
 
 def local_field(config: NetworkConfig, at_sample: int) -> tuple[int, int]:
@@ -102,30 +124,26 @@ def sensitivity(network: EcgImn, x: NDArray[np.floating], at_sample: int) -> NDA
     return np.asarray(np.sqrt(squares / N_PROBES))
 
 
-def close_field_s(model: Model, x: NDArray[np.floating], at_s: float) -> float | None:
-    """Return the stretch in seconds about a moment that holds 90 % of the local sensitivity of the weights there.
-
-    None for a network of another make, such as the published one.
+def receptive_field(model: Model, recording: Recording, at_s: float) -> ReceptiveField | None:
+    """Return how far the network looks about a moment; None for a network of another make, such as the published one.
 
     Parameters
     ----------
     model : Model
         Its first network is asked.
-    x : ndarray of shape (12, L)
-        As the network reads it, see `Preprocessing.forward`.
+    recording : Recording
+        Of at most 10 s.
     at_s : float
-        Seconds from the beginning of `x`.
+        Seconds from the beginning of the recording.
     """
     network = model.networks[0]
     if not isinstance(network, EcgImn):
         return None
+    x = preprocessing(recording.fs, recording.n_samples).forward(bridge_gaps(recording.signal))
     n_samples = x.shape[-1]
-    middle = min(max(round(at_s * MODEL_FS), 0), n_samples - 1)
+    middle = min(max(round(at_s * MODEL_FS) - TRIM_START, 0), n_samples - 1)
     felt = sensitivity(network, x, middle)
     by_distance = np.zeros(n_samples)
     np.add.at(by_distance, np.abs(np.arange(n_samples) - middle), felt)
-    total = by_distance.sum()
-    if total == 0:
-        return 0.0
-    half = int(np.searchsorted(np.cumsum(by_distance), CLOSE_SHARE * total))
-    return (2 * half + 1) / MODEL_FS
+    half = int(np.searchsorted(np.cumsum(by_distance), CLOSE_SHARE * by_distance.sum()))
+    return ReceptiveField(at_s, (2 * half + 1) / MODEL_FS, reach_s(network.config))

@@ -42,6 +42,8 @@ class BeatWindows:
         Beats that go into the median beat.
     correlation : ndarray of shape (n_beats,), float64
         Of each beat's QRS with the median beat's, over all leads.
+    left_out : tuple of str
+        Per beat, why it does not go into the median beat; empty where it does.
     """
 
     start: NDArray[np.int64]
@@ -49,6 +51,7 @@ class BeatWindows:
     r_index: int
     used: NDArray[np.bool_]
     correlation: NDArray[np.float64]
+    left_out: tuple[str, ...]
 
     def cut(self, values: NDArray[np.floating], *, all_beats: bool = False) -> NDArray[np.float64]:
         """Cut an array along its last axis into the windows of the used beats (or of all).
@@ -176,11 +179,21 @@ def beat_windows(recording: Recording, waves: Waves) -> BeatWindows:
     before = round(float(np.clip(p_before + 0.05, 0.25, 0.45)) * fs)
     after = round(float(np.clip(t_after + 0.05, 0.4, max(0.4, min(0.8, rr)))) * fs)
     half = round(QRS_HALF_S * fs)
-    whole = (r - half >= 0) & (r + half < n)
     gap = np.isnan(recording.signal)
-    for k, peak in enumerate(r):
-        whole[k] &= not gap[:, max(0, peak - before) : peak + after].any()
-    return BeatWindows(r - before, before + after, before, (correlation >= MIN_CORRELATION) & whole, correlation)
+    left_out = []
+    for peak, alike in zip(r.tolist(), correlation.tolist(), strict=True):
+        reasons = []
+        if not alike >= MIN_CORRELATION:
+            reasons.append(
+                f"its QRS is unlike the median beat's (correlation {alike:.2f}, {MIN_CORRELATION:g} is needed)"
+            )
+        if peak - half < 0 or peak + half >= n:
+            reasons.append("its QRS reaches over the edge of the recording")
+        if gap[:, max(0, peak - before) : peak + after].any():
+            reasons.append("there is a gap in it")
+        left_out.append("; ".join(reasons))
+    used = np.array([not reason for reason in left_out])
+    return BeatWindows(r - before, before + after, before, used, correlation, tuple(left_out))
 
 
 def _pq_levels(beats: NDArray[np.float64], onset: float, fs: float) -> NDArray[np.float64]:

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ecgimn.model.network import EcgImn, NetworkConfig
-from ecgimn.model.receptive_field import close_field_s, local_field, reach_s, sensitivity
-from tests.explain.small_cases import small_model
+from ecgimn.model.receptive_field import local_field, reach_s, receptive_field, sensitivity
+from tests.explain.small_cases import small_model, synthetic
 
 SHAPES = (
     NetworkConfig(2, widths=(4, 4, 4), blocks=1, kernel=5, decoder_width=4),
@@ -63,7 +63,7 @@ def test_without_the_context_vector_nothing_outside_the_field_counts_and_with_it
 
 def test_the_close_field_lies_within_the_local_one():
     model = small_model()
-    x = np.random.default_rng(2).normal(0, 0.3, (12, 800))
-    close = close_field_s(model, x, 4.0)
-    assert 0 < close <= reach_s(model.networks[0].config)
+    field = receptive_field(model, synthetic(250.0), 4.0)
+    assert field.at_s == 4.0
+    assert 0 < field.close_s <= field.reach_s == reach_s(model.networks[0].config)
     assert model.networks[0].decoder.merge[0][0].weight.grad is None
