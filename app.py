@@ -23,6 +23,7 @@ page = st.navigation(
         st.Page("pages/read.py", title="Read", icon=":material/ecg_heart:", default=True),
         st.Page("pages/browse.py", title="Browse", icon=":material/table_rows:"),
         st.Page("pages/what_if.py", title="What if", icon=":material/tune:"),
+        st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
         st.Page("pages/model.py", title="Model", icon=":material/badge:"),
     ],
     position="top",

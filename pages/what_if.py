@@ -8,13 +8,12 @@ from ecgimn.draw.what_if import outcome_figure, what_if_figure
 from ecgimn.draw.window import column_shares
 from ecgimn.explain.cable_exchange import EXCHANGES
 from ecgimn.explain.edit_words import describe_call, describe_edit, describe_outcome, flip_rows
-from ecgimn.explain.flip import FlipSearch, smallest_st_change
 from ecgimn.explain.intervene import LEAD_GROUPS, WaveMasks
 from ecgimn.explain.summary import class_chips, most_probable
 from ecgimn.explain.wave_masks import masks_from_waves, no_wave_masks
 from ecgimn.explain.what_if import FLATTENED, Bench, edited, outcome
 from ecgimn.leads import STANDARD_LEADS
-from pages import _cached as cached
+from pages import _edited as edits
 from pages import _session as session
 from pages import _widgets as widgets
 from pages._open_case import READING_ROOM, OpenCase, open_case
@@ -56,16 +55,6 @@ until the class crosses its operating point: asked every 0.05 mV up to 0.5 mV, t
 @st.dialog("How to read this page", width="large")
 def show_help() -> None:
     st.markdown(HELP)
-
-
-@st.cache_data(max_entries=32, scope="session", show_spinner="Searching")
-def search_flip(
-    digest: str, sha256: str, class_name: str, leads: tuple[str, ...], threshold: float, _case: OpenCase,
-    _masks: WaveMasks,
-) -> FlipSearch:  # fmt: skip
-    return smallest_st_change(
-        _case.model, _case.recording, _masks, _case.explanation, class_name, threshold=threshold, leads=leads
-    )
 
 
 def bench_controls(*, has_waves: bool) -> Bench:
@@ -119,7 +108,8 @@ def bench_page(case: OpenCase, masks: WaveMasks) -> None:
     with right:
         bench = bench_controls(has_waves=case.reading.waves is not None)
     other = edited(case.recording, masks, bench)
-    after = cached.get_explanation(other.digest, case.card.sha256, other, case.model)
+    untouched = other.digest == case.recording.digest
+    after = before if untouched else edits.explain_edit(other.digest, case.card.sha256, other, case.model)
     result = outcome(case.recording, before, other, after)
     with left:
         figure = what_if_figure(
@@ -158,7 +148,7 @@ def show_flip(case: OpenCase, masks: WaveMasks, bench: Bench, shown: str) -> Non
         return
     if st.toggle(f"Smallest ST change that flips {shown}", key="edit_flip", persist_state="session"):
         threshold = float(thresholds[case.explanation.index(shown)])
-        search = search_flip(case.recording.digest, case.card.sha256, shown, bench.leads, threshold, case, masks)
+        search = edits.search_flip(case.recording.digest, case.card.sha256, shown, bench.leads, threshold, case, masks)
         st.markdown(describe_call(search))
         st.dataframe(flip_rows(search), hide_index=True, row_height=30, alt="Smallest ST change that flips the call")
 

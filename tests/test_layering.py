@@ -45,7 +45,7 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "streamlit": (),
     "plotly": ("draw/",),
     "matplotlib": ("draw/",),
-    "torch": ("model/", "training/", "explain/posthoc.py", "explain/explain.py"),
+    "torch": ("model/", "training/", "explain/posthoc.py", "explain/twin.py"),
     "captum": ("explain/posthoc.py",),
     "safetensors": ("model/", "training/"),
     "wfdb": ("formats/",),

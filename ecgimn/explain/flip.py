@@ -19,7 +19,6 @@ from ecgimn.explain.what_if import consistent_change
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 from ecgimn.signal.posterior import bridge_gaps
-from ecgimn.signal.preprocess import preprocessing
 
 if TYPE_CHECKING:
     from ecgimn.model.checkpoint import Model
@@ -106,7 +105,7 @@ def smallest_st_change(
     chosen = np.isin(STANDARD_LEADS, leads)
     signal = bridge_gaps(recording.signal)
     unit = consistent_change(intervention("st_shift", signal, masks, leads=chosen, amount=1.0), chosen)
-    prepare = preprocessing(recording.fs, recording.n_samples)
+    prepare = model.preprocessing(recording.fs, recording.n_samples)
     x, dx, k = prepare.forward(signal), prepare.forward(unit), explanation.index(class_name)
 
     def probabilities(steps: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgimn.explain.changes import Changes, r_squared, slope
 from ecgimn.explain.intervene import LEAD_GROUPS, intervention, masks_from_landmarks
 from ecgimn.model.checkpoint import Model
 from ecgimn.signal.preprocess import input_change
@@ -51,14 +52,6 @@ TRIALS: dict[str, Trial] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Changes:
-    """Predicted and actual changes in logit of one family, (n, K) each."""
-
-    predicted: NDArray[np.float64]
-    actual: NDArray[np.float64]
-
-
 def edited_copy(data: Dataset, index: int, trial: Trial, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return what an edit changes in a record's network input, shape (12, 982)."""
     x = data.x[index].astype(np.float64)
@@ -79,20 +72,6 @@ def measure_changes(model: Model, data: Dataset, trial: Trial, *, seed: int = 0)
         predicted.append(np.einsum("nklt,nlt->nk", maps, change))
         actual.append(model.logits(x + change) - before)
     return Changes(np.concatenate(predicted), np.concatenate(actual))
-
-
-def r_squared(changes: Changes) -> NDArray[np.float64]:
-    """Return 1 - SSE / SST of the actual change given the predicted one, per class."""
-    error = ((changes.actual - changes.predicted) ** 2).sum(axis=0)
-    total = ((changes.actual - changes.actual.mean(axis=0)) ** 2).sum(axis=0)
-    return np.asarray(1.0 - error / np.maximum(total, 1e-12))
-
-
-def slope(changes: Changes) -> NDArray[np.float64]:
-    """Return the least-squares slope of actual on predicted change, per class."""
-    predicted = changes.predicted - changes.predicted.mean(axis=0)
-    actual = changes.actual - changes.actual.mean(axis=0)
-    return np.asarray((predicted * actual).sum(axis=0) / np.maximum((predicted**2).sum(axis=0), 1e-12))
 
 
 def fidelity(model: Model, data: Dataset, *, points: int = 0) -> dict[str, Any]:

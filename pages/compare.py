@@ -1,0 +1,214 @@
+"""Compare: two records, two classes, two models or two methods, side by side, with one scale and numbers under it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ecgimn.draw.charts import ledger_figure
+from ecgimn.draw.compare_words import agreement_words, equation_words, fidelity_words
+from ecgimn.draw.side_by_side import side_by_side_figure
+from ecgimn.errors import EcgImnError
+from ecgimn.explain.local_fidelity import local_fidelity
+from ecgimn.explain.rank_agreement import rank_agreement
+from ecgimn.explain.sides import EXACT, ComparedNetwork, Side, exact_side, method_names, network_of
+from ecgimn.explain.summary import most_probable
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.recording import Recording
+from ecgimn.signal.waves import WAVE_NAMES
+from pages import _cached as cached
+from pages import _compared as compared
+from pages import _session as session
+from pages._open_case import READING_ROOM, OpenCase, explained, open_case
+from pages._view_settings import view_settings
+
+session.run_under_app()
+
+CHART = {"displayModeBar": False}
+KINDS = ("Records", "Classes", "Models", "Methods")
+OWN, TWIN = "this model", "black-box twin"
+HELP = """
+**One scale.** Both tracings are drawn at the same mm per mV and mm per second, and one limit of the colours holds for
+both. Drag across a stretch of time in one and the other follows; a double click goes back. Enlarged in time, the grid
+is no longer square.
+
+**Rank correlation** (Spearman) asks whether two maps put the same things first, whatever their size: over the cells of
+the ledger (lead by wave), and over all samples where both explain the same recording.
+
+**Faithfulness on this record.** Every wave of every lead is set to the isoelectric line in turn, up to 84 edits, and
+the network is asked again. R² says how well the changes that the method predicted fit those that happened, the slope
+whether their size is right. 1 is perfect; below 0 the mean would have been the better guess. Edits of one tracing, not
+of a data set: the model's card holds those.
+
+**Methods.** The exact map is the network's own sum. Post-hoc methods (captum) explain a network from outside; they need
+a reference, here the isoelectric line, and what they leave of the logit is printed as "not booked". Grad-CAM and the
+two controls have no unit: they are scaled so that all of their evidence has the size of the logit's distance from the
+isoelectric line, in their favour. The black-box twin has the same encoder and no map of its own.
+"""
+
+
+@st.dialog("How to read this page", width="large")
+def show_help() -> None:
+    st.markdown(HELP)
+
+
+def two_records(case: OpenCase) -> tuple[Side, Side]:
+    name = class_picker(case, "Class", "cmp_class")
+    other = other_record()
+    if other is None:
+        st.stop()
+    second = explained(other, case.card, case.model)
+    return tuple(
+        exact_side(side.explanation, side.reading, name, f"{side.recording.record_name} · {name}")
+        for side in (case, second)
+    )  # type: ignore[return-value]
+
+
+def other_record() -> Recording | None:
+    """Let the reader choose the second record: a composite, or a PTB-XL record where there is a folder."""
+    ptbxl = cached.current_ptbxl()
+    cases = {case.name: f"{case.title} (mean of {case.n_patients})" for case in cached.get_composites()}
+    kinds = [name for name, there in (("composite", cases), ("PTB-XL", ptbxl is not None)) if there]
+    kind = st.selectbox("With a", kinds, key="cmp_source", bind="query-params", width=130)
+    if kind == "composite":
+        return cached.get_composite(
+            st.selectbox(
+                "Composite", cases, format_func=cases.__getitem__, key="cmp_composite", bind="query-params", width=300
+            )
+        )
+    if ptbxl is None:
+        st.info("There is nothing to compare with.", icon=":material/info:")
+        return None
+    first, last = int(ptbxl.table.index.min()), int(ptbxl.table.index.max())
+    number = int(st.number_input("Record", first, last, key="cmp_record", step=None, bind="query-params", width=120))
+    try:
+        return compared.get_record(number)
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return None
+
+
+def two_classes(case: OpenCase) -> tuple[Side, Side]:
+    first = class_picker(case, "Class", "cmp_class")
+    second = class_picker(case, "and class", "cmp_class_b", place=1)
+    return tuple(exact_side(case.explanation, case.reading, name, name) for name in (first, second))  # type: ignore[return-value]
+
+
+def two_models(case: OpenCase) -> tuple[Side, Side]:
+    first = class_picker(case, f"Class of {case.card.name}", "cmp_class")
+    others = [name for name in cached.model_names() if name != case.card.name]
+    if not others:
+        st.info("Only one model is installed in models/.", icon=":material/info:")
+        st.stop()
+    name = st.selectbox("and model", others, key="cmp_model", bind="query-params", width=200)
+    try:
+        other = compared.explained_by(name, case.recording)
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        st.stop()
+    second = class_picker(other, f"Class of {name}", "cmp_class_b")
+    return (
+        exact_side(case.explanation, case.reading, first, f"{case.card.name} · {first}"),
+        exact_side(other.explanation, case.reading, second, f"{name} · {second}"),
+    )
+
+
+def two_methods(case: OpenCase) -> tuple[Side, Side]:
+    name = class_picker(case, "Class", "cmp_class")
+    if case.reading.waves is None:
+        st.info(f"Methods are compared by wave: {case.reading.reason}", icon=":material/info:")
+        st.stop()
+    methods = (EXACT, *method_names())
+    first = st.selectbox("Method", methods, key="cmp_method", bind="query-params", width=190)
+    second = st.selectbox("and method", methods, index=2, key="cmp_method_b", bind="query-params", width=190)
+    on = st.selectbox("of", (OWN, TWIN), key="cmp_network", bind="query-params", width=150)
+    return (
+        method_side(case, first, OWN, name),
+        method_side(case, second, on if second != EXACT else OWN, name),
+    )
+
+
+def method_side(case: OpenCase, method: str, on: str, name: str) -> Side:
+    """Explain the case by a method on this model or on its twin."""
+    if method == EXACT:
+        return exact_side(case.explanation, case.reading, name, f"{EXACT} of {case.card.name} · {name}")
+    try:
+        network = network_of(case.model) if on == OWN else compared.get_twin()
+    except EcgImnError as exc:
+        st.warning(str(exc), icon=":material/error:")
+        st.stop()
+    if name not in network.classes:
+        st.warning(f"{network.name} does not know the class {name}. Choose another.", icon=":material/error:")
+        st.stop()
+    return compared.post_hoc(
+        case.recording.digest, network.key, method, name, network, case.reading, f"{method} on {network.name} · {name}"
+    )
+
+
+def class_picker(case: OpenCase, label: str, key: str, *, place: int | None = None) -> str:
+    """Let the reader choose a class of a case's model; the most probable one, unless said otherwise, to begin with."""
+    names = case.explanation.classes
+    index = names.index(most_probable(case.explanation)) if place is None else min(place, len(names) - 1)
+    return str(st.selectbox(label, names, index=index, key=key, bind="query-params", width=150))
+
+
+def network_behind(case: OpenCase, side: Side) -> ComparedNetwork:
+    """Return the network that a side explains, for asking it again."""
+    if side.explanation.model_sha256 == case.card.sha256:
+        return network_of(case.model)
+    if side.exact:
+        return network_of(compared.explained_by(side.explanation.model_name, case.recording).model)
+    return compared.get_twin()
+
+
+def show_numbers(case: OpenCase, sides: tuple[Side, Side]) -> None:
+    """Print how far the two agree, and how faithful each is to this record."""
+    first, second = sides
+    same = first.recording.digest == second.recording.digest
+    agreement = rank_agreement(first.cells, second.cells, first.evidence, second.evidence, same_recording=same)
+    st.markdown(agreement_words(agreement))
+    measured = st.toggle(
+        "Measure faithfulness on this record: remove each wave of each lead, ask the network again",
+        key="cmp_measure", persist_state="session",
+    )  # fmt: skip
+    limit = max(float(abs(side.cells).max()) for side in sides) or 1.0
+    for column, side, place in zip(st.columns(2, gap="medium"), sides, ("first", "second"), strict=True):
+        with column:
+            st.markdown(equation_words(side))
+            if measured:
+                if side.reading.waves is None:
+                    st.markdown(f"Faithfulness — ({side.reading.reason})")
+                else:
+                    network = network_behind(case, side)
+                    actual = compared.removals(side.recording.digest, network.key, network, side.reading)
+                    k = network.classes.index(side.class_name)
+                    st.markdown(fidelity_words(local_fidelity(side.predicted, actual[:, :, k])))
+            st.plotly_chart(
+                ledger_figure(side.cells, STANDARD_LEADS, WAVE_NAMES, limit=limit, dark=session.is_dark()),
+                theme=None,
+                key=f"cmp_ledger_{place}",
+                config=CHART,
+                alt=f"Evidence by lead and wave: {side.title}",
+            )
+    st.caption("Both tables share one scale of colours. Contributions count from the isoelectric level.")
+
+
+@st.fragment
+def compare_page(case: OpenCase) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        kind = st.segmented_control("Compare", KINDS, default=KINDS[0], required=True, key="cmp", bind="query-params")
+        sides = {"Records": two_records, "Classes": two_classes, "Models": two_models, "Methods": two_methods}[
+            kind or KINDS[0]
+        ](case)
+        view, _ = view_settings(0, n_members=1)
+        if st.button("Help", shortcut="H"):
+            show_help()
+        st.page_link(READING_ROOM, label="Reading room", icon=":material/ecg_heart:")
+    session.write_link(None)
+    figure = side_by_side_figure(*sides, view=view, width_px=compared.room_px())
+    alt = f"Two 12-lead ECGs with evidence on one scale: {sides[0].title}, and {sides[1].title}"
+    st.plotly_chart(figure, width="content", theme=None, key="cmp_ecg", config=CHART, alt=alt)
+    st.caption("Drag across a stretch of time to enlarge it in both; a double click goes back. One scale of colours.")
+    show_numbers(case, sides)
+
+
+compare_page(open_case())

@@ -1,0 +1,98 @@
+"""Figures of edited and of compared ECGs."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import pytest
+
+from ecgimn.draw.side_by_side import side_by_side_figure
+from ecgimn.draw.view import View
+from ecgimn.draw.what_if import outcome_figure, what_if_figure
+from ecgimn.explain.sides import exact_side
+from ecgimn.explain.what_if import outcome
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.signal.reading import read_signal
+from tests.draw.conftest import make_explanation, make_recording, make_waves
+
+
+def numbers(value):
+    """A row of numbers, or what Plotly packs it into."""
+    if isinstance(value, dict):
+        return np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
+    return np.asarray(value)
+
+
+@pytest.fixture(scope="module")
+def original():
+    return make_recording()
+
+
+@pytest.fixture(scope="module")
+def edited(original):
+    signal = np.array(original.signal)
+    signal[7] *= 1.5
+    return original.with_signal(signal)
+
+
+def test_the_original_lies_in_grey_behind_the_lead_that_was_edited(original, edited):
+    before, after = make_explanation(original), make_explanation(edited)
+    figure = what_if_figure(original, edited, before, after, view=View(), waves=make_waves(original))
+    names = [trace.name for trace in figure.data]
+    assert [name for name in names if name.startswith("before")] == ["before V2"]
+    assert names.index("before V2") < names.index("V2")
+    grey, black = (figure.data[names.index(name)] for name in ("before V2", "V2"))
+    assert grey.x0 == black.x0
+    shown, hidden = numbers(black.y), numbers(grey.y)
+    assert len(hidden) * (grey.dx / black.dx) == pytest.approx(len(shown))
+    height = np.ptp(shown) / np.ptp(hidden)
+    assert height == pytest.approx(1.5, rel=0.05)
+    assert "before the edit" in figure.layout.annotations[0].text
+
+
+def test_the_colours_of_an_edited_ecg_keep_the_scale_of_the_original(original, edited):
+    before, after = make_explanation(original), make_explanation(edited, sign=5.0)
+    kept = what_if_figure(original, original, before, before, view=View())
+    figure = what_if_figure(original, edited, before, after, view=View())
+    assert figure.layout.meta["limit"] == kept.layout.meta["limit"]
+
+
+def test_probabilities_and_changes_are_drawn_as_given(original, edited):
+    before, after = make_explanation(original), make_explanation(edited, seed=4)
+    result = outcome(original, before, edited, after)
+    figure = outcome_figure(result, shown="MI", thresholds=(0.5,) * 5)
+    traces = {trace.name: trace for trace in figure.data}
+    np.testing.assert_allclose(traces["before"].x, before.probability)
+    np.testing.assert_allclose(traces["after"].x, after.probability)
+    np.testing.assert_allclose(traces["network"].x, result.actual)
+    np.testing.assert_allclose(traces["map"].x, result.predicted)
+    assert "<b>MI</b>" in figure.layout.yaxis.ticktext
+    patterns = traces["network"].marker.pattern.shape
+    assert [shape == "/" for shape in patterns] == [value < 0 for value in result.actual]
+
+
+@pytest.mark.parametrize("layout", ["12x1", "3x4+1R", "6x2"])
+def test_both_sides_have_the_same_scales_and_their_times_move_together(layout):
+    readings = [read_signal(make_recording(duration_s=duration)) for duration in (10.0, 9.0)]
+    first, second = (
+        exact_side(make_explanation(reading.recording), reading, name, f"{name} & more")
+        for reading, name in zip(readings, ("MI", "CD"), strict=True)
+    )
+    figure = side_by_side_figure(first, second, view=View(layout=layout), width_px=1226.0)
+    assert figure.layout.width == pytest.approx(1226.0, abs=1.0)
+    scales = figure.layout.meta["px_per_mm"]
+    assert figure.layout.xaxis2.matches == "x"
+    plot_px = figure.layout.width - figure.layout.margin.l - figure.layout.margin.r
+    tall_px = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    for number, axes in enumerate(
+        ((figure.layout.xaxis, figure.layout.yaxis), (figure.layout.xaxis2, figure.layout.yaxis2))
+    ):
+        for axis, room in zip(axes, (plot_px, tall_px), strict=True):
+            mm = axis.range[1] - axis.range[0]
+            assert (axis.domain[1] - axis.domain[0]) * room / mm == pytest.approx(scales[number], rel=0.005)
+    for lead in STANDARD_LEADS:
+        assert {trace.xaxis or "x" for trace in figure.data if trace.name == lead} == {"x", "x2"}
+    titles = [note.text for note in figure.layout.annotations if note.text.startswith("<b>")]
+    assert titles == ["<b>MI &amp; more</b>", "<b>CD &amp; more</b>"]
+    assert len([image for image in figure.layout.images if image.xref == "x2"]) == 3

@@ -1,0 +1,153 @@
+"""Removing cells, asking the network again, and comparing what two maps say."""
+
+import numpy as np
+import pytest
+
+from ecgimn.explain.explanation import explain
+from ecgimn.explain.ledger import make_ledger
+from ecgimn.explain.local_fidelity import cell_sums, local_fidelity, removal_changes
+from ecgimn.explain.rank_agreement import rank_agreement, spearman
+from ecgimn.explain.sides import (
+    EXACT,
+    exact_side,
+    method_names,
+    network_of,
+    post_hoc_side,
+    spread_over_trace,
+)
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.signal.preprocess import preprocessing
+from ecgimn.signal.reading import read_signal
+from ecgimn.signal.waves import WAVE_NAMES
+from tests.explain.small_cases import CLASSES, synthetic
+
+
+@pytest.fixture(scope="module")
+def read():
+    return read_signal(synthetic())
+
+
+@pytest.fixture(scope="module")
+def explanation(model, read):
+    return explain(read.recording, model)
+
+
+def test_cell_sums_are_the_cells_of_the_ledger(explanation, read):
+    side = exact_side(explanation, read, CLASSES[0], EXACT)
+    ledger = make_ledger(explanation, read.recording, read.waves, read.levels)
+    np.testing.assert_allclose(side.cells, ledger.of(CLASSES[0]), atol=1e-12)
+    np.testing.assert_allclose(side.predicted, -ledger.of(CLASSES[0]), atol=1e-12)
+    assert side.evidence.sum() + side.explanation.bias[0] == pytest.approx(side.explanation.logit[0])
+
+
+def linear_network(weights, bias=0.3):
+    """A network whose map is the same for every input: every prediction of its map must come true."""
+
+    def logits(x):
+        return np.stack([(np.asarray(x) * weights).sum(axis=(1, 2)) + bias, np.zeros(len(x))], axis=1)
+
+    return logits
+
+
+def test_the_map_of_a_linear_network_predicts_every_removal_exactly(read):
+    recording = read.recording
+    prepare = preprocessing(recording.fs, recording.n_samples)
+    weights = np.random.default_rng(1).normal(size=(12, prepare.n_out))
+    actual = removal_changes(linear_network(weights), prepare, recording, read.waves, read.levels)
+    carried = prepare.adjoint(weights)
+    predicted = -cell_sums(carried * (recording.signal - read.levels[:, None]), read.waves)
+    made = np.isfinite(actual[:, :, 0])
+    assert made.sum() >= 60
+    np.testing.assert_allclose(actual[:, :, 0][made], predicted[made], atol=1e-8)
+    found = local_fidelity(predicted, actual[:, :, 0])
+    assert found.n_edits == made.sum()
+    assert found.r2 == pytest.approx(1.0)
+    assert found.slope == pytest.approx(1.0)
+
+
+def test_a_prediction_of_half_the_size_has_slope_two_and_a_wrong_sign_a_negative_r2(read):
+    actual = np.random.default_rng(0).normal(size=(12, len(WAVE_NAMES)))
+    half, wrong = local_fidelity(actual / 2, actual), local_fidelity(-actual, actual)
+    assert half.slope == pytest.approx(2.0)
+    assert 0 < half.r2 < 1
+    assert wrong.r2 < 0
+    assert wrong.slope == pytest.approx(-1.0)
+    assert half.rms_predicted == pytest.approx(half.rms_actual / 2)
+
+
+def test_too_few_cells_give_no_figure():
+    actual = np.full((12, len(WAVE_NAMES)), np.nan)
+    actual[0, :5] = 1.0
+    assert local_fidelity(actual, actual) is None
+
+
+def test_the_network_is_asked_about_the_ecg_without_the_cell(model, read, explanation):
+    network = network_of(model)
+    prepare = network.prepare(read.recording.fs, read.recording.n_samples)
+    actual = removal_changes(network.logits, prepare, read.recording, read.waves, read.levels)
+    lead, wave = STANDARD_LEADS.index("V3"), WAVE_NAMES.index("T")
+    signal = np.array(read.recording.signal, dtype=float)
+    signal[lead, read.waves.labels[lead] == wave] = read.levels[lead]
+    without = explain(read.recording.with_signal(signal), model)
+    np.testing.assert_allclose(actual[lead, wave], without.logit - explanation.logit, atol=1e-4)
+
+
+def test_rank_correlation_knows_order_and_not_size():
+    values = np.random.default_rng(0).normal(size=(12, 7))
+    assert spearman(values, np.exp(values)) == pytest.approx(1.0)
+    assert spearman(values, -values) == pytest.approx(-1.0)
+    assert spearman(values, np.ones_like(values)) is None
+    assert spearman(values[0, :4], values[0, :4]) is None
+
+
+def test_two_recordings_are_compared_by_cell_and_not_by_sample():
+    rng = np.random.default_rng(0)
+    cells, other = rng.normal(size=(12, 7)), rng.normal(size=(12, 7))
+    cells[:, 0] = other[:, 0] = 0.0
+    found = rank_agreement(cells, other, rng.normal(size=(12, 50)), rng.normal(size=(12, 60)), same_recording=False)
+    assert found.n_cells == 72
+    assert found.samples is None
+    assert "moment" in found.reason
+    same = rank_agreement(cells, cells, cells, cells, same_recording=True)
+    assert same.cells == pytest.approx(1.0)
+    assert same.same_sign == pytest.approx(1.0)
+    assert rank_agreement(cells, -cells, cells, cells, same_recording=True).same_sign == 0
+
+
+@pytest.mark.parametrize("fs", [100.0, 257.0, 500.0])
+def test_spreading_over_the_trace_keeps_the_sum_of_every_lead(fs):
+    recording = synthetic(fs)
+    n_out = preprocessing(fs, recording.n_samples).n_out
+    values = np.random.default_rng(0).normal(size=(2, 12, n_out))
+    times_s = (6 + np.arange(n_out)) / 100.0
+    spread = spread_over_trace(values, times_s, recording)
+    assert spread.shape == (2, 12, recording.n_samples)
+    np.testing.assert_allclose(spread.sum(axis=2), values.sum(axis=2), atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["integrated gradients", "occlusion", "Grad-CAM", "amplitude |x|"])
+def test_a_post_hoc_method_comes_out_like_the_exact_map(model, read, explanation, method):
+    assert method in method_names()
+    side = post_hoc_side(method, network_of(model), read, CLASSES[2], method)
+    assert side.evidence.shape == read.recording.signal.shape
+    assert side.predicted.shape == side.cells.shape == (12, len(WAVE_NAMES))
+    assert side.explanation.logit[0] == pytest.approx(explanation.logit[2], abs=1e-4)
+    assert side.evidence.sum() + side.explanation.bias[0] == pytest.approx(side.explanation.logit[0])
+    assert not side.exact
+
+
+def test_gradients_of_a_linear_network_are_its_map(read):
+    """On a network that is linear, integrated gradients and the exact map are one and the same."""
+    torch = pytest.importorskip("torch")
+    from ecgimn.explain.posthoc import Target
+    from ecgimn.explain.sides import ComparedNetwork
+
+    recording = read.recording
+    prepare = preprocessing(recording.fs, recording.n_samples)
+    weights = np.random.default_rng(2).normal(size=(12, prepare.n_out))
+    tensor = torch.tensor(weights, dtype=torch.float32)
+    target = Target(lambda x: torch.stack([(x * tensor).sum((1, 2)), x.sum((1, 2))], dim=1), (), 2)
+    network = ComparedNetwork("linear", "k", ("A", "B"), linear_network(weights, 0.0), lambda: target, preprocessing)
+    side = post_hoc_side("integrated gradients", network, read, "A", "IG")
+    actual = removal_changes(network.logits, prepare, recording, read.waves, read.levels)[:, :, 0]
+    assert local_fidelity(side.predicted, actual).r2 == pytest.approx(1.0, abs=1e-4)
