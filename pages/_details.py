@@ -13,6 +13,7 @@ from ecgimn.draw.polar import polar_figure
 from ecgimn.draw.tables import st_rows
 from ecgimn.draw.view import View
 from ecgimn.draw.window import screen_for
+from ecgimn.explain.concordance import case_concordance, describe_concordance
 from ecgimn.explain.explanation import Explanation, contrast, one_class
 from ecgimn.explain.ledger import Ledger
 from ecgimn.explain.summary import evidence_over_beats
@@ -88,6 +89,7 @@ def show_details(case: Shown) -> None:
             column_config={name: st.column_config.Column(width=width) for name, width in ST_WIDTHS.items()},
         )
         st.caption("Measured on the median beat of the unfiltered signal, against the reference level before QRS.")
+        st.caption(describe_concordance(case_concordance(reading, case.table, case.name)))
     elif detail == "Median beat":
         show_median_beat(case)
     elif detail == "Beats":

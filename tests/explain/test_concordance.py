@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ecgimn.explain.concordance import Concordance, abnormal_leads, case_concordance, describe_concordance
 from ecgimn.explain.ledger import Ledger
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.waves import WAVE_NAMES
-from ecgimn.training.concordance import abnormal_leads, case_concordance
 
 
 def reading(levels, inverted=()):
@@ -33,7 +33,22 @@ def test_an_elevation_a_depression_and_an_inverted_t_are_abnormal():
 def test_evidence_on_abnormal_leads_only_is_full_concordance():
     levels = np.where(np.isin(STANDARD_LEADS, ("V2", "V3")), 0.2, 0.0)
     case = case_concordance(reading(levels), ledger(levels * 5 - 0.1), "MI")
-    assert case == {"share": 1.0, "expected": pytest.approx(2 / 12), "auroc": 1.0}
+    assert case == Concordance("MI", ("V2", "V3"), 1.0, pytest.approx(2 / 12), 1.0)
+
+
+def test_evidence_without_order_ranks_the_leads_by_chance():
+    levels = np.where(np.isin(STANDARD_LEADS, ("V2", "V3")), 0.2, 0.0)
+    case = case_concordance(reading(levels), ledger(np.ones(12)), "MI")
+    assert case.auroc == 0.5
+    assert case.share == pytest.approx(case.expected)
+
+
+def test_the_comparison_is_told_with_its_chance_or_not_at_all():
+    words = describe_concordance(Concordance("MI", ("II", "III"), 0.634, 2 / 12, 0.81))
+    assert "63 % lies on the leads" in words
+    assert "(II, III), 17 % of the leads" in words
+    assert "AUROC 0.81 (chance 0.50)" in words
+    assert describe_concordance(None) == ""
 
 
 def test_without_abnormal_leads_or_evidence_there_is_nothing_to_compare():
