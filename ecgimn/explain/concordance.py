@@ -73,8 +73,9 @@ def describe_concordance(found: Concordance | None) -> str:
     """Return the comparison as a sentence; empty where there is nothing to compare."""
     if found is None:
         return ""
+    part, of_all = round(100 * found.share), round(100 * found.expected)
     return (
-        f"Of what raises {found.class_name} in ST and T, {100 * found.share:.0f} % lies on the leads whose ST is 0.1 "
-        f"mV or more off at J+60 or whose T is inverted ({', '.join(found.leads)}), {100 * found.expected:.0f} % of the "
-        f"leads; the evidence ranks them before the others with AUROC {found.auroc:.2f} (chance 0.50)."
+        f"Of what raises {found.class_name} in ST and T, {part} % lies on the leads whose ST is 0.1 mV or more off at "
+        f"J+60 or whose T is inverted ({', '.join(found.leads)}), {of_all} % of the leads; the evidence ranks them "
+        f"before the others with AUROC {found.auroc:.2f} (chance 0.50)."
     )
