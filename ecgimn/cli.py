@@ -253,6 +253,56 @@ def _train_paper(source: Any, config: Path, *, resume: bool) -> None:
     typer.echo(f"wrote {export_paper(source, run, folder).card.name}")
 
 
+@app.command("compare-methods")
+def compare_methods(
+    ptbxl: PtbXlOption,
+    fold: Annotated[int, typer.Option(min=1, max=10, help="Fold of PTB-XL; 9 to choose, 10 to report.")],
+    json_path: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
+    model: ModelOption = DEFAULT_MODEL,
+    limit: Annotated[int | None, typer.Option(min=2, help="Fewer records, for a quick look.")] = None,
+) -> None:
+    """Compare the model's maps with post-hoc methods, its black-box twin and the published network, on one fold."""
+    from ecgimn.sources.ptbxl import PtbXl
+    from ecgimn.training.comparison_sample import draw_sample
+    from ecgimn.training.faithfulness import compare_methods as compare
+    from ecgimn.training.subjects import chosen_subjects
+
+    _writable(json_path)
+    subjects, source = chosen_subjects(model), PtbXl(ptbxl)
+    with _progress() as progress:
+        task = progress.add_task("reading records", total=None)
+        sample = draw_sample(source, fold, limit=limit)
+        result = compare(sample, subjects, report=lambda part: progress.update(task, description=part))
+    few = "" if limit is None else f" --limit {limit}"
+    command = f"python -m ecgimn compare-methods --ptbxl DIR --fold {fold} --model {model} --json OUT{few}"
+    _write_json({"command": command, **result}, json_path)
+    for row in result["rows"]:
+        value, low, high = row["fidelity"]["r2"]
+        typer.echo(f"{row['network']}, {row['method']}: R2 of actual on predicted change {value} [{low}, {high}]")
+
+
+@app.command()
+def bench(
+    model: ModelOption = DEFAULT_MODEL,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
+) -> None:
+    """Time the maps of all classes of one record against post-hoc methods, on one core in one run."""
+    from ecgimn.model.checkpoint import load_model
+    from ecgimn.sources.composites import load_composite
+    from ecgimn.training.bench import bench as measure
+
+    result = measure(load_model(model), load_composite("imi-st"))
+    if json_path is not None:
+        _write_json(result, json_path)
+    typer.echo(f"{result['classes']} maps of one record: {1e3 * result['maps_s']:.1f} ms of one core")
+    for name, ratio in result["times_slower"].items():
+        typer.echo(f"{name}: {result['post_hoc_s'][name]:.2f} s, {ratio:.0f} times slower")
+    typer.echo(
+        f"{result['reached_gflops']:.0f} of {result['peak_gflops']:.0f} GFLOP/s of a large float32 matrix product: "
+        f"{100 * result['share_of_peak']:.0f} % of peak"
+    )
+
+
 @app.command()
 def composites(ptbxl: PtbXlOption) -> None:
     """Make the composite cases of assets/composites from PTB-XL."""

@@ -103,7 +103,7 @@ def sanity(model: Model, data: Dataset, ledgers: NDArray[np.floating], *, seed: 
         "noise_20_db": _mean(correlation(ledgers, quick_ledgers(model, data.with_x(noisy)))),
         "shift_80_ms": _mean(_shift_agreement(model, x)),
         "randomised_weights": {
-            part: _mean(correlation(ledgers, quick_ledgers(_randomised(model, part, seed), data)))
+            part: _mean(correlation(ledgers, quick_ledgers(randomised(model, part, seed), data)))
             for part in ("head", "decoder", "encoder")
         },
     }
@@ -126,7 +126,7 @@ def _shift_agreement(model: Model, x: NDArray[np.float64]) -> NDArray[np.float64
     return np.concatenate(agreement)
 
 
-def _randomised(model: Model, part: str, seed: int) -> Model:
+def randomised(model: Model, part: str, seed: int) -> Model:
     """Return the model with the weights of `part` and of all that comes after it drawn anew."""
     parts = {"head": ("head",), "decoder": ("head", "decoder"), "encoder": ("head", "decoder", "encoder")}[part]
     networks = []

@@ -1,0 +1,111 @@
+"""The records of one comparison of methods, drawn once: the same for every network and every method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgimn.errors import SourceError
+from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.training.dataset import SUBCLASSES, SUPERCLASSES, load_dataset
+from ecgimn.training.fidelity import TRIALS, edited_copy
+from ecgimn.training.subjects import Array, Case, load_cases
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many records each part is measured on; drawn with the seed, the same for every network and method."""
+
+    cases: int = 48  # edits, deletion, compactness
+    stability: int = 8
+    planted: int = 12  # labelled NORM alone
+    territory: int = 10  # per kind of infarction
+
+    def at_most(self, limit: int | None) -> Sizes:
+        """Return sizes for a quick look."""
+        if limit is None:
+            return self
+        return Sizes(*(max(2, min(size, limit)) for size in (self.cases, self.stability, self.planted, self.territory)))
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The records of one comparison.
+
+    Attributes
+    ----------
+    fold, seed : int
+    cases : list of Case
+        Edited, and emptied cell by cell; `patients` (n,) are theirs.
+    stable, normal, infarctions
+        Cases for the checks of stability, of planted and of expected evidence.
+    edits : dict of ndarray of shape (n, 12, L)
+        What each family of edits does to each case, in mV, on the filtered record.
+    everything : list of Case
+        Labelled records of the fold, with superclass `labels` (n, 5) and patients `everyone` (n,).
+    """
+
+    fold: int
+    seed: int
+    cases: list[Case]
+    patients: NDArray[np.int64]
+    stable: list[Case]
+    normal: list[Case]
+    infarctions: dict[str, list[Case]]
+    edits: dict[str, Array]
+    everything: list[Case]
+    labels: NDArray[np.uint8]
+    everyone: NDArray[np.int64]
+
+
+def draw_sample(ptbxl: PtbXl, fold: int, *, limit: int | None = None, seed: int = 0) -> Sample:
+    """Draw the records of a comparison from the labelled records of a fold; with `limit`, fewer of each kind.
+
+    Raises
+    ------
+    SourceError
+        The folder holds no labelled record of the fold at 100 Hz.
+    """
+    sizes = Sizes().at_most(limit)
+    data = load_dataset(ptbxl, ptbxl.ids([fold], fs=100))
+    data = data.select(np.asarray(data.labels["superclass"].any(axis=1)))
+    if len(data) == 0:
+        raise SourceError(
+            f"No labelled record of fold {fold} at 100 Hz is in this PTB-XL folder. Choose another fold, or complete "
+            "the download."
+        )
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(data))
+    superclass, subclass = data.labels["superclass"][order], data.labels["subclass"][order]
+    alone = superclass.sum(axis=1) == 1
+    normal = order[(superclass[:, SUPERCLASSES.index("NORM")] == 1) & alone][: sizes.planted]
+    kinds = {}
+    for name, other in (("AMI", "IMI"), ("IMI", "AMI")):
+        chosen = (subclass[:, SUBCLASSES.index(name)] == 1) & (subclass[:, SUBCLASSES.index(other)] == 0)
+        kinds[name] = order[chosen][: sizes.territory]
+
+    def cases(rows: NDArray[np.int64]) -> list[Case]:
+        return load_cases(ptbxl, data.select(rows))
+
+    part = data.select(order[: sizes.cases])
+    edits = {}
+    for name, trial in TRIALS.items():
+        trial_rng = np.random.default_rng(seed)
+        edits[name] = np.stack([edited_copy(part, i, trial, trial_rng) for i in range(len(part))])
+    shown = load_cases(ptbxl, part)
+    whole = data.select(np.sort(order[:limit]))
+    return Sample(
+        fold=fold,
+        seed=seed,
+        cases=shown,
+        patients=part.patients,
+        stable=shown[: sizes.stability],
+        normal=cases(normal),
+        infarctions={name: cases(rows) for name, rows in kinds.items()},
+        edits=edits,
+        everything=load_cases(ptbxl, whole),
+        labels=whole.labels["superclass"],
+        everyone=whole.patients,
+    )

@@ -1,0 +1,199 @@
+"""What is compared: networks with their own maps or without, and records as every method sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgimn.explain.cells import cell_partition, lead_wave_cells
+from ecgimn.explain.intervene import masks_from_landmarks
+from ecgimn.explain.posthoc import METHODS, Input, PostHoc, Target, attribute, model_target, one_class
+from ecgimn.model.blackbox import TWIN, BlackBox, load_black_box
+from ecgimn.model.card import read_card
+from ecgimn.model.checkpoint import MODELS_FOLDER, Model, list_models, load_model
+from ecgimn.signal.landmarks import Landmarks
+from ecgimn.signal.preprocess import MODEL_FS, input_change, preprocessing
+from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.training.dataset import Dataset
+from ecgimn.training.sanity import randomised
+
+OWN = "its own map"
+KERNEL_SAMPLES = 512  # of KernelSHAP over a fold: a quarter of the usual number, to end in time
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One record at 100 Hz.
+
+    Attributes
+    ----------
+    x : ndarray of shape (12, n)
+        In mV, freed of its baseline; edits are defined on it.
+    unfiltered : ndarray of shape (12, n)
+        The same without the high-pass, for a network that reads it so.
+    landmarks : Landmarks
+        Of `x`.
+    """
+
+    x: Array
+    unfiltered: Array
+    landmarks: Landmarks
+
+    @property
+    def wave(self) -> NDArray[np.int64]:
+        """Wave of every sample, (n,)."""
+        return cell_partition(masks_from_landmarks(self.landmarks, self.x.shape[-1]), self.x.shape[-1])
+
+    @property
+    def u(self) -> Array:
+        """Voltage about the isoelectric level, (12, n)."""
+        return np.asarray(self.x - self.landmarks.level[:, None])
+
+    def edited(self, change: NDArray[np.floating]) -> Case:
+        """Return the record with a change in mV, as a network would receive it; the landmarks stay."""
+        return replace(
+            self,
+            x=self.x + input_change(change),
+            unfiltered=self.unfiltered + input_change(change, high_pass=False),
+        )
+
+    def window(self, start: int, stop: int) -> Case:
+        """Return a part of the record."""
+        centres = self.landmarks.centres - start
+        kept = centres[(centres >= 0) & (centres < stop - start)]
+        marks = replace(self.landmarks, centres=kept)
+        return Case(self.x[:, start:stop], self.unfiltered[:, start:stop], marks)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network whose answers are explained.
+
+    Attributes
+    ----------
+    name : str
+    classes : tuple of str
+    high_pass : bool
+        Which form of a record it reads.
+    logits : callable
+        (n, 12, L) to (n, K).
+    target : Target
+        The same, differentiable, for the post-hoc methods.
+    maps : callable or None
+        (12, L) to its own weights in logit per mV, (K, 12, L); None for a black box.
+    bias : callable or None
+        (12, L) to the bias, (K,), of a network whose bias depends on the record.
+    members : tuple of Subject
+        Networks of other seeds with the same classes, to compare explanations between.
+    randomised : callable
+        Seed to the same network with all its weights drawn anew.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    high_pass: bool
+    logits: Callable[[NDArray[np.floating]], Array]
+    target: Target
+    maps: Callable[[NDArray[np.floating]], Array] | None
+    bias: Callable[[NDArray[np.floating]], Array] | None
+    members: tuple[Subject, ...]
+    randomised: Callable[[int], Subject]
+
+    def input(self, case: Case) -> Array:
+        """Return the form of a record that this network reads."""
+        return case.x if self.high_pass else case.unfiltered
+
+    def inputs(self, cases: list[Case]) -> Array:
+        """Return the inputs of several records, (n, 12, L)."""
+        return np.stack([self.input(case) for case in cases])
+
+
+def explain_case(subject: Subject, method: str, case: Case, *, only: int | None = None) -> PostHoc:
+    """Explain one record by one method, for all classes or only one."""
+    if method == OWN:
+        if subject.maps is None:
+            raise ValueError(f"{subject.name} has no map of its own")
+        weights = subject.maps(subject.input(case))
+        weights = weights if only is None else weights[only : only + 1]
+        return PostHoc(weights * case.u, weights)
+    level = case.landmarks.level + (subject.input(case) - case.x).mean(axis=1)
+    record = Input(subject.input(case), level, lead_wave_cells(case.wave))
+    target = subject.target if only is None else one_class(subject.target, only)
+    return attribute(method, target, record, kernel_samples=KERNEL_SAMPLES)
+
+
+def methods_of(subject: Subject, *, post_hoc: bool) -> tuple[str, ...]:
+    """Return the methods that a network is explained by."""
+    return ((OWN,) if subject.maps else ()) + (tuple(METHODS) if post_hoc else ())
+
+
+def model_subject(model: Model, name: str = "") -> Subject:
+    """Return a listed model."""
+
+    def bias(x: NDArray[np.floating]) -> Array:
+        return model.write_linear_model(x).bias
+
+    members = model.members() if len(model.networks) > 1 else ()
+    return Subject(
+        name=name or model.card.name,
+        classes=model.classes,
+        high_pass=model.card.high_pass,
+        logits=model.logits,
+        target=model_target(model),
+        maps=lambda x: np.asarray(model.weight_maps(x[None])[0][0], dtype=np.float64),
+        bias=bias if model.card.kind == "paper" else None,
+        members=tuple(model_subject(member, f"network {i + 1}") for i, member in enumerate(members)),
+        randomised=lambda seed: model_subject(randomised(model, "encoder", seed)),
+    )
+
+
+def black_box_subject(network: BlackBox, classes: tuple[str, ...], name: str) -> Subject:
+    """Return the black-box twin."""
+
+    def logits(x: NDArray[np.floating]) -> Array:
+        with torch.inference_mode():
+            parts = [network(torch.tensor(x[i : i + 128], dtype=torch.float32)) for i in range(0, len(x), 128)]
+        return np.asarray(torch.cat(parts).double().numpy())
+
+    def anew(seed: int) -> Subject:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            fresh = BlackBox(network.config)
+        return black_box_subject(fresh.eval().requires_grad_(False), classes, name)
+
+    target = Target(network, (network.encoder.stages[-1],), len(classes))
+    return Subject(name, classes, True, logits, target, None, None, (), anew)
+
+
+def chosen_subjects(name: str) -> list[tuple[Subject, bool]]:
+    """Return what a model is compared with, and whether post-hoc methods are run on it.
+
+    The model with its own map; of an averaged model also its first network, on which the post-hoc methods are run, as
+    they would take that many times longer on the average; its black-box twin, where there is one; the published
+    networks that are listed.
+    """
+    model = load_model(name)
+    if len(model.networks) > 1:
+        whole = model_subject(model)
+        first = replace(model_subject(model.members()[0], f"{name}, first network"), members=whole.members)
+        chosen = [(whole, False), (first, True)]
+    else:
+        chosen = [(model_subject(model), True)]
+    if (MODELS_FOLDER / f"{TWIN}.safetensors").is_file():
+        chosen.append((black_box_subject(*load_black_box(TWIN), TWIN), True))
+    for other in list_models():
+        if other != name and read_card(MODELS_FOLDER / f"{other}.json").kind == "paper":
+            chosen.append((model_subject(load_model(other)), False))
+    return chosen
+
+
+def load_cases(ptbxl: PtbXl, data: Dataset) -> list[Case]:
+    """Return the records of a dataset in both forms."""
+    prepare = preprocessing(MODEL_FS, 1000, high_pass=False)
+    raw = prepare.forward(ptbxl.signals(data.ids, 100) / 1000.0)
+    return [Case(data.x[i].astype(np.float64), raw[i], marks) for i, marks in enumerate(data.landmarks)]

@@ -1,0 +1,204 @@
+"""Methods are compared on the same records; on a linear network the right ones win and the arithmetic is checkable."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ecgimn.explain.cells import N_CELLS, cell_sums
+from ecgimn.explain.posthoc import Target
+from ecgimn.leads import CANONICAL_PROJECTION
+from ecgimn.model.card import ModelCard
+from ecgimn.model.checkpoint import Model
+from ecgimn.model.network import EcgImn, NetworkConfig
+from ecgimn.model.paper import PaperConfig, PaperImn
+from ecgimn.signal.landmarks import quick_landmarks
+from ecgimn.signal.preprocess import preprocessing
+from ecgimn.sources.composites import load_composite
+from ecgimn.training import faithfulness, subjects
+from ecgimn.training.attribution_checks import planted, stability
+from ecgimn.training.bench import bench, count_flop
+from ecgimn.training.comparison_sample import Sample
+from ecgimn.training.deletion import FILLS, SHARES, degradation, deletion_curves, norm_beats
+from ecgimn.training.faithfulness import compare_methods, fidelity_figures
+from ecgimn.training.fidelity import TRIALS, edited_copy
+from ecgimn.training.metrics import patient_weights
+from ecgimn.training.subjects import OWN, Case, Subject, explain_case, methods_of, model_subject
+
+CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
+TINY = NetworkConfig(n_classes=5, widths=(8, 8, 8), blocks=1, decoder_width=8)
+
+
+def case(name):
+    recording = load_composite(name)
+    x = preprocessing(recording.fs, recording.n_samples).forward(recording.signal)
+    raw = preprocessing(recording.fs, recording.n_samples, high_pass=False).forward(recording.signal)
+    return Case(x, raw, quick_landmarks(x))
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return [case(name) for name in ("norm", "imi-st", "clbbb")]
+
+
+class Line(nn.Module):
+    """The same linear model for every record."""
+
+    def __init__(self, n):
+        super().__init__()
+        weights = np.random.default_rng(0).standard_normal((5, 12, n)) * 0.02
+        self.w = torch.tensor(CANONICAL_PROJECTION @ weights, dtype=torch.float32)
+        self.features = nn.Identity()
+
+    def forward(self, x):
+        return torch.einsum("klt,blt->bk", self.w[..., : x.shape[-1]], self.features(x))
+
+
+@pytest.fixture(scope="module")
+def linear(cases):
+    line = Line(cases[0].x.shape[-1])
+    return Subject(
+        name="linear",
+        classes=CLASSES,
+        high_pass=True,
+        logits=lambda x: line(torch.tensor(np.asarray(x), dtype=torch.float32)).double().numpy(),
+        target=Target(line, (line.features,), 5),
+        maps=lambda x: line.w[..., : x.shape[-1]].double().numpy(),
+        bias=None,
+        members=(),
+        randomised=lambda seed: None,
+    )
+
+
+def tiny_model(paper=False):
+    torch.manual_seed(0)
+    networks = [PaperImn(PaperConfig(5)) if paper else EcgImn(TINY) for _ in range(1 if paper else 2)]
+    card = ModelCard(
+        name="tiny", task="t", classes=CLASSES, members=len(networks), network=networks[0].config, scale=(1.0,) * 5,
+        offset=(0.0,) * 5, sha256="", known_answer=(0.0,) * 5, kind="paper" if paper else "ecg-imn",
+    )  # fmt: skip
+    return Model(card, tuple(net.eval().requires_grad_(False) for net in networks), torch.device("cpu"))
+
+
+def sample_of(cases):
+    edits = {}
+    for name, trial in TRIALS.items():
+        rng = np.random.default_rng(0)
+        data = type("Data", (), {"x": [c.x for c in cases], "landmarks": [c.landmarks for c in cases]})
+        edits[name] = np.stack([edited_copy(data, i, trial, rng) for i in range(len(cases))])
+    patients = np.arange(len(cases))
+    return Sample(
+        fold=9, seed=0, cases=cases, patients=patients, stable=cases[:2], normal=cases[:1],
+        infarctions={"AMI": [], "IMI": cases[1:2]}, edits=edits, everything=cases * 10,
+        labels=np.tile(np.eye(5, dtype=np.uint8), (6, 1)), everyone=np.arange(30),
+    )  # fmt: skip
+
+
+def test_a_linear_network_is_foretold_perfectly_by_its_own_map_and_by_its_gradient(cases, linear, monkeypatch):
+    chosen = {name: subjects.METHODS[name] for name in ("gradient x input", "amplitude |x|")}
+    monkeypatch.setattr(subjects, "METHODS", chosen)
+    monkeypatch.setattr(faithfulness, "stability", lambda *args, **kwargs: {"seeds": None})
+    found = compare_methods(sample_of(cases), [(linear, True)])
+    rows = {row["method"]: row for row in found["rows"]}
+    assert list(rows) == [OWN, "gradient x input", "amplitude |x|"]
+    for name in (OWN, "gradient x input"):
+        assert rows[name]["fidelity"]["r2"] == pytest.approx([1.0] * 3, abs=1e-4)
+        assert rows[name]["fidelity"]["slope"] == pytest.approx([1.0] * 3, abs=1e-3)
+        assert rows[name]["fidelity"]["r2_unseen"][0] == pytest.approx(1.0, abs=1e-3)
+    assert rows["amplitude |x|"]["fidelity"]["r2"][0] < 0.9
+    assert rows[OWN]["degradation"][FILLS[0]][0] > rows["amplitude |x|"]["degradation"][FILLS[0]][0]
+    assert (rows[OWN]["kind"], rows["amplitude |x|"]["kind"]) == ("own", "control")
+    assert found["networks"][0]["bias_share"] == 0.0
+
+
+def test_of_a_linear_network_the_curve_falls_by_the_evidence_taken_away(cases, linear):
+    one = cases[1]
+    cells = cell_sums(explain_case(linear, OWN, one).attribution, one.wave).reshape(5, -1)
+    curves = deletion_curves(linear, one, cells)
+    assert curves.shape == (2, 2, 5, 1 + len(SHARES))
+    ordered = -np.sort(-cells, axis=1)
+    for step, share in enumerate(SHARES, start=1):
+        gone = ordered[:, : round(share * N_CELLS)].sum(axis=1)
+        np.testing.assert_allclose(curves[0, 0, :, step], -gone, atol=2e-3)
+    assert (degradation(curves) > 0)[0].all()
+
+
+def test_a_norm_beat_keeps_the_records_timing_and_level(cases):
+    marks = cases[2].landmarks
+    filled = norm_beats(marks, cases[2].x.shape[-1])
+    assert filled.shape == cases[2].x.shape
+    found = quick_landmarks(filled)
+    assert len(found.centres) == pytest.approx(len(marks.centres), abs=1)
+    onset = marks.centres[1:-1] - marks.qrs_before - 1
+    np.testing.assert_allclose(filled[:, onset].mean(axis=1), marks.level, atol=0.08)
+
+
+def test_fidelity_figures_are_those_of_the_textbook():
+    rng = np.random.default_rng(0)
+    predicted = rng.standard_normal((len(TRIALS), 40, 2))
+    actual = 0.5 * predicted
+    found = fidelity_figures(actual, predicted, patient_weights(np.arange(40), n=50))
+    assert found["slope"][0] == pytest.approx(0.5, abs=1e-6)
+    assert found["r2_rescaled"] == pytest.approx([1.0] * 3, abs=1e-6)
+    edits = [i for i, trial in enumerate(TRIALS.values()) if not trial.nuisance]
+    a, p = actual[edits, :, 0].ravel(), predicted[edits, :, 0].ravel()
+    b, q = actual[edits, :, 1].ravel(), predicted[edits, :, 1].ravel()
+    r2 = [1 - ((y - z) ** 2).sum() / ((y - y.mean()) ** 2).sum() for y, z in ((a, p), (b, q))]
+    assert found["r2"][0] == pytest.approx(np.mean(r2), abs=1e-5)
+    assert set(found["families"]) | set(found["nuisance_rms"]) == set(TRIALS)
+
+
+def test_an_averaged_model_is_checked_against_noise_random_weights_and_its_other_seed(cases):
+    subject = model_subject(tiny_model())
+    ledgers = np.stack([cell_sums(explain_case(subject, OWN, c).attribution, c.wave) for c in cases[:2]])
+    found = stability(subject, OWN, cases[:2], ledgers)
+    assert set(found) == {"noise_20_db", "shift_80_ms", "random_weights", "seeds"}
+    assert all(-1.0 <= value <= 1.0 for value in found.values())
+    assert found["noise_20_db"] > found["random_weights"]
+
+
+def test_planted_evidence_is_scored_for_the_class_that_should_react(cases, linear):
+    found = planted(linear, OWN, cases[:1])
+    assert {row["class"] for row in found.values()} == {"MI", "STTC", "CD"}
+    assert all(0.0 <= row[key] <= 1.0 for row in found.values() for key in ("pointing", "mass", "sign"))
+    two = replace(linear, classes=("NORM", "MI"))
+    assert {row["class"] for row in planted(two, OWN, cases[:1]).values()} == {"MI"}
+
+
+def test_the_published_network_reads_the_unfiltered_record_and_its_bias_is_measured(cases):
+    subject = model_subject(tiny_model(paper=True))
+    assert methods_of(subject, post_hoc=False) == (OWN,)
+    np.testing.assert_array_equal(subject.input(cases[0]), cases[0].unfiltered)
+    assert subject.bias(subject.input(cases[0])).shape == (5,)
+    said = explain_case(subject, OWN, cases[0])
+    assert said.weights.shape == (5, 12, cases[0].x.shape[-1])
+
+
+def test_a_window_of_a_record_keeps_its_beats(cases):
+    part = cases[0].window(100, 900)
+    assert part.x.shape == (12, 800)
+    np.testing.assert_array_equal(
+        part.landmarks.centres + 100, [c for c in cases[0].landmarks.centres if 100 <= c < 900]
+    )
+
+
+def test_operations_are_counted_by_hand():
+    class One(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv1d(12, 3, 5, padding=2)
+
+        def linear(self, x):
+            return self.conv(x)
+
+    assert count_flop(One(), np.zeros((12, 100))) == 2 * 12 * 3 * 5 * 100
+
+
+def test_the_bench_prints_ratios_of_one_run(monkeypatch):
+    monkeypatch.setattr("ecgimn.training.bench.POST_HOC", ("integrated gradients",))
+    found = bench(tiny_model(), load_composite("norm"))
+    assert found["times_slower"]["integrated gradients"] > 1
+    assert 0 < found["share_of_peak"] < 1.5
+    assert found["networks"] == 2
