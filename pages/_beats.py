@@ -24,7 +24,7 @@ BARS = "beat_bars"
 def beats(reading: SignalReading, seen: Explanation, table: Ledger, card: ModelCard, *, dark: bool) -> None:
     """Show one beat and the evidence of all; `seen` and `table` are of the one class, or difference, that is shown.
 
-    Shift with an arrow key steps to the next beat, as the arrow alone does to the next case.
+    B steps to the next beat, Shift and B back: arrow keys belong to the cases, and to the row of details once clicked.
     """
     name, recording = seen.classes[0], reading.recording
     evidence = beat_by_beat(reading, table, name)
@@ -34,8 +34,8 @@ def beats(reading: SignalReading, seen: Explanation, table: Ledger, card: ModelC
     n_beats = len(evidence.beats)
     beat = evidence.beats[session.beat_of(recording, n_beats) - 1]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        step_to(recording, "Previous beat", "Shift+Left", beat.number - 1, n_beats)
-        step_to(recording, "Next beat", "Shift+Right", beat.number + 1, n_beats)
+        step_to(recording, "Previous beat", "Shift+B", beat.number - 1, n_beats)
+        step_to(recording, "Next beat", "B", beat.number + 1, n_beats)
         st.markdown(single_beat.beat_words(beat, n_beats, name), width="content")
     st.caption(single_beat.median_words(beat))
     width_px = screen_for(session.window()).width_px

@@ -13,7 +13,7 @@ from ecgimn.draw.ecg import MAX_HEADROOM_MM
 from ecgimn.draw.paper import PaperLayout
 from ecgimn.draw.view import View
 from ecgimn.explain.box import Box, BoxIntervention, box_evidence, box_interventions, box_measures
-from ecgimn.explain.explanation import Explanation
+from ecgimn.explain.explanation import Explanation, contrast
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.card import ModelCard
 from ecgimn.model.checkpoint import Model
@@ -54,17 +54,26 @@ def _take(recording: Recording, layout: PaperLayout, chart: str) -> None:
     session.keep_box(recording, box_at(layout, recording, *drawn[-1]) if drawn else None, chart)
 
 
-def answers(reading: SignalReading, explanation: Explanation, card: ModelCard, shown: str) -> None:
-    """Show what the box says, once there is one: caliper, evidence inside, the score without it."""
+def answers(
+    reading: SignalReading, explanation: Explanation, card: ModelCard, first: str, second: str | None = None
+) -> None:
+    """Show what the box says, once there is one: caliper, evidence inside, the score without it.
+
+    Of one class, or of the difference of two.
+    """
     recording = reading.recording
     box = session.box_of(recording)
     if box is None:
         return
     measures = box_measures(box, reading)
-    evidence = box_evidence(box, explanation, recording, reading.levels, shown)
     without = _interventions(
         f"{recording.digest} {card.sha256} {box}", box, explanation, reading, cached.get_model(card.name, card.sha256)
     )
+    shown, seen = first, explanation
+    if second is not None:
+        seen = contrast(explanation, first, second)
+        shown, without = seen.classes[0], tuple(answer.contrast(first, second) for answer in without)
+    evidence = box_evidence(box, seen, recording, reading.levels, shown)
     with st.container(border=True, gap="xsmall", key="box_answers"):
         st.markdown(f"**Box** {box_words.title(box)}")
         st.markdown(f":material/straighten: {box_words.caliper_words(measures)}")

@@ -42,7 +42,8 @@ BADGES = {
 }
 CHART = {"displayModeBar": False}
 HELP = """
-**Keys.** ← → previous and next case · O evidence on and off · L layout · K next class · H this help.
+**Keys.** ← → previous and next case · O evidence on and off · L layout · K next class · B and Shift B next and
+previous beat, once Beats is open · H this help.
 
 **The trace** is paper: lines at 1 mm and 5 mm, a pulse of 1 mV and 200 ms, one scale for all leads. The footer names
 speed, gain, filter, and how much of the evidence a layout leaves out.
@@ -52,6 +53,10 @@ class shown, blue lowers it; the strip below each lead says the same by area abo
 and the bias add up to the printed logit, and the badge says how closely.
 
 **Contribution** is weight times voltage. **Weights** say what a millivolt would do there, whatever the voltage is.
+
+**A box** dragged on the trace, or typed in under Box, has three answers: what it measures (ms, mV, the rate if it is
+an RR, QTc if it is a QT), the evidence inside it, and the score without what is in it, once as the map predicts and
+once as the network answers when asked again. Its handles change it; a double click takes it away.
 
 **The ledger** books every sample under its lead and wave. Its total and the bias make the logit.
 
@@ -105,7 +110,7 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
         show_details(case)
     with right:
         evidence(layer)
-        box.answers(reading, explanation, card, first)
+        box.answers(reading, explanation, card, first, second)
         show_sum(case)
         show_measurements(reading)
         st.markdown(f"**Ledger of {case.name}**, logit by lead and wave")

@@ -63,18 +63,31 @@ def lead_words(evidence: BoxEvidence, measures: BoxMeasures) -> str:
 
 
 def without_words(answers: Sequence[BoxIntervention], class_name: str) -> str:
-    """Return the probability as it is, as the head of the table of what it becomes."""
-    return f"{class_name} **{answers[0].probabilities(class_name)[0]:.2f}**, without what is in the box:"
+    """Return the score as it is, as the head of the table of what it becomes."""
+    return f"{class_name} **{_scores(answers[0], class_name)[0]}**, without what is in the box:"
 
 
 def without_table(answers: Sequence[BoxIntervention], class_name: str) -> str:
-    """Return a Markdown table: the probability without what is in the box, by the map and by the network re-run."""
+    """Return a Markdown table of the score without what is in the box, by the map and by the network re-run.
+
+    The score is the probability, or the logit where the class is the difference of two; its change is in logit.
+    """
     k = answers[0].classes.index(class_name)
     lines = ["| set to | map predicts | network re-run |", "| :--- | :---: | :---: |"]
     for answer in answers:
-        _, predicted, actual = answer.probabilities(class_name)
+        _, predicted, actual = _scores(answer, class_name)
         lines.append(
-            f"| {FILL_WORDS[answer.fill]} | **{predicted:.2f}** ({signed(answer.predicted_change[k])}) "
-            f"| **{actual:.2f}** ({signed(answer.actual_change[k])}) |"
+            f"| {FILL_WORDS[answer.fill]} | **{predicted}** ({signed(answer.predicted_change[k])}) "
+            f"| **{actual}** ({signed(answer.actual_change[k])}) |"
         )
     return "\n".join(lines)
+
+
+def _scores(answer: BoxIntervention, class_name: str) -> tuple[str, str, str]:
+    """Return the score as it is, as the map predicts it and as the network gives it."""
+    if not answer.is_contrast:
+        before, predicted, actual = (f"{value:.2f}" for value in answer.probabilities(class_name))
+        return before, predicted, actual
+    k = answer.classes.index(class_name)
+    logit = answer.logit[k]
+    return signed(logit), signed(logit + answer.predicted_change[k]), signed(logit + answer.actual_change[k])

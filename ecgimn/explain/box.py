@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgimn.explain.explanation import contrast_name
 from ecgimn.explain.ledger import isoelectric_attribution
 from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.signal.intervals import QTC_FORMULAS, Measured
@@ -146,6 +147,8 @@ class BoxIntervention:
         Change of the logit by this recording's own linear model, its weights held.
     actual_change : ndarray of shape (K,)
         Change of the logit when the network reads the edited recording and writes new weights.
+    is_contrast : bool
+        Whether its one class is the difference of two, which has no probability.
     """
 
     fill: Fill
@@ -153,6 +156,19 @@ class BoxIntervention:
     logit: NDArray[np.float64]
     predicted_change: NDArray[np.float64]
     actual_change: NDArray[np.float64]
+    is_contrast: bool = False
+
+    def contrast(self, first: str, second: str) -> BoxIntervention:
+        """Return what becomes of the difference of two logits."""
+        j, k = self.classes.index(first), self.classes.index(second)
+        return BoxIntervention(
+            fill=self.fill,
+            classes=(contrast_name(first, second),),
+            logit=self.logit[[j]] - self.logit[[k]],
+            predicted_change=self.predicted_change[[j]] - self.predicted_change[[k]],
+            actual_change=self.actual_change[[j]] - self.actual_change[[k]],
+            is_contrast=True,
+        )
 
     def probabilities(self, class_name: str) -> tuple[float, float, float]:
         """Return the probability as it is, as the map predicts it, and as the network gives it."""

@@ -70,3 +70,7 @@ def test_the_table_names_both_answers_and_their_change(fill):
     assert "network re-run" in table
     assert "| **0.73** (−1.00) | **0.82** (−0.50) |" in table
     assert "MI **0.88**" in box_words.without_words([answer], "MI")
+    both = answer.contrast("MI", "NORM")
+    name = both.classes[0]
+    assert f"{name} **+2.00**" in box_words.without_words([both], name)  # a difference has no probability
+    assert "| **+1.00** (−1.00) | **+1.50** (−0.50) |" in box_words.without_table([both], name)

@@ -10,10 +10,12 @@ from hypothesis import strategies as some
 
 from ecgimn.errors import LeadError
 from ecgimn.explain.box import FILLS, Box, box_change, box_evidence, box_interventions, box_measures
-from ecgimn.explain.explanation import explain
+from ecgimn.explain.explanation import contrast, explain
 from ecgimn.explain.ledger import make_ledger
 from ecgimn.leads import STANDARD_LEADS, lead_index
+from ecgimn.model.checkpoint import load_model
 from ecgimn.signal.reading import read_signal
+from ecgimn.sources.composites import load_composite
 from tests.explain.small_cases import CLASSES, small_model, synthetic
 
 RECORDING = synthetic(250.0)
@@ -119,6 +121,32 @@ def test_map_and_network_are_asked_about_the_same_edit_and_need_not_agree():
 def test_the_whole_recording_removed_leaves_the_bias_by_the_map():
     answer = box_interventions(WHOLE, EXPLANATION, RECORDING, READING.levels, MODEL)[0]
     np.testing.assert_allclose(answer.logit + answer.predicted_change, EXPLANATION.bias, atol=1e-8)
+
+
+def test_the_answer_for_the_difference_of_two_classes_is_the_difference_of_their_answers():
+    box = Box(("II", "V2"), 1.2, 1.6)
+    seen = contrast(EXPLANATION, "A", "C")
+    name = seen.classes[0]
+    gap = evidence(box, "A").logit - evidence(box, "C").logit
+    assert box_evidence(box, seen, RECORDING, READING.levels, name).logit == pytest.approx(gap, abs=1e-9)
+    answer = box_interventions(box, EXPLANATION, RECORDING, READING.levels, MODEL)[0]
+    both = answer.contrast("A", "C")
+    assert both.classes == seen.classes
+    assert both.predicted_change[0] == pytest.approx(-gap, abs=1e-9)
+    assert both.actual_change[0] == pytest.approx(answer.actual_change[0] - answer.actual_change[2])
+
+
+def test_on_a_stored_case_the_shipped_model_gives_two_numbers_near_each_other_and_not_the_same():
+    """The map's own prediction never shows what the network makes of the edit; both are asked, and both are named."""
+    recording, model = load_composite("imi-st"), load_model()
+    reading, explanation = read_signal(recording), explain(recording, model)
+    qrs = reading.waves.global_qrs_onset[3] / recording.fs, reading.waves.global_qrs_offset[3] / recording.fs
+    answer = box_interventions(Box(("III", "aVF"), *qrs), explanation, recording, reading.levels, model)[0]
+    k = explanation.index("MI")
+    predicted, actual = answer.predicted_change[k], answer.actual_change[k]
+    assert predicted < -0.05  # the evidence for MI in this inferior infarction lies there
+    assert np.sign(actual) == np.sign(predicted)
+    assert abs(actual - predicted) > 1e-3
 
 
 def test_the_share_is_of_the_total_and_has_its_sign():
