@@ -23,6 +23,7 @@ from pages import _box as box
 from pages import _session as session
 from pages import _widgets as widgets
 from pages._beats import beats
+from pages._samples import samples_export
 
 CHART = {"displayModeBar": False}
 ST_WIDTHS = {"Lead": 45, "J": 125, "J+60": 125, "J+80": 125, "Slope (mV/s)": 85, "ST shape": 110, "T (mV)": 60}
@@ -161,5 +162,6 @@ def show_export(case: Shown) -> None:
         "PDF, PNG and SVG are A4 and true to the millimetre. No export holds the name of a file. The address of this "
         "page is a link to this view of a public case; a file of your own is never in it."
     )
+    samples_export(case.reading.recording)
     with st.expander("View state"):
         st.json(case.view.as_dict())

@@ -79,8 +79,7 @@ def _read(files: Mapping[str, bytes], age: int | None, sex: Sex | None) -> Recor
         _offer_to_answer_again(identity, hints)
         return None
     session.set_own_recording(whole, key)
-    _offer_to_answer_again(identity, hints)
-    return whole
+    st.rerun()  # with the case's name on the button, and its window closed
 
 
 def _identity(files: Mapping[str, bytes]) -> str:

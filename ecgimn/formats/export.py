@@ -6,8 +6,12 @@ none carries a date, a file name or header text of its source. Age and sex go al
 
 from __future__ import annotations
 
+import io
 import re
+import tempfile
+import zipfile
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +19,9 @@ from numpy.typing import NDArray
 from ecgimn.intended_use import INTENDED_USE
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
+
+SampleKind = Literal["wfdb", "dicom", "csv"]
+SAMPLE_KINDS: tuple[SampleKind, ...] = get_args(SampleKind)
 
 STEPS_PER_MV = 1000  # 1 uV, the step of PTB-XL; coarser only where 16 bits would overflow
 _GAP = -(2**15)
@@ -130,6 +137,31 @@ def write_dicom(recording: Recording, path: Path | str, *, with_age_and_sex: boo
     dataset.WaveformSequence = [_multiplex_group(recording)]
     dataset.save_as(path, enforce_file_format=True)
     return path
+
+
+def samples_bytes(kind: SampleKind, recording: Recording, *, with_age_and_sex: bool = False) -> bytes:
+    """Return a de-identified copy as the bytes of one file.
+
+    Parameters
+    ----------
+    kind : {"wfdb", "dicom", "csv"}
+        WFDB comes as a ZIP archive of header and .dat file.
+    recording : Recording
+    with_age_and_sex : bool, default=False
+        As in `write_dicom`; the other formats have no place for them.
+    """
+    with tempfile.TemporaryDirectory(prefix="ecgimn-export-") as folder:
+        if kind == "dicom":
+            return write_dicom(recording, Path(folder) / "ecg.dcm", with_age_and_sex=with_age_and_sex).read_bytes()
+        if kind == "csv":
+            return write_csv(recording, Path(folder) / "ecg.csv").read_bytes()
+        header = write_wfdb(recording, folder)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in (header, header.with_suffix(".dat")):
+                entry = zipfile.ZipInfo(path.name)  # dated 1980, so that equal recordings give equal bytes
+                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+        return packed.getvalue()
 
 
 def file_stem(recording: Recording) -> str:

@@ -66,13 +66,16 @@ def chromium_path() -> str:
 
 
 @contextmanager
-def running_app(home: Path, log_path: Path) -> Iterator[str]:
-    """Start the app as `make run` does, on a free port and with an empty home folder; yield its address."""
+def running_app(home: Path, log_path: Path, **variables: str) -> Iterator[str]:
+    """Start the app as `make run` does, on a free port and with an empty home folder; yield its address.
+
+    Further variables are set in its environment; an empty one is taken out.
+    """
     address = f"http://127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={urlsplit(address).port}"]
     log_path.parent.mkdir(exist_ok=True)
     with log_path.open("w", encoding="utf-8") as log:
-        environment = os.environ | {"HOME": str(home)}
+        environment = {name: value for name, value in (os.environ | variables).items() if value} | {"HOME": str(home)}
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + START_S

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import pydicom
 import pytest
 
 from ecgimn.formats import read_recording, read_upload
-from ecgimn.formats.export import INTENDED_USE, file_stem, write_csv, write_dicom, write_wfdb
+from ecgimn.formats.export import (
+    INTENDED_USE,
+    SAMPLE_KINDS,
+    file_stem,
+    samples_bytes,
+    write_csv,
+    write_dicom,
+    write_wfdb,
+)
+from ecgimn.formats.reading import read_files
 from ecgimn.recording import Recording
 
 STEP_MV = 0.001
@@ -84,6 +95,21 @@ def test_exports_carry_the_intended_use_and_no_source_text(tmp_path, make, ecg):
         assert recording.digest in text
     assert b"not for patient care" in dicom
     assert not any("doe" in text.lower() for text in (header, table, dicom.decode("latin-1")))
+
+
+@pytest.mark.parametrize("kind", SAMPLE_KINDS)
+def test_the_bytes_of_an_export_read_back_as_an_upload_and_leave_nothing_on_disk(tmp_path, ecg, monkeypatch, kind):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    original = Recording(ecg, 500, "case-000000", "upload", 56, "female")
+    data = samples_bytes(kind, original)
+    assert not list(tmp_path.iterdir())
+    back = read_files({"anything": data})
+    assert np.abs(back.signal - original.signal).max() <= STEP_MV
+    assert (back.age, back.sex) == (None, None)
+
+
+def test_equal_recordings_give_equal_archives(ecg):
+    assert samples_bytes("wfdb", Recording(ecg, 500)) == samples_bytes("wfdb", Recording(ecg, 500))
 
 
 def test_file_names_are_plain(ecg):
