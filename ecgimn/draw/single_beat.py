@@ -100,6 +100,7 @@ def beats_figure(
         "width": width_px,
         "margin": {"l": 52, "r": 8, "t": 4, "b": 34},
         "bargap": 0.35,
+        "hovermode": "x",  # a click anywhere in its column chooses a beat
         "xaxis": {"type": "category", "fixedrange": True, "title": {"text": "beat", "font": {"size": 11}},
                   "tickvals": numbers, "ticktext": _tick_words(numbers, framed)},
         "yaxis": {"range": [low - margin, high + margin], "title": {"text": "logit", "font": {"size": 11}},
