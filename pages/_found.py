@@ -90,11 +90,11 @@ def _actions(marked: list[int], found: pd.DataFrame, ptbxl: PtbXl) -> None:
             session.open_record(drawn, found.index)
             st.switch_page(READING_ROOM)
     st.button(
-        f"Put {len(marked)} on the case list", icon=":material/playlist_add:", disabled=not marked, key="list_marked",
+        f"Put {len(marked)} on the list", icon=":material/playlist_add:", disabled=not marked, key="list_marked",
         on_click=cases.add_to_case_list, args=(marked,),
     )  # fmt: skip
     st.button(
-        f"Put all {len(found):,}", icon=":material/playlist_add_check:", key="list_all",
+        f"Put all {len(found):,} on the list", icon=":material/playlist_add_check:", key="list_all",
         on_click=cases.add_to_case_list, args=(found.index.to_list(),),
     )  # fmt: skip
 

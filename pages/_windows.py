@@ -14,6 +14,8 @@ from ecgimn.recording import Recording
 from pages import _session as session
 from pages import _session_upload as own
 
+FEW_WINDOWS = 6  # fit a table without scrolling
+
 
 def all_windows(card: ModelCard, model: Model) -> None:
     """Offer to explain all windows of the visitor's own recording, where it has more than one."""
@@ -60,7 +62,7 @@ def _show(found: WindowLogits, start: float, stop: float) -> None:
         on_select=partial(own.open_window, "window_table", found),
         selection_mode="single-row",
         hide_index=True,
-        height=min(35 * (len(found.windows) + 1) + 3, 220),
+        height="content" if len(found.windows) <= FEW_WINDOWS else 220,
         alt="Logit of every class in every window",
     )
     strongest = found.strongest(shown)

@@ -53,7 +53,6 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "pydicom": ("formats/",),
     "openecg": ("signal/",),
     "onnx": ("signal/",),
-    "onnx": ("signal/",),
     "onnxruntime": ("signal/",),
     "neurokit2": ("signal/",),
     "pooch": ("sources/",),

@@ -72,7 +72,10 @@ def ages_figure(
             "name": html.escape(sex),
             "x": names,
             "y": numbers.tolist(),
-            "marker": {"color": colours.muted, "pattern": {"shape": "/" if place else "", "fgcolor": colours.paper}},
+            "marker": {
+                "color": colours.muted,
+                "pattern": {"shape": "/" if place else "", "fillmode": "overlay", "fgcolor": colours.paper},
+            },
             "hovertemplate": f"{html.escape(sex)}, from %{{x}} y: %{{y:,}}<extra></extra>",
         }
         for place, (sex, numbers) in enumerate(by_age.items())

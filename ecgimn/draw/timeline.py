@@ -18,7 +18,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")  # a class is told by 
 
 
 def timeline_figure(
-    found: WindowLogits, *, shown: str, chosen: int | None = None, dark: bool = False, height_px: float = 240.0
+    found: WindowLogits, *, shown: str, chosen: int | None = None, dark: bool = False, height_px: float = 200.0
 ) -> go.Figure:
     """Draw the logits over time, the class shown on top and strongest.
 
