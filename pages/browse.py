@@ -11,6 +11,7 @@ from ecgimn.sources.settings import ptbxl_place
 from pages import _cached as cached
 from pages import _session as session
 from pages._found import show_found
+from pages._model_view import by_models_view
 from pages._physionet import offer_ptbxl
 
 session.run_under_app()
@@ -81,4 +82,4 @@ found = find_records(
         pacemaker,
     ),
 )
-show_found(found, table, ptbxl)
+show_found(by_models_view(found, place), table, ptbxl)

@@ -152,16 +152,17 @@ class Pool:
     def __init__(self, start: Callable[[], Executor], ahead: int) -> None:
         self._start, self._ahead = start, ahead
         self._executor = start()
+        self._under_way: dict[Future[Tables], Chunk] = {}
 
     def results(self, chunks: deque[Chunk]) -> Iterator[Tables]:
         """Yield the tables of all chunks, as they are ready."""
-        under_way: dict[Future[Tables], Chunk] = {}
+        under_way = self._under_way
         suspects: deque[Chunk] = deque()  # were under way when a worker died; run one at a time
         while chunks or suspects or under_way:
             while not suspects and chunks and len(under_way) < self._ahead:
-                self._submit(chunks.popleft(), under_way)
+                self._submit(chunks.popleft())
             if suspects and not under_way:
-                self._submit(suspects.popleft(), under_way)
+                self._submit(suspects.popleft())
             alone = len(under_way) == 1
             finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
             for future in finished:
@@ -179,15 +180,17 @@ class Pool:
             if any(isinstance(future.exception(), BrokenProcessPool) for future in finished):
                 suspects.extend(under_way.values())  # all broke with it
                 under_way.clear()
-                self._executor.shutdown(wait=False, cancel_futures=True)
+                self._executor.shutdown(wait=False)
                 self._executor = self._start()
 
-    def _submit(self, chunk: Chunk, under_way: dict[Future[Tables], Chunk]) -> None:
-        under_way[self._executor.submit(explain_chunk, chunk)] = chunk
+    def _submit(self, chunk: Chunk) -> None:
+        self._under_way[self._executor.submit(explain_chunk, chunk)] = chunk
 
     def close(self) -> None:
         """End the workers without waiting for what is under way."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for future in self._under_way:
+            future.cancel()
+        self._executor.shutdown(wait=False)
 
 
 def _halves(chunk: Chunk) -> tuple[Chunk, Chunk]:

@@ -48,9 +48,9 @@ def everything(folder):
 
 @pytest.fixture(scope="module")
 def fast_run(ecg_folder, card, tmp_path_factory):
-    """A run without waves, and how it ended."""
+    """A run without waves, one recording at a time, and how it ended."""
     out = tmp_path_factory.mktemp("fast") / "out"
-    return out, run_batch(Request(ecg_folder, out, card, FAST, workers=0))
+    return out, run_batch(Request(ecg_folder, out, card, FAST, workers=0, chunk=1))  # as in RUN_AND_WAIT
 
 
 @pytest.fixture(scope="module")
