@@ -89,7 +89,7 @@ def show_details(case: Shown) -> None:
             alt="ST and T by lead",
             column_config={name: st.column_config.Column(width=width) for name, width in ST_WIDTHS.items()},
         )
-        st.caption("Measured on the median beat of the unfiltered signal, against the reference level before QRS.")
+        st.caption(f"Measured on the median beat of the unfiltered signal, against the {session.st_reference()} level.")
         st.caption(describe_concordance(case_concordance(reading, case.table, case.name)))
     elif detail == "Median beat":
         show_median_beat(case)

@@ -8,31 +8,21 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from ecgimn.draw.window import USUAL_WINDOW
 from ecgimn.explain.box import Box
 from ecgimn.model import checkpoint
 from ecgimn.model.card import ModelCard, read_card
 from ecgimn.model.checkpoint import Model
 from ecgimn.recording import WINDOW_S, Recording
+from ecgimn.signal.measure import Reference
 from ecgimn.sources.composites import CompositeCase
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import neighbour
 from pages._cached import current_ptbxl, get_composites, get_model, model_names
+from pages._session_screen import is_dark as is_dark
+from pages._session_screen import watch_window as watch_window
+from pages._session_screen import window as window
 
 SOURCES = {"composite": "Composite case", "ptbxl": "PTB-XL record", "file": "Own file"}
-WATCH_WINDOW = """
-export default function({ data, setStateValue }) {
-  let timer = null
-  const report = () => {
-    const size = [Math.round(window.innerWidth), Math.round(window.innerHeight)]
-    if (size.some((part, i) => Math.abs(part - data[i]) > 16)) setStateValue("size", size)
-  }
-  const later = () => { clearTimeout(timer); timer = setTimeout(report, 400) }
-  report()
-  window.addEventListener("resize", later)
-  return () => { clearTimeout(timer); window.removeEventListener("resize", later) }
-}
-"""
 QUANTITIES = ("contribution", "weights")
 LAYOUT_ORDER = ("12x1", "3x4+1R", "3x4+3R", "6x2")
 ALONE = "alone"  # the class shown is not compared with another
@@ -248,6 +238,11 @@ def choose_quantity(name: str) -> None:
     st.session_state["quantity_chosen"] = name
 
 
+def st_reference() -> Reference:
+    """Return the level that ST is measured against."""
+    return "TP" if st.session_state.get("st_reference") == "TP" else "PQ"
+
+
 def next_layout() -> None:
     """Show the next layout."""
     place = LAYOUT_ORDER.index(st.session_state.get("layout") or LAYOUT_ORDER[0])
@@ -308,25 +303,6 @@ def clicked(chart: str) -> list[int]:
     """Return the places of the bars that were clicked on a chart, by its key."""
     selection = st.session_state.get(chart, {}).get("selection", {})
     return [int(place) for place in selection.get("point_indices", ())]
-
-
-def watch_window() -> None:
-    """Let the browser say how large its window is, once and when that changes, so that the trace can fill it."""
-    watcher = st.components.v2.component("window_size", js=WATCH_WINDOW)
-    found = watcher(data=list(window()), key="window", on_size_change=lambda: None, height=1)
-    size = getattr(found, "size", None)
-    if isinstance(size, list) and len(size) == 2 and all(isinstance(part, int) for part in size):
-        st.session_state["window_size"] = tuple(size)
-
-
-def window() -> tuple[int, int]:
-    """Return width and height of the browser's window in CSS pixels."""
-    return tuple(st.session_state.get("window_size", USUAL_WINDOW))
-
-
-def is_dark() -> bool:
-    """Whether the visitor's theme is dark."""
-    return st.context.theme.type == "dark"
 
 
 def write_link(class_name: str | None) -> None:

@@ -10,6 +10,8 @@ from ecgimn.draw.ecg import Screen
 from ecgimn.draw.view import View
 from ecgimn.draw.window import screen_for
 from pages import _session as session
+from pages import _session_screen as screen_state
+from pages._card import calibrate
 
 USUAL_LIMIT = {"contribution": 0.02, "weights": 0.2}  # about the middle of the composite cases
 USUAL_UNIT = {"contribution": "logit per 40 ms", "weights": "logit per mV per 40 ms"}
@@ -18,11 +20,15 @@ USUAL_UNIT = {"contribution": "logit per 40 ms", "weights": "logit per mV per 40
 def view_settings(class_index: int | tuple[int, int], *, n_members: int) -> tuple[View, Screen]:
     """Let the reader choose how the case is drawn; rarely used settings lie in a popover."""
     with st.popover("View", icon=":material/tune:"):
+        if st.toggle("Calibrate the screen with a bank card", key="calibrate"):
+            calibrate()
         left, right = st.columns(2)
         layout = left.selectbox("Layout", session.LAYOUT_ORDER, key="layout", bind="query-params")
         speed = left.selectbox("Paper speed (mm/s)", [12.5, 25.0, 50.0], index=1, key="speed", bind="query-params")
         gain = left.selectbox("Gain (mm/mV)", [5.0, 10.0, 20.0], index=1, key="gain", bind="query-params")
-        size = left.selectbox("Figure", ["fits the window", "true size"], key="size", persist_state="session")
+        size = left.selectbox(
+            "Figure", ["fits the window", screen_state.TRUE_SIZE], key="size", persist_state="session"
+        )
         style = right.selectbox("Evidence as", ["band", "line", "blocks"], key="style", persist_state="session")
         level = right.selectbox(
             "Contribution counts from", ["isoelectric level", "zero of the file"], key="level", persist_state="session",
@@ -41,21 +47,18 @@ def view_settings(class_index: int | tuple[int, int], *, n_members: int) -> tupl
         cabrera = right.toggle("Cabrera order", key="cabrera", persist_state="session")
         strip = right.toggle("Strip of signed area", value=True, key="strip", persist_state="session")
         st_t = right.toggle("Mark ST and T", value=True, key="marks", persist_state="session")
-        unsure = right.toggle("Hatch where members disagree", key="unsure", persist_state="session",
-                              disabled=n_members < 2)  # fmt: skip
-        screen = screen_for(session.window())
-        if size == "true size":
-            px_per_mm = left.number_input(
-                "Pixels per mm",
-                2.0,
-                12.0,
-                screen.px_per_mm,
-                0.05,
-                key="px_per_mm",
-                persist_state="session",
-                help="Hold a bank card (85.60 mm wide) against the screen: its width in pixels, divided by 85.6.",
-            )
-            screen = replace(screen, px_per_mm=px_per_mm, true_size=True)
+        unsure = right.toggle("Hatch where unsure", key="unsure", persist_state="session",
+                              disabled=n_members < 2,
+                              help="Where the members' spread is larger than their mean.")  # fmt: skip
+        left.selectbox(
+            "ST measured from", ["PQ", "TP"], key="st_reference", bind="query-params",
+            help="Level just before QRS, or the quiet stretch from T to the next P.",
+        )  # fmt: skip
+        screen = replace(
+            screen_for(screen_state.window()), px_per_mm=screen_state.screen_scale(),
+            calibrated=screen_state.is_calibrated(),
+            true_size=size == screen_state.TRUE_SIZE,
+        )  # fmt: skip
     quantity, (overlay, opacity) = session.quantity(), session.evidence_seen()
     view = View(
         layout=layout, speed=speed, gain=gain, cabrera=cabrera, overlay=overlay, limit=limit,

@@ -8,6 +8,7 @@ const WAIT_MS = 400 // after the last change, before the server is told
 
 let chosen = null // what the reader set here; the server follows
 let data = null
+let stop = null // of the last call: Streamlit calls again for new data without an end to the call before
 
 function escaped(text) {
   return text.replace(/[&<>]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign])
@@ -84,6 +85,7 @@ function write(room) {
 }
 
 export default function ({ data: sent, parentElement: room, setStateValue }) {
+  stop?.()
   data = sent
   chosen ??= { on: sent.on, opacity: sent.opacity }
   let timer = null
@@ -110,8 +112,9 @@ export default function ({ data: sent, parentElement: room, setStateValue }) {
   observer.observe(document.body, { childList: true, subtree: true })
   write(room)
   lay()
-  return () => {
+  stop = () => {
     observer.disconnect()
     document.removeEventListener("keydown", onKey)
   }
+  return stop
 }

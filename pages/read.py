@@ -19,7 +19,7 @@ from ecgimn.explain.summary import class_chips, most_probable, sum_of_evidence
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.card import ModelCard
 from ecgimn.recording import Recording
-from ecgimn.signal.reading import SignalReading
+from ecgimn.signal.reading import SignalReading, with_reference
 from ecgimn.signal.waves import WAVE_NAMES
 from pages import _box as box
 from pages import _cached as cached
@@ -89,6 +89,7 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
         if st.button("Help", shortcut="H"):
             show_help()
     session.write_link(first)
+    reading = with_reference(reading, session.st_reference())
     case = Shown(reading, explanation, ledger, card, first, second, view)
     figure = ecg_figure(
         reading.recording,

@@ -168,7 +168,7 @@ def waterfall_figure(
         "xaxis": {"range": [low - margin, high + margin], "title": {"text": "logit", "font": {"size": 11}},
                   "gridcolor": colours.fine, "zerolinecolor": colours.muted, "fixedrange": True},
         "xaxis2": {"range": [0, 1], "overlaying": "x", "visible": False, "fixedrange": True},
-        "yaxis": {"range": [len(rows) - 0.4, -0.6], "fixedrange": True, "tickvals": list(range(len(rows))),
+        "yaxis": {"range": [len(rows) - 0.3, -0.6], "fixedrange": True, "tickvals": list(range(len(rows))),
                   "ticktext": rows, "showgrid": False, "zeroline": False},
     }  # fmt: skip
     return go.Figure({"data": data, "layout": layout}, _validate=False)
@@ -188,16 +188,16 @@ def _outcome_row(
                 "type": "bar",
                 "name": "probability",
                 "orientation": "h",
-                "y": [row],
+                "y": [row + 0.3],
                 "x": [probability],
-                "width": 0.7,
+                "width": 0.3,
                 "marker": {"color": colours.bold},
             }
         )
     if threshold is not None:
         line = {"color": colours.outline, "width": 2}
         parts.append(over | {"type": "scatter", "mode": "lines", "name": "threshold", "x": [threshold] * 2,
-                             "y": [row - 0.45, row + 0.45], "line": line})  # fmt: skip
+                             "y": [row + 0.1, row + 0.5], "line": line})  # fmt: skip
     parts.append(
         over
         | {
@@ -205,7 +205,7 @@ def _outcome_row(
             "mode": "text",
             "name": "outcome",
             "x": [0.01],
-            "y": [row],
+            "y": [row - 0.15],
             "text": [f"<b>{words}</b>"],
             "textposition": "middle right",
             "textfont": {"size": 11, "color": colours.text},

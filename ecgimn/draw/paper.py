@@ -277,7 +277,7 @@ def footer_parts(
     scale : float, optional
         Drawn size over true size. Printed, with the effective mm/s and mm/mV, unless it is 1.
     calibrated : bool
-        Whether the true size is that of a screen calibrated with a bank card.
+        Whether the true size is that of a screen calibrated with a bank card; said wherever there is a `scale`.
     """
     parts = [
         f"{layout.speed:g} mm/s",
@@ -298,8 +298,8 @@ def footer_parts(
         parts.append(
             f"drawn at {100 * scale:.0f} %: effective {layout.speed * scale:.1f} mm/s, {layout.gain * scale:.1f} mm/mV"
         )
-    if calibrated:
-        parts.append("screen calibrated with a bank card")
+    if scale is not None:
+        parts.append("screen calibrated with a bank card" if calibrated else "screen not calibrated")
     return tuple(parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from ecgimn.errors import SignalError
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 from ecgimn.signal.findings import Findings, find_findings
-from ecgimn.signal.measure import IsoelectricLevels, Measurements, isoelectric, measure
+from ecgimn.signal.measure import IsoelectricLevels, Measurements, Reference, isoelectric, measure
 from ecgimn.signal.quality import Quality, assess_quality
 from ecgimn.signal.waves import Waves, find_waves
 
@@ -79,3 +79,13 @@ def read_signal(recording: Recording, *, quick: bool = False) -> SignalReading:
     measurements = measure(recording, waves)
     findings = find_findings(recording, waves, measurements, quality)
     return SignalReading(recording, quality, waves, measurements, findings, isoelectric(recording, waves))
+
+
+def with_reference(reading: SignalReading, reference: Reference) -> SignalReading:
+    """Return a reading whose ST and T are measured against another level, with the findings that follow from it."""
+    before = reading.measurements
+    if reading.waves is None or before is None or before.reference == reference:
+        return reading
+    measurements = measure(reading.recording, reading.waves, beat=before.beat, reference=reference)
+    findings = find_findings(reading.recording, reading.waves, measurements, reading.quality)
+    return replace(reading, measurements=measurements, findings=findings)

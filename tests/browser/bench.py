@@ -1,7 +1,7 @@
 """What the reading page costs in a real browser: `make bench-ui`. Prints medians; run it on a quiet machine.
 
-From the key press to the painted next case (a case not seen before, so nothing of it is cached), from the key press to
-the painted next class of the same case, bytes sent per case, and nodes of the chart.
+From the key press to the painted next case (not seen before in this server; read ahead while the last one was looked
+at), from the key press to the painted next class of the same case, bytes sent for each, and nodes of the chart.
 """
 
 from __future__ import annotations
@@ -17,11 +17,16 @@ from tests.browser.conftest import FLAGS, find_browser, running_app
 from tests.browser.visit import ARTIFACTS, VIEWPORT, Visit
 
 N_CASES, N_CLASSES = 12, 12
-# Starts the clock at the key press, looks at every frame for another evidence picture, and stops two frames later.
+# Starts the clock at the key press, looks at every frame for another evidence picture under a chart that says whose it
+# is, and stops two frames later.
 WATCH = """
 () => {
-  const chart = () => document.querySelector('.js-plotly-plot');
-  const shown = () => chart()?.layout?.images?.map(image => image.source).join('|');
+  const shown = () => {
+    const chart = document.querySelector('.st-key-ecg .js-plotly-plot');
+    const images = [...(chart?.querySelectorAll('.imagelayer image') ?? [])];
+    const sources = images.map(image => image.getAttributeNS('http://www.w3.org/1999/xlink', 'href'));
+    return chart?.dataset.evidence && [chart.layout.meta.paper, ...sources].join('|');
+  };
   const before = shown();
   window.paintedAfter = null;
   window.addEventListener('keydown', () => {
@@ -36,6 +41,7 @@ WATCH = """
   }, {once: true, capture: true});
 }
 """
+LOOK_S = 1.5  # a reader looks at a case at least this long; meanwhile the next one is read ahead
 
 
 def seconds_to_paint(page: Page, key: str) -> float:
@@ -68,23 +74,28 @@ def main() -> None:
         for _ in range(2):  # warm: imports, model and delineator are loaded, JavaScript is compiled
             seconds_to_paint(page, "ArrowRight")
             visit.settle()
+            time.sleep(LOOK_S)
         cases, sizes = [], []
         for _ in range(N_CASES):
             received.clear()
             cases.append(seconds_to_paint(page, "ArrowRight"))
             visit.settle()
             sizes.append(sum(received) / 1e6)
-        classes = []
+            time.sleep(LOOK_S)
+        classes, class_sizes = [], []
         for _ in range(N_CLASSES):
+            received.clear()
             classes.append(seconds_to_paint(page, "k"))
             visit.settle()
+            class_sizes.append(sum(received) / 1e6)
         nodes = visit.chart().locator("*").count()
         browser.close()
     print(f"first page of a new server  {first:6.2f} s")
     for name, times in (("case", cases), ("class", classes)):
         spread = f"{statistics.median(times):6.2f} s median of {len(times)}, {max(times):.2f} longest"
         print(f"key press to next {name:5s}     {spread}")
-    print(f"sent per case               {statistics.median(sizes):6.2f} MB median")
+    print(f"sent per case               {statistics.median(sizes):6.2f} MB median, {max(sizes):.2f} largest")
+    print(f"sent per class              {statistics.median(class_sizes):6.2f} MB median")
     print(f"nodes in the chart          {nodes:6d}")
 
 

@@ -13,6 +13,7 @@ from ecgimn.recording import Recording
 from ecgimn.signal import intervals as iv
 from ecgimn.signal.intervals import Measured, axis_class, frontal_axis
 from ecgimn.signal.measure import isoelectric, isoelectric_levels, measure
+from ecgimn.signal.reading import read_signal, with_reference
 from ecgimn.signal.waves import find_waves
 
 
@@ -171,3 +172,16 @@ def test_a_gap_in_a_lead_leaves_its_isoelectric_level_to_the_other_beats(recordi
     signal[3, : recording.n_samples // 2] = np.nan
     gappy = replace(recording, signal=signal)
     assert np.isfinite(isoelectric_levels(gappy, waves)).all()
+
+
+def test_another_reference_changes_levels_by_the_difference_of_the_two_and_nothing_else():
+    reading = read_signal(Tracing().recording())
+    other = with_reference(reading, "TP")
+    assert with_reference(reading, "PQ") is reading
+    assert other.measurements.reference == "TP"
+    assert other.findings is not reading.findings
+    np.testing.assert_array_equal(other.levels, reading.levels)
+    shift = {st.lead: st.reference_mv for st in other.measurements.st}
+    for before in reading.measurements.st:
+        gap = shift[before.lead] - before.reference_mv
+        assert other.j60_mv[before.lead] == pytest.approx(before.j60_mv - gap, abs=1e-6)
