@@ -24,6 +24,7 @@ page = st.navigation(
         st.Page("pages/browse.py", title="Browse", icon=":material/table_rows:"),
         st.Page("pages/what_if.py", title="What if", icon=":material/tune:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
+        st.Page("pages/cohort.py", title="Cohort", icon=":material/groups:"),
         st.Page("pages/model.py", title="Model", icon=":material/badge:"),
     ],
     position="top",
