@@ -25,11 +25,12 @@ session.run_under_app()
 
 CHART = {"displayModeBar": False}
 KINDS = ("Records", "Classes", "Models", "Methods")
+COMPOSITE_LINK, NORMAL = "cmp_composite", "norm"  # the second record, in the address; compared with to begin with
 OWN, TWIN = "this model", "black-box twin"
 HELP = """
 **One scale.** Both tracings are drawn at the same mm per mV and mm per second, and one limit of the colours holds for
-both. Drag across a stretch of time in one and the other follows; a double click goes back. Enlarged in time, the grid
-is no longer square.
+both unless you ask for one each. Drag across a stretch of time in one and the other follows; a double click goes back.
+Enlarged in time, the grid is no longer square.
 
 **Rank correlation** (Spearman) asks whether two maps put the same things first, whatever their size: over the cells of
 the ledger (lead by wave), and over all samples where both explain the same recording.
@@ -57,10 +58,10 @@ def two_records(case: OpenCase) -> tuple[Side, Side]:
     if other is None:
         st.stop()
     second = explained(other, case.card, case.model)
-    return tuple(
-        exact_side(side.explanation, side.reading, name, f"{side.recording.record_name} · {name}")
-        for side in (case, second)
-    )  # type: ignore[return-value]
+    return (
+        exact_side(case.explanation, case.reading, name, f"{case.recording.record_name} · {name}"),
+        exact_side(second.explanation, second.reading, name, f"{second.recording.record_name} · {name}"),
+    )
 
 
 def other_record() -> Recording | None:
@@ -70,11 +71,7 @@ def other_record() -> Recording | None:
     kinds = [name for name, there in (("composite", cases), ("PTB-XL", ptbxl is not None)) if there]
     kind = st.selectbox("With a", kinds, key="cmp_source", bind="query-params", width=130)
     if kind == "composite":
-        return cached.get_composite(
-            st.selectbox(
-                "Composite", cases, format_func=cases.__getitem__, key="cmp_composite", bind="query-params", width=300
-            )
-        )
+        return cached.get_composite(other_composite(cases))
     if ptbxl is None:
         st.info("There is nothing to compare with.", icon=":material/info:")
         return None
@@ -87,10 +84,30 @@ def other_record() -> Recording | None:
         return None
 
 
+def other_composite(titles: dict[str, str]) -> str:
+    """Let the reader choose a composite; its short name, not its title, is kept in the address."""
+    names, linked = list(titles), st.query_params.get(COMPOSITE_LINK)
+    name = st.selectbox(
+        "Composite",
+        names,
+        index=names.index(linked) if linked in names else names.index(NORMAL) if NORMAL in names else 0,
+        format_func=titles.__getitem__,
+        key="cmp_case",
+        persist_state="session",
+        width=300,
+    )
+    if linked != name:
+        st.query_params[COMPOSITE_LINK] = name
+    return str(name)
+
+
 def two_classes(case: OpenCase) -> tuple[Side, Side]:
     first = class_picker(case, "Class", "cmp_class")
     second = class_picker(case, "and class", "cmp_class_b", place=1)
-    return tuple(exact_side(case.explanation, case.reading, name, name) for name in (first, second))  # type: ignore[return-value]
+    return (
+        exact_side(case.explanation, case.reading, first, first),
+        exact_side(case.explanation, case.reading, second, second),
+    )
 
 
 def two_models(case: OpenCase) -> tuple[Side, Side]:
@@ -160,7 +177,7 @@ def network_behind(case: OpenCase, side: Side) -> ComparedNetwork:
     return compared.get_twin()
 
 
-def show_numbers(case: OpenCase, sides: tuple[Side, Side]) -> None:
+def show_numbers(case: OpenCase, sides: tuple[Side, Side], *, own_scales: bool) -> None:
     """Print how far the two agree, and how faithful each is to this record."""
     first, second = sides
     same = first.recording.digest == second.recording.digest
@@ -170,7 +187,7 @@ def show_numbers(case: OpenCase, sides: tuple[Side, Side]) -> None:
         "Measure faithfulness on this record: remove each wave of each lead, ask the network again",
         key="cmp_measure", persist_state="session",
     )  # fmt: skip
-    limit = max(float(abs(side.cells).max()) for side in sides) or 1.0
+    limit = None if own_scales else max(float(abs(side.cells).max()) for side in sides) or 1.0
     for column, side, place in zip(st.columns(2, gap="medium"), sides, ("first", "second"), strict=True):
         with column:
             st.markdown(equation_words(side))
@@ -189,7 +206,8 @@ def show_numbers(case: OpenCase, sides: tuple[Side, Side]) -> None:
                 config=CHART,
                 alt=f"Evidence by lead and wave: {side.title}",
             )
-    st.caption("Both tables share one scale of colours. Contributions count from the isoelectric level.")
+    scales = "Each table has its own scale of colours" if own_scales else "Both tables share one scale of colours"
+    st.caption(f"{scales}. Contributions count from the isoelectric level.")
 
 
 @st.fragment
@@ -202,13 +220,18 @@ def compare_page(case: OpenCase) -> None:
         view, _ = view_settings(0, n_members=1)
         if st.button("Help", shortcut="H"):
             show_help()
-        st.page_link(READING_ROOM, label="Reading room", icon=":material/ecg_heart:")
     session.write_link(None)
-    figure = side_by_side_figure(*sides, view=view, width_px=compared.room_px())
+    if kind != "Records":
+        st.query_params.pop(COMPOSITE_LINK, None)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("Drag across a stretch of time to enlarge it in both; a double click goes back.", width="content")
+        own_scales = st.toggle("Own scale of colours for each", key="cmp_scales", bind="query-params",
+                               help="For methods whose evidence is much smaller or has no unit.")  # fmt: skip
+        st.page_link(READING_ROOM, label="Reading room", icon=":material/ecg_heart:")
+    figure = side_by_side_figure(*sides, view=view, width_px=compared.room_px(), own_scales=own_scales)
     alt = f"Two 12-lead ECGs with evidence on one scale: {sides[0].title}, and {sides[1].title}"
     st.plotly_chart(figure, width="content", theme=None, key="cmp_ecg", config=CHART, alt=alt)
-    st.caption("Drag across a stretch of time to enlarge it in both; a double click goes back. One scale of colours.")
-    show_numbers(case, sides)
+    show_numbers(case, sides, own_scales=own_scales)
 
 
 compare_page(open_case())

@@ -7,7 +7,7 @@ import streamlit as st
 from ecgimn.draw.what_if import outcome_figure, what_if_figure
 from ecgimn.draw.window import column_shares
 from ecgimn.explain.cable_exchange import EXCHANGES
-from ecgimn.explain.edit_words import describe_call, describe_edit, describe_outcome, flip_rows
+from ecgimn.explain.edit_words import describe_call, describe_edit, describe_outcome, flip_table
 from ecgimn.explain.intervene import LEAD_GROUPS, WaveMasks
 from ecgimn.explain.summary import class_chips, most_probable
 from ecgimn.explain.wave_masks import masks_from_waves, no_wave_masks
@@ -22,9 +22,17 @@ from pages._view_settings import view_settings
 session.run_under_app()
 
 CHART = {"displayModeBar": False}
-GROUPS = {name: tuple(lead for lead, of in zip(STANDARD_LEADS, rows, strict=True) if of)
-          for name, rows in LEAD_GROUPS.items()} | {lead: (lead,) for lead in STANDARD_LEADS}  # fmt: skip
-NO_EXCHANGE = "as recorded"
+WHOLE, NO_EXCHANGE = "all leads", "none"
+#: Options are written out, leads and all, because an address holds an option as it is shown.
+GROUPS = {
+    **{
+        f"{name} {' '.join(leads)}": leads
+        for name, rows in LEAD_GROUPS.items()
+        if len(leads := tuple(lead for lead, of in zip(STANDARD_LEADS, rows, strict=True) if of)) < len(STANDARD_LEADS)
+    },
+    WHOLE: STANDARD_LEADS,
+    **{lead: (lead,) for lead in STANDARD_LEADS},
+}
 UNCHANGED = {
     "edit_st": 0.0,
     "edit_t": 1.0,
@@ -60,7 +68,7 @@ def show_help() -> None:
 def bench_controls(*, has_waves: bool) -> Bench:
     """Let the reader change the ECG."""
     one, two = st.columns([5, 6], gap="small")
-    group = one.selectbox("Leads to change", GROUPS, format_func=group_words, key="edit_leads", bind="query-params")
+    group = one.selectbox("Leads to change", GROUPS, key="edit_leads", bind="query-params")
     flattened = two.pills("Flatten", FLATTENED, selection_mode="multi", key="edit_flat", bind="query-params",
                           disabled=not has_waves)  # fmt: skip
     st_column, t_column, qrs_column = st.columns(3, gap="small")
@@ -73,9 +81,8 @@ def bench_controls(*, has_waves: bool) -> Bench:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Leads, cables, noise", icon=":material/cable:"):
             removed = st.multiselect("Make leads flat", STANDARD_LEADS, key="edit_remove", bind="query-params")
-            cables = st.selectbox("Cables", [NO_EXCHANGE, *EXCHANGES], key="edit_cables", bind="query-params",
-                                  format_func=lambda name: name if name == NO_EXCHANGE else f"{name} exchanged",
-                                  )  # fmt: skip
+            cables = st.selectbox("Exchange the cables of", [NO_EXCHANGE, *EXCHANGES], key="edit_cables",
+                                  bind="query-params")  # fmt: skip
             noise = st.slider("Noise (mV, root mean square)", 0.0, 0.2, 0.0, 0.01, key="edit_noise",
                               bind="query-params")  # fmt: skip
             drift = st.slider("Drift of the baseline (mV)", 0.0, 1.0, 0.0, 0.05, key="edit_drift", bind="query-params")
@@ -87,10 +94,6 @@ def bench_controls(*, has_waves: bool) -> Bench:
         leads=GROUPS[group], st_mv=st_mv, t_factor=t_factor, qrs_factor=qrs_factor, flattened=tuple(flattened),
         removed=tuple(removed), exchanged=None if cables == NO_EXCHANGE else cables, noise_mv=noise, drift_mv=drift,
     )  # fmt: skip
-
-
-def group_words(name: str) -> str:
-    return f"{name} ({', '.join(GROUPS[name])})" if 1 < len(GROUPS[name]) < len(STANDARD_LEADS) else name
 
 
 @st.fragment
@@ -123,7 +126,7 @@ def bench_page(case: OpenCase, masks: WaveMasks) -> None:
             isoelectric_mv=case.reading.levels,
         )
         words = "as recorded" if bench.changes_nothing else "edited, the original in grey behind it"
-        alt = f"12-lead ECG, {words}, with the {view.quantity} to {shown} behind the leads"
+        alt = f"12-lead ECG, {words}, with the evidence for {shown} behind the leads"
         st.plotly_chart(figure, width="content", theme=None, key="what_if_ecg", config=CHART, alt=alt)
         st.caption(" ".join(describe_edit(result, masks, bench)) or "Nothing is changed yet.")
     with right:
@@ -149,8 +152,7 @@ def show_flip(case: OpenCase, masks: WaveMasks, bench: Bench, shown: str) -> Non
     if st.toggle(f"Smallest ST change that flips {shown}", key="edit_flip", persist_state="session"):
         threshold = float(thresholds[case.explanation.index(shown)])
         search = edits.search_flip(case.recording.digest, case.card.sha256, shown, bench.leads, threshold, case, masks)
-        st.markdown(describe_call(search))
-        st.dataframe(flip_rows(search), hide_index=True, row_height=30, alt="Smallest ST change that flips the call")
+        st.markdown(f"{describe_call(search)}\n\n{flip_table(search)}")
 
 
 case = open_case()

@@ -18,7 +18,9 @@ GAP_PX, TITLE_PX, BAR = 18.0, 24.0, "colour bar"
 NO_LIMIT_PX = 5000.0  # the width decides, so that both sides have the same scale
 
 
-def side_by_side_figure(first: Side, second: Side, *, view: View, width_px: float) -> go.Figure:
+def side_by_side_figure(
+    first: Side, second: Side, *, view: View, width_px: float, own_scales: bool = False
+) -> go.Figure:
     """Draw two sides next to each other, as wide as there is room.
 
     Enlarging a stretch of time in one enlarges it in the other. One limit holds for the colours of both: the larger
@@ -31,14 +33,18 @@ def side_by_side_figure(first: Side, second: Side, *, view: View, width_px: floa
         Layout and scales; quantity and class are the sides' own.
     width_px : float
         Room in CSS pixels.
+    own_scales : bool
+        One limit for each side instead, printed above it; the colour bar then has words in place of numbers.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        `layout.meta` holds px_per_mm of both, and the limit.
+        `layout.meta` holds px_per_mm and limit of both.
     """
-    limit = max(robust_limit(side.evidence, side.recording.fs) for side in (first, second))
-    view = replace(view, quantity="contribution", class_index=0, limit=view.limit or limit, show_uncertainty=False)
+    limits = [robust_limit(side.evidence, side.recording.fs) for side in (first, second)]
+    if not own_scales:
+        limits = [view.limit or max(limits)] * 2
+    view = replace(view, quantity="contribution", class_index=0, show_uncertainty=False)
     probe = ecg_figure(
         first.recording, first.explanation, view=view, screen=Screen(width_px, NO_LIMIT_PX, switch=False)
     )
@@ -46,13 +52,26 @@ def side_by_side_figure(first: Side, second: Side, *, view: View, width_px: floa
     room = (width_px - margin.l - margin.r - GAP_PX) / 2
     screen = Screen(room + margin.l + margin.r, NO_LIMIT_PX, switch=False)
     left, right = (
-        ecg_figure(side.recording, side.explanation, view=view, waves=side.reading.waves, screen=screen).to_dict()
-        for side in (first, second)
+        ecg_figure(
+            side.recording,
+            side.explanation,
+            view=replace(view, limit=limit),
+            waves=side.reading.waves,
+            screen=screen,
+        ).to_dict()
+        for side, limit in zip((first, second), limits, strict=True)
     )
-    return go.Figure(_joined(left, right, (first.title, second.title), view), _validate=False)
+    titles = [html.escape(side.title) for side in (first, second)]
+    if own_scales:
+        titles = [
+            f"{title} · colours to ±{limit:g} logit per 40 ms" for title, limit in zip(titles, limits, strict=True)
+        ]
+    return go.Figure(_joined(left, right, titles, view, own_scales=own_scales), _validate=False)
 
 
-def _joined(left: dict[str, Any], right: dict[str, Any], titles: tuple[str, str], view: View) -> dict[str, Any]:
+def _joined(
+    left: dict[str, Any], right: dict[str, Any], titles: list[str], view: View, *, own_scales: bool
+) -> dict[str, Any]:
     one, two = left["layout"], right["layout"]
     margin = one["margin"]
     widths = [layout["width"] - margin["l"] - margin["r"] for layout in (one, two)]
@@ -67,7 +86,7 @@ def _joined(left: dict[str, Any], right: dict[str, Any], titles: tuple[str, str]
         "margin": margin | {"t": margin["t"] + TITLE_PX},
         "dragmode": "zoom",
         "uirevision": "compare",
-        "meta": one["meta"] | {"px_per_mm": [one["meta"]["px_per_mm"], two["meta"]["px_per_mm"]]},
+        "meta": one["meta"] | {name: [own["meta"][name] for own in (one, two)] for name in ("px_per_mm", "limit")},
         "annotations": [],
         "images": list(one["images"]),
         "shapes": list(one["shapes"]),
@@ -82,7 +101,7 @@ def _joined(left: dict[str, Any], right: dict[str, Any], titles: tuple[str, str]
             "domain": [foot, 1.0], "anchor": f"x{name}", "fixedrange": True,
         }  # fmt: skip
         layout["annotations"] += [
-            {"text": f"<b>{html.escape(titles[number])}</b>", "xref": "paper", "yref": "paper", "x": starts[number],
+            {"text": f"<b>{titles[number]}</b>", "xref": "paper", "yref": "paper", "x": starts[number],
              "y": 1.0, "xanchor": "left", "yanchor": "bottom", "showarrow": False, "yshift": 3,
              "font": {"size": 13, "color": colours.text}},
             *(note | {"x": starts[number], "y": foot} for note in own["annotations"]),
@@ -93,8 +112,10 @@ def _joined(left: dict[str, Any], right: dict[str, Any], titles: tuple[str, str]
     traces = [trace for trace in left["data"] if trace.get("name") != BAR]
     for trace in right["data"]:
         if trace.get("name") == BAR:
-            title = trace["marker"]["colorbar"]["title"]
-            title["text"] = f"<b>both</b><br>{title['text'].partition('<br>')[2]}"
+            bar = trace["marker"]["colorbar"]
+            bar["title"]["text"] = f"<b>both</b><br>{bar['title']['text'].partition('<br>')[2]}"
+            if own_scales:
+                bar["ticktext"] = ["limit", *bar["ticktext"][1:-1], "limit"]
         traces.append(trace | {"xaxis": "x2", "yaxis": "y2"})
     return {"data": traces, "layout": layout}
 

@@ -161,17 +161,19 @@ def outcome_figure(
              "yref": "paper", "y": 1.0, "yanchor": "bottom", "xanchor": "left"}  # fmt: skip
     tick = f'<span style="color:{colours.outline}">❘</span> operating point' if len(thresholds) else ""
     tick_at = float(f"{0.8 * reach:.1g}")
-    layout = base_layout(colours, height_px=len(kept) * ROW_PX + 66.0) | {
-        "margin": {"l": 58, "r": 6, "t": 34, "b": 32},
+    layout = base_layout(colours, height_px=len(kept) * ROW_PX + 78.0) | {
+        "margin": {"l": 58, "r": 6, "t": 34, "b": 44},
         "bargap": 0.45,
-        "xaxis": axis | {"domain": [0.0, 0.38], "range": [-0.04, 1.04], "dtick": 0.5},
+        "xaxis": axis | {"domain": [0.0, 0.38], "range": [-0.04, 1.04], "dtick": 0.5,
+                         "title": {"text": "probability", "font": {"size": 11}, "standoff": 4}},
         "xaxis2": axis | {"domain": [0.44, 1.0], "range": [-reach, NUMBERS_AT * reach], "anchor": "y", "zeroline": True,
-                          "zerolinecolor": colours.muted, "tickvals": [-tick_at, 0, tick_at]},
+                          "zerolinecolor": colours.muted, "tickvals": [-tick_at, 0, tick_at],
+                          "title": {"text": "change of logit", "font": {"size": 11}, "standoff": 4}},
         "yaxis": axis | {"range": [len(kept) - 0.45, -0.55], "tickvals": rows, "ticktext": labels,
                          "tickfont": {"size": 12}, "showgrid": False},
         "annotations": [
-            title | {"x": 0.0, "text": f"probability ○ before ● after<br>{tick}"},
-            title | {"x": 0.44, "text": "logit: bar = network re-run /<br>◇ = map of the original alone"},
+            title | {"x": 0.0, "text": f"○ before ● after<br>{tick}"},
+            title | {"x": 0.44, "text": "bar: network re-run<br>◇ map of the original alone"},
         ],
         "meta": {"classes": names},
     }  # fmt: skip

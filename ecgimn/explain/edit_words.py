@@ -58,18 +58,19 @@ def describe_call(search: FlipSearch) -> str:
     )
 
 
-def flip_rows(search: FlipSearch) -> list[dict[str, str]]:
-    """Return how far ST would have to move for the call to flip, by the network and by the map alone."""
-    return [
-        {"ST": word, "network re-run": _by_network(flip), "map alone": _by_map(flip)}
+def flip_table(search: FlipSearch) -> str:
+    """Return how far ST would have to move for the call to flip, by network and map, as a table in markdown."""
+    rows = [
+        f"| {word} | {_by_network(flip)} | {_by_map(flip)} |"
         for word, flip in (("raised by", search.raised), ("lowered by", search.lowered))
     ]
+    return "\n".join(["| ST | network re-run | map alone |", "|---|---|---|", *rows])
 
 
 def _by_network(flip: Flip) -> str:
     if flip.network_mv is None:
         return f"no flip within {LIMIT_MV:g} mV (probability there {flip.farthest_probability:.2f})"
-    return f"{abs(flip.network_mv):.2f} mV (probability {flip.farthest_probability:.2f})"
+    return f"**{abs(flip.network_mv):.2f} mV** (probability {flip.farthest_probability:.2f})"
 
 
 def _by_map(flip: Flip) -> str:

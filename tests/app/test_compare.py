@@ -36,7 +36,7 @@ def chosen(app: AppTest, kind: str) -> AppTest:
 
 
 def test_two_records_lie_side_by_side_on_one_scale(page: AppTest) -> None:
-    page.selectbox(key="cmp_composite").set_value("imi-st").run()
+    page.selectbox(key="cmp_case").set_value("imi-st").run()
     assert not page.exception
     spec = figure(page, BOTH)
     named = [(trace["name"], trace.get("xaxis", "x")) for trace in spec["data"]]

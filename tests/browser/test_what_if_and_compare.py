@@ -14,7 +14,7 @@ RANGES = """() => { const layout = document.querySelector('.js-plotly-plot')._fu
 
 
 def test_a_link_opens_an_edit_a_key_changes_it_and_reset_takes_it_back(visit: Visit) -> None:
-    page = visit.open("/what_if?composite=imi-st&class=MI&edit_leads=anterior&edit_st=0.2")
+    page = visit.open("/what_if?composite=imi-st&class=MI&edit_leads=anterior+V3+V4&edit_st=0.2")
     visit.chart()
     expect(page.get_by_text("V3 +0.20, V4 +0.20")).to_be_visible(timeout=WAIT_MS)
     slider = page.get_by_role("slider", name="ST (mV)")
@@ -43,9 +43,10 @@ def test_the_bench_answers_in_the_dark_and_without_sideways_scrolling(dark_visit
 
 
 def test_two_records_keep_in_step_when_time_is_enlarged(visit: Visit) -> None:
-    page = visit.open("/compare?composite=imi-st&cmp_composite=norm&cmp_class=MI")
+    page = visit.open("/compare?composite=imi-st&cmp_composite=lmi&cmp_class=MI")
     visit.chart()
     expect(page.get_by_text("Rank correlation (Spearman)")).to_be_visible(timeout=WAIT_MS)
+    assert "cmp_composite=lmi" in page.url
     before = page.evaluate(RANGES)
     box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
     assert box is not None

@@ -96,3 +96,15 @@ def test_both_sides_have_the_same_scales_and_their_times_move_together(layout):
     titles = [note.text for note in figure.layout.annotations if note.text.startswith("<b>")]
     assert titles == ["<b>MI &amp; more</b>", "<b>CD &amp; more</b>"]
     assert len([image for image in figure.layout.images if image.xref == "x2"]) == 3
+
+
+def test_each_side_may_have_its_own_limit_which_is_printed_above_it():
+    reading = read_signal(make_recording())
+    first, second = (exact_side(make_explanation(reading.recording, seed), reading, "MI", "map") for seed in (3, 4))
+    shared = side_by_side_figure(first, second, view=View(), width_px=1226.0)
+    own = side_by_side_figure(first, second, view=View(), width_px=1226.0, own_scales=True)
+    limits = own.layout.meta["limit"]
+    assert limits[0] != limits[1]
+    assert shared.layout.meta["limit"] == [max(limits)] * 2
+    titles = [note.text for note in own.layout.annotations if note.text.startswith("<b>")]
+    assert [f"±{limit:g}" in title for limit, title in zip(limits, titles, strict=True)] == [True, True]
