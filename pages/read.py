@@ -20,6 +20,7 @@ from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.card import ModelCard
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading, with_reference
+from ecgimn.signal.scope import out_of_scope
 from ecgimn.signal.waves import WAVE_NAMES
 from pages import _box as box
 from pages import _cached as cached
@@ -122,7 +123,7 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
             config=CHART,
             alt=f"Ledger of {case.name}: logit by lead and wave",
         )
-        for text in (*reading.quality.warnings, *reading.recording.notes):
+        for text in (*out_of_scope(reading.recording), *reading.quality.warnings, *reading.recording.notes):
             st.text(text)
 
 

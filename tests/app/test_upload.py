@@ -78,6 +78,15 @@ def test_leads_are_named_one_by_one_or_in_the_usual_order_and_each_once(small_ap
     assert "= bias" in equation(small_app)
 
 
+def test_what_lies_outside_the_scope_of_the_models_is_named(small_app: AppTest, tmp_path: Path) -> None:
+    recording = load_composite(NORMAL)
+    opened_with(small_app, as_upload(recording.with_signal(recording.signal[:, :4000]), tmp_path))
+    small_app.number_input(key="upload_age").set_value(11).run()
+    text = shown_text(small_app)
+    assert "Age 11 is outside the scope" in text
+    assert "8.0 s are outside the scope" in text
+
+
 def test_a_longer_recording_is_read_window_by_window(small_app: AppTest, tmp_path: Path) -> None:
     opened_with(small_app, as_upload(longer(load_composite(NORMAL), 3), tmp_path))
     assert not small_app.exception
