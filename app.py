@@ -25,6 +25,8 @@ page = st.navigation(
         st.Page("pages/what_if.py", title="What if", icon=":material/tune:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
         st.Page("pages/cohort.py", title="Cohort", icon=":material/groups:"),
+        st.Page("pages/teach.py", title="Teach", icon=":material/school:"),
+        st.Page("pages/audit.py", title="Audit", icon=":material/rate_review:"),
         st.Page("pages/model.py", title="Model", icon=":material/badge:"),
     ],
     position="top",

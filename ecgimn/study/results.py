@@ -84,7 +84,8 @@ def _progress(record: StudyRecord, rows: Sequence[Row]) -> list[dict[str, Any]]:
 def _accuracy(record: StudyRecord, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Right before and after, over the same answers, for all arms and each of them."""
     found = []
-    for name in (ALL, *(arm.name for arm in record.audit.arms)):
+    arms = [arm.name for arm in record.audit.arms]
+    for name in (ALL, *(arms if len(arms) > 1 else ())):
         mine = [row for row in rows if name in (ALL, row.planned.arm.name)]
         both = [row for row in mine if row.right("blind") is not None and row.right("revision") is not None]
         found.append(

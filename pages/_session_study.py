@@ -1,0 +1,78 @@
+"""One visitor's place in audits and quizzes, behind typed accessors; what is answered lies in the store, not here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from ecgimn.study.database import database_url
+from ecgimn.study.events import Reader
+from ecgimn.study.store import Store, open_store
+
+
+def current_store() -> Store:
+    """Return the study store of this machine; raises `StudyError`."""
+    return _get_store(database_url())
+
+
+@st.cache_resource(max_entries=2, show_spinner="Opening the study database", on_release=lambda store: store.close())
+def _get_store(url: str) -> Store:
+    return open_store(url)
+
+
+def reader() -> Reader | None:
+    """Return who is signed in, or None."""
+    return st.session_state.get("study_reader")
+
+
+def sign_in(found: Reader) -> None:
+    """Remember who is signed in, until the window is closed."""
+    st.session_state["study_reader"] = found
+
+
+def sign_out() -> None:
+    """Forget who is signed in, and where they were."""
+    for name in [key for key in st.session_state if str(key).startswith(("study_", "answer_"))]:
+        del st.session_state[name]
+
+
+def place(study_uid: str) -> int | None:
+    """Return the case of an audit on the screen, or None while paused."""
+    return st.session_state.get(f"study_place {study_uid}")
+
+
+def go_to(study_uid: str, number: int | None) -> None:
+    """Show another case of an audit, or none."""
+    st.session_state[f"study_place {study_uid}"] = number
+
+
+def chosen(key: str) -> Any:
+    """Return the value of a widget."""
+    return st.session_state.get(key)
+
+
+def choose(key: str, value: Any) -> None:
+    """Set the value of a widget before it is drawn."""
+    st.session_state[key] = value
+
+
+def opens_results(study_uid: str) -> bool:
+    """Whether the coordinator's passphrase was typed in this session."""
+    return study_uid in st.session_state.get("study_opened", ())
+
+
+def open_results(study_uid: str) -> None:
+    """Remember that the coordinator's passphrase was typed."""
+    st.session_state["study_opened"] = (*st.session_state.get("study_opened", ()), study_uid)
+
+
+def quiz(name: str) -> dict[str, Any]:
+    """Return where the visitor stands in a collection: place, hints, committed answer, attempts of this session."""
+    return st.session_state.setdefault(f"study_quiz {name}", {"place": 0, "hints": 0, "answer": None, "attempts": []})
+
+
+def next_quiz_case(name: str, n_cases: int, step: int = 1) -> None:
+    """Go to another case of a collection, with nothing answered."""
+    state = quiz(name)
+    state.update(place=(state["place"] + step) % n_cases, hints=0, answer=None, round=state.get("round", 0) + 1)

@@ -1,0 +1,53 @@
+"""Audits: read blind, commit, then see what the model says and why; revise, rate; results for the coordinator."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ecgimn.errors import EcgImnError
+from ecgimn.study.definition import KIND
+from pages import _audit_results as results
+from pages import _audit_setup as setup
+from pages import _session as session
+from pages import _session_study as study
+from pages._audit_reading import read_audit_page
+
+session.run_under_app()
+
+PARTS = {"read": "Read", "results": "Results", "set up": "Set up"}
+NO_AUDIT = (
+    "No audit is kept here yet. An audit is a list of ECGs that several readers read blind and then again with the "
+    "model's answer and its evidence. Set one up, or import one from another site."
+)
+
+try:
+    store = study.current_store()
+    audits = store.studies(KIND)
+except EcgImnError as exc:
+    st.error(str(exc), icon=":material/error:")
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="center"):
+    part = st.segmented_control(
+        "Part", list(PARTS), default="read" if audits else "set up", format_func=PARTS.__getitem__, key="audit_part",
+        label_visibility="collapsed", persist_state="session", required=True,
+    )  # fmt: skip
+    uid = None
+    if audits and part != "set up":
+        uid = st.selectbox(
+            "Audit", list(audits), format_func=lambda uid: f"{audits[uid]} · {uid[:8]}", key="audit_uid",
+            label_visibility="collapsed", width=380, persist_state="session",
+        )  # fmt: skip
+    who = study.reader()
+    if who is not None:
+        st.badge(who.pseudonym, icon=":material/person:", color="gray")
+        st.button("Sign out", on_click=study.sign_out, icon=":material/logout:")
+
+if part == "set up":
+    setup.show(store)
+elif uid is None:
+    st.info(NO_AUDIT, icon=":material/rate_review:")
+elif part == "results":
+    results.show(store, uid)
+else:
+    read_audit_page(store, uid)

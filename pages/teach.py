@@ -1,0 +1,263 @@
+"""Teaching: read a case, commit, then see what was there, what the model says and where its evidence lies."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import streamlit as st
+
+from ecgimn.draw.case_report import st_marks
+from ecgimn.draw.ecg import Screen, ecg_figure
+from ecgimn.draw.tables import st_rows
+from ecgimn.draw.view import View
+from ecgimn.draw.window import screen_for
+from ecgimn.errors import EcgImnError
+from ecgimn.explain.explanation import Explanation
+from ecgimn.explain.ledger import make_ledger
+from ecgimn.explain.narrative import describe_evidence
+from ecgimn.explain.summary import class_chips, most_probable
+from ecgimn.recording import Recording
+from ecgimn.signal.reading import SignalReading
+from ecgimn.study.cases import find_case
+from ecgimn.study.collection import Collection, QuizCase, attempt_of, collection_text, disturb, list_collections, score
+from pages import _cached as cached
+from pages import _session as session
+from pages import _session_study as study
+
+session.run_under_app()
+
+CHART = {"displayModeBar": False}
+KIND = "collection"
+N_ATTEMPTS = 8
+HOW = "Mark all that fit, then commit. Only then the answer, the model and its evidence appear."
+
+
+@st.cache_data(show_spinner=False)
+def get_collections() -> tuple[Collection, ...]:
+    return list_collections()
+
+
+@st.cache_data(max_entries=32, show_spinner="Opening the case")
+def get_case(key: str, _case: QuizCase) -> tuple[Recording, str]:
+    found = find_case(_case.ref, cached.current_ptbxl())
+    recording = found.recording if _case.artefact is None else disturb(found.recording, _case.artefact)
+    return recording, found.title
+
+
+def words(text: str, *, large: bool) -> None:
+    """Print a line, large for a room."""
+    st.markdown(f"## {text}" if large else text)
+
+
+def show_case(collection: Collection, state: dict[str, Any], *, large: bool) -> None:
+    case = collection.cases[state["place"]]
+    try:
+        recording, title = get_case(f"{collection.name} {state['place']} {case}", case)
+    except EcgImnError as exc:
+        st.warning(f"This case cannot be shown: {exc}", icon=":material/database:")
+        return
+    signal = cached.get_reading(cached.identity(recording), recording)
+    explanation = explain_after(state, recording)
+    left, right = (st.container(), st.container()) if large else st.columns((0.64, 0.36), gap="small")
+    with left:
+        draw(state, signal, explanation, len(collection.cases), large=large)
+    with right:
+        if state["answer"] is None:
+            ask(collection, case, state, large=large)
+        else:
+            reveal(collection, case, state, title, large=large)
+    if state["answer"] is not None:
+        show_measurements(signal, explanation, state)
+
+
+def explain_after(state: dict[str, Any], recording: Recording) -> Explanation | None:
+    """Ask the model, once the answer is committed and not before."""
+    if state["answer"] is None:
+        return None
+    try:
+        card, model = session.current_card(), session.current_model()
+        return cached.get_explanation(recording.digest, card.sha256, recording, model)
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return None
+
+
+def draw(
+    state: dict[str, Any], signal: SignalReading, explanation: Explanation | None, n_cases: int, *, large: bool
+) -> None:
+    layout = "3x4+1R" if large else "12x1"
+    view = View(layout=layout, dark=session.is_dark(), show_st=False, show_t=False)
+    if explanation is not None:
+        first, chips = most_probable(explanation), class_chips(explanation)
+        shown = st.segmented_control(
+            "Evidence for", list(explanation.classes), default=first, format_func=chips.__getitem__, required=True,
+            key=f"answer_quiz_class_{state['place']}_{state.get('round', 0)}", label_visibility="collapsed",
+        )  # fmt: skip
+        k = explanation.index(shown or first)
+        view = View(layout=layout, dark=session.is_dark(), quantity="isoelectric", class_index=k)
+    width, height = session.window()
+    room = screen_for((width, height))
+    if large:
+        room = Screen(width_px=width - 160.0, height_px=max(height - 170.0, 420.0), px_per_mm=room.px_per_mm)
+    figure = ecg_figure(
+        signal.recording,
+        explanation,
+        view=view,
+        waves=signal.waves if explanation is not None else None,
+        st=st_marks(signal) if explanation is not None else None,
+        screen=room,
+        isoelectric_mv=signal.levels,
+    )
+    alt = f"12-lead ECG, case {state['place'] + 1} of {n_cases}"
+    st.plotly_chart(figure, width="content", theme=None, key="answer_quiz_trace", config=CHART, alt=alt)
+
+
+def ask(collection: Collection, case: QuizCase, state: dict[str, Any], *, large: bool) -> None:
+    words(case.question or "What does this tracing show?", large=large)
+    key = f"answer_quiz_{collection.name}_{state['place']}_{state.get('round', 0)}"
+    chosen = [option for i, option in enumerate(collection.options) if st.checkbox(option, key=f"{key}_{i}")]
+    if state["hints"] < len(case.hints):
+        left = len(case.hints) - state["hints"]
+        if st.button(f"Hint ({left} left)", icon=":material/lightbulb:", key=f"{key}_hint", shortcut="H"):
+            state["hints"] += 1
+            st.rerun()
+    for lead, text in case.hints[: state["hints"]]:
+        words(f":material/lightbulb: **{lead}** · {text}", large=large)
+    if st.button("Commit", type="primary", icon=":material/lock:", key=f"{key}_commit", shortcut="Mod+Enter"):
+        if not chosen:
+            st.error("Nothing is marked. One statement at least is needed. Mark what you see.", icon=":material/error:")
+            return
+        state["answer"] = chosen
+        keep_attempt(collection, case, state)
+        st.rerun()
+
+
+def keep_attempt(collection: Collection, case: QuizCase, state: dict[str, Any]) -> None:
+    """Keep the attempt in this session, and in the store for a reader who signed in."""
+    attempt = attempt_of(case, score(case, state["answer"]), state["hints"])
+    state["attempts"].insert(0, attempt)
+    reader = study.reader()
+    if reader is not None:
+        try:
+            store, text = study.current_store(), collection_text(collection)
+            uid = hashlib.sha256(text.encode()).hexdigest()
+            store.add_study(uid, collection.title, KIND, text)
+            store.append(uid, reader.uid, case.ref, "quiz", attempt)
+        except EcgImnError as exc:
+            st.toast(str(exc), icon=":material/error:")
+
+
+def reveal(collection: Collection, case: QuizCase, state: dict[str, Any], title: str, *, large: bool) -> None:
+    result = score(case, state["answer"])
+    words(f"**{title}**", large=large)
+    for icon, colour, name, listed in (
+        ("check_circle", "green", "correct", result.correct),
+        ("visibility_off", "orange", "missed", result.missed),
+        ("cancel", "red", "wrong", result.wrong),
+    ):
+        for option in listed:
+            words(f":{colour}[:material/{icon}:] {option} · {name}", large=large)
+    st.caption(f"{state['hints']} hints used. Labels are those of PTB-XL, one opinion each.")
+    if case.artefact is not None:
+        leads = ", ".join(case.artefact.leads) if len(case.artefact.leads) < 12 else "all leads"
+        st.caption(f"Added by this app: {case.artefact.kind}, {case.artefact.amount_mv:g} mV, in {leads}.")
+    words("**To remember**", large=large)
+    for point in case.points:
+        words(f":material/school: {point}", large=large)
+    st.button(
+        "Next case", type="primary", icon=":material/arrow_forward:", key="quiz_next_after",
+        on_click=study.next_quiz_case, args=(collection.name, len(collection.cases)),
+    )  # fmt: skip
+
+
+def show_measurements(signal: SignalReading, explanation: Explanation | None, state: dict[str, Any]) -> None:
+    if explanation is not None:
+        ledger = make_ledger(explanation, signal.recording, signal.waves, signal.levels)
+        key = f"answer_quiz_class_{state['place']}_{state.get('round', 0)}"
+        shown = study.chosen(key) or most_probable(explanation)
+        st.markdown("\n\n".join(describe_evidence(ledger, shown, signal)))
+    rows = st_rows(signal)
+    if rows:
+        st.dataframe(rows, hide_index=True, height="content", row_height=28, alt="ST and T by lead")
+    else:
+        st.caption(f"ST and T — ({signal.reason or 'not measurable'})")
+
+
+def show_attempts(collection: Collection) -> None:
+    """List the last attempts: of this session, or of the reader who signed in."""
+    attempts = list(study.quiz(collection.name)["attempts"])
+    reader = study.reader()
+    if reader is not None:
+        try:
+            uid = hashlib.sha256(collection_text(collection).encode()).hexdigest()
+            kept = [event.payload for event in study.current_store().events(uid, reader.uid)]
+            attempts = kept[::-1] or attempts
+        except EcgImnError as exc:
+            st.error(str(exc), icon=":material/error:")
+    if not attempts:
+        return
+    places = {case.ref: place for place, case in reversed(list(enumerate(collection.cases, start=1)))}
+    st.markdown(f"**Last attempts** at {collection.title}")
+    st.dataframe(
+        [
+            {
+                "Case": str(places.get(attempt["case"], "—")),
+                "Correct": str(len(attempt["correct"])),
+                "Missed": str(len(attempt["missed"])),
+                "Wrong": str(len(attempt["wrong"])),
+                "Hints": str(attempt["hints"]),
+            }
+            for attempt in attempts[:N_ATTEMPTS]
+        ],
+        hide_index=True, width="content", alt="Last attempts",
+    )  # fmt: skip
+
+
+def sign_in_area() -> None:
+    """Let a reader sign in, so that attempts are kept beyond this window."""
+    with st.popover("Keep my attempts", icon=":material/person:"):
+        st.caption("Under a pseudonym, never your name; attempts are then there another day too.")
+        pseudonym = st.text_input("Pseudonym", max_chars=40, key="study_quiz_pseudonym")
+        passphrase = st.text_input("Passphrase (optional)", type="password", max_chars=200, key="study_quiz_passphrase")
+        if st.button("Sign in", key="study_quiz_sign_in"):
+            try:
+                study.sign_in(study.current_store().sign_in(pseudonym, passphrase)[0])
+            except EcgImnError as exc:
+                st.error(str(exc), icon=":material/error:")
+            else:
+                st.rerun()
+
+
+try:
+    collections = get_collections()
+except EcgImnError as exc:
+    st.error(str(exc), icon=":material/error:")
+    st.stop()
+if not collections:
+    st.info("No collection is installed. Put one into assets/collections/.", icon=":material/school:")
+    st.stop()
+
+by_name = {collection.name: collection for collection in collections}
+with st.container(horizontal=True, vertical_alignment="center"):
+    name = st.selectbox(
+        "Collection", list(by_name), format_func=lambda name: by_name[name].title, key="teach_collection",
+        label_visibility="collapsed", width=330, persist_state="session",
+    )  # fmt: skip
+    chosen_collection = by_name[str(name)]
+    quiz = study.quiz(chosen_collection.name)
+    n_cases = len(chosen_collection.cases)
+    st.button("Previous", shortcut="Left", on_click=study.next_quiz_case, args=(chosen_collection.name, n_cases, -1))
+    st.button("Next", shortcut="Right", on_click=study.next_quiz_case, args=(chosen_collection.name, n_cases))
+    st.markdown(f"Case **{quiz['place'] + 1}** of {n_cases}", width="content")
+    large = st.toggle("Presenter view", key="teach_large", persist_state="session", help="Large type for a room")
+    who = study.reader()
+    if who is None:
+        sign_in_area()
+    else:
+        st.badge(who.pseudonym, icon=":material/person:", color="gray")
+        st.button("Sign out", on_click=study.sign_out, icon=":material/logout:")
+if not large:
+    st.markdown(f":gray[{chosen_collection.remark} {HOW}]")
+show_case(chosen_collection, quiz, large=large)
+show_attempts(chosen_collection)

@@ -1,0 +1,190 @@
+"""An audit on its page: nothing leaks before a reader commits, every entry is kept, and results wait."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from ecgimn.model.card import read_card
+from ecgimn.model.checkpoint import DEFAULT_MODEL
+from ecgimn.sources.composites import list_composites
+from ecgimn.study.cases import audit_case
+from ecgimn.study.definition import KIND, Arm, Audit, AuditCase, read_audit
+from ecgimn.study.session import Reading
+from ecgimn.study.store import Store, open_store
+from tests.app.test_pages import ROOT, shown_text
+from tests.study.study_worlds import box
+
+pytestmark = pytest.mark.usefixtures("visited")
+
+CASES = ("composite:imi", "composite:lvh")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    url = f"sqlite:///{tmp_path / 'studies.sqlite'}"
+    monkeypatch.setenv("ECGIMN_DATABASE_URL", url)
+    opened = open_store(url)
+    yield opened
+    opened.close()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def audit(store: Store, models_folder: Path) -> Audit:
+    return keep(store, models_folder)
+
+
+def keep(store: Store, models_folder: Path, cases: tuple[AuditCase, ...] = (), **settings: Any) -> Audit:
+    card = read_card(models_folder / f"{DEFAULT_MODEL}.json")
+    listed = cases or tuple(audit_case(ref, None) for ref in CASES)
+    audit = Audit(
+        "Two cases", card.name, settings.pop("sha256", card.sha256), card.classes, listed,
+        arms=(Arm("with evidence"),), **settings,
+    )  # fmt: skip
+    store.add_study(audit.uid, audit.name, KIND, audit.text)
+    return audit
+
+
+def button(app: AppTest, label: str) -> Any:
+    return next(item for item in app.button if item.label.startswith(label))
+
+
+def signed_in(app: AppTest, name: str = "Ada") -> AppTest:
+    app.run()
+    app.switch_page("pages/audit.py").run()
+    app.text_input[0].set_value(name)
+    return button(app, "Sign in").click().run()
+
+
+def begun(app: AppTest, name: str = "Ada") -> AppTest:
+    signed_in(app, name)
+    return button(app, "Begin").click().run()
+
+
+def answer(app: AppTest, key: str, value: Any) -> AppTest:
+    """Set a group of pills or segments by the end of its key."""
+    group = next(item for item in app.button_group if str(item.key).endswith(key))
+    return group.set_value(value).run()
+
+
+def sent(app: AppTest) -> str:
+    """All that the server has sent for this page: every element and every block, as text."""
+
+    def walk(node: Any) -> Iterator[str]:
+        proto = getattr(node, "proto", None)
+        if proto is not None:
+            yield str(proto)
+        for child in getattr(node, "children", {}).values():
+            yield from walk(child)
+
+    return "\n".join(walk(app._tree))
+
+
+def test_a_reader_goes_through_a_case(small_app: AppTest, audit: Audit, store: Store) -> None:
+    app = begun(small_app)
+    assert not app.exception
+    answer(app, "blind_primary", "MI")
+    answer(app, "blind_confidence", 4)
+    button(app, "Commit").click().run()
+    assert "Read blind: **MI**" in shown_text(app)
+    assert "The model calls" in shown_text(app)
+    button(app, "Show the evidence").click().run()
+    answer(app, "revision_primary", "CD")
+    button(app, "Commit").click().run()
+    for item in ("relevant", "helpful", "trust"):
+        answer(app, f"rating_{item}", -2)
+    button(app, "Commit").click().run()
+    assert "This case is finished" in "".join(str(item.value) for item in app.success)
+    reading = Reading(store, audit, store.sign_in("Ada")[0])
+    done = reading.state(1).done
+    assert [done[step]["primary"] for step in ("blind", "revision")] == ["MI", "CD"]
+    assert done["rating"]["helpful"] == -2
+    button(app, "Go on with case 2").click().run()
+    assert "Case 2 of 2" in shown_text(app)
+    assert not app.exception
+
+
+def test_swapping_labels_changes_nothing_that_is_sent_before_the_commit(
+    small_app: AppTest, store: Store, models_folder: Path
+) -> None:
+    """Whatever reached the browser could not depend on the label, then."""
+    listed = audit_case("composite:imi", None)
+    pages = []
+    audits = [
+        keep(store, models_folder, (AuditCase(listed.ref, listed.digest, labels),)) for labels in (("MI",), ("NORM",))
+    ]
+    signed_in(small_app)
+    for audit in audits:
+        small_app.selectbox(key="audit_uid").set_value(audit.uid).run()
+        page = sent(button(small_app, "Begin").click().run())
+        for name in (name for other in audits for name in (other.uid, other.uid[:8])):
+            page = page.replace(name, "UID")
+        pages.append(page)
+    assert "Case 1 of 1" in shown_text(small_app)
+    first, second = (sorted(set(page.splitlines())) for page in pages)
+    assert first == second
+
+
+def test_neither_name_label_model_nor_others_answers_are_sent_before_the_commit(
+    small_app: AppTest, audit: Audit, store: Store
+) -> None:
+    other = Reading(store, audit, store.sign_in("Ben")[0])
+    for planned in other.plan:
+        answer_of_ben = {"primary": "HYP", "confidence": 5, "boxes": [box("aVR")], "flags": ["label doubtful"]}
+        other.commit(planned.place, "blind", answer_of_ben)
+        other.save_draft(planned.place, "revision", {"text": "zebra"})
+    app = begun(small_app)
+    cards = {f"composite:{card.name}": card for card in list_composites()}
+    told = [word for ref in CASES for word in (ref, cards[ref].title, cards[ref].hallmark, cards[ref].record_name)]
+    told += [case.digest for case in audit.cases] + ["zebra", "Ben", "probability", audit.model_sha256[:8], "logit"]
+    page = sent(app)
+    assert [word for word in told if word in page] == []
+    assert "Label that fits best" in page
+    spec = json.loads(app.get("plotly_chart")[0].proto.spec)
+    assert {image["name"] for image in spec["layout"]["images"]} == {"paper"}
+    answer(app, "blind_primary", "MI")
+    page = sent(app)
+    assert [word for word in told if word in page] == []
+
+
+def test_what_was_entered_is_there_after_a_restart(small_app: AppTest, audit: Audit, store: Store) -> None:
+    app = begun(small_app)
+    answer(app, "blind_primary", "CD")
+    app.multiselect(key="answer_leads_1").set_value(["V1", "V2"]).run()
+    button(app, "Add this box").click().run()
+    assert len(app.get("plotly_chart")) == 1
+    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)  # another window, nothing in its session
+    begun_again = signed_in(again)
+    button(begun_again, "Begin").click().run()
+    group = next(item for item in again.button_group if str(item.key).endswith("blind_primary"))
+    assert group.value == "CD"
+    leads = {box["lead"] for box in Reading(store, audit, store.sign_in("Ada")[0]).state(1).draft["boxes"]}
+    assert leads == {"V1", "V2"}
+
+
+def test_results_stay_closed_to_a_reader_with_cases_to_read(small_app: AppTest, audit: Audit) -> None:
+    app = begun(small_app)
+    app.button_group(key="audit_part").set_value("results").run()
+    assert "Results open when you have finished" in shown_text(app)
+    assert not app.get("download_button")
+
+
+def test_an_audit_is_set_up_on_the_page(small_app: AppTest, store: Store) -> None:
+    small_app.run()
+    small_app.switch_page("pages/audit.py").run()
+    small_app.text_input(key="audit_name").set_value("Spring").run()
+    small_app.selectbox(key="audit_list").set_value("sample").run()
+    small_app.number_input(key="audit_per_class").set_value(1).run()
+    button(small_app, "Set up the audit").click().run()
+    (uid,) = store.studies(KIND)
+    made = read_audit(store.definition(uid))
+    assert (made.name, len(made.cases), made.seed) == ("Spring", 5, 1)
+    assert sorted(case.labels for case in made.cases) == [("CD",), ("HYP",), ("MI",), ("NORM",), ("STTC",)]
+    assert "seed 1" in made.selection

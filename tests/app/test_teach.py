@@ -1,0 +1,68 @@
+"""The quiz: commit before reveal, hints one by one, a score with what was correct, missed and wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from ecgimn.sources.composites import list_composites
+from ecgimn.study.collection import list_collections
+from tests.app.test_audit import button, sent
+from tests.app.test_pages import shown_text
+
+pytestmark = pytest.mark.usefixtures("visited")
+
+
+@pytest.fixture
+def teach(small_app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("ECGIMN_DATABASE_URL", f"sqlite:///{tmp_path / 'studies.sqlite'}")
+    small_app.run()
+    small_app.switch_page("pages/teach.py").run()
+    yield small_app
+    st.cache_resource.clear()
+
+
+def mark(app: AppTest, option: str) -> None:
+    next(item for item in app.checkbox if item.label == option).check()
+
+
+def test_a_case_is_read_hinted_committed_and_explained(teach: AppTest) -> None:
+    collection = list_collections()[0]
+    case = collection.cases[1]
+    button(teach, "Next").click().run()
+    card = next(card for card in list_composites() if f"composite:{card.name}" == case.ref)
+    hidden = [card.title, card.hallmark, card.record_name, case.ref, *case.points, "Evidence for", "probability"]
+    hidden += [text for _, text in case.hints]
+    page = sent(teach)
+    assert [word for word in hidden if word in page] == []
+    button(teach, "Hint").click().run()
+    assert case.hints[0][1] in shown_text(teach)
+    assert case.hints[1][1] not in shown_text(teach)
+    mark(teach, case.answers[0])
+    mark(teach, "Left axis")
+    button(teach, "Commit").click().run()
+    words = shown_text(teach)
+    assert not teach.exception
+    assert f"{case.answers[0]} · correct" in words
+    assert "Left axis · wrong" in words
+    assert card.title in words
+    assert case.points[0] in words
+    assert "1 hints used" in words
+    assert len(teach.dataframe) == 2  # ST and T, and the last attempts
+    attempts = teach.dataframe[1].value
+    assert attempts.iloc[0].to_dict() == {"Case": "2", "Correct": "1", "Missed": "0", "Wrong": "1", "Hints": "1"}
+
+
+def test_nothing_is_revealed_without_a_mark(teach: AppTest) -> None:
+    button(teach, "Commit").click().run()
+    assert "Nothing is marked" in "".join(str(item.value) for item in teach.error)
+    assert "To remember" not in shown_text(teach)
+
+
+def test_the_presenter_view_speaks_in_headings(teach: AppTest) -> None:
+    teach.toggle(key="teach_large").set_value(True).run()
+    assert any(str(item.value).startswith("## ") for item in teach.markdown)

@@ -1,0 +1,121 @@
+"""The collections that come with the app, and the artefacts that are added to their cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgimn.errors import SourceError, StudyError
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.sources.composites import load_composite
+from ecgimn.study.cases import draw_cases, drawable, find_case, read_audit_case, refs_from_csv
+from ecgimn.study.collection import ARTEFACTS, KINDS, Artefact, disturb, list_collections, read_collection, score
+from ecgimn.study.definition import AuditCase
+
+GOOD = """
+title: T
+kind: typical
+remark: R
+options: [a, b, c]
+cases:
+  - case: composite:norm
+    answers: [a, b]
+    hints: [{II: look}]
+    points: [p]
+"""
+
+
+def test_every_kind_of_collection_comes_with_the_app_and_needs_no_data_set() -> None:
+    found = list_collections()
+    assert {collection.kind for collection in found} == set(KINDS)
+    for collection in found:
+        for case in collection.cases:
+            assert find_case(case.ref, None).recording.source == "case"
+            assert case.hints
+            assert case.points
+
+
+def test_a_score_names_what_was_correct_missed_and_wrong(tmp_path: Path) -> None:
+    (tmp_path / "x.yml").write_text(GOOD)
+    result = score(read_collection(tmp_path / "x.yml").cases[0], ["b", "c"])
+    assert (result.correct, result.missed, result.wrong) == (("b",), ("a",), ("c",))
+    assert not result.full
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("answers: [a, b]", "answers: [a, z]"),
+        ("answers: [a, b]", "answers: []"),
+        ("kind: typical", "kind: odd"),
+        ("{II: look}", "{V9: look}"),
+        ("title: T", ""),
+        ("options: [a, b, c]", "options: [a, b"),
+        ("points: [p]", "points: [p]\n    artefact: {kind: gremlin, amount_mv: 1}"),
+    ],
+)
+def test_a_collection_that_cannot_be_used_says_why(tmp_path: Path, old: str, new: str) -> None:
+    (tmp_path / "x.yml").write_text(GOOD.replace(old, new))
+    with pytest.raises(SourceError, match=r"x\.yml cannot be used"):
+        list_collections(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ARTEFACTS)
+def test_an_artefact_is_the_same_each_time_and_stays_in_its_leads(kind: str) -> None:
+    recording = load_composite("norm")
+    artefact = Artefact(kind, 0.3, ("V3",))
+    first, second = disturb(recording, artefact), disturb(recording, artefact)
+    assert first.digest == second.digest != recording.digest
+    change = np.abs(first.signal - recording.signal).max(axis=1)
+    assert {lead for lead, size in zip(STANDARD_LEADS, change, strict=True) if size > 0} == {"V3"}
+    if kind != "loose electrode":
+        assert 0.1 < change.max() < 0.6
+
+
+def test_tremor_of_all_limb_leads_keeps_their_relations() -> None:
+    signal = disturb(load_composite("norm"), Artefact("muscle tremor", 0.3, STANDARD_LEADS[:6])).signal
+    assert np.abs(signal[0] + signal[2] - signal[1]).max() < 1e-3
+
+
+def test_a_case_does_not_carry_its_name() -> None:
+    case = find_case("composite:imi", None)
+    assert (case.recording.record_name, case.recording.notes) == ("case", ())
+    assert case.labels == ("MI",)
+
+
+@pytest.mark.parametrize("ref", ["composite:none", "ptbxl:1", "ptbxl:x", "file:/etc/passwd", ""])
+def test_a_reference_to_nothing_is_refused(ref: str) -> None:
+    with pytest.raises(StudyError, match="is needed"):
+        find_case(ref, None)
+
+
+def test_other_samples_under_a_known_name_are_refused() -> None:
+    with pytest.raises(StudyError, match="differ from those"):
+        read_audit_case(AuditCase("composite:imi", "0" * 64, ("MI",)), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "refs"),
+    [
+        ("case\ncomposite:norm\nptbxl:7\n", ("composite:norm", "ptbxl:7")),
+        ("age,ecg_id\n50,12\n60,13\n", ("ptbxl:12", "ptbxl:13")),
+        ("5\n6\n", ("ptbxl:5", "ptbxl:6")),
+    ],
+)
+def test_a_csv_lists_cases(text: str, refs: tuple[str, ...]) -> None:
+    assert refs_from_csv(text) == refs
+
+
+@pytest.mark.parametrize("text", ["", "age,sex\n50,male\n"])
+def test_a_csv_without_cases_is_refused(text: str) -> None:
+    with pytest.raises(StudyError, match="is needed"):
+        refs_from_csv(text)
+
+
+def test_a_sample_holds_each_class_and_can_be_drawn_again() -> None:
+    labels = drawable(None)
+    drawn = draw_cases(labels, 2, seed=5)
+    assert drawn == draw_cases(labels, 2, seed=5) != draw_cases(labels, 2, seed=6)
+    assert sorted(labels[ref][0] for ref in drawn) == sorted(["NORM", "MI", "STTC", "CD", "HYP"] * 2)
