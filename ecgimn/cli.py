@@ -192,7 +192,7 @@ def train(
 ) -> None:
     """Train, calibrate on fold 9, and write models/NAME.safetensors with its card; teachers first, where needed."""
     from ecgimn.sources.ptbxl import PtbXl
-    from ecgimn.training.config import read_config
+    from ecgimn.training.config import read_config, stages
     from ecgimn.training.export import export_models
     from ecgimn.training.paper import is_paper_config
     from ecgimn.training.train import epochs_done
@@ -204,13 +204,10 @@ def train(
     run, source = read_config(config), PtbXl(ptbxl)
     if seed is not None and seed not in run.seeds:
         _refuse(f"Seed {seed} is not in {config.name} (found: {', '.join(map(str, run.seeds))}). Choose one of them.")
-    needed = [read_config(config.with_name(f"{name}.toml")) for name in dict.fromkeys((*run.start_from, *run.teachers))]
-    todo = [(other, other.seeds[0]) for other in needed]
-    todo += [(run, chosen) for chosen in (run.seeds if seed is None else (seed,))]
-    for task_run, chosen in todo:
+    for task_run, chosen in stages(config, seed):
         folder = RUNS / task_run.name / f"seed-{chosen}"
-        stopped = (folder / "state.pt").is_file()
-        if task_run is not run and stopped and epochs_done(folder) == task_run.epochs:
+        done = epochs_done(folder)
+        if task_run.name != run.name and done == task_run.epochs:
             continue
         with _progress() as progress:
             task = progress.add_task(f"{task_run.name}, seed {chosen}: epoch 1 of {task_run.epochs}", total=None)
@@ -222,10 +219,10 @@ def train(
                 epochs: int = task_run.epochs,
                 progress: Progress = progress,
             ) -> None:
-                done = f"{name}: {int(row['epoch'])} of {epochs} epochs, AUROC {row.get('auroc_superclass')}"
-                progress.update(task, description=done)
+                words = f"{name}: {int(row['epoch'])} of {epochs} epochs, AUROC {row.get('auroc_superclass')}"
+                progress.update(task, description=words)
 
-            go_on = stopped and (resume or task_run is not run)
+            go_on = done > 0 and (resume or task_run.name != run.name)
             train_network(source, task_run, chosen, folder, resume=go_on, report=report)
     if seed is None:
         for written in export_models(source, run, RUNS):
@@ -262,6 +259,7 @@ def compare_methods(
     limit: Annotated[int | None, typer.Option(min=2, help="Fewer records, for a quick look.")] = None,
 ) -> None:
     """Compare the model's maps with post-hoc methods, its black-box twin and the published network, on one fold."""
+    from ecgimn.model.checkpoint import load_model
     from ecgimn.sources.ptbxl import PtbXl
     from ecgimn.training.comparison_sample import draw_sample
     from ecgimn.training.faithfulness import compare_methods as compare
@@ -275,7 +273,8 @@ def compare_methods(
         result = compare(sample, subjects, report=lambda part: progress.update(task, description=part))
     few = "" if limit is None else f" --limit {limit}"
     command = f"python -m ecgimn compare-methods --ptbxl DIR --fold {fold} --model {model} --json OUT{few}"
-    _write_json({"command": command, **result}, json_path)
+    measured = {"command": command, "model": model, "sha256": load_model(model).card.sha256}
+    _write_json({**measured, **result}, json_path)
     for row in result["rows"]:
         value, low, high = row["fidelity"]["r2"]
         typer.echo(f"{row['network']}, {row['method']}: R2 of actual on predicted change {value} [{low}, {high}]")

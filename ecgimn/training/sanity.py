@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ecgimn.explain.cells import cell_evidence, cell_partition
 from ecgimn.explain.intervene import masks_from_landmarks
 from ecgimn.model.checkpoint import Model
+from ecgimn.model.randomised import randomised
 from ecgimn.training.dataset import Dataset
 
 DELETION_STEPS = 10
@@ -124,21 +124,6 @@ def _shift_agreement(model: Model, x: NDArray[np.float64]) -> NDArray[np.float64
         u = part[:, None, :, SHIFT_SAMPLES:length]
         agreement.append(correlation(early[..., SHIFT_SAMPLES:] * u, late[..., : length - SHIFT_SAMPLES] * u))
     return np.concatenate(agreement)
-
-
-def randomised(model: Model, part: str, seed: int) -> Model:
-    """Return the model with the weights of `part` and of all that comes after it drawn anew."""
-    parts = {"head": ("head",), "decoder": ("head", "decoder"), "encoder": ("head", "decoder", "encoder")}[part]
-    networks = []
-    torch_rng = torch.random.get_rng_state()
-    for number, network in enumerate(model.networks):
-        torch.manual_seed(seed + number)
-        fresh = type(network)(network.config).to(model.device)  # type: ignore[arg-type]
-        kept = {key: value for key, value in network.state_dict().items() if key.split(".")[0] not in parts}
-        fresh.load_state_dict(fresh.state_dict() | kept)
-        networks.append(fresh.eval().requires_grad_(False))
-    torch.random.set_rng_state(torch_rng)
-    return Model(model.card, tuple(networks), model.device)
 
 
 def _mean(values: NDArray[np.floating]) -> list[float]:

@@ -15,11 +15,11 @@ from ecgimn.explain.posthoc import METHODS, Input, PostHoc, Target, attribute, m
 from ecgimn.model.blackbox import TWIN, BlackBox, load_black_box
 from ecgimn.model.card import read_card
 from ecgimn.model.checkpoint import MODELS_FOLDER, Model, list_models, load_model
+from ecgimn.model.randomised import randomised
 from ecgimn.signal.landmarks import Landmarks
 from ecgimn.signal.preprocess import MODEL_FS, input_change, preprocessing
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.dataset import Dataset
-from ecgimn.training.sanity import randomised
 
 OWN = "its own map"
 KERNEL_SAMPLES = 512  # of KernelSHAP over a fold: a quarter of the usual number, to end in time

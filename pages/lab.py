@@ -1,0 +1,143 @@
+"""Faithfulness: every explanation method on the same records, and sanity checks of the map on the open case."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ecgimn.draw.comparison_table import comparison_rows, network_rows, read_comparison
+from ecgimn.draw.ecg import Screen, ecg_figure
+from ecgimn.draw.self_check_words import check_view, check_words, logit_rows
+from ecgimn.draw.window import SIDES_PX
+from ecgimn.errors import EcgImnError
+from ecgimn.explain.self_checks import MOST_SHIFT_S, SelfCheck
+from ecgimn.explain.summary import class_chips, most_probable
+from pages import _checked as checked
+from pages import _session as session
+from pages import _widgets as widgets
+from pages._open_case import OpenCase, open_case
+
+session.run_under_app()
+
+CHART = {"displayModeBar": False}
+CASE, TABLE = "This case", "All methods compared"
+RANDOM, LEADS, SHIFT = "Random weights", "Shuffled chest leads", "Time shift"
+PARTS = {"head": "last layer", "decoder": "decoder and last layer", "encoder": "the whole network"}
+SCREEN_PX = 430.0  # height of a tracing
+HELP = """
+**Random weights.** Part of the network, from its last layer inwards, gets weights drawn anew. A map that stays the same
+was a picture of the ECG and not of what the network learned. Rank correlation should be near 0.
+
+**Shuffled chest leads.** V1 to V6 change places; the limb leads stay, they are bound to one another. What follows the
+shape of a trace moves with it, what the network knows about a place stays. Both correlations are printed; the score
+itself should change.
+
+**Time shift.** The same tracing, cut a moment later. The map should move with it: where both see the same samples, rank
+correlation should be near 1.
+
+**Rank correlation** (Spearman) compares contributions in sums over 40 ms, lead by lead.
+"""
+READING_THE_TABLE = """
+**R² of changes.** The ECG is edited, wave by wave and lead group by lead group, and the network is asked again. R² says
+how well the change of the logit that the explanation foretold fits the one that happened: 1 is perfect, below 0 the
+mean would have been the better guess. *After the best line* forgives a wrong size. *Edits not trained on* are families
+that no training of this project used.
+
+**Degradation.** Cells (lead by wave) are taken away, most supporting first and most opposing first; the area between
+the two curves, in standard deviations of the logit. Larger is better. What takes the place of a cell matters, so there
+are two fills.
+
+**Planted** changes in tracings labelled NORM alone; found: the cell whose evidence grows most lies in the leads and
+wave of the plant. **Territory**: the strongest lead for MI, in records of anterior and of inferior infarction.
+
+**20 dB noise, 80 ms shift, other seed**: correlation of ledgers, should be near 1. **Random weights**: near 0.
+"""
+
+
+def run_check(case: OpenCase, kind: str, shown: str) -> SelfCheck:
+    """Run the check that the reader asked for, with what it needs to know."""
+    digest, sha = case.recording.digest, case.card.sha256
+    if kind == RANDOM:
+        part = st.segmented_control(
+            "Weights drawn anew in", PARTS, format_func=PARTS.get, default="encoder", key="lab_part"
+        )
+        seed = st.number_input("Seed", 0, 99, 0, key="lab_seed", width=110)
+        return checked.random_weights(digest, sha, str(part or "encoder"), int(seed), shown, case)
+    if kind == LEADS:
+        seed = st.number_input("Seed", 0, 99, 0, key="lab_order", width=110)
+        return checked.shuffled_leads(digest, sha, int(seed), shown, case)
+    shift = st.slider("Shift (s)", 0.02, MOST_SHIFT_S, 0.1, 0.02, key="lab_shift", width=260)
+    return checked.time_shift(digest, sha, float(shift), shown, case)
+
+
+@st.fragment
+def check_case(case: OpenCase) -> None:
+    shown = session.chosen_class(case.explanation.classes, most_probable(case.explanation))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        widgets.class_chips(class_chips(case.explanation, case.card.thresholds.get("youden", ())), shown)
+        kind = st.segmented_control("Check", (RANDOM, LEADS, SHIFT), default=RANDOM, key="lab_check") or RANDOM
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            try:
+                check = run_check(case, kind, shown)
+            except EcgImnError as exc:
+                st.error(str(exc), icon=":material/error:")
+                return
+    session.write_link(shown)
+    for words, fine in check_words(check, kind, shown):
+        st.markdown(f":green[:material/check:] {words}" if fine else f":orange[:material/help:] {words}")
+    width = (session.window()[0] - SIDES_PX) / 2
+    titles = (
+        "As it is",
+        {RANDOM: "With random weights", LEADS: "Chest leads exchanged", SHIFT: "A moment later"}[kind],
+    )
+    pairs = ((check.before, check.first), (check.after, check.second))
+    for column, title, (recording, explanation) in zip(st.columns(2, gap="small"), titles, pairs, strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            view = check_view(check, shown, explanation, own_scale=kind == RANDOM, dark=session.is_dark())
+            figure = ecg_figure(
+                recording, explanation, view=view, screen=Screen(max(width, 420.0), SCREEN_PX, switch=False)
+            )
+            st.plotly_chart(
+                figure, width="content", theme=None, key=f"lab_{title}", config=CHART, alt=f"{title}: 12-lead ECG with "
+                f"the contribution to {shown} behind the leads",
+            )  # fmt: skip
+    if kind == RANDOM:
+        st.caption("Each side has its own scale of colour: with random weights sizes mean nothing, only the pattern.")
+    st.dataframe(logit_rows(check), hide_index=True, width="content", alt="Logits before and after")
+
+
+def show_table() -> None:
+    try:
+        content = read_comparison()
+    except EcgImnError as exc:
+        st.info(str(exc), icon=":material/straighten:")
+        return
+    n = content["n"]
+    st.caption(
+        f"Fold {content['fold']} of PTB-XL: {n['cases']} records edited and emptied, {n['planted']} planted in, "
+        f"{n['stability']} for noise, shift and random weights; drawn by seed {content['seed']}, the same for every "
+        f"row. Intervals: {content['interval']}. Command: {content['command']}"
+    )
+    try:
+        card = session.current_card()
+    except EcgImnError:
+        card = None
+    if card is None or card.sha256 != content.get("sha256"):
+        st.warning(
+            f"Measured on other weights than those of the model in use: {content.get('model')}, "
+            f"sha {str(content.get('sha256'))[:12]}.",
+            icon=":material/history:",
+        )
+    st.dataframe(comparison_rows(content), hide_index=True, height="content", alt="Explanation methods compared")
+    st.markdown("**The networks themselves**")
+    st.dataframe(network_rows(content), hide_index=True, width="content", alt="Networks compared")
+    st.markdown(READING_THE_TABLE)
+
+
+part = st.segmented_control("Show", (CASE, TABLE), default=CASE, key="lab_part_of_page", label_visibility="collapsed")
+if part == TABLE:
+    show_table()
+else:
+    check_case(open_case())
+    with st.expander("How to read this page", icon=":material/help:"):
+        st.markdown(HELP)

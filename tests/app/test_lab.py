@@ -1,0 +1,54 @@
+"""The faithfulness page: its checks run on the open case; the table shows the figures at hand, or how to get them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.app.test_pages import shown_text
+from tests.draw.test_comparison_table import CONTENT
+
+PAGE, CASE = "pages/lab.py", "imi-st"
+
+
+@pytest.fixture
+def page(small_app: AppTest) -> AppTest:
+    small_app.query_params["composite"] = CASE
+    small_app.run()
+    return small_app.switch_page(PAGE).run()
+
+
+def test_every_check_runs_on_the_open_case_and_says_how_alike_the_maps_are(page: AppTest) -> None:
+    assert not page.exception
+    for kind in ("Random weights", "Shuffled chest leads", "Time shift"):
+        page.segmented_control(key="lab_check").set_value(kind).run()
+        assert not page.exception
+        words = shown_text(page)
+        assert "Rank correlation" in words
+        assert "The logit of" in words
+    assert "rank correlation" in words.lower()
+
+
+def test_without_figures_the_page_says_how_to_measure_them(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecgimn.draw.comparison_table.read_comparison.__defaults__", (Path("not-there.json"),))
+    page.segmented_control(key="lab_part_of_page").set_value("All methods compared").run()
+    assert not page.exception
+    assert "compare-methods" in shown_text(page)
+
+
+def test_figures_of_other_weights_are_said_to_be_that(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import json
+
+    counts = {"cases": 2, "planted": 1, "stability": 1}
+    content = {**CONTENT, "n": counts, "fold": 9, "seed": 0, "interval": "95 %", "sha256": "f" * 64, "model": "old"}
+    path = tmp_path / "faithfulness.json"
+    path.write_text(json.dumps(content))
+    monkeypatch.setattr("ecgimn.draw.comparison_table.read_comparison.__defaults__", (path,))
+    page.segmented_control(key="lab_part_of_page").set_value("All methods compared").run()
+    assert not page.exception
+    assert any("other weights" in warning.value for warning in page.warning)
+    assert len(page.dataframe) == 2

@@ -1,0 +1,87 @@
+"""Sanity checks on one recording: equal networks agree, others do not, shifts are compared sample by sample."""
+
+import numpy as np
+import pytest
+import torch
+
+from ecgimn.draw.self_check_words import check_view, check_words, logit_rows
+from ecgimn.errors import SignalError
+from ecgimn.explain.self_checks import (
+    check_random_weights,
+    check_shuffled_leads,
+    check_time_shift,
+    shuffled_chest,
+)
+from ecgimn.model.card import ModelCard
+from ecgimn.model.checkpoint import Model
+from ecgimn.model.network import EcgImn, NetworkConfig
+from ecgimn.model.randomised import CASCADE, randomised
+from ecgimn.sources.composites import load_composite
+
+CLASSES = ("NORM", "MI")
+TINY = NetworkConfig(n_classes=2, widths=(8, 8, 8), blocks=1, decoder_width=8)
+RECORDING = load_composite("imi-st")
+
+
+def model():
+    torch.manual_seed(0)
+    card = ModelCard(
+        name="tiny", task="t", classes=CLASSES, members=1, network=TINY, scale=(1.0, 1.0), offset=(0.0, 0.0),
+        sha256="", known_answer=(0.0, 0.0),
+    )  # fmt: skip
+    return Model(card, (EcgImn(TINY).eval().requires_grad_(False),), torch.device("cpu"))
+
+
+MODEL = model()
+
+
+def test_the_cascade_draws_anew_from_the_output_inwards():
+    before = MODEL.networks[0].state_dict()
+    for part, names in CASCADE.items():
+        after = randomised(MODEL, part, 7).networks[0].state_dict()
+        changed = {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}
+        assert changed == set(names) & {key.split(".")[0] for key in before}
+
+
+def test_the_same_weights_give_the_same_map_and_others_do_not():
+    same = check_random_weights(RECORDING, MODEL, MODEL, "MI")
+    assert same.agreement == pytest.approx(1.0)
+    other = check_random_weights(RECORDING, MODEL, randomised(MODEL, "encoder", 3), "MI")
+    assert other.agreement < 0.9
+    words = check_words(same, "Random weights", "MI")
+    assert "survives" in words[0][0]
+    assert not words[0][1]
+
+
+def test_leads_change_places_and_the_limb_leads_stay():
+    order = shuffled_chest(4)
+    assert sorted(order) == list(range(12))
+    assert list(order[:6]) == list(range(6))
+    assert (order[6:] != np.arange(6, 12)).all()
+    check = check_shuffled_leads(RECORDING, MODEL, "MI", seed=4)
+    np.testing.assert_array_equal(check.after.signal, RECORDING.signal[order])
+    assert -1.0 <= check.in_place <= 1.0
+    assert "lead of the same name" in check_words(check, "Shuffled chest leads", "MI")[0][0]
+
+
+def test_a_shift_compares_the_samples_that_both_windows_see():
+    check = check_time_shift(RECORDING, MODEL, "MI", shift_s=0.1)
+    shift = round(0.1 * RECORDING.fs)
+    assert check.before.n_samples == check.after.n_samples == RECORDING.n_samples - shift
+    np.testing.assert_array_equal(check.before.signal[:, shift:], check.after.signal[:, :-shift])
+    assert check.agreement is not None
+    assert "logit of MI" in check_words(check, "Time shift", "MI")[1][0]
+
+
+def test_a_shift_that_leaves_nothing_to_compare_is_refused():
+    with pytest.raises(SignalError, match="at most"):
+        check_time_shift(RECORDING, MODEL, "MI", shift_s=3.0)
+
+
+def test_both_sides_are_drawn_on_one_scale_unless_sizes_mean_nothing():
+    check = check_random_weights(RECORDING, MODEL, randomised(MODEL, "encoder", 3), "MI")
+    one, two = (check_view(check, "MI", side, own_scale=False) for side in (check.first, check.second))
+    assert one.limit == two.limit
+    one, two = (check_view(check, "MI", side, own_scale=True) for side in (check.first, check.second))
+    assert one.limit != two.limit
+    assert [row["Class"] for row in logit_rows(check)] == list(CLASSES)
