@@ -45,8 +45,13 @@ def side_by_side_figure(
     if not own_scales:
         limits = [view.limit or max(limits)] * 2
     view = replace(view, quantity="contribution", class_index=0, show_uncertainty=False)
+    if view.style == "blocks" and None in (first.reading.waves, second.reading.waves):
+        view = replace(view, style="band")  # without waves there are no blocks
     probe = ecg_figure(
-        first.recording, first.explanation, view=view, screen=Screen(width_px, NO_LIMIT_PX, switch=False)
+        first.recording,
+        first.explanation,
+        view=replace(view, style="band"),
+        screen=Screen(width_px, NO_LIMIT_PX, switch=False),
     )
     margin = probe.layout.margin
     room = (width_px - margin.l - margin.r - GAP_PX) / 2

@@ -62,6 +62,8 @@ def what_if_figure(
     plotly.graph_objects.Figure
         As `ecg_figure`; traces named "before II" and the like hold the original where it differs.
     """
+    if waves is None and view.style == "blocks":
+        view = replace(view, style="band")  # without waves there are no blocks
     if view.limit is None and view.overlay:
         kept = evidence_map(before, view, recording=original, isoelectric_mv=isoelectric_mv)
         view = replace(view, limit=kept.limit)

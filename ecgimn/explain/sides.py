@@ -127,9 +127,10 @@ def twin_network() -> ComparedNetwork:
         It is not installed.
     """
     from ecgimn.explain.twin import twin_logits, twin_target
+    from ecgimn.model import checkpoint
     from ecgimn.model.blackbox import TWIN, load_black_box
 
-    network, classes = load_black_box()
+    network, classes = load_black_box(TWIN, checkpoint.MODELS_FOLDER)
     return ComparedNetwork(
         TWIN,
         TWIN,

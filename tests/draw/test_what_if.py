@@ -72,6 +72,12 @@ def test_probabilities_and_changes_are_drawn_as_given(original, edited):
     assert [shape == "/" for shape in patterns] == [value < 0 for value in result.actual]
 
 
+def test_without_waves_bands_are_drawn_where_blocks_were_chosen(original, edited):
+    before, after = make_explanation(original), make_explanation(edited)
+    figure = what_if_figure(original, edited, before, after, view=View(style="blocks"))
+    assert {"evidence", "paper"} <= {image.name for image in figure.layout.images}
+
+
 @pytest.mark.parametrize("layout", ["12x1", "3x4+1R", "6x2"])
 def test_both_sides_have_the_same_scales_and_their_times_move_together(layout):
     readings = [read_signal(make_recording(duration_s=duration)) for duration in (10.0, 9.0)]
@@ -101,7 +107,7 @@ def test_both_sides_have_the_same_scales_and_their_times_move_together(layout):
 def test_each_side_may_have_its_own_limit_which_is_printed_above_it():
     reading = read_signal(make_recording())
     first, second = (exact_side(make_explanation(reading.recording, seed), reading, "MI", "map") for seed in (3, 4))
-    shared = side_by_side_figure(first, second, view=View(), width_px=1226.0)
+    shared = side_by_side_figure(first, second, view=View(style="blocks"), width_px=1226.0)
     own = side_by_side_figure(first, second, view=View(), width_px=1226.0, own_scales=True)
     limits = own.layout.meta["limit"]
     assert limits[0] != limits[1]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ecgimn.errors import ModelNotFoundError
 from ecgimn.explain.explanation import explain
 from ecgimn.explain.ledger import make_ledger
 from ecgimn.explain.local_fidelity import cell_sums, local_fidelity, removal_changes
@@ -14,6 +15,7 @@ from ecgimn.explain.sides import (
     network_of,
     post_hoc_side,
     spread_over_trace,
+    twin_network,
 )
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.preprocess import preprocessing
@@ -134,6 +136,24 @@ def test_a_post_hoc_method_comes_out_like_the_exact_map(model, read, explanation
     assert side.explanation.logit[0] == pytest.approx(explanation.logit[2], abs=1e-4)
     assert side.evidence.sum() + side.explanation.bias[0] == pytest.approx(side.explanation.logit[0])
     assert not side.exact
+
+
+def test_a_black_box_is_explained_post_hoc_once_it_is_there(read, tmp_path, monkeypatch):
+    from ecgimn.model.blackbox import BlackBox, save_black_box
+    from ecgimn.model.network import NetworkConfig
+
+    monkeypatch.setattr("ecgimn.model.checkpoint.MODELS_FOLDER", tmp_path)
+    with pytest.raises(ModelNotFoundError, match="black"):
+        twin_network()
+    box = BlackBox(NetworkConfig(n_classes=2, widths=(8, 8, 8), blocks=1, decoder_width=8)).eval()
+    save_black_box(box, ("A", "B"), folder=tmp_path)
+    twin = twin_network()
+    assert twin.classes == ("A", "B")
+    side = post_hoc_side("Grad-CAM", twin, read, "B", "twin")
+    x = twin.prepare(read.recording.fs, read.recording.n_samples).forward(read.recording.signal)
+    assert side.explanation.logit[0] == pytest.approx(twin.logits(x[None])[0, 1])
+    same = side.evidence / np.maximum(np.abs(side.evidence).max(axis=1, keepdims=True), 1e-12)
+    np.testing.assert_allclose(same, np.broadcast_to(same[:1], same.shape), atol=1e-6)  # one course for all leads
 
 
 def test_gradients_of_a_linear_network_are_its_map(read):
