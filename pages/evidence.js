@@ -26,6 +26,7 @@ function layPictures(chart, fits) {
     const image = images[node.__data__?._index]
     if (!image) continue
     let source = image.source
+    if (image.name !== "paper" && source !== NOTHING) continue // a figure that brought its own evidence
     if (image.name === "evidence") source = on ? data.picture : NOTHING
     else if (image.name === "strips") source = (on && data.strips) || NOTHING
     else if (fits && !chosen.on)

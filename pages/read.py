@@ -47,13 +47,19 @@ HELP = """
 previous beat, once Beats is open · H this help.
 
 **The trace** is paper: lines at 1 mm and 5 mm, a pulse of 1 mV and 200 ms, one scale for all leads. The footer names
-speed, gain, filter, and how much of the evidence a layout leaves out.
+speed, gain and filter; the line under the colours says how much of the evidence the layout shows.
 
 **The evidence.** For this very recording the network wrote a linear model. Orange behind a lead raises the score of the
 class shown, blue lowers it; the strip below each lead says the same by area above and below its line. All contributions
 and the bias add up to the printed logit, and the badge says how closely.
 
 **Contribution** is weight times voltage. **Weights** say what a millivolt would do there, whatever the voltage is.
+
+**vs** takes another class away from the one shown: MI − NORM is what speaks for MI rather than NORM, exactly. It ends
+in the ratio of the two odds, since labels are not exclusive and a difference has no probability.
+
+**View** holds paper, layout, style of the evidence, the level that ST is measured from (PQ or TP), and the calibration
+of the screen with a bank card, after which "true size" is true to the millimetre.
 
 **A box** dragged on the trace, or typed in under Box, has three answers: what it measures (ms, mV, the rate if it is
 an RR, QTc if it is a QT), the evidence inside it, and the score without what is in it, once as the map predicts and

@@ -14,6 +14,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from ecgimn.draw.ecg import NO_PICTURE
 from ecgimn.explain.explanation import contrast, contrast_name, explain
 from ecgimn.formats.export import write_wfdb
 from ecgimn.leads import STANDARD_LEADS
@@ -22,6 +23,7 @@ from ecgimn.recording import Recording
 from ecgimn.sources.composites import load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from pages._details import DETAILS
+from pages._evidence import SCRIPT
 from tests.app.test_pages import shown_text
 
 NORMAL = "norm"
@@ -135,6 +137,10 @@ def test_another_class_or_quantity_changes_the_evidence_and_no_byte_of_the_trace
     assert layer(small_app)["unit"] == "logit per mV per 40 ms"
     assert layer(small_app)["picture"] != after["picture"]
     assert small_app.get("plotly_chart")[ECG].proto.SerializeToString() == sent
+
+
+def test_page_and_library_mean_the_same_empty_picture() -> None:
+    assert NO_PICTURE in SCRIPT
 
 
 def test_every_chart_and_word_follows_the_difference_of_two_classes(small_app: AppTest, models_folder: Path) -> None:

@@ -175,6 +175,25 @@ def test_evidence_goes_with_its_case(visit: Visit) -> None:
     assert evidence_on_the_page(page)[1] != pictures[1]
 
 
+def test_a_bank_card_makes_a_millimetre_a_millimetre_and_the_browser_remembers(visit: Visit) -> None:
+    page = visit.open("/?composite=norm&class=NORM")
+    visit.chart()
+    page.get_by_role("button", name="View").click()
+    page.get_by_text("Calibrate the screen with a bank card").click()
+    slider = page.get_by_role("slider", name="Width of the card")
+    slider.evaluate("slider => { slider.value = 3.2; slider.dispatchEvent(new Event('input')) }")
+    card = page.get_by_role("img", name="Outline of a bank card").bounding_box()
+    assert card is not None
+    assert abs(card["width"] - 85.6 * 3.2) < 1
+    page.get_by_role("button", name="The card fits").click()
+    meta = "document.querySelector('.st-key-ecg .js-plotly-plot')?.layout.meta"
+    page.wait_for_function(f"{meta}?.px_per_mm === 3.2", timeout=WAIT_MS)
+    assert "screen calibrated with a bank card" in page.evaluate(f"{meta}.footer")
+    visit.keep_screenshot()
+    page = visit.open("/?composite=norm&class=NORM")
+    page.wait_for_function(f"{meta}?.footer.includes('screen calibrated with a bank card')", timeout=WAIT_MS)
+
+
 def test_the_trace_fills_a_large_screen(visit: Visit) -> None:
     visit.page.set_viewport_size({"width": 1920, "height": 1080})
     page = visit.open()
