@@ -56,7 +56,7 @@ def test_nothing_is_fetched_unless_asked_for_and_the_offer_names_size_licence_an
 ) -> None:
     browse(small_app)
     text = shown_text(small_app)
-    assert "11 MB" in text
+    assert "15 MB" in text
     assert "127.0.0.1" in text
     assert "CC BY 4.0" in text
     assert physionet.requests == []

@@ -135,6 +135,9 @@ HEADER_EDITS = [
     # (what is replaced, by what, error, word that must be in the sentence)
     ("case 12 500 5000", "case/2 12 500 5000", RecordingFormatError, "segments"),
     ("case 12 500 5000", "s3://bucket/x 12 500 5000", RecordingFormatError, "record name"),
+    ("case 12 500 5000", "gs://bucket/x 12 500 5000", RecordingFormatError, "record name"),
+    ("case 12 500 5000", "az://bucket/x 12 500 5000", RecordingFormatError, "record name"),
+    ("case 12 500 5000", "azureml://bucket/x 12 500 5000", RecordingFormatError, "record name"),
     ("case 12 500 5000", "../case 12 500 5000", RecordingFormatError, "record name"),
     ("case 12 500 5000", "case 5000000 500 5000", RecordingFormatError, "5,000,000 signals"),
     ("case 12 500 5000", "case 0 500 5000", RecordingFormatError, "0 signals"),
