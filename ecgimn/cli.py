@@ -257,24 +257,30 @@ def compare_methods(
     json_path: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
     model: ModelOption = DEFAULT_MODEL,
     limit: Annotated[int | None, typer.Option(min=2, help="Fewer records, for a quick look.")] = None,
+    document: Annotated[
+        Path | None, typer.Option("--doc", help="Also write the tables into this Markdown file.")
+    ] = None,
 ) -> None:
     """Compare the model's maps with post-hoc methods, its black-box twin and the published network, on one fold."""
     from ecgimn.model.checkpoint import load_model
-    from ecgimn.sources.ptbxl import PtbXl
-    from ecgimn.training.comparison_sample import draw_sample
-    from ecgimn.training.faithfulness import compare_methods as compare
-    from ecgimn.training.subjects import chosen_subjects
+    from ecgimn.training.comparison_pool import compare_methods as compare
 
     _writable(json_path)
-    subjects, source = chosen_subjects(model), PtbXl(ptbxl)
+    if document is not None and not document.is_file():
+        _refuse(f"The document {document.name} is not there. Name an existing one, such as docs/FAITHFULNESS.md.")
+    card = load_model(model).card
     with _progress() as progress:
-        task = progress.add_task("reading records", total=None)
-        sample = draw_sample(source, fold, limit=limit)
-        result = compare(sample, subjects, report=lambda part: progress.update(task, description=part))
+        task = progress.add_task("starting", total=None)
+        result = compare(ptbxl, fold, model, limit=limit, report=lambda part: progress.update(task, description=part))
     few = "" if limit is None else f" --limit {limit}"
     command = f"python -m ecgimn compare-methods --ptbxl DIR --fold {fold} --model {model} --json OUT{few}"
-    measured = {"command": command, "model": model, "sha256": load_model(model).card.sha256}
-    _write_json({**measured, **result}, json_path)
+    measured = {"command": command, "model": model, "sha256": card.sha256}
+    content = {**measured, **result}
+    _write_json(content, json_path)
+    if document is not None:
+        from ecgimn.draw.comparison_table import write_into
+
+        document.write_text(write_into(document.read_text(encoding="utf-8"), content), encoding="utf-8")
     for row in result["rows"]:
         value, low, high = row["fidelity"]["r2"]
         typer.echo(f"{row['network']}, {row['method']}: R2 of actual on predicted change {value} [{low}, {high}]")

@@ -36,6 +36,8 @@ class TrainConfig:
         (epochs, samples) in order: short crops make early epochs cheap, and say where in a record the evidence is.
     start_from : tuple of str
         Runs of black boxes; the N-th seed starts with the encoder of the N-th, whatever its seed.
+    continue_from : str
+        An earlier run of the same network; each seed goes on from that seed's averaged weights.
     teachers : tuple of str
         Runs of black boxes whose mean logits are learned beside the labels, on the very same crops.
     teacher_share : float
@@ -55,6 +57,7 @@ class TrainConfig:
     warm_up: float = 0.1
     average_decay: float = 0.998
     start_from: tuple[str, ...] = ()
+    continue_from: str = ""
     teachers: tuple[str, ...] = ()
     teacher_share: float = 0.5
     limit: int | None = None
@@ -117,6 +120,25 @@ def read_config(path: Path) -> TrainConfig:
             f"The training configuration {path.name} cannot be used: {exc}. Compare it with models/*.toml."
         ) from exc
     return replace(config, network=replace(config.network, n_classes=n_classes))
+
+
+def stages(path: Path, seed: int | None = None) -> list[tuple[TrainConfig, int]]:
+    """Return every run and seed that a configuration needs, in order, the configuration's own last.
+
+    Parameters
+    ----------
+    path : Path
+        Of the TOML file; those of the runs it builds on lie beside it.
+    seed : int, optional
+        Only this seed of the configuration.
+    """
+    run = read_config(path)
+    seeds = run.seeds if seed is None else (seed,)
+    found = [stage for name in (*run.start_from, *run.teachers) for stage in stages(path.with_name(f"{name}.toml"))]
+    if run.continue_from:
+        found += [stage for each in seeds for stage in stages(path.with_name(f"{run.continue_from}.toml"), each)]
+    found += [(run, each) for each in seeds]
+    return list({(stage.name, each): (stage, each) for stage, each in found}.values())
 
 
 def describe(config: TrainConfig) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,10 @@ class Run:
         torch.manual_seed(seed)
         self.config, self.folder = config, folder
         self.network = make_network(config)
-        if config.start_from:
+        if config.continue_from:
+            earlier = folder.parents[1] / config.continue_from / folder.name
+            self.network.load_state_dict(_load_state(earlier / "state.pt")["average"])
+        elif config.start_from:
             start = config.start_from[config.seeds.index(seed) % len(config.start_from)]
             self.network.encoder.load_state_dict(_black_box(folder.parents[1] / start).encoder.state_dict())
         self.average = Averager(self.network, config.average_decay)
@@ -121,9 +125,8 @@ class Run:
         CheckpointError
             There is no state, or it belongs to another configuration.
         """
-        path = self.folder / "state.pt"
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = _load_state(self.folder / "state.pt")
             self.network.load_state_dict(state["network"])
             self.average.network.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -136,8 +139,13 @@ class Run:
 
 
 def epochs_done(folder: Path) -> int:
-    """Return how many epochs the checkpoint in a folder has behind it."""
-    return int(torch.load(folder / "state.pt", map_location="cpu", weights_only=True)["epoch"])
+    """Return how many epochs the checkpoint in a folder has behind it; 0 where there is none."""
+    path = folder / "state.pt"
+    return int(_load_state(path)["epoch"]) if path.is_file() else 0
+
+
+def _load_state(path: Path) -> dict[str, Any]:
+    return dict(torch.load(path, map_location="cpu", weights_only=True))
 
 
 def train(
@@ -237,7 +245,7 @@ def _black_box(folder: Path) -> BlackBox:
     states = sorted(folder.glob("seed-*/state.pt"))
     try:
         (path,) = states
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = _load_state(path)
         network = BlackBox(NetworkConfig(**state["config"]))
         network.load_state_dict(state["average"])
     except (ValueError, KeyError, TypeError, RuntimeError) as exc:

@@ -15,7 +15,7 @@ from ecgimn.model.checkpoint import load_model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.signal.landmarks import quick_landmarks
 from ecgimn.signal.preprocess import high_pass_matrix
-from ecgimn.training.config import TrainConfig, read_config
+from ecgimn.training.config import TrainConfig, read_config, stages
 from ecgimn.training.objective import FidelitySpread, ObjectiveConfig, ThroughPreprocessing, objective, random_edit
 from ecgimn.training.paper import is_paper_config
 from ecgimn.training.train import macro_auroc, train
@@ -124,3 +124,12 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
         "bias",
     }
     assert result["sanity"]["seed_consistency"] is None
+
+
+def test_a_configuration_is_trained_after_the_runs_that_it_builds_on():
+    order = [(run.name, seed) for run, seed in stages(ROOT / "models" / "ecgimn-v2.toml")]
+    assert len(order) == len(set(order))
+    for run, seed in stages(ROOT / "models" / "ecgimn-v2.toml"):
+        before = order[: order.index((run.name, seed))]
+        assert {*run.start_from, *run.teachers} <= {name for name, _ in before}
+        assert not run.continue_from or (run.continue_from, seed) in before
