@@ -11,6 +11,7 @@ from ecgimn.errors import SourceError
 
 COMPARISON = Path(__file__).resolve().parents[2] / "docs" / "faithfulness.json"
 NOTHING = "—"
+MARKS = ("<!-- tables: written by compare-methods -->", "<!-- end of tables -->")
 
 
 def read_comparison(path: Path = COMPARISON) -> dict[str, Any]:
@@ -71,6 +72,34 @@ def network_rows(content: Mapping[str, Any]) -> list[dict[str, str]]:
         }
         for row in content["networks"]
     ]
+
+
+def write_into(document: str, content: Mapping[str, Any]) -> str:
+    """Return a Markdown document with the tables between its two marks made anew.
+
+    Raises
+    ------
+    SourceError
+        The document does not hold the marks.
+    """
+    start, _, rest = document.partition(MARKS[0])
+    _, found, end = rest.partition(MARKS[1])
+    if not found:
+        raise SourceError(f"The document holds no place for the tables. The lines {' and '.join(MARKS)} are needed.")
+    n = content["n"]
+    words = (
+        f"`{content['command']}`\n\n"
+        f"Fold {content['fold']}, model {content.get('model')}, sha256 {str(content.get('sha256'))[:16]}; "
+        f"{n['cases']} records edited and emptied, {n['planted']} planted in, {n['stability']} for noise, shift and "
+        f"random weights; intervals: {content['interval']}."
+    )
+    tables = "\n\n".join(_markdown(rows) for rows in (comparison_rows(content), network_rows(content)))
+    return f"{start}{MARKS[0]}\n\n{words}\n\n{tables}\n\n{MARKS[1]}{end}"
+
+
+def _markdown(rows: Sequence[Mapping[str, str]]) -> str:
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def with_interval(values: Sequence[float | None], digits: int = 2) -> str:

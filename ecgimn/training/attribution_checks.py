@@ -76,16 +76,21 @@ def planted(subject: Subject, method: str, cases: list[Case], *, seed: int = 0) 
     """
     rng = np.random.default_rng(seed)
     result: dict[str, dict[str, Any]] = {}
+    reacting_classes = {plant[3] for plant in PLANTED.values()} & set(subject.classes)
+    before = {
+        name: [ledger(subject, method, case, only=subject.classes.index(name)) for case in cases]
+        for name in reacting_classes
+    }
     for name, (family, amount, groups, reacting, waves) in PLANTED.items():
         chosen = [groups[int(rng.integers(len(groups)))] for _ in cases]
         if reacting not in subject.classes:
             continue
         k, hits, signs, inside, total = subject.classes.index(reacting), 0, 0, 0.0, 0.0
-        for case, group in zip(cases, chosen, strict=True):
+        for case, group, untouched in zip(cases, chosen, before[reacting], strict=True):
             masks = masks_from_landmarks(case.landmarks, case.x.shape[-1])
             change = intervention(family, case.x, masks, leads=LEAD_GROUPS[group], amount=amount)
             after = case.edited(change)
-            growth = (ledger(subject, method, after, only=k) - ledger(subject, method, case, only=k))[0]
+            growth = (ledger(subject, method, after, only=k) - untouched)[0]
             region = LEAD_GROUPS[group][:, None] & np.isin((*QUICK_WAVES, "other"), waves)
             hits += bool(region.ravel()[growth.argmax()])
             signs += bool(growth[region].sum() > 0)

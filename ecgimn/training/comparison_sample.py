@@ -18,10 +18,10 @@ from ecgimn.training.subjects import Array, Case, load_cases
 class Sizes:
     """How many records each part is measured on; drawn with the seed, the same for every network and method."""
 
-    cases: int = 48  # edits, deletion, compactness
-    stability: int = 8
-    planted: int = 12  # labelled NORM alone
-    territory: int = 10  # per kind of infarction
+    cases: int = 40  # edits, deletion, compactness
+    stability: int = 6
+    planted: int = 10  # labelled NORM alone
+    territory: int = 8  # per kind of infarction
 
     def at_most(self, limit: int | None) -> Sizes:
         """Return sizes for a quick look."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,50 +20,76 @@ from ecgimn.training.fidelity import TRIALS
 from ecgimn.training.metrics import estimate, macro, patient_weights
 from ecgimn.training.subjects import KERNEL_SAMPLES, OWN, Array, Case, Subject, explain_case, methods_of
 
+LEAST_RECORDS = 50  # for an AUROC with an interval
 
-def compare_methods(
-    sample: Sample,
-    subjects: list[tuple[Subject, bool]],
-    *,
-    report: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:
-    """Measure every method on every network; returns plain values for JSON.
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a network says: logits of all records, and what every family of edits does, (families, n, K)."""
+
+    logits: Array
+    changes: list[Array]
+    actual: Array
+
+
+class Comparison:
+    """Networks and the records they are compared on; what belongs to a network is worked out once.
 
     Parameters
     ----------
     sample : Sample
     subjects : list of (Subject, bool)
         Networks, and whether the post-hoc methods are run on them.
-    report : callable
-        Called with what is being measured.
     """
-    networks, rows = [], []
-    for subject, post_hoc in subjects:
-        report(f"{subject.name}: answers and edits")
-        logits = _all_logits(subject, sample.everything)
-        networks.append(_network(subject, sample, logits))
-        changes = [input_change(edit, high_pass=subject.high_pass) for edit in sample.edits.values()]
-        actual = _actual_changes(subject, sample.cases, changes)
-        for method in methods_of(subject, post_hoc=post_hoc):
-            report(f"{subject.name}: {method}")
-            rows.append(_row(subject, method, sample, changes, actual, logits.std(axis=0)))
-    return {
-        "version": __version__,
-        "fold": sample.fold,
-        "seen_in_training": sample.fold <= 8,
-        "seed": sample.seed,
-        "kernel_shap_samples": KERNEL_SAMPLES,
-        "interval": "95 %, 1,000 bootstraps of patients",
-        "n": {
-            "records": len(sample.everything),
-            "cases": len(sample.cases),
-            "stability": len(sample.stable),
-            "planted": len(sample.normal),
-            **{name: len(found) for name, found in sample.infarctions.items()},
-        },
-        "networks": networks,
-        "rows": rows,
-    }
+
+    def __init__(self, sample: Sample, subjects: list[tuple[Subject, bool]]) -> None:
+        self.sample, self.subjects = sample, subjects
+        self._answers: dict[int, Answers] = {}
+
+    def tasks(self) -> list[tuple[int, str]]:
+        """Return what there is to measure: the place of a network, and a method."""
+        return [(i, method) for i, (one, post_hoc) in enumerate(self.subjects) for method in methods_of(one, post_hoc)]
+
+    def answers(self, place: int) -> Answers:
+        """Return a network's answers to the records and to the edits."""
+        if place not in self._answers:
+            subject = self.subjects[place][0]
+            changes = [input_change(edit, high_pass=subject.high_pass) for edit in self.sample.edits.values()]
+            self._answers[place] = Answers(
+                logits=_all_logits(subject, self.sample.everything),
+                changes=changes,
+                actual=_actual_changes(subject, self.sample.cases, changes),
+            )
+        return self._answers[place]
+
+    def network(self, place: int) -> dict[str, Any]:
+        """Measure what holds of a network whatever explains it."""
+        return _network(self.subjects[place][0], self.sample, self.answers(place).logits)
+
+    def row(self, place: int, method: str) -> dict[str, Any]:
+        """Measure one method on one network."""
+        return _row(self.subjects[place][0], method, self.sample, self.answers(place))
+
+    def result(self, networks: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Put everything together as plain values for JSON."""
+        sample = self.sample
+        return {
+            "version": __version__,
+            "fold": sample.fold,
+            "seen_in_training": sample.fold <= 8,
+            "seed": sample.seed,
+            "kernel_shap_samples": KERNEL_SAMPLES,
+            "interval": "95 %, 1,000 bootstraps of patients",
+            "n": {
+                "records": len(sample.everything),
+                "cases": len(sample.cases),
+                "stability": len(sample.stable),
+                "planted": len(sample.normal),
+                **{name: len(found) for name, found in sample.infarctions.items()},
+            },
+            "networks": networks,
+            "rows": rows,
+        }
 
 
 def _all_logits(subject: Subject, cases: list[Case]) -> Array:
@@ -78,8 +104,11 @@ def _network(subject: Subject, sample: Sample, logits: Array) -> dict[str, Any]:
         kept = targets.sum(axis=1) == 1
         targets, patients, logits = targets[kept], patients[kept], logits[kept]
     result: dict[str, Any] = {"network": subject.name, "classes": list(subject.classes), "n": len(targets)}
-    weights = patient_weights(patients)
-    result["macro_auroc"] = estimate(lambda w: macro(targets, logits, w), weights).as_list()
+    if len(targets) < LEAST_RECORDS:
+        result["macro_auroc"] = [None] * 3
+    else:
+        weights = patient_weights(patients)
+        result["macro_auroc"] = estimate(lambda w: macro(targets, logits, w), weights).as_list()
     if subject.bias is None:
         share = 0.0 if subject.maps else None  # one constant per class
     else:
@@ -97,9 +126,8 @@ def _actual_changes(subject: Subject, cases: list[Case], changes: list[Array]) -
     return np.stack([subject.logits(x + change) - before for change in changes])
 
 
-def _row(
-    subject: Subject, method: str, sample: Sample, changes: list[Array], actual: Array, spread: Array
-) -> dict[str, Any]:
+def _row(subject: Subject, method: str, sample: Sample, answers: Answers) -> dict[str, Any]:
+    actual, changes, spread = answers.actual, answers.changes, answers.logits.std(axis=0)
     said, seconds = [], []
     for case in sample.cases:
         started = time.process_time()

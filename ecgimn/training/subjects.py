@@ -127,7 +127,7 @@ def explain_case(subject: Subject, method: str, case: Case, *, only: int | None 
     return attribute(method, target, record, kernel_samples=KERNEL_SAMPLES)
 
 
-def methods_of(subject: Subject, *, post_hoc: bool) -> tuple[str, ...]:
+def methods_of(subject: Subject, post_hoc: bool) -> tuple[str, ...]:
     """Return the methods that a network is explained by."""
     return ((OWN,) if subject.maps else ()) + (tuple(METHODS) if post_hoc else ())
 

@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from ecgimn.draw.comparison_table import NOTHING, comparison_rows, network_rows, read_comparison, with_interval
+from ecgimn.draw.comparison_table import (
+    MARKS,
+    NOTHING,
+    comparison_rows,
+    network_rows,
+    read_comparison,
+    with_interval,
+    write_into,
+)
 from ecgimn.errors import SourceError
 
 CONTENT = {
@@ -55,3 +63,16 @@ def test_what_is_not_a_comparison_is_refused_with_the_command_that_makes_one(tmp
         path.write_text(text)
     with pytest.raises(SourceError, match="compare-methods"):
         read_comparison(path)
+
+
+def test_the_tables_of_a_document_are_made_anew_and_its_words_stay():
+    content = {**CONTENT, "fold": 9, "n": {"cases": 2, "planted": 1, "stability": 1}, "interval": "95 %"}
+    document = f"# Title\n\n{MARKS[0]}\nstale\n{MARKS[1]}\n\nLast words.\n"
+    written = write_into(document, content)
+    assert written.startswith("# Title\n")
+    assert written.endswith("Last words.\n")
+    assert "stale" not in written
+    assert "| a | its own map | −0.50 (−0.60 to 0.20) |" in written
+    assert write_into(written, content) == written
+    with pytest.raises(SourceError, match="no place"):
+        write_into("# Title\n", content)

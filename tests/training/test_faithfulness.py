@@ -22,7 +22,7 @@ from ecgimn.training.attribution_checks import planted, stability
 from ecgimn.training.bench import bench, count_flop
 from ecgimn.training.comparison_sample import Sample
 from ecgimn.training.deletion import FILLS, SHARES, degradation, deletion_curves, norm_beats
-from ecgimn.training.faithfulness import compare_methods, fidelity_figures
+from ecgimn.training.faithfulness import Comparison, fidelity_figures
 from ecgimn.training.fidelity import TRIALS, edited_copy
 from ecgimn.training.metrics import patient_weights
 from ecgimn.training.subjects import OWN, Case, Subject, explain_case, methods_of, model_subject
@@ -100,8 +100,9 @@ def test_a_linear_network_is_foretold_perfectly_by_its_own_map_and_by_its_gradie
     chosen = {name: subjects.METHODS[name] for name in ("gradient x input", "amplitude |x|")}
     monkeypatch.setattr(subjects, "METHODS", chosen)
     monkeypatch.setattr(faithfulness, "stability", lambda *args, **kwargs: {"seeds": None})
-    found = compare_methods(sample_of(cases), [(linear, True)])
-    rows = {row["method"]: row for row in found["rows"]}
+    comparison = Comparison(sample_of(cases), [(linear, True)])
+    rows = {method: comparison.row(place, method) for place, method in comparison.tasks()}
+    found = comparison.result([comparison.network(0)], list(rows.values()))
     assert list(rows) == [OWN, "gradient x input", "amplitude |x|"]
     for name in (OWN, "gradient x input"):
         assert rows[name]["fidelity"]["r2"] == pytest.approx([1.0] * 3, abs=1e-4)
@@ -111,6 +112,7 @@ def test_a_linear_network_is_foretold_perfectly_by_its_own_map_and_by_its_gradie
     assert rows[OWN]["degradation"][FILLS[0]][0] > rows["amplitude |x|"]["degradation"][FILLS[0]][0]
     assert (rows[OWN]["kind"], rows["amplitude |x|"]["kind"]) == ("own", "control")
     assert found["networks"][0]["bias_share"] == 0.0
+    assert {"network", "method", "fidelity"} <= found["rows"][0].keys()
 
 
 def test_of_a_linear_network_the_curve_falls_by_the_evidence_taken_away(cases, linear):
@@ -169,7 +171,7 @@ def test_planted_evidence_is_scored_for_the_class_that_should_react(cases, linea
 
 def test_the_published_network_reads_the_unfiltered_record_and_its_bias_is_measured(cases):
     subject = model_subject(tiny_model(paper=True))
-    assert methods_of(subject, post_hoc=False) == (OWN,)
+    assert methods_of(subject, False) == (OWN,)
     np.testing.assert_array_equal(subject.input(cases[0]), cases[0].unfiltered)
     assert subject.bias(subject.input(cases[0])).shape == (5,)
     said = explain_case(subject, OWN, cases[0])
