@@ -62,6 +62,7 @@ class MeanBeat:
     Attributes
     ----------
     n_records : int
+        Towards the ends, where some beats' windows are over, the means rest on fewer.
     mv : ndarray of shape (12, 80)
         About the isoelectric level.
     logit : ndarray of shape (12, 80)
@@ -138,9 +139,10 @@ def mean_beat(folder: Path, class_name: str) -> MeanBeat | None:
     if rows.empty:
         return None
     shape = (-1, len(STANDARD_LEADS), len(BEAT_MS))  # each part holds a whole beat, in the order of leads and time
-    sums = {name: rows[name].to_numpy(dtype=np.float64).reshape(shape).sum(axis=0) for name in ("mv_sum", "logit_sum")}
-    n_records = int(rows["records"].to_numpy().reshape(shape)[:, 0, 0].sum())
-    return MeanBeat(n_records, sums["mv_sum"] / n_records, sums["logit_sum"] / n_records)
+    records, mv, logit = (
+        rows[name].to_numpy(dtype=np.float64).reshape(shape).sum(axis=0) for name in ("records", "mv_sum", "logit_sum")
+    )
+    return MeanBeat(int(records.max()), mv / np.maximum(records, 1.0), logit / np.maximum(records, 1.0))
 
 
 def closeness(evidence: Evidence) -> pd.DataFrame:

@@ -157,13 +157,14 @@ def add_beats(rows: Rows, explanation: Explanation, reading: SignalReading, said
     if beat.signal is None:
         return
     place = ((np.arange(beat.windows.length) - beat.windows.r_index) / fs * 1000.0 - BEAT_MS[0]) // 10.0
-    inside = (place >= 0) & (place < len(BEAT_MS))
+    inside = (place >= 0) & (place < len(BEAT_MS)) & np.isfinite(beat.signal).all(axis=0)
     bins = place[inside].astype(int)
-    counts = np.maximum(np.bincount(bins, minlength=len(BEAT_MS)), 1)
-    volts = np.nan_to_num(beat.signal - reading.levels[:, None])[:, inside]
+    covered = np.bincount(bins, minlength=len(BEAT_MS))  # a beat's window ends with its T wave
+    counts = np.maximum(covered, 1)
+    volts = (beat.signal - reading.levels[:, None])[:, inside]
     mv = np.stack([np.bincount(bins, row, len(BEAT_MS)) / counts for row in volts])
     for name in (name for name, is_said in zip(explanation.classes, said, strict=True) if is_said):
         evidence = evidence_over_beats(explanation, reading, name)
         if evidence is not None:
             logit = np.stack([np.bincount(bins, row, len(BEAT_MS)).astype(float) for row in evidence.mean[:, inside]])
-            rows.sum_beat(name, mv, logit)
+            rows.sum_beat(name, mv, logit, covered > 0)

@@ -66,7 +66,7 @@ class Rows:
         self._columns: dict[str, dict[str, list[Any]]] = {
             name: {column: [] for column in schema.names} for name, schema in SCHEMAS.items()
         }
-        self._beats: dict[str, tuple[int, NDArray[np.float64], NDArray[np.float64]]] = {}
+        self._beats: dict[str, list[NDArray[np.float64]]] = {}
 
     def add(self, table: str, **values: object) -> None:
         """Add one row; a column that is not named is null, and so is a number that is not finite."""
@@ -80,10 +80,17 @@ class Rows:
         for column, cells in self._columns[table].items():
             cells.extend(values[column])
 
-    def sum_beat(self, class_name: str, mv: NDArray[np.float64], logit: NDArray[np.float64]) -> None:
-        """Add one recording's mean beat and its evidence, shape (12, len(BEAT_MS)) both, to the sums of a class."""
-        records, mv_sum, logit_sum = self._beats.get(class_name, (0, np.zeros(mv.shape), np.zeros(mv.shape)))
-        self._beats[class_name] = (records + 1, mv_sum + mv, logit_sum + logit)
+    def sum_beat(
+        self, class_name: str, mv: NDArray[np.float64], logit: NDArray[np.float64], covered: NDArray[np.bool_]
+    ) -> None:
+        """Add one recording's mean beat and its evidence, shape (12, len(BEAT_MS)) both, to the sums of a class.
+
+        Both are zero beyond the beat's window; `covered`, shape (len(BEAT_MS),), says where it lies.
+        """
+        one = (np.broadcast_to(covered, mv.shape).astype(np.float64), mv, logit)
+        sums = self._beats.setdefault(class_name, [np.zeros(mv.shape) for _ in one])
+        for total, value in zip(sums, one, strict=True):
+            total += value
 
     def tables(self) -> Tables:
         """Return the rows as Arrow tables."""
@@ -94,7 +101,7 @@ class Rows:
                     "class": [name] * mv.size,
                     "lead": [lead for lead in STANDARD_LEADS for _ in BEAT_MS],
                     "ms": BEAT_MS.tolist() * len(STANDARD_LEADS),
-                    "records": [records] * mv.size,
+                    "records": records.ravel().astype(int).tolist(),
                     "mv_sum": mv.ravel(),
                     "logit_sum": logit.ravel(),
                 },

@@ -46,8 +46,8 @@ def write_run(folder, logits=MI_LOGITS, **changes):
                             rows.add("ledger", record=record, start_s=0.0, lead=lead, wave=wave, logit=value,
                                      **{"class": name})  # fmt: skip
                 if logits[ecg_id] > 0:
-                    shape = (12, len(BEAT_MS))
-                    rows.sum_beat("MI", np.full(shape, float(ecg_id)), np.full(shape, 0.01 * ecg_id))
+                    shape, until = (12, len(BEAT_MS)), 400 + 10 * ecg_id
+                    rows.sum_beat("MI", np.full(shape, float(ecg_id)), np.full(shape, 0.01 * ecg_id), BEAT_MS < until)
             output.write(rows.tables())
     return folder
 
@@ -68,8 +68,8 @@ def test_evidence_keeps_each_recordings_ledger(run):
 def test_the_mean_beat_is_over_recordings_of_all_parts(run):
     beat = mean_beat(run, "MI")
     assert beat.n_records == 4
-    np.testing.assert_allclose(beat.mv, np.full((12, 80), 3.0))  # (1 + 2 + 4 + 5) / 4
-    np.testing.assert_allclose(beat.logit, np.full((12, 80), 0.03))
+    np.testing.assert_allclose(beat.mv[:, BEAT_MS < 410], 3.0)  # (1 + 2 + 4 + 5) / 4
+    np.testing.assert_allclose(beat.logit[:, BEAT_MS < 410], 0.03)
     assert mean_beat(run, "NORM") is None
 
 
