@@ -127,6 +127,28 @@ def test_two_visitors_never_see_each_others_file_and_nothing_of_it_is_left(runni
     assert traces(running.folders, words) == []
 
 
+def test_a_click_on_a_window_of_a_long_recording_opens_it(running: Running, browser: Browser) -> None:
+    composite = load_composite("norm")
+    whole = composite.with_signal(np.tile(composite.signal, 3))
+    with visitor(running, browser, "windows") as reader:
+        page = reader.page
+        before = upload(reader, named_record(whole, "long"))
+        page.keyboard.press("Escape")
+        page.get_by_text("All windows").click()
+        expect(page.get_by_text("The windows tile the recording")).to_be_visible(timeout=WAIT_MS)
+        reader.settle()
+        marker = page.locator(".js-plotly-plot").first.locator(".trace").last.locator(".points path").nth(1)
+        marker.wait_for(state="attached")
+        box = marker.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        expect(page.get_by_text("Shown: 10 to 20 s of 30 s.")).to_be_visible(timeout=WAIT_MS)
+        reader.settle()
+        assert printed_sum(page).split(" ")[0] == before.split(" ")[0]  # of the same class
+        reader.keep_screenshot()
+
+
 def test_a_reader_fetches_the_table_and_reads_a_record_at_either_rate(running: Running, browser: Browser) -> None:
     with visitor(running, browser, "on-demand") as reader:
         page = reader.open("/browse")
