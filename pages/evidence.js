@@ -19,6 +19,12 @@ function values(packed) {
   return Float32Array.from(new Int16Array(bytes.buffer), (value) => value * packed.step)
 }
 
+// The first number of each point: Plotly's own copy of the figure keeps arrays as the base64 they came in.
+function unpacked(customdata) {
+  if (!customdata.bdata) return Array.from(customdata, (item) => item[0])
+  return new Float32Array(Uint8Array.from(atob(customdata.bdata), (sign) => sign.charCodeAt(0)).buffer)
+}
+
 function layPictures(chart, fits) {
   const images = chart.layout.images ?? []
   const on = fits && chosen.on
@@ -49,8 +55,9 @@ function answerPointer(chart, fits) {
     const own = chart.data[line.index]
     line.hovertemplate = own.hovertemplate.replace("<extra>", words)
     if (!on) continue
-    line.customdata = Array.from(own.customdata, (item, place) => [item[0], map[at + place]])
-    at += own.customdata.length
+    const millivolts = unpacked(own.customdata)
+    line.customdata = Array.from(millivolts, (value, place) => [value, map[at + place]])
+    at += millivolts.length
   }
 }
 

@@ -157,9 +157,9 @@ def test_the_pointer_is_answered_with_voltage_and_evidence(visit: Visit) -> None
     assert paper is not None
     page.mouse.move(paper["x"] + 0.5 * paper["width"], paper["y"] + 0.3 * paper["height"])
     answer = page.locator(".st-key-ecg .hoverlayer")
-    expect(answer).to_contain_text("mV", timeout=WAIT_MS)
+    expect(answer).to_contain_text(re.compile(r"\d\.\d\d mV"), timeout=WAIT_MS)
     expect(answer).to_contain_text("isoelectric level · MI")
-    expect(answer).to_contain_text("logit per 40 ms")
+    expect(answer).to_contain_text(re.compile(r"[+−]\d\.\d{4} logit per 40 ms"))
     visit.keep_screenshot()
 
 
