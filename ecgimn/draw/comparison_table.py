@@ -99,7 +99,7 @@ def write_into(document: str, content: Mapping[str, Any]) -> str:
 
 def _markdown(rows: Sequence[Mapping[str, str]]) -> str:
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 def with_interval(values: Sequence[float | None], digits: int = 2) -> str:

@@ -24,7 +24,7 @@ CONTENT = {
     "rows": [
         {
             "network": "a",
-            "method": "its own map",
+            "method": "its own map |W|",
             "fidelity": {key: [-0.5, -0.6, 0.2] for key in ("r2", "r2_rescaled", "slope", "r2_unseen")},
             "degradation": {"isoelectric line": [1.0, None, None]},
             "top_cells": {"isoelectric line": [1.0, 0.9, 1.1]},
@@ -72,7 +72,7 @@ def test_the_tables_of_a_document_are_made_anew_and_its_words_stay():
     assert written.startswith("# Title\n")
     assert written.endswith("Last words.\n")
     assert "stale" not in written
-    assert "| a | its own map | −0.50 (−0.60 to 0.20) |" in written
+    assert r"| a | its own map \|W\| | −0.50 (−0.60 to 0.20) |" in written
     assert write_into(written, content) == written
     with pytest.raises(SourceError, match="no place"):
         write_into("# Title\n", content)
