@@ -1,6 +1,8 @@
 # make run    open the app on http://127.0.0.1:8501      make test   run all tests
 # make lint   ruff and mypy                              make coverage   tests with the lines they reach
 # make bench-ui   what the reading page costs in a browser; on a quiet machine
+# make audit  licences and known vulnerabilities        make sbom   software bill of materials, CycloneDX
+# make docs   the documentation as pages in site/        make bench  rates, times and memory; on a quiet machine
 # make clean  remove the environment and what tools left behind
 #
 # The environment is made once in .venv and again only when a requirements file changes.
@@ -15,7 +17,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 TESTS ?= tests
 
 .DEFAULT_GOAL := run
-.PHONY: run test coverage lint bench-ui env env-dev chromium clean
+.PHONY: run test coverage lint bench bench-ui audit sbom docs screenshots env env-dev chromium clean
 
 run: env
 	$(BIN)/python -m streamlit run app.py
@@ -32,6 +34,28 @@ lint: env-dev
 
 bench-ui: env-dev chromium
 	$(BIN)/python -m tests.browser.bench
+
+bench: env-dev
+	$(BIN)/python -m tests.bench
+
+audit: env .venv-docs/.installed
+	$(BIN)/python .ci/audit.py
+
+sbom: env
+	@mkdir -p artifacts
+	$(BIN)/python .ci/sbom.py artifacts/ecgimn-sbom.cdx.json
+
+# In an environment of their own: the tools that write pages and look up vulnerabilities are no part of the app.
+docs: .venv-docs/.installed
+	.venv-docs/bin/mkdocs build --strict
+
+screenshots: env-dev chromium
+	$(BIN)/python -m tests.browser.tour
+
+.venv-docs/.installed: requirements-docs.txt | $(BIN)/python
+	$(BIN)/python -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
 
 env: $(VENV)/.installed
 env-dev: $(VENV)/.installed-dev
@@ -56,4 +80,4 @@ chromium:
 	@sh tests/browser/install_chromium.sh
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov artifacts
+	rm -rf $(VENV) .venv-docs site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov artifacts

@@ -18,13 +18,14 @@ LIBRARY = sorted((ROOT / "ecgimn").rglob("*.py"))
 SCREENS = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]
 SCREENS = [path for path in SCREENS if path.exists()]
 
-_BORDER = {"errors", "intended_use", "leads", "recording"}
+_BORDER = {"errors", "intended_use", "leads", "places", "recording"}
 _MODEL = _BORDER | {"signal", "model"}
 _FILES = {"formats", "sources"}
 #: What each part of the library may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "intended_use": set(),
+    "places": set(),
     "leads": {"errors"},
     "recording": {"errors", "leads"},
     "formats": _BORDER,

@@ -25,9 +25,10 @@ from ecgimn.leads import CANONICAL_PROJECTION
 from ecgimn.model.card import ModelCard, read_card, write_card
 from ecgimn.model.network import EcgImn
 from ecgimn.model.paper import PaperConfig, PaperImn
+from ecgimn.places import shipped
 from ecgimn.signal.preprocess import MODEL_FS, MODEL_SAMPLES, Preprocessing, preprocessing
 
-MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
+MODELS_FOLDER = shipped("models")
 DEFAULT_MODEL = "superclass-v1"
 KNOWN_ANSWER_TOLERANCE = 1e-4  # logit
 

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from ecgimn.errors import SourceError
 from ecgimn.leads import DERIVED_LEADS, INDEPENDENT_LEADS, LIMB_FROM_I_II, STANDARD_LEADS
+from ecgimn.places import shipped
 from ecgimn.recording import Recording
 from ecgimn.sources.ptbxl import PtbXl
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "composites"
+FOLDER = shipped("assets/composites")
 SOURCE = "composite"
 COMMAND = "python -m ecgimn composites --ptbxl DIR"
 LICENCE = "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/), as PTB-XL"

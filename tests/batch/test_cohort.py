@@ -47,7 +47,7 @@ def write_run(folder, logits=MI_LOGITS, **changes):
                                      **{"class": name})  # fmt: skip
                 if logits[ecg_id] > 0:
                     shape, until = (12, len(BEAT_MS)), 400 + 10 * ecg_id
-                    rows.sum_beat("MI", np.full(shape, float(ecg_id)), np.full(shape, 0.01 * ecg_id), BEAT_MS < until)
+                    rows.sum_beat("MI", np.full(shape, float(ecg_id)), np.full(shape, 0.01 * ecg_id), until > BEAT_MS)
             output.write(rows.tables())
     return folder
 

@@ -1,0 +1,84 @@
+"""Checks what the app stands on: licences always, known vulnerabilities where the service that lists them answers.
+
+    python .ci/audit.py [--offline]
+
+Ends with 1 when a required package is under a licence that is not listed here, or a vulnerability is known.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
+
+from sbom import licence_of
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Words of licences that let this project be used and passed on under MIT; weak copyleft only for unchanged libraries.
+ALLOWED = (
+    "mit", "bsd", "apache", "psf", "python software foundation", "isc", "mpl", "mozilla", "unlicense", "cc0", "zlib",
+    "hpnd", "historical permission", "lgpl", "lesser general public", "cnri", "0bsd", "boost", "bsl",
+)  # fmt: skip
+#: Packages whose metadata names no licence, read by hand.
+READ_BY_HAND: dict[str, str] = {}
+OFFLINE_WORDS = ("ConnectionError", "Max retries", "Name or service", "Temporary failure", "timed out", "ProxyError")
+
+
+def pinned(name: str) -> list[str]:
+    """Return the packages of a requirements file."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [line.split("==")[0].strip() for line in lines if "==" in line and not line.startswith("#")]
+
+
+def unknown_licences() -> list[str]:
+    """Return the locked packages here whose licence is not one of `ALLOWED`."""
+    strange = []
+    for name in pinned("constraints.txt"):
+        try:
+            licence = READ_BY_HAND.get(name) or licence_of(metadata(name))
+        except PackageNotFoundError:
+            continue  # not needed on this machine
+        words = re.sub(r"[-_]", " ", licence.lower())
+        if not any(word in words for word in ALLOWED):
+            strange.append(f"{name}: {licence}")
+    return strange
+
+
+def known_vulnerabilities() -> tuple[bool, str]:
+    """Ask pip-audit, when it is installed and its service answers: (whether something is known, what it said)."""
+    tools = ROOT / ".venv-docs" / "bin" / "python"  # made by `make docs` or `make audit`
+    command = [
+        str(tools) if tools.exists() else sys.executable,
+        "-m",
+        "pip_audit",
+        "--no-deps",
+        "--disable-pip",
+        "-r",
+        "constraints.txt",
+    ]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    said = answer.stdout + answer.stderr
+    if "No module named pip_audit" in said:
+        return False, "pip-audit is not installed; vulnerabilities were not looked up."
+    if any(word in said for word in OFFLINE_WORDS):
+        return False, "The service that lists vulnerabilities does not answer; they were not looked up."
+    return answer.returncode != 0, said.strip()
+
+
+def main() -> int:
+    """Print what was found."""
+    strange = unknown_licences()
+    for line in strange:
+        print(f"licence not listed: {line}")
+    print(f"{len(pinned('constraints.txt'))} locked packages, {len(strange)} with a licence that is not listed")
+    known = False
+    if "--offline" not in sys.argv:
+        known, said = known_vulnerabilities()
+        print(said)
+    return 1 if strange or known else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

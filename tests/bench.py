@@ -1,0 +1,112 @@
+"""What the program costs: `make bench`. Medians, spread and ratios; run it on a quiet machine, it prints the load.
+
+Rates of a batch run are measured in one process by its own CPU time, which other programs disturb least, and given for
+two cores. With ECGIMN_PTBXL set they are of PTB-XL's records, else of the composite cases. Times of the app and the
+memory with open sessions are measured in browsers: `make bench-ui` and `python -m tests.browser.load`.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ecgimn.batch.items import Item, list_items
+from ecgimn.batch.work import Chunk, WaveSearch, explain_chunk
+from ecgimn.explain.explanation import explain
+from ecgimn.explain.ledger import make_ledger
+from ecgimn.model.checkpoint import load_model
+from ecgimn.recording import Recording
+from ecgimn.signal.quality import assess_quality
+from ecgimn.signal.reading import read_signal
+from ecgimn.signal.waves import find_waves
+from ecgimn.sources.composites import list_composites, load_composite
+
+REPEATS = 5
+CORES = 2  # that the rates are given for
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def cpu_ms(work: Callable[[], object], per: int = 1) -> tuple[float, float]:
+    """Median and largest CPU milliseconds of this thread, after one warming run."""
+    work()
+    times = []
+    for _ in range(REPEATS):
+        begun = time.thread_time()
+        work()
+        times.append((time.thread_time() - begun) * 1000.0 / per)
+    return statistics.median(times), max(times)
+
+
+def start_s(code: str) -> float:
+    """Median seconds of a fresh interpreter that runs some code."""
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times)
+
+
+def some_items(folder: Path) -> list[Item]:
+    """Records of PTB-XL where they are, else the composite cases written as NumPy files of microvolts."""
+    ptbxl = os.environ.get("ECGIMN_PTBXL")
+    if ptbxl:
+        return list_items(Path(ptbxl), fs=100, limit=128)
+    for case in list_composites():
+        recording = load_composite(case.name)
+        lines = [",".join(("time (s)", *("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")))]
+        rows = np.column_stack([np.arange(recording.n_samples) / recording.fs, recording.signal.T])
+        lines += [",".join(f"{value:.4f}" for value in row) for row in rows]
+        (folder / f"{case.name}.csv").write_text("\n".join(lines))
+    return list_items(folder)
+
+
+def main() -> None:
+    """Measure and print a table."""
+    model, recording = load_model(), load_composite("imi-st")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+    print("| step, one recording | CPU ms, median | largest |\n|---|---|---|")
+    steps = {
+        "quality": lambda: assess_quality(recording),
+        "waves, all leads": lambda: find_waves(recording),
+        "waves, six leads": lambda: find_waves(recording, quick=True),
+        "explanation": lambda: explain(recording, model),
+        "everything the reading page computes": lambda: read_page(recording, model),
+    }
+    for name, step in steps.items():
+        median, most = cpu_ms(step)
+        print(f"| {name} | {median:.1f} | {most:.1f} |")
+    print(f"\n| batch | CPU ms per recording | recordings per second on {CORES} cores |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        items = some_items(Path(folder))
+        waves: WaveSearch
+        for waves, number in (("not looked for", 128), ("six leads", 16), ("all leads", 16)):
+            chosen = tuple(items[:number])
+            chunk = Chunk(chosen, model.card.name, model.card.sha256, waves, "youden")
+            median, _ = cpu_ms(lambda chunk=chunk: explain_chunk(chunk), per=len(chosen))
+            print(f"| waves: {waves} | {median:.1f} | {CORES * 1000.0 / median:.0f} |")
+    print("\n| start of a fresh interpreter | s, median |\n|---|---|")
+    for name, code in (
+        ("import ecgimn", "import ecgimn"),
+        ("first explanation", "import ecgimn as e; from ecgimn.explain.explanation import explain; "
+         "explain(e.load_composite('imi-st'), e.load_model())"),
+    ):  # fmt: skip
+        print(f"| {name} | {start_s(code):.2f} |")
+
+
+def read_page(recording: Recording, model: object) -> None:
+    """Compute what the reading page shows of one recording."""
+    reading, explanation = read_signal(recording), explain(recording, model)
+    make_ledger(explanation, recording, reading.waves, reading.levels)
+
+
+if __name__ == "__main__":
+    main()
