@@ -31,14 +31,14 @@ WITHOUT = (
 
 
 def trace(figure: Any, recording: Recording, view: View, alt: str) -> None:
-    """Show the ECG; a box drawn on it is kept for this recording."""
+    """Show the ECG, a figure ready for boxes; a box drawn on it is kept for this recording."""
     layout, _ = view.paper_for(recording, MAX_HEADROOM_MM)
     chart = f"{recording.digest} {view} {figure.layout.width}"
     box = session.box_of(recording)
     # Where the reader drew the box by hand, the browser shows it already; a frame would draw the whole chart anew.
     frames = box_frames(layout, box, dark=view.dark) if box is not None and session.box_chart() != chart else []
     st.plotly_chart(
-        ready_for_boxes(figure, frames, dark=view.dark),
+        ready_for_boxes(figure, frames, dark=view.dark) if frames else figure,
         width="content",
         theme=None,
         key=KEY,

@@ -7,9 +7,14 @@ shared by all visitors; whatever comes of a visitor's own recording belongs to o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
+from ecgimn.draw.box import ready_for_boxes
+from ecgimn.draw.case_report import st_marks
+from ecgimn.draw.ecg import Screen, ecg_figure
+from ecgimn.draw.view import View
 from ecgimn.errors import EcgImnError
 from ecgimn.explain.explanation import Explanation, explain
 from ecgimn.model import checkpoint
@@ -156,3 +161,17 @@ def _public_explanation(digest: str, model_sha256: str, _recording: Recording, _
 @st.cache_data(max_entries=16, max_size="300MB", scope="session", show_spinner="Asking the model")
 def _own_explanation(digest: str, model_sha256: str, _recording: Recording, _model: Model) -> Explanation:
     return explain(_recording, _model)
+
+
+@st.cache_resource(max_entries=8, scope="session", show_spinner=False)
+def get_trace(key: str, _reading: SignalReading, _view: View, _screen: Screen) -> Any:
+    """Draw a recording without evidence; `key` is its identity, view, screen and ST reference. Never to be changed."""
+    figure = ecg_figure(
+        _reading.recording,
+        view=_view,
+        waves=_reading.waves,
+        st=st_marks(_reading),
+        screen=_screen,
+        evidence_apart=True,
+    )
+    return ready_for_boxes(figure, dark=_view.dark)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ecgimn.draw.case_report import st_marks
 from ecgimn.draw.charts import ledger_figure, waterfall_figure
 from ecgimn.draw.ecg import ecg_figure
 from ecgimn.draw.evidence_layer import evidence_layer
@@ -98,13 +97,9 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
     session.write_link(first)
     reading = with_reference(reading, session.st_reference())
     case = Shown(reading, explanation, ledger, card, first, second, view)
-    figure = ecg_figure(
-        reading.recording,
-        view=view.of_the_trace(),
-        waves=reading.waves,
-        st=st_marks(reading),
-        screen=screen,
-        evidence_apart=True,
+    plain, reference = view.of_the_trace(), session.st_reference()
+    figure = cached.get_trace(
+        f"{cached.identity(reading.recording)} {plain} {screen} {reference}", reading, plain, screen
     )
     layer = evidence_layer(
         reading.recording, explanation, view=view, waves=reading.waves, isoelectric_mv=reading.levels
@@ -113,7 +108,7 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
     with left:
         # The words about the evidence stand beside the chart: here they would make the browser draw it anew.
         alt = f"12-lead ECG, layout {view.layout}, {view.speed:g} mm/s, {view.gain:g} mm/mV"
-        box.trace(figure, reading.recording, view.of_the_trace(), alt)
+        box.trace(figure, reading.recording, plain, alt)
         st.markdown("\n\n".join(describe_evidence(case.table, case.name, reading)))
         show_details(case)
     with right:
