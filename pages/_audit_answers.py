@@ -64,7 +64,7 @@ def ask_diagnosis(reading: Reading, state: CaseState) -> None:
     if step == "blind":
         flags = st.pills("Flags", FLAGS, selection_mode="multi", default=given.get("flags", []), key=f"{key}_flags")
         content |= {"flags": list(flags), "boxes": state.draft.get("boxes", [])}
-    _keep(reading, state, content)
+    _keep(reading, state, content, given)
     label = (
         "Commit, then see the model's answer" if step == "blind" and "model" in state.planned.arm.steps else "Commit"
     )
@@ -88,13 +88,13 @@ def ask_rating(reading: Reading, state: CaseState) -> None:
         "Flags", FLAGS, selection_mode="multi", default=given.get("flags", []), key=f"answer_{place}_rating_flags"
     )
     content |= {"flags": list(flags), "missed": given.get("missed", []), "invented": given.get("invented", [])}
-    _keep(reading, state, content)
+    _keep(reading, state, content, given)
     _commit(reading, state, content, "Commit the rating")
 
 
-def _keep(reading: Reading, state: CaseState, content: dict[str, Any]) -> None:
-    """Save what was entered as soon as it differs from what is kept."""
-    known = {name: state.draft.get(name) for name in content}
+def _keep(reading: Reading, state: CaseState, content: dict[str, Any], given: dict[str, Any]) -> None:
+    """Save what was entered as soon as it differs from what the questions began with."""
+    known = {name: given.get(name) for name in content}
     if content != known and any(content.values()):
         try:
             reading.save_draft(state.planned.place, state.step or "", content)
@@ -103,7 +103,8 @@ def _keep(reading: Reading, state: CaseState, content: dict[str, Any]) -> None:
 
 
 def _commit(reading: Reading, state: CaseState, content: dict[str, Any], label: str) -> None:
-    if st.button(label, type="primary", icon=":material/lock:", shortcut="Mod+Enter", help="Ctrl and Enter"):
+    key = f"answer_{state.planned.place}_{state.step}_commit"  # a second click must not commit the next step
+    if st.button(label, type="primary", icon=":material/lock:", shortcut="Mod+Enter", help="Ctrl and Enter", key=key):
         try:
             reading.commit(state.planned.place, state.step or "", content)
         except EcgImnError as exc:

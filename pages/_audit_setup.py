@@ -146,8 +146,13 @@ def _cases(kind: str, ptbxl: PtbXl | None, seed: int) -> tuple[tuple[str, ...], 
     source = "composite cases" if ptbxl is None else "PTB-XL folds 9 and 10, never trained on"
     if ptbxl is None:
         st.caption("PTB-XL is not set up; the sample is drawn from the composite cases.")
-    drawn = draw_cases(drawable(ptbxl), int(per_class), seed)
+    drawn = draw_cases(_drawable(str(ptbxl.folder) if ptbxl else "", ptbxl), int(per_class), seed)
     return drawn, f"random sample, {per_class} of each class, of {source}; seed {seed}"
+
+
+@st.cache_data(max_entries=2, show_spinner="Looking for records that are here")
+def _drawable(place: str, _ptbxl: PtbXl | None) -> dict[str, tuple[str, ...]]:
+    return drawable(_ptbxl)
 
 
 def _from_csv(data: bytes) -> Sequence[str]:

@@ -10,9 +10,11 @@ import pytest
 from ecgimn.errors import SourceError, StudyError
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.sources.composites import load_composite
+from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.study.cases import draw_cases, drawable, find_case, read_audit_case, refs_from_csv
 from ecgimn.study.collection import ARTEFACTS, KINDS, Artefact, disturb, list_collections, read_collection, score
 from ecgimn.study.definition import AuditCase
+from tests.sources.physionet_server import ecg_records
 
 GOOD = """
 title: T
@@ -119,3 +121,15 @@ def test_a_sample_holds_each_class_and_can_be_drawn_again() -> None:
     drawn = draw_cases(labels, 2, seed=5)
     assert drawn == draw_cases(labels, 2, seed=5) != draw_cases(labels, 2, seed=6)
     assert sorted(labels[ref][0] for ref in drawn) == sorted(["NORM", "MI", "STTC", "CD", "HYP"] * 2)
+
+
+def test_ptbxl_records_are_cases_too_and_are_drawn_from_folds_that_no_model_learned_from(tmp_path: Path) -> None:
+    for name, data in ecg_records([load_composite("norm")] * 10).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    ptbxl = PtbXl(tmp_path)
+    case = find_case("ptbxl:9", ptbxl)
+    assert (case.labels, case.recording.fs, case.recording.record_name) == (("NORM",), 500.0, "case")
+    assert drawable(ptbxl) == {"ptbxl:9": ("NORM",), "ptbxl:10": ("NORM",)}
+    with pytest.raises(StudyError, match="no PTB-XL record 11"):
+        find_case("ptbxl:11", ptbxl)
