@@ -20,7 +20,6 @@ from ecgimn.explain.ledger import isoelectric_attribution
 from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.signal.intervals import QTC_FORMULAS, Measured
 from ecgimn.signal.posterior import bridge_gaps
-from ecgimn.signal.preprocess import preprocessing
 
 if TYPE_CHECKING:
     from ecgimn.explain.explanation import Explanation
@@ -287,7 +286,7 @@ def box_interventions(
     model : Model
         Reads the recording as it is and emptied in each way, in one batch.
     """
-    prepare = preprocessing(recording.fs, recording.n_samples)
+    prepare = model.preprocessing(recording.fs, recording.n_samples)
     changes = [box_change(box, recording, levels, fill) for fill in FILLS]
     signal = bridge_gaps(recording.signal)
     inputs = np.stack([prepare.forward(signal + change) for change in (np.zeros_like(signal), *changes)])

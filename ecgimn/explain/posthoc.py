@@ -114,8 +114,9 @@ def model_target(model: Model) -> Target:
     scale, offset = torch.tensor(model.card.scale), torch.tensor(model.card.offset)
 
     def forward(x: Tensor) -> Tensor:
-        mean = torch.stack([network.logits(x) for network in model.networks]).mean(0)
-        return mean * scale.to(mean) + offset.to(mean)
+        there = x.to(model.device)
+        mean = torch.stack([network.logits(there) for network in model.networks]).mean(0)
+        return (mean * scale.to(mean) + offset.to(mean)).to(x.device)
 
     layers = tuple(
         network.encoder.blocks[-1] if isinstance(network, PaperImn) else network.encoder.stages[-1]
@@ -209,7 +210,7 @@ def _grad_cam(target: Target, record: Input) -> PostHoc:
     inputs, classes = _per_class(record.tensors()[0], target)
     maps = []
     for layer in target.layers:
-        coarse = LayerGradCam(target.forward, layer).attribute(inputs.requires_grad_(), classes).detach()
+        coarse = LayerGradCam(target.forward, layer).attribute(inputs.requires_grad_(), classes).detach().cpu()
         if coarse.ndim == 3:  # features of all leads together: one course of time for all of them
             coarse = coarse[:, :, None].expand(-1, -1, 12, -1)
         padded = coarse.shape[-1] * -(-inputs.shape[-1] // coarse.shape[-1])  # the encoders fill up behind the end
