@@ -128,7 +128,14 @@ def show_table() -> None:
             f"sha {str(content.get('sha256'))[:12]}.",
             icon=":material/history:",
         )
-    st.dataframe(comparison_rows(content), hide_index=True, height="content", alt="Explanation methods compared")
+    pinned = {name: st.column_config.Column(pinned=True) for name in ("Network", "Explained by")}
+    st.dataframe(
+        comparison_rows(content),
+        hide_index=True,
+        height="content",
+        column_config=pinned,
+        alt="Explanation methods compared",
+    )
     st.markdown("**The networks themselves**")
     st.dataframe(network_rows(content), hide_index=True, width="content", alt="Networks compared")
     st.markdown(READING_THE_TABLE)
