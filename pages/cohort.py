@@ -104,11 +104,12 @@ def show_class(folder: Path, name: str) -> None:
             alt=f"Spread of the evidence by {by} over recordings",
         )  # fmt: skip
     ranked = cohort.closeness(evidence)
+    listed = min(CASES, (len(ranked) + 1) // 2)  # of few cases, none at both ends
     left, right = st.columns(2, gap="medium")
     with left:
-        case_table("Most typical evidence", ranked.head(CASES), "typical")
+        case_table("Most typical evidence", ranked.head(listed), "typical")
     with right:
-        case_table("Most unusual evidence", ranked.tail(CASES)[::-1], "unusual")
+        case_table("Most unusual evidence", ranked.tail(listed)[::-1], "unusual")
 
 
 def show_drift(folder: Path) -> None:

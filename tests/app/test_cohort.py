@@ -35,9 +35,8 @@ def write_run(folder: Path, shift: float = 0.0) -> Path:
                 "logit": cells.ravel(),
             })  # fmt: skip
             if logit >= 0:
-                rows.sum_beat(
-                    name, rng.normal(size=(12, len(BEAT_MS))), rng.normal(size=(12, len(BEAT_MS))), BEAT_MS < 450
-                )
+                shape = (12, len(BEAT_MS))
+                rows.sum_beat(name, np.full(shape, 0.1), np.full(shape, 0.01), np.ones(len(BEAT_MS), dtype=bool))
     with open_output(folder, SETTINGS) as output:
         output.write(rows.tables())
     return folder
