@@ -49,8 +49,11 @@ def export_paper(ptbxl: PtbXl, config: PaperTrainConfig, run: Path, *, folder: P
     logits, biases = predict(network, choose.x)
     n = logits.shape[1]
     classes, targets = config.classes[-n:], choose.labels[:, -n:]
-    pairs = [fit_affine(targets[:, k], logits[:, k]) for k in range(n)]
+    # The published logit is a bare sum of 12,000 products, at first of the order of hundreds: fitted in its own spread.
+    spread = np.maximum(logits.std(axis=0), 1e-9)
+    pairs = [fit_affine(targets[:, k], logits[:, k] / spread[k]) for k in range(n)]
     scale, offset = (np.array(values) for values in zip(*pairs, strict=True))
+    scale = scale / spread
     probability = 1.0 / (1.0 + np.exp(-(scale * logits + offset)))
     records = "records with exactly one of them" if len(config.classes) == 2 else "labels, not exclusive"
     command = f"python -m ecgimn train --ptbxl DIR --config models/{config.name}.toml"

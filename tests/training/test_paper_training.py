@@ -76,7 +76,7 @@ def test_local_fidelity_costs_a_network_whose_maps_do_not_foretell_its_neighbour
 def test_a_run_stops_goes_on_and_becomes_a_model(tmp_path):
     ptbxl = PtbXl(os.environ["ECGIMN_PTBXL"])
     config = PaperTrainConfig(
-        "paper-tiny", ("NORM", "MI"), epochs=1, batch=8, limit=16, network=PaperConfig(2, "softmax")
+        "paper-tiny", ("NORM", "MI"), epochs=1, share=0.5, batch=8, limit=48, network=PaperConfig(2, "softmax")
     )
     train_paper(ptbxl, config, tmp_path / "run")
     train_paper(ptbxl, replace(config, epochs=2), tmp_path / "run", resume=True)
