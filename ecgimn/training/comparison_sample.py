@@ -14,6 +14,9 @@ from ecgimn.training.fidelity import TRIALS, edited_copy
 from ecgimn.training.subjects import Array, Case, load_cases
 
 
+LEAST_FOR_SPREAD = 128  # records from which the spread of the logits is taken, however quick the look
+
+
 @dataclass(frozen=True)
 class Sizes:
     """How many records each part is measured on; drawn with the seed, the same for every network and method."""
@@ -95,7 +98,7 @@ def draw_sample(ptbxl: PtbXl, fold: int, *, limit: int | None = None, seed: int 
         trial_rng = np.random.default_rng(seed)
         edits[name] = np.stack([edited_copy(part, i, trial, trial_rng) for i in range(len(part))])
     shown = load_cases(ptbxl, part)
-    whole = data.select(np.sort(order[:limit]))
+    whole = data.select(np.sort(order if limit is None else order[: max(limit, LEAST_FOR_SPREAD)]))
     return Sample(
         fold=fold,
         seed=seed,
