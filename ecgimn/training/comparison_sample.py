@@ -13,7 +13,6 @@ from ecgimn.training.dataset import SUBCLASSES, SUPERCLASSES, load_dataset
 from ecgimn.training.fidelity import TRIALS, edited_copy
 from ecgimn.training.subjects import Array, Case, load_cases
 
-
 LEAST_FOR_SPREAD = 128  # records from which the spread of the logits is taken, however quick the look
 
 
