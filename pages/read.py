@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from ecgimn.draw.charts import ledger_figure, waterfall_figure
@@ -92,6 +94,8 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
         second = session.against(classes, first)
         place = explanation.index(first) if second is None else (explanation.index(first), explanation.index(second))
         view, screen = view_settings(place, n_members=card.members)
+        if reading.waves is None:
+            view = replace(view, style="band")  # without waves there are no blocks
         if st.button("Help", shortcut="H"):
             show_help()
     session.write_link(first)
