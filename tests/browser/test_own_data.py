@@ -142,6 +142,7 @@ def test_a_click_on_a_window_of_a_long_recording_opens_it(running: Running, brow
         box = marker.bounding_box()
         assert box is not None
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
+        page.locator(".hoverlayer .hovertext").first.wait_for()  # a click is one on what the pointer was answered for
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         expect(page.get_by_text("Shown: 10 to 20 s of 30 s.")).to_be_visible(timeout=WAIT_MS)
         reader.settle()

@@ -25,7 +25,7 @@ def record():
         np.exp(-0.5 * ((t - at) / 2.0) ** 2) + 0.3 * np.exp(-0.5 * ((t - at - 24) / 5.0) ** 2)
         for at in range(50, L, 80)
     )
-    x = np.linspace(-1, 1.2, 12)[:, None] * beat + 0.1
+    x = np.linspace(-1, 1.25, 12)[:, None] * beat + 0.1  # no lead is flat: an effect there could not be carried
     landmarks = quick_landmarks(x)
     wave = cell_partition(masks_from_landmarks(landmarks, L), L)
     return Input(x, landmarks.level, lead_wave_cells(wave)), wave
