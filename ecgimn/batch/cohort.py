@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 from scipy.stats import ks_2samp
 
 from ecgimn.batch.output import Settings, read_settings, read_table
@@ -234,7 +235,7 @@ def model_view(folder: Path, class_name: str, labels: pd.Series[bool]) -> pd.Dat
     threshold = settings.thresholds[settings.classes.index(class_name)]
     leads, waves = _strongest(evidence.cells, evidence.waves)
     view = pd.DataFrame(
-        {"probability": 1.0 / (1.0 + np.exp(-evidence.logit)), "logit": evidence.logit, "lead": leads, "wave": waves},
+        {"probability": expit(evidence.logit), "logit": evidence.logit, "lead": leads, "wave": waves},
         index=pd.Index(evidence.records).str.extract(r"^ptbxl-(\d+)$", expand=False),
     )
     view = view[view.index.notna()]

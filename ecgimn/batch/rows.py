@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ecgimn.batch.tables import BEAT_MS, Rows
 from ecgimn.explain.explanation import Explanation
@@ -115,7 +116,7 @@ def _add_predictions(
             "start_s": [start_s] * n,
             "class": classes,
             "logit": logit,
-            "probability": 1.0 / (1.0 + np.exp(-logit)),
+            "probability": expit(logit),
             "bias": bias,
             "completeness_error": [error] * n,
         },

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ecgimn.errors import SourceError
+from ecgimn.places import shipped
 
-COMPARISON = Path(__file__).resolve().parents[2] / "docs" / "faithfulness.json"
+COMPARISON = shipped("docs") / "faithfulness.json"
 NOTHING = "—"
 MARKS = ("<!-- tables: written by compare-methods -->", "<!-- end of tables -->")
 

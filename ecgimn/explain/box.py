@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ecgimn.explain.explanation import contrast_name
 from ecgimn.explain.ledger import isoelectric_attribution
@@ -173,7 +174,7 @@ class BoxIntervention:
         """Return the probability as it is, as the map predicts it, and as the network gives it."""
         k = self.classes.index(class_name)
         changes = np.array([0.0, self.predicted_change[k], self.actual_change[k]])
-        before, predicted, actual = 1.0 / (1.0 + np.exp(-(self.logit[k] + changes)))
+        before, predicted, actual = expit(self.logit[k] + changes)
         return float(before), float(predicted), float(actual)
 
 

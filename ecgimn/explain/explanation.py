@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ecgimn.errors import SignalError
 from ecgimn.recording import WINDOW_S, Recording
@@ -108,7 +109,7 @@ def explain(recording: Recording, model: Model, *, double: bool = False) -> Expl
         attribution=attribution,
         bias=written.bias,
         logit=written.logit,
-        probability=1.0 / (1.0 + np.exp(-written.logit)),
+        probability=expit(written.logit),
         completeness_error=float(np.max(np.abs(total - written.logit))),
         model_name=model.card.name,
         model_sha256=model.card.sha256,

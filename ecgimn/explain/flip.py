@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.intervene import WaveMasks, intervention
@@ -110,7 +111,7 @@ def smallest_st_change(
 
     def probabilities(steps: NDArray[np.int64]) -> NDArray[np.float64]:
         logits = model.logits(x + (STEP_MV * steps)[:, None, None] * dx)[:, k]
-        return np.asarray(1.0 / (1.0 + np.exp(-logits)))
+        return np.asarray(expit(logits))
 
     n_steps = round(LIMIT_MV / STEP_MV)
     grid = np.arange(-n_steps, n_steps + 1, COARSE_STEPS)

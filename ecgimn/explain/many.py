@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ecgimn.explain.explanation import Explanation
 from ecgimn.leads import CANONICAL_PROJECTION
@@ -58,7 +59,7 @@ def explain_many(recordings: Sequence[Recording], model: Model) -> list[Explanat
                 attribution=attribution,
                 bias=bias,
                 logit=logit,
-                probability=1.0 / (1.0 + np.exp(-logit)),
+                probability=expit(logit),
                 completeness_error=float(np.max(np.abs(total - logit))),
                 model_name=model.card.name,
                 model_sha256=model.card.sha256,

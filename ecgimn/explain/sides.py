@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ecgimn.explain.explanation import Explanation, one_class
 from ecgimn.explain.ledger import isoelectric_attribution
@@ -199,7 +200,7 @@ def post_hoc_side(method: str, network: ComparedNetwork, reading: SignalReading,
             attribution=np.zeros_like(weights),
             bias=np.zeros(1),
             logit=np.array([logit]),
-            probability=np.array([1.0 / (1.0 + np.exp(-logit))]),
+            probability=np.array([expit(logit)]),
             completeness_error=0.0,
             model_name=f"{method} on {network.name}",
             model_sha256=network.key,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ecgimn.explain.explanation import explain
 from ecgimn.recording import WINDOW_S, Recording
@@ -121,7 +122,7 @@ def explain_windows(
         classes=model.classes,
         windows=windows,
         logit=logit,
-        probability=1.0 / (1.0 + np.exp(-logit)),
+        probability=expit(logit),
         completeness_error=error,
         refusals=tuple(refusals),
         model_name=model.card.name,

@@ -13,10 +13,11 @@ import yaml
 
 from ecgimn.errors import SourceError
 from ecgimn.leads import LIMB_FROM_I_II, LIMB_LEADS, STANDARD_LEADS, lead_index
+from ecgimn.places import shipped
 from ecgimn.recording import Recording
 from ecgimn.study.events import canonical
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "collections"
+FOLDER = shipped("assets/collections")
 KINDS = ("typical", "subtle", "mimics", "model errors", "poor quality")
 ARTEFACTS = ("baseline wander", "mains hum", "muscle tremor", "loose electrode")
 MAINS_HZ = 50.0

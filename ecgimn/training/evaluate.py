@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ecgimn import __version__
 from ecgimn.errors import SourceError
@@ -272,7 +273,7 @@ def cost(model: Model, repeats: int = 7) -> dict[str, float]:
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(1.0 / (1.0 + np.exp(-logits)))
+    return np.asarray(expit(logits))
 
 
 def _round(value: float) -> float:

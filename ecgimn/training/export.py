@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -18,7 +17,7 @@ from ecgimn.model.network import EcgImn
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.config import TrainConfig, describe
 from ecgimn.training.dataset import CHOICE_FOLD, TASKS, Dataset, load_dataset
-from ecgimn.training.metrics import fit_affine, sensitivity_threshold, youden_threshold
+from ecgimn.training.metrics import calibrate
 
 AnyNetwork = TypeVar("AnyNetwork", EcgImn, BlackBox)
 TASK_WORDS = {
@@ -85,19 +84,8 @@ def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path
 def calibrated(model: Model, choose: Dataset, task: str) -> ModelCard:
     """Return the model's card with an affine calibration of each logit and operating points, chosen on `choose`."""
     logits, targets = model.logits(choose.x), choose.labels[task]
-    pairs = [fit_affine(targets[:, k], logits[:, k]) for k in range(logits.shape[1])]
-    scale, offset = (np.array(values) for values in zip(*pairs, strict=True))
-    probability = 1.0 / (1.0 + np.exp(-(scale * logits + offset)))
-    columns = range(logits.shape[1])
-    return replace(
-        model.card,
-        scale=tuple(scale.tolist()),
-        offset=tuple(offset.tolist()),
-        thresholds={
-            "youden": tuple(youden_threshold(targets[:, k], probability[:, k]) for k in columns),
-            "sensitivity_90": tuple(sensitivity_threshold(targets[:, k], probability[:, k]) for k in columns),
-        },
-    )
+    found = calibrate(targets, logits)
+    return replace(model.card, scale=found.scale, offset=found.offset, thresholds=found.thresholds)
 
 
 def _cut(kind: type[AnyNetwork], state: dict[str, torch.Tensor], config: TrainConfig, task: str) -> AnyNetwork:

@@ -17,6 +17,7 @@ from ecgimn.explain.intervene import LEAD_GROUPS, intervention, masks_from_landm
 from ecgimn.model.checkpoint import Model
 from ecgimn.signal.preprocess import input_change
 from ecgimn.training.dataset import Dataset
+from ecgimn.training.metrics import rounded
 
 BATCH = 32
 TERRITORY_GROUPS = ("inferior", "lateral", "septal", "anterior")
@@ -82,20 +83,16 @@ def fidelity(model: Model, data: Dataset, *, points: int = 0) -> dict[str, Any]:
         row: dict[str, Any] = {
             "in_training": trial.in_training,
             "nuisance": trial.nuisance,
-            "rms_actual": _rounded(np.sqrt((changes.actual**2).mean(axis=0))),
-            "rms_predicted": _rounded(np.sqrt((changes.predicted**2).mean(axis=0))),
+            "rms_actual": rounded(np.sqrt((changes.actual**2).mean(axis=0))),
+            "rms_predicted": rounded(np.sqrt((changes.predicted**2).mean(axis=0))),
         }
         if not trial.nuisance:
-            row["r2"] = _rounded(r_squared(changes))
-            row["slope"] = _rounded(slope(changes))
+            row["r2"] = rounded(r_squared(changes))
+            row["slope"] = rounded(slope(changes))
         if points and not trial.nuisance:
             row["points"] = [
-                [_rounded(changes.predicted[:points, k]), _rounded(changes.actual[:points, k])]
+                [rounded(changes.predicted[:points, k]), rounded(changes.actual[:points, k])]
                 for k in range(changes.actual.shape[1])
             ]
         result[name] = row
     return result
-
-
-def _rounded(values: NDArray[np.floating]) -> list[float]:
-    return [round(float(v), 4) for v in values]

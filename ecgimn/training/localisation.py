@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ecgimn.explain.cells import QUICK_WAVES
 from ecgimn.explain.intervene import LEAD_GROUPS, intervention, masks_from_landmarks
@@ -33,7 +34,7 @@ PLANTED = {
 def territory_hits(model: Model, data: Dataset, ledgers: NDArray[np.floating], *, threshold: float) -> dict[str, Any]:
     """Share of AMI, IMI and LMI records called MI whose strongest MI lead lies in the expected territory."""
     mi = model.classes.index("MI")
-    called = 1.0 / (1.0 + np.exp(-model.logits(data.x)[:, mi])) >= threshold
+    called = expit(model.logits(data.x)[:, mi]) >= threshold
     by_lead = ledgers[:, mi].sum(axis=-1)
     result: dict[str, Any] = {}
     for name, expected in EXPECTED_LEADS.items():

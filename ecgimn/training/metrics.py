@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 N_BOOTSTRAPS = 1000
 N_BINS = 15
@@ -88,6 +89,11 @@ def macro(targets: NDArray[np.integer], scores: Array, weight: Array | None = No
     return np.asarray(np.nanmean([auroc(targets[:, k], scores[:, k], weight) for k in kept], axis=0))
 
 
+def rounded(values: NDArray[np.floating]) -> list[float]:
+    """Return values as plain numbers for JSON."""
+    return [round(float(v), 4) for v in values]
+
+
 @dataclass(frozen=True, eq=False)
 class Reliability:
     """Observed frequency against predicted probability in bins of equal mass."""
@@ -118,7 +124,7 @@ def fit_affine(target: NDArray[np.integer], logit: Array) -> tuple[float, float]
         return 1.0, 0.0
     scale, offset = 1.0, 0.0
     for _ in range(50):
-        p = 1.0 / (1.0 + np.exp(-(scale * logit + offset)))
+        p = expit(scale * logit + offset)
         gradient = np.array([((p - target) * logit).sum(), (p - target).sum()])
         w = p * (1 - p) + 1e-9
         hessian = np.array([[(w * logit * logit).sum() + 1e-6, (w * logit).sum()], [(w * logit).sum(), w.sum()]])
@@ -144,6 +150,38 @@ def sensitivity_threshold(target: NDArray[np.integer], probability: Array, sensi
     if len(found) == 0:
         return 0.5
     return float(found[int(np.ceil(sensitivity * len(found))) - 1])
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The affine change of each logit and the operating points on its probability, one value per class."""
+
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    thresholds: dict[str, tuple[float, ...]]
+
+
+def calibrate(targets: NDArray[np.integer], logits: Array, unit: Array | None = None) -> Calibration:
+    """Fit scale and offset of logits (n, K) to targets (n, K), and choose thresholds on what they give.
+
+    Parameters
+    ----------
+    unit : ndarray of shape (K,), optional
+        Logits are fitted in this unit, for those that are of another order than one; the result is for the logits.
+    """
+    unit = np.ones(logits.shape[1]) if unit is None else unit
+    columns = range(logits.shape[1])
+    scale, offset = np.array([fit_affine(targets[:, k], logits[:, k] / unit[k]) for k in columns]).T
+    scale = scale / unit
+    probability = expit(scale * logits + offset)
+    return Calibration(
+        scale=tuple(scale.tolist()),
+        offset=tuple(offset.tolist()),
+        thresholds={
+            "youden": tuple(youden_threshold(targets[:, k], probability[:, k]) for k in columns),
+            "sensitivity_90": tuple(sensitivity_threshold(targets[:, k], probability[:, k]) for k in columns),
+        },
+    )
 
 
 def operating_point(target: NDArray[np.integer], probability: Array, threshold: float) -> dict[str, float]:

@@ -19,12 +19,10 @@ from ecgimn.training.dataset import CHOICE_FOLD
 from ecgimn.training.metrics import (
     auroc,
     average_precision,
+    calibrate,
     estimate,
-    fit_affine,
     macro,
     patient_weights,
-    sensitivity_threshold,
-    youden_threshold,
 )
 from ecgimn.training.paper import PaperData, PaperTrainConfig, describe_paper, load_paper_data, predict
 
@@ -50,11 +48,7 @@ def export_paper(ptbxl: PtbXl, config: PaperTrainConfig, run: Path, *, folder: P
     n = logits.shape[1]
     classes, targets = config.classes[-n:], choose.labels[:, -n:]
     # The published logit is a bare sum of 12,000 products, at first of the order of hundreds: fitted in its own spread.
-    spread = np.maximum(logits.std(axis=0), 1e-9)
-    pairs = [fit_affine(targets[:, k], logits[:, k] / spread[k]) for k in range(n)]
-    scale, offset = (np.array(values) for values in zip(*pairs, strict=True))
-    scale = scale / spread
-    probability = 1.0 / (1.0 + np.exp(-(scale * logits + offset)))
+    calibration = calibrate(targets, logits, np.maximum(logits.std(axis=0), 1e-9))
     records = "records with exactly one of them" if len(config.classes) == 2 else "labels, not exclusive"
     command = f"python -m ecgimn train --ptbxl DIR --config models/{config.name}.toml"
     card = ModelCard(
@@ -64,14 +58,11 @@ def export_paper(ptbxl: PtbXl, config: PaperTrainConfig, run: Path, *, folder: P
         members=1,
         network=replace(config.network, dropout=0.0),
         kind="paper",
-        scale=tuple(scale.tolist()),
-        offset=tuple(offset.tolist()),
+        scale=calibration.scale,
+        offset=calibration.offset,
         sha256="",
         known_answer=(0.0,) * n,
-        thresholds={
-            "youden": tuple(youden_threshold(targets[:, k], probability[:, k]) for k in range(n)),
-            "sensitivity_90": tuple(sensitivity_threshold(targets[:, k], probability[:, k]) for k in range(n)),
-        },
+        thresholds=calibration.thresholds,
         training={
             "data": "PTB-XL 1.0.3, folds 1-8, 100 Hz; best epoch, calibration and thresholds chosen on fold 9",
             "command": command,

@@ -12,6 +12,7 @@ from ecgimn.explain.intervene import masks_from_landmarks
 from ecgimn.model.checkpoint import Model
 from ecgimn.model.randomised import randomised
 from ecgimn.training.dataset import Dataset
+from ecgimn.training.metrics import rounded
 
 DELETION_STEPS = 10
 SHIFT_SAMPLES = 8  # 80 ms
@@ -56,9 +57,9 @@ def deletion(model: Model, data: Dataset, ledgers: NDArray[np.floating], *, seed
         most = _curve(model, data, -ranking)
         least = _curve(model, data, ranking)
         result[name] = {
-            "morf": [_rounded(row) for row in most],
-            "lerf": [_rounded(row) for row in least],
-            "degradation": _rounded((least - most).mean(axis=0)),
+            "morf": [rounded(row) for row in most],
+            "lerf": [rounded(row) for row in least],
+            "degradation": rounded((least - most).mean(axis=0)),
         }
     return result
 
@@ -127,8 +128,4 @@ def _shift_agreement(model: Model, x: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def _mean(values: NDArray[np.floating]) -> list[float]:
-    return _rounded(values.mean(axis=0))
-
-
-def _rounded(values: NDArray[np.floating]) -> list[float]:
-    return [round(float(v), 4) for v in values]
+    return rounded(values.mean(axis=0))

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from ecgimn.errors import CheckpointError
@@ -23,6 +22,7 @@ from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.augment import Batch, make_batch
 from ecgimn.training.config import TrainConfig
 from ecgimn.training.dataset import CHOICE_FOLD, TASKS, TRAINING_FOLDS, Dataset, load_dataset
+from ecgimn.training.metrics import macro
 from ecgimn.training.objective import FidelitySpread, Loss, ThroughPreprocessing, label_loss, objective
 
 #: Weight of a task's mean loss: the rarer its labels, the smaller their mean loss.
@@ -34,12 +34,6 @@ Network = EcgImn | BlackBox
 def make_network(config: TrainConfig) -> Network:
     """Return the untrained network of a configuration."""
     return EcgImn(config.network) if config.kind == "ecg-imn" else BlackBox(config.network)
-
-
-def macro_auroc(targets: np.ndarray, scores: np.ndarray) -> float:
-    """Mean AUROC over the classes that have both positives and negatives."""
-    kept = (targets.sum(0) > 0) & (targets.sum(0) < len(targets))
-    return float(np.mean([roc_auc_score(targets[:, k], scores[:, k]) for k in np.flatnonzero(kept)]))
 
 
 def predict_logits(network: Network, x: np.ndarray, batch: int = 128) -> np.ndarray:
@@ -269,7 +263,7 @@ def _epoch_row(run: Run, choose: Dataset, losses: np.ndarray, seconds: float) ->
     )
     labelled = choose.labels["superclass"].any(axis=1)
     for task in run.config.tasks:
-        row[f"auroc_{task}"] = macro_auroc(choose.labels[task][labelled], logits[labelled, run.config.outputs(task)])
+        row[f"auroc_{task}"] = macro(choose.labels[task][labelled], logits[labelled, run.config.outputs(task)])[0]
     return {key: round(float(value), 5) for key, value in row.items()}
 
 
