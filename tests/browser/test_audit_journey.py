@@ -59,6 +59,10 @@ def visitor(address: str, browser: Browser, name: str) -> Iterator[Visit]:
     assert seen.outside == []
 
 
+SETTLED_MS = 200
+PRESS_AGAIN_MS = 10_000
+
+
 @dataclass
 class Desk:
     """A visitor of an audit, and the log in which every step must arrive."""
@@ -78,9 +82,23 @@ class Desk:
             self.visit.page.wait_for_timeout(100)
         assert self.store.n_events(self.audit.uid) > before
         self.visit.settle()
+        self.visit.page.wait_for_timeout(SETTLED_MS)  # what was just sent replaces what is on the page
+        self.visit.settle()
 
     def press(self, label: str) -> None:
-        self.saved(self.visit.page.get_by_role("button", name=label).first.click)
+        """Press a button; once more, as a reader would, if it was replaced under the pointer and nothing happened."""
+        button = self.visit.page.get_by_role("button", name=label).first
+        before = self.store.n_events(self.audit.uid)
+
+        def act() -> None:
+            button.click()
+            for _ in range(PRESS_AGAIN_MS // 100):
+                if self.store.n_events(self.audit.uid) > before:
+                    return
+                self.visit.page.wait_for_timeout(100)
+            button.click()
+
+        self.saved(act)
 
     def pick(self, question: str, choice: str) -> None:
         self.saved(group(self.visit, question).get_by_text(choice, exact=True).click)
