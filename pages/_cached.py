@@ -17,7 +17,7 @@ from ecgimn.draw.ecg import Screen, ecg_figure
 from ecgimn.draw.view import View
 from ecgimn.errors import EcgImnError
 from ecgimn.explain.explanation import Explanation, explain
-from ecgimn.model import checkpoint
+from ecgimn.model import DEFAULT_MODEL, checkpoint
 from ecgimn.model.checkpoint import Model
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading, read_signal
@@ -37,7 +37,7 @@ def model_names() -> tuple[str, ...]:
 
 def default_model(names: Sequence[str]) -> int:
     """Place of the default model in a list of names."""
-    return list(names).index(checkpoint.DEFAULT_MODEL) if checkpoint.DEFAULT_MODEL in names else 0
+    return list(names).index(DEFAULT_MODEL) if DEFAULT_MODEL in names else 0
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading and checking the model")

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from ecgimn.explain.box import Box
-from ecgimn.model import checkpoint
+from ecgimn.model import DEFAULT_MODEL, checkpoint
 from ecgimn.model.card import ModelCard, read_card
 from ecgimn.model.checkpoint import Model
 from ecgimn.recording import WINDOW_S, Recording
@@ -40,7 +40,7 @@ def run_under_app() -> None:
 def current_card() -> ModelCard:
     """Card of the model in use; raises `ModelError` in the reader's words where there is none."""
     names = model_names()
-    name = st.session_state.get("model") or checkpoint.DEFAULT_MODEL
+    name = st.session_state.get("model") or DEFAULT_MODEL
     if name not in names:
         raise checkpoint.ModelNotFoundError(
             f"The model {name} is not in models/. Without a model no evidence and no number is shown. "
@@ -216,10 +216,10 @@ def choose_class(name: str = "") -> None:
     st.session_state["class_chosen"] = name or st.session_state["class_shown"]
 
 
-def against(classes: Sequence[str], shown: str) -> str | None:
-    """Return the class that is taken away from the one shown, or None."""
+def against(classes: Sequence[str]) -> str | None:
+    """Return the class that is taken away from any other one shown, or None."""
     chosen = str(st.session_state.get("against", ALONE)).removeprefix("vs ")
-    return chosen if chosen in classes and chosen != shown else None
+    return chosen if chosen in classes else None
 
 
 def next_class(classes: Sequence[str]) -> None:

@@ -65,7 +65,7 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "yaml": ("study/",),
     "pyarrow": ("batch/",),
     "distributed": ("batch/",),
-    "typer": ("cli.py", "cli/"),
+    "typer": ("cli/",),
 }
 
 

@@ -22,6 +22,7 @@ from safetensors.torch import load, save
 
 from ecgimn.errors import CheckpointError, ModelNotFoundError
 from ecgimn.leads import CANONICAL_PROJECTION
+from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import ModelCard, read_card, write_card
 from ecgimn.model.network import EcgImn
 from ecgimn.model.paper import PaperConfig, PaperImn
@@ -29,7 +30,6 @@ from ecgimn.places import shipped
 from ecgimn.signal.preprocess import MODEL_FS, MODEL_SAMPLES, Preprocessing, preprocessing
 
 MODELS_FOLDER = shipped("models")
-DEFAULT_MODEL = "superclass-v1"
 KNOWN_ANSWER_TOLERANCE = 1e-4  # logit
 
 #: A network that writes a linear model in millivolts for each input: `linear(x)` returns it, `logits(x)` its answer.

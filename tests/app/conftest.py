@@ -11,8 +11,9 @@ import torch
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
+from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import ModelCard
-from ecgimn.model.checkpoint import DEFAULT_MODEL, save_model
+from ecgimn.model.checkpoint import save_model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.sources.ptbxl import SUPERCLASSES
 

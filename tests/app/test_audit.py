@@ -11,8 +11,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import read_card
-from ecgimn.model.checkpoint import DEFAULT_MODEL
 from ecgimn.sources.composites import list_composites
 from ecgimn.study.cases import audit_case
 from ecgimn.study.definition import KIND, Arm, Audit, AuditCase, read_audit

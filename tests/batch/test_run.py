@@ -31,7 +31,8 @@ import sys, time
 from pathlib import Path
 from ecgimn.batch import run
 from ecgimn.model.card import read_card
-from ecgimn.model.checkpoint import DEFAULT_MODEL, MODELS_FOLDER
+from ecgimn.model import DEFAULT_MODEL
+from ecgimn.model.checkpoint import MODELS_FOLDER
 
 if __name__ == "__main__":
     card = read_card(MODELS_FOLDER / f"{DEFAULT_MODEL}.json")

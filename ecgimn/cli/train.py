@@ -1,0 +1,98 @@
+"""train, composites and models: how what the app reads with is made, and what of it is here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+
+from ecgimn.cli.terminal import PtbXlOption, progress_bar, refuse
+
+RUNS = Path("runs")
+
+
+def train(
+    ptbxl: PtbXlOption,
+    config: Annotated[Path, typer.Option(help="TOML file of the run.")] = Path("models/ecgimn-v1.toml"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of each seed.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Train only this seed, and write no model.")] = None,
+) -> None:
+    """Train, calibrate on fold 9, and write models/NAME.safetensors with its card; teachers first, where needed."""
+    from ecgimn.sources.ptbxl import PtbXl
+    from ecgimn.training.config import read_config, stages
+    from ecgimn.training.export import export_models
+    from ecgimn.training.paper import is_paper_config
+    from ecgimn.training.train import epochs_done
+    from ecgimn.training.train import train as train_network
+
+    if is_paper_config(config):
+        _train_paper(PtbXl(ptbxl), config, resume=resume)
+        return
+    run, source = read_config(config), PtbXl(ptbxl)
+    if seed is not None and seed not in run.seeds:
+        refuse(f"Seed {seed} is not in {config.name} (found: {', '.join(map(str, run.seeds))}). Choose one of them.")
+    for task_run, chosen in stages(config, seed):
+        folder = RUNS / task_run.name / f"seed-{chosen}"
+        done = epochs_done(folder)
+        if task_run.name != run.name and done == task_run.epochs:
+            continue
+        with progress_bar() as progress:
+            task = progress.add_task(f"{task_run.name}, seed {chosen}: epoch 1 of {task_run.epochs}", total=None)
+
+            def report(
+                row: dict[str, float],
+                task: Any = task,
+                name: str = f"{task_run.name}, seed {chosen}",
+                epochs: int = task_run.epochs,
+                progress: Progress = progress,
+            ) -> None:
+                words = f"{name}: {int(row['epoch'])} of {epochs} epochs, AUROC {row.get('auroc_superclass')}"
+                progress.update(task, description=words)
+
+            go_on = done > 0 and (resume or task_run.name != run.name)
+            train_network(source, task_run, chosen, folder, resume=go_on, report=report)
+    if seed is None:
+        for written in export_models(source, run, RUNS):
+            typer.echo(f"wrote {written}")
+
+
+def _train_paper(source: Any, config: Path, *, resume: bool) -> None:
+    """Train the published network, whose TOML file says kind = "paper"."""
+    from ecgimn.training.paper import read_paper_config, train_paper
+    from ecgimn.training.paper_export import export_paper
+
+    run = read_paper_config(config)
+    folder = RUNS / run.name
+    with progress_bar() as progress:
+        task = progress.add_task(f"{run.name}: epoch 1", total=None)
+        train_paper(
+            source,
+            run,
+            folder,
+            resume=resume and (folder / "state.pt").is_file(),
+            report=lambda row: progress.update(
+                task, description=f"{run.name}: {int(row['epoch'])} epochs, AUROC {row['auroc']}"
+            ),
+        )
+    typer.echo(f"wrote {export_paper(source, run, folder).card.name}")
+
+
+def composites(ptbxl: PtbXlOption) -> None:
+    """Make the composite cases of assets/composites from PTB-XL."""
+    from ecgimn.sources.composites import write_composites
+    from ecgimn.sources.ptbxl import PtbXl
+
+    with progress_bar() as progress:
+        progress.add_task("averaging median beats", total=None)
+        cases = write_composites(PtbXl(ptbxl))
+    typer.echo(f"wrote {len(cases)} composite cases")
+
+
+def models() -> None:
+    """List the models at hand."""
+    from ecgimn.model.checkpoint import list_models
+
+    for name in list_models():
+        typer.echo(name)
