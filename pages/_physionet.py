@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from ecgimn.errors import EcgImnError
-from ecgimn.sources.physionet import CITATION, LICENCE, RECORD_MB, TABLES_MB, PhysioNetFiles, Progress
+from ecgimn.sources.download import Progress
+from ecgimn.sources.physionet import CITATION, LICENCE, RECORD_MB, TABLES_MB, PhysioNetFiles
 from ecgimn.sources.settings import ptbxl_url
 
 SET_UP = """ECGIMN_PTBXL=/path/to/ptb-xl make run
