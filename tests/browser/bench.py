@@ -1,76 +1,53 @@
-"""What the reading page costs in a real browser: `make bench-ui`. Prints medians; run it on a quiet machine.
+"""What the app costs in a real browser: `make bench-ui`. Prints medians; run it on a quiet machine.
 
-From the key press to the painted next case (not seen before in this server; read ahead while the last one was looked
-at), from the key press to the painted next class of the same case, bytes sent for each, and nodes of the chart.
+From the start of the process until the server answers, and from the navigation to the painted first case, with files in
+the disk cache (a first start is made before and not counted). Then, in a warm server: from the key press to the painted
+next case (not seen before in this server; read ahead while the last one was looked at), from the key press to the
+painted next class of the same case, bytes sent for each, nodes of the chart, and memory of the server.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
-import tempfile
 import time
-from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from tests.browser.measuring import (
+    app_and_browser,
+    new_page,
+    seconds_to_first_paint,
+    seconds_to_paint,
+    server_memory_mb,
+)
+from tests.browser.visit import Visit
 
-from tests.browser.conftest import FLAGS, find_browser, running_app
-from tests.browser.visit import ARTIFACTS, VIEWPORT, Visit
-
-N_CASES, N_CLASSES = 12, 12
-# Starts the clock at the key press, looks at every frame for another evidence picture under a chart that says whose it
-# is, and stops two frames later.
-WATCH = """
-() => {
-  const shown = () => {
-    const chart = document.querySelector('.st-key-ecg .js-plotly-plot');
-    const images = [...(chart?.querySelectorAll('.imagelayer image') ?? [])];
-    const sources = images.map(image => image.getAttributeNS('http://www.w3.org/1999/xlink', 'href'));
-    return chart?.dataset.evidence && [chart.layout.meta.paper, ...sources].join('|');
-  };
-  const before = shown();
-  window.paintedAfter = null;
-  window.addEventListener('keydown', () => {
-    const start = performance.now();
-    const look = () => {
-      const now = shown();
-      if (now && now !== before) {
-        requestAnimationFrame(() => requestAnimationFrame(() => { window.paintedAfter = performance.now() - start; }));
-      } else { requestAnimationFrame(look); }
-    };
-    look();
-  }, {once: true, capture: true});
-}
-"""
+N_STARTS, N_CASES, N_CLASSES = 3, 12, 12
 LOOK_S = 1.5  # a reader looks at a case at least this long; meanwhile the next one is read ahead
 
 
-def seconds_to_paint(page: Page, key: str) -> float:
-    """Press a key and return the seconds until another evidence picture is painted."""
-    page.evaluate(WATCH)
-    page.keyboard.press(key)
-    page.wait_for_function("window.paintedAfter !== null", timeout=60_000)
-    return float(page.evaluate("window.paintedAfter")) / 1000.0
+def time_starts() -> tuple[list[float], list[float]]:
+    """Start the app anew and open it, several times: seconds until it answers, seconds to the first painted case."""
+    starts, firsts = [], []
+    for _ in range(N_STARTS + 1):
+        with app_and_browser("bench") as (address, browser, started):
+            page = new_page(browser)
+            Visit(page, address, "bench").open()
+            starts.append(started)
+            firsts.append(seconds_to_first_paint(page))
+    return starts[1:], firsts[1:]
 
 
 def main() -> None:
     """Run the measurements and print them."""
-    browser_path = find_browser()
-    if browser_path is None:
-        raise SystemExit("No Chromium or Chrome was found. Set CHROMIUM to its path.")
-    with (
-        tempfile.TemporaryDirectory() as home,
-        running_app(Path(home), ARTIFACTS / "bench.log") as address,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=browser_path, args=list(FLAGS))
-        page = browser.new_page(viewport={"width": VIEWPORT[0], "height": VIEWPORT[1]})
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    starts, firsts = time_starts()
+    with app_and_browser("bench") as (address, browser, _):
+        page = new_page(browser)
         received: list[int] = []
         page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(len(frame))))
         visit = Visit(page, address, "bench")
-        started = time.perf_counter()
         visit.open()
-        visit.chart()
-        first = time.perf_counter() - started
+        seconds_to_first_paint(page)
         for _ in range(2):  # warm: imports, model and delineator are loaded, JavaScript is compiled
             seconds_to_paint(page, "ArrowRight")
             visit.settle()
@@ -89,14 +66,18 @@ def main() -> None:
             visit.settle()
             class_sizes.append(sum(received) / 1e6)
         nodes = visit.chart().locator("*").count()
-        browser.close()
-    print(f"first page of a new server  {first:6.2f} s")
-    for name, times in (("case", cases), ("class", classes)):
-        spread = f"{statistics.median(times):6.2f} s median of {len(times)}, {max(times):.2f} longest"
-        print(f"key press to next {name:5s}     {spread}")
-    print(f"sent per case               {statistics.median(sizes):6.2f} MB median, {max(sizes):.2f} largest")
-    print(f"sent per class              {statistics.median(class_sizes):6.2f} MB median")
-    print(f"nodes in the chart          {nodes:6d}")
+        memory = server_memory_mb(address)
+    for name, times in (
+        ("start until the server answers", starts),
+        ("first case of a new server", firsts),
+        ("key press to next case", cases),
+        ("key press to next class", classes),
+    ):
+        print(f"{name:30s} {statistics.median(times):6.2f} s median of {len(times)}, {max(times):.2f} longest")
+    print(f"{'sent per case':30s} {statistics.median(sizes):6.2f} MB median, {max(sizes):.2f} largest")
+    print(f"{'sent per class':30s} {statistics.median(class_sizes):6.2f} MB median")
+    print(f"{'nodes in the chart':30s} {nodes:6d}")
+    print(f"{'memory of the server':30s} {memory:6.0f} MB")
 
 
 if __name__ == "__main__":
