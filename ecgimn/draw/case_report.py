@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from ecgimn.draw.marks import StMarks
-from ecgimn.draw.report import ReportText, report_bytes
 from ecgimn.draw.view import View
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.ledger import Ledger
@@ -49,6 +48,8 @@ def case_report_bytes(
     recording_hash : str, optional
         Printed in place of the digest: a salted hash for uploads.
     """
+    from ecgimn.draw.report import ReportText, report_bytes  # matplotlib: half a second that no screen needs
+
     k = explanation.index(class_name)
     view = replace(view or View(), class_index=k if against is None else (k, explanation.index(against)), dark=False)
     if against is not None:

@@ -72,7 +72,7 @@ def running_app(home: Path, log_path: Path, **variables: str) -> Iterator[str]:
     Further variables are set in its environment; an empty one is taken out.
     """
     address = f"http://127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={urlsplit(address).port}"]
+    command = [sys.executable, "-m", "pages", f"--server.port={urlsplit(address).port}"]
     log_path.parent.mkdir(exist_ok=True)
     with log_path.open("w", encoding="utf-8") as log:
         environment = {name: value for name, value in (os.environ | variables).items() if value} | {"HOME": str(home)}
