@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import streamlit as st
 
@@ -11,19 +10,15 @@ from ecgimn.draw.beat import median_beat_figure
 from ecgimn.draw.case_export import EXPORT_KINDS, case_export
 from ecgimn.draw.polar import polar_figure
 from ecgimn.draw.tables import st_rows
-from ecgimn.draw.view import View
 from ecgimn.draw.window import screen_for
 from ecgimn.explain.concordance import case_concordance, describe_concordance
-from ecgimn.explain.explanation import Explanation, contrast, one_class
-from ecgimn.explain.ledger import Ledger
 from ecgimn.explain.summary import evidence_over_beats
-from ecgimn.model.card import ModelCard
-from ecgimn.signal.reading import SignalReading
 from pages import _box as box
 from pages import _session as session
 from pages import _widgets as widgets
 from pages._beats import beats
 from pages._samples import samples_export
+from pages._shown import Shown
 
 CHART = {"displayModeBar": False}
 ST_WIDTHS = {"Lead": 45, "J": 125, "J+60": 125, "J+80": 125, "Slope (mV/s)": 85, "ST shape": 110, "T (mV)": 60}
@@ -35,42 +30,6 @@ MIME = {
     "json": "application/json",
     "csv": "text/csv",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """A case as it is on the screen: one class, or the difference of two, in one view."""
-
-    reading: SignalReading
-    explanation: Explanation
-    ledger: Ledger
-    card: ModelCard
-    first: str
-    second: str | None
-    view: View
-
-    @cached_property
-    def seen(self) -> Explanation:
-        """The explanation of the class or difference shown, alone."""
-        if self.second is None:
-            return one_class(self.explanation, self.first)
-        return contrast(self.explanation, self.first, self.second)
-
-    @cached_property
-    def table(self) -> Ledger:
-        """The ledger that holds the class or difference shown."""
-        return self.ledger if self.second is None else self.ledger.contrast(self.first, self.second)
-
-    @property
-    def name(self) -> str:
-        """What is printed for the class or difference shown."""
-        return self.seen.classes[0]
-
-    @property
-    def threshold(self) -> float | None:
-        """Operating point on the probability of the class shown, where the card has one."""
-        points = self.card.thresholds.get("youden", ())
-        return points[self.explanation.index(self.first)] if points and self.second is None else None
 
 
 def show_details(case: Shown) -> None:

@@ -1,46 +1,121 @@
-"""The evidence under the trace, with its colour scale, switch and opacity: the browser changes them without the server.
+"""The evidence under the trace, its colour scale, sum and ledger: the browser changes them without the server.
 
-The chart of the trace is sent once for each case. What changes with class and quantity is a tenth of its size and goes
-to `evidence.js`, which lays it under the chart, shows it, dims it or hides it at once, and tells the server afterwards.
+The chart of the trace is sent once for each case. What changes with the class is a tenth of its size and goes to
+`evidence.js`, which lays it under the chart, shows it, dims it or hides it at once, and tells the server afterwards.
+The other classes' evidence follows once the page is there, packed; when the reader presses the chip or the key of a
+class, the browser shows that class at once, and the server's own answer comes after it and has the last word.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import re
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from ecgimn.draw.ecg import MAX_HEADROOM_MM
+from ecgimn.draw.evidence_layer import evidence_layer
+from ecgimn.draw.panel import ledger_html, sum_html
+from ecgimn.draw.regions import wave_regions
+from ecgimn.explain.summary import sum_of_evidence
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.signal.waves import WAVE_NAMES
+from pages import _cached as cached
 from pages import _session as session
+from pages._shown import Shown
 
-HTML = """
-<div class="evidence" role="group" aria-label="Evidence behind the leads">
-  <div class="row"><span><b class="name"></b> <span class="quantity"></span></span>
-    <span class="tools"><input class="opacity" type="range" min="0.1" max="1" step="0.05" aria-label="Opacity"
-      title="Opacity of the evidence"><button class="switch" title="Show or hide the evidence (key O)"></button></span>
-  </div>
-  <div class="bar"></div>
-  <div class="row small"><span class="low"></span><span class="unit"></span><span class="high"></span></div>
-  <div class="scale small"></div>
-</div>
-"""
-CSS = """
-.evidence { font-family: var(--st-font); font-size: 0.875rem; color: var(--st-text-color); line-height: 1.35; }
-.evidence.off .bar, .evidence.off .small { visibility: hidden; }
-.row { display: flex; justify-content: space-between; align-items: center; gap: 0.5rem; }
-.tools { display: flex; align-items: center; gap: 0.5rem; }
-.bar { height: 0.6rem; border: 1px solid var(--st-border-color); }
-.small { font-size: 0.75rem; }
-.opacity { width: 6rem; accent-color: var(--st-primary-color); }
-.switch { font: inherit; min-width: 3.6rem; padding: 0.1rem 0.5rem; color: inherit; cursor: pointer;
-  background: var(--st-secondary-background-color); border: 1px solid var(--st-border-color);
-  border-radius: var(--st-button-radius); }
-"""
-SCRIPT = (Path(__file__).parent / "evidence.js").read_text(encoding="utf-8")
+FOLDER = Path(__file__).parent
+HTML = (FOLDER / "evidence.html").read_text(encoding="utf-8")
+CSS = (FOLDER / "evidence.css").read_text(encoding="utf-8")
+COMMENT_OR_INDENT = re.compile(r"^ *//.*\n|^ +", re.MULTILINE)  # a script is sent with each message of its component
 
 
-def evidence(layer: dict[str, Any]) -> None:
-    """Lay evidence under the chart of the trace and show its scale here."""
+def _script(*names: str) -> str:
+    """Return scripts as one, without whole-line comments and indentation."""
+    return COMMENT_OR_INDENT.sub("", "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names))
+
+
+SCRIPT = _script("evidence_chart.js", "evidence_marks.js", "evidence.js")
+AHEAD_SCRIPT = _script("ahead.js")
+MOST_AHEAD = 8  # classes; more would make a case heavier than half a megabyte
+
+
+def evidence(case: Shown) -> None:
+    """Lay the evidence of the class shown under the chart of the trace, and show its scale, sum and ledger here."""
     on, opacity = session.evidence_seen()
     lay = st.components.v2.component("evidence", html=HTML, css=CSS, js=SCRIPT)
-    lay(data=layer | {"on": on, "opacity": opacity}, key="evidence", on_seen_change=lambda: None)
+    lay(data=_layer_of(case) | {"on": on, "opacity": opacity}, key="evidence", on_seen_change=lambda: None)
+
+
+def evidence_ahead(case: Shown) -> None:
+    """Send the browser the evidence of every class, for the next press; call it when all else of the page is sent."""
+    classes = case.explanation.classes
+    if len(classes) > MOST_AHEAD:
+        classes = ()  # these come one by one, from the server
+    keep = st.components.v2.component("ahead", js=AHEAD_SCRIPT)
+    keep(data=_packed(f"{_token(case)} {' '.join(classes)}", case, classes), key="ahead", height=1)
+
+
+@st.cache_data(max_entries=8, scope="session", show_spinner=False)
+def _packed(key: str, _case: Shown, classes: tuple[str, ...]) -> dict[str, str]:
+    """Return the layers of all classes without the pointer's answers, in order, with the waves' places, compressed."""
+    layers = [_layer_of(_case.of_class(name)) for name in classes]
+    layout, _ = _case.view.paper_for(_case.reading.recording, MAX_HEADROOM_MM)
+    content = {
+        "layers": [{part: value for part, value in layer.items() if part != "hover"} for layer in layers],
+        "regions": wave_regions(layout, _case.reading.recording, _case.reading.waves),
+        "wave_names": WAVE_NAMES,
+    }
+    packed = zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(), 9)
+    return {"view": _token(_case), "packed": base64.b64encode(packed).decode("ascii")}
+
+
+def _layer_of(case: Shown) -> dict[str, Any]:
+    return _layer(f"{_token(case)} {case.first}", case)
+
+
+@st.cache_resource(max_entries=48, scope="session", show_spinner=False)
+def _layer(key: str, _case: Shown) -> dict[str, Any]:
+    """Return everything on the page that the class decides, as plain values. Never to be changed."""
+    table, view = _case.table, _case.view
+    total = sum_of_evidence(_case.seen, table, _case.name)
+    layer = evidence_layer(
+        _case.reading.recording,
+        _case.explanation,
+        view=view,
+        waves=_case.reading.waves,
+        isoelectric_mv=_case.reading.levels,
+    )
+    return layer | {
+        "view": _token(_case),
+        "class": _case.first,
+        "equation": total.equation,
+        "exact": total.exact,
+        "residual": f"sums to the logit within {total.residual:.0e}, before rounding"
+        if total.exact
+        else f"does not sum to the logit: {total.residual:.2g} off",
+        "sum": sum_html(
+            total.class_name,
+            total.bias,
+            [*table.by_territory(_case.name).items(), *total.offset_line],
+            total.logit,
+            outcome=total.outcome,
+            probability=total.probability,
+            threshold=_case.threshold,
+            dark=view.dark,
+        ),
+        "ledger": ledger_html(_case.name, table.of(_case.name), STANDARD_LEADS, WAVE_NAMES, dark=view.dark),
+    }
+
+
+def _token(case: Shown) -> str:
+    """Return what decides the evidence of all classes alike: case, model, view, and the class taken away."""
+    view = replace(case.view, class_index=0, opacity=1.0, overlay=True)
+    parts = (cached.identity(case.reading.recording), case.card.sha256, view, case.against, session.st_reference())
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -1,72 +1,27 @@
-// Lays the evidence under the trace that Plotly has drawn, beside its own colour scale, switch and opacity. The trace is
-// drawn once for each case; class, quantity, opacity and switch change pictures only. Evidence is laid under a chart of
-// the same recording on the same paper and under no other: both carry the token `paper`.
-const XLINK = "http://www.w3.org/1999/xlink"
-const NOTHING = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
-const CHART = ".st-key-ecg .js-plotly-plot"
-const WAIT_MS = 400 // after the last change, before the server is told
+// The evidence of the class shown: laid under the trace, with its colour scale, switch, opacity, sum and ledger. A press of
+// a chip or of the key K shows another class at once from what `ahead.js` keeps; the server, which hears the same press,
+// answers later and has the last word. A cell of the ledger marks its stretches on the trace.
+const WAIT_MS = 400 // after the last change of switch or opacity, before the server is told
+const PATIENCE_MS = 5000 // with a server that has not confirmed a class yet
 
 let chosen = null // what the reader set here; the server follows
-let data = null
+let data = null // what is shown
+let served = null // what the server said last
+let awaited = null // the class that the server has still to confirm
+let cell = null // of the ledger, marked on the trace: lead and wave, null for a sum
+let room = null
 let stop = null // of the last call: Streamlit calls again for new data without an end to the call before
 
-function escaped(text) {
-  return text.replace(/[&<>]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign])
-}
-
-function values(packed) {
-  const bytes = Uint8Array.from(atob(packed.values), (sign) => sign.charCodeAt(0))
-  return Float32Array.from(new Int16Array(bytes.buffer), (value) => value * packed.step)
-}
-
-// The first number of each point: Plotly's own copy of the figure keeps arrays as the base64 they came in.
-function unpacked(customdata) {
-  if (!customdata.bdata) return Array.from(customdata, (item) => item[0])
-  return new Float32Array(Uint8Array.from(atob(customdata.bdata), (sign) => sign.charCodeAt(0)).buffer)
-}
-
-function layPictures(chart, fits) {
-  const images = chart.layout.images ?? []
-  const on = fits && chosen.on
-  for (const node of chart.querySelectorAll(".imagelayer image")) {
-    const image = images[node.__data__?._index]
-    if (!image) continue
-    let source = image.source
-    if (image.name !== "paper" && source !== NOTHING) continue // a figure that brought its own evidence
-    if (image.name === "evidence") source = on ? data.picture : NOTHING
-    else if (image.name === "strips") source = (on && data.strips) || NOTHING
-    else if (fits && !chosen.on)
-      for (const [grey, red] of data.grid) source = source.replaceAll(encodeURIComponent(grey), encodeURIComponent(red))
-    if (node.getAttributeNS(XLINK, "href") !== source) node.setAttributeNS(XLINK, "href", source)
-    node.style.opacity = image.name === "paper" ? 1 : chosen.opacity
-  }
-}
-
-// The pointer is answered from Plotly's own copy of the traces, which every redraw makes anew.
-function answerPointer(chart, fits) {
-  const lines = (chart._fullData ?? []).filter((line) => line.name?.startsWith("hover "))
-  const on = fits && chosen.on
-  const map = on ? values(data.hover) : null
-  const words = on
-    ? `<br>${escaped(data.quantity)} · ${escaped(data.name)}<br>%{customdata[1]:+.4f} ${escaped(data.unit)}<extra>`
-    : "<extra>"
-  let at = 0
-  for (const line of lines) {
-    const own = chart.data[line.index]
-    line.hovertemplate = own.hovertemplate.replace("<extra>", words)
-    if (!on) continue
-    const millivolts = unpacked(own.customdata)
-    line.customdata = Array.from(millivolts, (value, place) => [value, map[at + place]])
-    at += millivolts.length
-  }
-}
+const find = (name) => room.querySelector(`.${name}`)
+const ahead = () => (globalThis.ecgImnAhead?.view === data?.view ? globalThis.ecgImnAhead : null)
 
 function lay() {
   const chart = document.querySelector(CHART)
   if (!chart?._fullLayout || !data) return
   const fits = chart.layout.meta?.paper === data.paper
-  layPictures(chart, fits)
-  answerPointer(chart, fits)
+  layPictures(chart, data, chosen, fits)
+  answerPointer(chart, data, fits && chosen.on)
+  drawMarks(chart, "ledger-marks", fits && cell && ahead() ? stretches(ahead().regions, cell.lead, cell.wave) : [])
   chart.dataset.evidence = fits && chosen.on ? data.name : ""
   if (!chart.followed) {
     chart.followed = true
@@ -74,55 +29,170 @@ function lay() {
   }
 }
 
-function write(room) {
-  const find = (name) => room.querySelector(`.${name}`)
+function write() {
   const end = data.limit.toString()
   find("name").textContent = data.name
   find("quantity").textContent = data.quantity
   find("low").textContent = `−${end} lowers`
   find("high").textContent = `raises +${end}`
   find("unit").textContent = data.unit
-  find("bar").style.background = `linear-gradient(to right, ${data.stops.join(", ")})`
-  find("bar").style.opacity = chosen.opacity
+  find("scale-bar").style.background = `linear-gradient(to right, ${data.stops.join(", ")})`
+  find("scale-bar").style.opacity = chosen.opacity
   find("scale").textContent =
     `Scale: ${data.limit_source} · shown: ${Math.round(100 * data.shown)} % of total |evidence|`
   find("switch").textContent = chosen.on ? "Hide" : "Show"
   find("switch").setAttribute("aria-pressed", String(chosen.on))
   find("opacity").value = chosen.opacity
   find("evidence").classList.toggle("off", !chosen.on)
+  find("of").textContent = data.name
+  find("words").textContent = data.equation
+  find("residual").textContent = data.residual
+  find("residual").classList.toggle("open", !data.exact)
+  find("sum-of").innerHTML = data.sum // numbers and escaped names, made by ecgimn.draw.panel
+  find("ledger-of").innerHTML = data.ledger
+  markCell()
 }
 
-export default function ({ data: sent, parentElement: room, setStateValue }) {
-  stop?.()
+// The ledger. One cell can be reached with Tab, the others from it with the arrow keys.
+
+const cells = () => [...room.querySelectorAll(".ledger tbody td, .ledger tfoot td")]
+
+function placeOf(item) {
+  const row = item.parentElement
+  const total = item === row.lastElementChild
+  return {
+    lead: row.parentElement.tagName === "TFOOT" ? null : row.firstElementChild.textContent,
+    wave: total ? null : item.cellIndex - 1,
+  }
+}
+
+function markCell() {
+  const all = cells()
+  const at = (item) => cell && placeOf(item).lead === cell.lead && placeOf(item).wave === cell.wave
+  const marked = all.find(at)
+  for (const item of all) {
+    item.classList.toggle("chosen", item === marked)
+    item.setAttribute("aria-selected", String(item === marked))
+    item.tabIndex = item === (marked ?? all[0]) ? 0 : -1
+  }
+  find("marked").textContent = marked ? describeCell(marked) : "A cell of the ledger marks its stretches on the trace."
+}
+
+function describeCell(marked) {
+  const heads = room.querySelectorAll(".ledger thead th")
+  const wave = cell.wave === null ? "all waves" : heads[cell.wave].textContent
+  const what = `${wave} of ${cell.lead ?? "all leads"}: ${marked.textContent} logit`
+  if (!ahead()) return `${what}; its places are on their way.`
+  const number = stretches(ahead().regions, cell.lead, cell.wave).length
+  return number ? `${what}, ${number === 1 ? "one stretch" : `${number} stretches`} marked.` : `${what}, not on this paper.`
+}
+
+function choose(item) {
+  const place = placeOf(item)
+  cell = cell && cell.lead === place.lead && cell.wave === place.wave ? null : place
+  markCell()
+  lay()
+  if (cell) document.querySelector(CHART)?.scrollIntoView({ block: "nearest", behavior: "smooth" })
+}
+
+function onLedgerKey(event) {
+  const item = event.target.closest("td")
+  const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }
+  if (!item) return
+  if (event.key === "Escape" && cell) {
+    cell = null
+    markCell()
+    lay()
+  } else if (event.key === "Enter" || event.key === " ") choose(item)
+  else if (event.key in steps) {
+    const rows = [...room.querySelectorAll(".ledger tbody tr, .ledger tfoot tr")]
+    const [down, right] = steps[event.key]
+    rows[rows.indexOf(item.parentElement) + down]?.cells[Math.max(item.cellIndex + right, 1)]?.focus()
+  } else return
+  event.preventDefault()
+  event.stopPropagation() // elsewhere the arrow keys go to the next and the previous case
+}
+
+// Another class, at once.
+
+function show(layer) {
+  data = layer
+  write()
+  lay()
+}
+
+function expect(name) {
+  const layer = ahead()?.layers.find((item) => item.class === name)
+  if (!layer || name === data.class) return
+  clearTimeout(awaited?.timer)
+  awaited = { class: name, timer: setTimeout(giveUp, PATIENCE_MS) }
+  show(layer)
+}
+
+function giveUp() {
+  awaited = null
+  if (served !== data) show(served)
+}
+
+function expectNext() {
+  const names = ahead()?.layers.map((item) => item.class) ?? []
+  if (names.length) expect(names[(names.indexOf(data.class) + 1) % names.length])
+}
+
+function onPress(event) {
+  for (const node of event.composedPath()) {
+    const name = /st-key-class_([^\s]+)/.exec(node.className?.toString?.() ?? "")?.[1]
+    if (name) return expect(name)
+  }
+}
+
+// The class that the browser shows already is not taken back by the answer to a press before.
+function take(sent) {
+  served = sent
+  if (awaited && sent.view === data.view && sent.class !== awaited.class) return
+  clearTimeout(awaited?.timer)
+  awaited = null
+  if (sent.paper !== data?.paper) cell = null
   data = sent
+}
+
+export default function ({ data: sent, parentElement, setStateValue }) {
+  stop?.()
+  room = parentElement
   chosen ??= { on: sent.on, opacity: sent.opacity }
+  take(sent)
   let timer = null
   const change = (part) => {
     chosen = { ...chosen, ...part }
-    write(room)
+    write()
     lay()
     clearTimeout(timer)
     timer = setTimeout(() => setStateValue("seen", chosen), WAIT_MS)
   }
-  room.querySelector(".switch").onclick = () => change({ on: !chosen.on })
-  room.querySelector(".opacity").oninput = (event) => change({ opacity: Number(event.target.value) })
+  find("switch").onclick = () => change({ on: !chosen.on })
+  find("opacity").oninput = (event) => change({ opacity: Number(event.target.value) })
+  find("ledger-of").onclick = (event) => event.target.closest("tbody td, tfoot td") && choose(event.target.closest("td"))
+  find("ledger-of").onkeydown = onLedgerKey
   const onKey = (event) => {
     const writing = event.composedPath().some((node) => /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName ?? ""))
-    const plain = !event.ctrlKey && !event.metaKey && !event.altKey
-    if (plain && !writing && event.key.toLowerCase() === "o") change({ on: !chosen.on })
+    if (writing || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return
+    if (event.key.toLowerCase() === "o") change({ on: !chosen.on })
+    if (event.key.toLowerCase() === "k") expectNext()
   }
   document.addEventListener("keydown", onKey)
+  document.addEventListener("click", onPress, true)
   // A chart that is drawn anew, whoever asked for it, gets its evidence again.
   const observer = new MutationObserver(() => {
     const chart = document.querySelector(CHART)
     if (chart && !chart.followed) lay()
   })
   observer.observe(document.body, { childList: true, subtree: true })
-  write(room)
+  write()
   lay()
   stop = () => {
     observer.disconnect()
     document.removeEventListener("keydown", onKey)
+    document.removeEventListener("click", onPress, true)
   }
   return stop
 }

@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from ecgimn.draw.charts import ledger_figure, waterfall_figure
 from ecgimn.draw.ecg import ecg_figure
-from ecgimn.draw.evidence_layer import evidence_layer
 from ecgimn.draw.tables import interval_values, st_grid, subject_words
 from ecgimn.draw.view import View
 from ecgimn.draw.window import column_shares, screen_for
@@ -16,20 +14,19 @@ from ecgimn.errors import EcgImnError
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.ledger import Ledger, make_ledger
 from ecgimn.explain.narrative import describe_evidence
-from ecgimn.explain.summary import class_chips, most_probable, sum_of_evidence
-from ecgimn.leads import STANDARD_LEADS
+from ecgimn.explain.summary import class_chips, most_probable
 from ecgimn.model.card import ModelCard
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading, with_reference
 from ecgimn.signal.scope import out_of_scope
-from ecgimn.signal.waves import WAVE_NAMES
 from pages import _box as box
 from pages import _cached as cached
 from pages import _session as session
 from pages import _widgets as widgets
-from pages._details import Shown, show_details
-from pages._evidence import evidence
+from pages._details import show_details
+from pages._evidence import evidence, evidence_ahead
 from pages._prefetch import prefetch
+from pages._shown import Shown
 from pages._view_settings import view_settings
 from pages._windows import all_windows
 
@@ -66,7 +63,8 @@ of the screen with a bank card, after which "true size" is true to the millimetr
 an RR, QTc if it is a QT), the evidence inside it, and the score without what is in it, once as the map predicts and
 once as the network answers when asked again. Its handles change it; a double click takes it away.
 
-**The ledger** books every sample under its lead and wave. Its total and the bias make the logit.
+**The ledger** books every sample under its lead and wave. Its total and the bias make the logit. A click on a cell
+marks its stretches on the trace, a second click takes the marks away; Tab and the arrow keys reach the cells too.
 
 **ST and T** are measured on the median beat of the unfiltered signal. Thresholds are those of the Fourth Universal
 Definition (2018). A verdict says "meets" or "does not meet" a threshold and nothing more; it is withheld, with the
@@ -91,22 +89,17 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
         widgets.against_choice(classes)
         widgets.quantity_chips()
         widgets.keyboard_buttons(classes)
-        second = session.against(classes, first)
-        place = explanation.index(first) if second is None else (explanation.index(first), explanation.index(second))
-        view, screen = view_settings(place, n_members=card.members)
+        view, screen = view_settings(explanation.index(first), n_members=card.members)
         if reading.waves is None:
             view = replace(view, style="band")  # without waves there are no blocks
         if st.button("Help", shortcut="H"):
             show_help()
     session.write_link(first)
     reading = with_reference(reading, session.st_reference())
-    case = Shown(reading, explanation, ledger, card, first, second, view)
+    case = Shown(reading, explanation, ledger, card, first, session.against(classes), view)
     plain, reference = view.of_the_trace(), session.st_reference()
     figure = cached.get_trace(
         f"{cached.identity(reading.recording)} {plain} {screen} {reference}", reading, plain, screen
-    )
-    layer = evidence_layer(
-        reading.recording, explanation, view=view, waves=reading.waves, isoelectric_mv=reading.levels
     )
     left, right = st.columns(column_shares(figure.layout.width, session.window()), gap="small")
     with left:
@@ -116,56 +109,18 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
         st.markdown("\n\n".join(describe_evidence(case.table, case.name, reading)))
         show_details(case)
     with right:
-        evidence(layer)
-        box.answers(reading, explanation, card, first, second)
-        show_sum(case)
+        box.answers(reading, explanation, card, first, case.second)
+        evidence(case)
         show_measurements(reading)
-        st.markdown(f"**Ledger of {case.name}**, logit by lead and wave")
-        st.plotly_chart(
-            ledger_figure(case.table.of(case.name), STANDARD_LEADS, WAVE_NAMES, dark=view.dark),
-            theme=None,
-            key="ledger",
-            config=CHART,
-            alt=f"Ledger of {case.name}: logit by lead and wave",
-        )
         for text in (*out_of_scope(reading.recording), *reading.quality.warnings, *reading.recording.notes):
             st.text(text)
+        evidence_ahead(case)
 
 
 def draw_tracing_alone(recording: Recording) -> None:
     """Draw the ECG as it is, where no model may speak."""
     figure = ecg_figure(recording, view=View(dark=session.is_dark()), screen=screen_for(session.window()))
     st.plotly_chart(figure, width="content", theme=None, key="ecg", config=CHART, alt="12-lead ECG without evidence")
-
-
-def show_sum(case: Shown) -> None:
-    total = sum_of_evidence(case.seen, case.table, case.name)
-    with st.container(gap="xsmall"):
-        st.markdown(f"**{total.class_name}** {total.equation}")
-        if total.exact:
-            st.badge(
-                f"sums to the logit within {total.residual:.0e}, before rounding",
-                icon=":material/check:",
-                color="green",
-            )
-        else:
-            st.badge(f"does not sum to the logit: {total.residual:.2g} off", icon=":material/error:", color="red")
-        st.plotly_chart(
-            waterfall_figure(
-                total.bias,
-                [*case.table.by_territory(case.name).items(), *total.offset_line],
-                total.logit,
-                outcome=total.outcome,
-                probability=total.probability,
-                threshold=case.threshold,
-                dark=case.view.dark,
-                height_px=205,
-            ),
-            theme=None,
-            key="waterfall",
-            config=CHART,
-            alt=f"From bias to logit of {case.name} by territory, and what that comes to: {total.outcome}",
-        )
 
 
 def show_measurements(reading: SignalReading) -> None:

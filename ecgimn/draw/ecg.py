@@ -102,7 +102,7 @@ def ecg_figure(
         Isoelectric level of each lead, for the quantity "isoelectric".
     evidence_apart : bool
         Draw grey paper with empty places for the pictures of `ecgimn.draw.evidence_layer`, which then change without
-        the trace being drawn anew.
+        the trace being drawn anew; the page also fills in the pointer's answers.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def ecg_figure(
 
     traces = lead_traces(layout, recording, colours)
     traces.append(pulse_trace(layout, colours))
-    traces += hover_traces(layout, recording, evidence)
+    traces += hover_traces(layout, recording, evidence, bare=evidence_apart)
     traces.append(label_trace(layout, st, colours))
     if evidence is not None:
         traces.append(colour_bar_trace(evidence, view, colours))

@@ -50,10 +50,16 @@ def hover_samples(panel: Panel, recording: Recording) -> NDArray[np.intp]:
     return np.asarray(np.minimum(np.round(wanted * recording.fs), drawn.stop - 1), dtype=np.intp)
 
 
-def hover_traces(layout: PaperLayout, recording: Recording, evidence: EvidenceMap | None) -> list[dict[str, Any]]:
-    """Return one invisible line per panel that answers the pointer: time, voltage, contribution."""
-    traces = []
-    for panel in layout.panels:
+def hover_traces(
+    layout: PaperLayout, recording: Recording, evidence: EvidenceMap | None, *, bare: bool = False
+) -> list[dict[str, Any]]:
+    """Return one invisible line per panel that answers the pointer: time, voltage, contribution.
+
+    A bare line holds places only, a quarter of the bytes; its `meta` says how time and voltage follow from the panel's
+    own line, the one at the place `lead`, for a page that fills the answers in.
+    """
+    traces: list[dict[str, Any]] = []
+    for place, panel in enumerate(layout.panels):
         drawn = panel.samples(recording.fs, recording.n_samples)
         lead = lead_index(panel.lead)
         samples = hover_samples(panel, recording)
@@ -61,28 +67,45 @@ def hover_traces(layout: PaperLayout, recording: Recording, evidence: EvidenceMa
         height = np.nan_to_num(np.asarray(layout.voltage_mm(panel, recording.signal[lead, samples])), nan=-1.0)
         missing = height < 0
         height = np.where(missing, panel.baseline_mm, np.clip(height, 0, layout.height_mm))
+        line = {
+            "type": "scatter",
+            "mode": "lines",
+            "name": f"hover {panel.label}",
+            "x0": float(layout.time_mm(panel, samples[0] / recording.fs)) if samples.size else panel.x0_mm,
+            "dx": HOVER_S * layout.speed,
+            "y": np.round(height).astype(np.uint16 if layout.height_mm > 255 else np.uint8),
+            "opacity": 0,
+        }
+        if bare:
+            words = "%{customdata[0]:.0f} ms<br>%{customdata[1]:.2f} mV"
+            answers = {
+                "customdata": [0],  # an array, so that Plotly looks here for what the page fills in
+                "hovertemplate": f"{panel.label} · {words}<extra></extra>",
+                "meta": {
+                    "lead": place,
+                    "first_ms": 1000 * drawn.start / recording.fs,
+                    "step_ms": 1000 * HOVER_S,
+                    "step": HOVER_S * recording.fs,
+                    "baseline_mm": panel.baseline_mm,
+                    "mm_per_mv": layout.gain,
+                },
+            }
+            traces.append(line | answers)
+            continue
         text = f"{panel.label} · %{{text}} ms<br>%{{customdata[0]:.2f}} mV"
         columns = [voltage]
         if evidence is not None:
             columns.append(evidence.sign(panel) * evidence.density[lead, samples])
             what = html.escape(f"{evidence.quantity} · {evidence.name}")
             text += f"<br>{what}<br>%{{customdata[1]:+.4f}} {evidence.unit}"
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": f"hover {panel.label}",
-                "x0": float(layout.time_mm(panel, samples[0] / recording.fs)) if samples.size else panel.x0_mm,
-                "dx": HOVER_S * layout.speed,
-                "y": np.round(height).astype(np.uint16 if layout.height_mm > 255 else np.uint8),
-                "text": np.round(1000 * samples / recording.fs).astype(
-                    np.uint32 if drawn.stop > 65 * recording.fs else np.uint16
-                ),
-                "customdata": np.stack(columns, axis=1).astype(np.float32),
-                "opacity": 0,
-                "hovertemplate": text + "<extra></extra>",
-            }
-        )
+        answers = {
+            "text": np.round(1000 * samples / recording.fs).astype(
+                np.uint32 if drawn.stop > 65 * recording.fs else np.uint16
+            ),
+            "customdata": np.stack(columns, axis=1).astype(np.float32),
+            "hovertemplate": text + "<extra></extra>",
+        }
+        traces.append(line | answers)
     return traces
 
 

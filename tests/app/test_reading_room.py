@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from tests.app.test_pages import shown_text
 
 NORMAL = "norm"
 PTBXL = os.environ.get("ECGIMN_PTBXL", "")
-ECG, WATERFALL, LEDGER = 0, 1, 2  # charts in the order of the page
+ECG = 0  # charts in the order of the page
 
 
 def figure(app: AppTest, place: int) -> dict[str, Any]:
@@ -43,10 +44,32 @@ def numbers(value: Any) -> np.ndarray:
     return np.array(value, dtype=float)
 
 
-def layer(app: AppTest) -> dict[str, Any]:
-    """The evidence that is laid under the trace, as it is sent."""
+def sent_to(app: AppTest, component: str) -> dict[str, Any]:
+    """What is sent to a component of the page."""
     parts = [part.proto for part in app.get("bidi_component")]
-    return next(json.loads(part.json) for part in parts if part.component_name == "evidence")
+    return next(json.loads(part.json) for part in parts if part.component_name == component)
+
+
+def layer(app: AppTest) -> dict[str, Any]:
+    """The evidence of the class shown: what is laid under the trace, its sum and its ledger."""
+    return sent_to(app, "evidence")
+
+
+def ahead(app: AppTest) -> dict[str, Any]:
+    """What the browser is given for the next press: the evidence of every class, and where the waves lie."""
+    sent = sent_to(app, "ahead")
+    return json.loads(zlib.decompress(base64.b64decode(sent["packed"]))) | {"view": sent["view"]}
+
+
+def rows_of(table: str, selector: str) -> dict[str, list[float]]:
+    """The numbers of a table of the page by the first cell of their row; `selector` is tbody or tfoot."""
+    body = re.search(f"<{selector}>(.*)</{selector}>", table)
+    assert body is not None
+    rows = {}
+    for row in re.findall(r"<tr.*?</tr>", body[1]):
+        name, *words = (re.sub("<.*?>", "", cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row))
+        rows[name] = [float(word.replace("−", "-")) for word in words if re.fullmatch(r"[+−]?[\d.]+", word)]
+    return rows
 
 
 def image_names(spec: dict[str, Any]) -> set[str]:
@@ -63,7 +86,15 @@ def class_of(app: AppTest) -> str:
 
 
 def equation(app: AppTest) -> str:
-    return next(str(item.value) for item in app.markdown if "= bias" in str(item.value))
+    shown = layer(app)
+    return f"**{shown['name']}** {shown['equation']}"
+
+
+def says_no_number(app: AppTest) -> bool:
+    """Whether the page holds no sum and no evidence at all."""
+    return "= bias" not in shown_text(app) and not any(
+        part.proto.component_name in ("evidence", "ahead") for part in app.get("bidi_component")
+    )
 
 
 def printed(text: str, name: str) -> float:
@@ -103,16 +134,44 @@ def test_the_printed_sum_is_the_logit_of_this_very_recording(small_app: AppTest,
         assert printed(text, "bias") + printed(text, "evidence") == pytest.approx(logit, abs=0.0101)
 
 
-def test_the_waterfall_and_the_ledger_add_up_to_the_logit(small_app: AppTest, models_folder: Path) -> None:
+def test_the_sum_and_the_ledger_add_up_to_the_logit(small_app: AppTest, models_folder: Path) -> None:
     small_app.query_params["composite"] = NORMAL
     small_app.run()
     explanation = explain(load_composite(NORMAL), load_model(folder=models_folder))
     k = explanation.index(class_of(small_app))
-    bars = numbers(figure(small_app, WATERFALL)["data"][0]["x"])
-    assert bars[:-1].sum() == pytest.approx(bars[-1], abs=1e-4)
-    assert bars[-1] == pytest.approx(explanation.logit[k], abs=1e-9)
-    total = figure(small_app, LEDGER)["layout"]["meta"]["total"]
-    assert total + explanation.bias[k] == pytest.approx(explanation.logit[k], abs=1e-4)
+    steps = {name: values[-1] for name, values in rows_of(layer(small_app)["sum"], "tbody").items() if name}
+    assert steps.pop("logit") == pytest.approx(explanation.logit[k], abs=0.0051)
+    assert sum(steps.values()) == pytest.approx(explanation.logit[k], abs=0.0051 * (len(steps) + 1))
+    total = rows_of(layer(small_app)["ledger"], "tfoot")["sum"][-1]
+    assert total + explanation.bias[k] == pytest.approx(explanation.logit[k], abs=0.0052)
+    assert layer(small_app)["exact"]
+
+
+def test_the_browser_holds_every_class_for_the_next_press_as_the_server_would_show_it(small_app: AppTest) -> None:
+    small_app.query_params.update({"composite": NORMAL, "class": "NORM"})
+    small_app.run()
+    kept = ahead(small_app)
+    assert [item["class"] for item in kept["layers"]] == list(SUPERCLASSES)
+    for item in kept["layers"]:
+        button(small_app, f"{item['class']} ").click().run()
+        shown = layer(small_app)
+        assert shown["view"] == kept["view"] == sent_to(small_app, "ahead")["view"]
+        assert {name: shown[name] for name in item} == item
+    small_app.selectbox(key="against").set_value("vs NORM").run()
+    assert [item["name"] for item in ahead(small_app)["layers"]][:2] == ["NORM", contrast_name("MI", "NORM")]
+
+
+def test_what_is_kept_for_the_next_press_belongs_to_one_view(small_app: AppTest) -> None:
+    small_app.query_params["composite"] = NORMAL
+    tokens = [sent_to(small_app.run(), "ahead")["view"]]
+    for change in (
+        lambda: button(small_app, "Weights").click(),
+        lambda: small_app.selectbox(key="style").set_value("line"),
+        lambda: button(small_app, "Next").click(),
+    ):
+        change().run()
+        tokens.append(sent_to(small_app, "ahead")["view"])
+    assert len(set(tokens)) == len(tokens)
 
 
 def test_the_chips_print_probabilities_and_star_what_reaches_the_operating_point(small_app: AppTest) -> None:
@@ -154,13 +213,11 @@ def test_every_chart_and_word_follows_the_difference_of_two_classes(small_app: A
     logit, name = float(gap.logit[0]), contrast_name("MI", "NORM")
     assert equation(small_app).startswith(f"**{name}** ")
     assert printed(equation(small_app), "logit") == pytest.approx(logit, abs=0.0051)
-    bars = numbers(figure(small_app, WATERFALL)["data"][0]["x"])
-    assert bars[-1] == pytest.approx(logit, abs=1e-9)
-    assert bars[:-1].sum() == pytest.approx(logit, abs=1e-4)
-    total = figure(small_app, LEDGER)["layout"]["meta"]["total"]
-    assert total + gap.bias[0] == pytest.approx(logit, abs=1e-4)
+    assert rows_of(layer(small_app)["sum"], "tbody")["logit"] == [pytest.approx(logit, abs=0.0051)]
+    total = rows_of(layer(small_app)["ledger"], "tfoot")["sum"][-1]
+    assert total + gap.bias[0] == pytest.approx(logit, abs=0.0052)
     assert layer(small_app)["name"] == name
-    assert f"ratio of the odds {np.exp(logit):.2g}" in shown_text(small_app)
+    assert f"ratio of the odds {np.exp(logit):.2g}" in layer(small_app)["sum"]
     assert small_app.get("plotly_chart")[ECG].proto.spec == trace
     button(small_app, "NORM ").click().run()  # taken away from itself there is nothing to compare
     assert class_of(small_app) == "NORM"
@@ -254,7 +311,7 @@ def test_without_a_model_the_tracing_stands_alone(
     assert len(small_app.error) == 1
     assert len(small_app.get("plotly_chart")) == 1
     assert "evidence" not in image_names(figure(small_app, ECG))
-    assert "= bias" not in shown_text(small_app)
+    assert says_no_number(small_app)
 
 
 def test_a_damaged_model_is_refused_in_one_sentence_and_shows_no_number(
@@ -270,7 +327,7 @@ def test_a_damaged_model_is_refused_in_one_sentence_and_shows_no_number(
     small_app.run()
     assert not small_app.exception
     assert "SHA-256" in small_app.error[0].value
-    assert "= bias" not in shown_text(small_app)
+    assert says_no_number(small_app)
 
 
 def test_an_upload_is_read_and_its_name_is_nowhere(small_app: AppTest, tmp_path: Path) -> None:
@@ -317,7 +374,7 @@ def test_a_flat_lead_keeps_the_model_silent_until_the_reader_goes_on(small_app: 
     opened_with(small_app, as_upload(Recording(signal, 500), tmp_path))
     assert any("V4" in item.value for item in small_app.warning)
     assert "evidence" not in image_names(figure(small_app, ECG))
-    assert "= bias" not in shown_text(small_app)
+    assert says_no_number(small_app)
     button(small_app, "Ask the model all the same").click().run()
     assert "= bias" in equation(small_app)
     assert any("V4" in item.value for item in small_app.warning)
@@ -326,7 +383,8 @@ def test_a_flat_lead_keeps_the_model_silent_until_the_reader_goes_on(small_app: 
 def test_a_case_stays_under_half_a_megabyte(small_app: AppTest) -> None:
     small_app.run()
     charts = sum(len(chart.proto.spec) for chart in small_app.get("plotly_chart"))
-    assert charts + len(json.dumps(layer(small_app))) < 490_000  # the rest of the page takes less than 10,000
+    evidence = len(json.dumps(layer(small_app))) + len(sent_to(small_app, "ahead")["packed"])
+    assert charts + evidence < 490_000  # the rest of the page takes less than 10,000
 
 
 @pytest.mark.parametrize("detail", DETAILS)

@@ -149,6 +149,55 @@ def test_class_and_key_change_the_evidence_under_the_same_trace(visit: Visit) ->
     assert page.evaluate("document.querySelector('.st-key-ecg .js-plotly-plot').dataset.seen") == "once"
 
 
+def test_a_press_shows_the_next_class_before_the_server_has_answered(visit: Visit) -> None:
+    page = visit.open("/?composite=norm&class=NORM")
+    visit.chart()
+    wait_for_evidence(page, "NORM")
+    page.wait_for_function("globalThis.ecgImnAhead", timeout=WAIT_MS)
+    page.evaluate("""() => {
+        const chart = document.querySelector('.st-key-ecg .js-plotly-plot')
+        document.addEventListener('keydown', () => {
+            const running = () => document.querySelector('[data-testid=stApp]').dataset.testScriptState
+            new MutationObserver((_, observer) => {
+                window.shownWhile = running()
+                observer.disconnect()
+            }).observe(chart, {attributes: true, attributeFilter: ['data-evidence']})
+        }, {once: true})
+    }""")
+    page.keyboard.press("k")
+    wait_for_evidence(page, "MI")
+    assert page.evaluate("window.shownWhile") == "notRunning"
+    expect(page.get_by_text("Ledger of MI")).to_be_visible()
+    visit.settle()
+    expect(page.get_by_text("Ledger of MI")).to_be_visible()
+    assert "class=MI" in page.url
+
+
+def test_a_cell_of_the_ledger_marks_its_stretches_on_the_trace(visit: Visit) -> None:
+    page = visit.open("/?composite=imi-st&class=MI")
+    visit.chart()
+    wait_for_evidence(page, "MI")
+    page.wait_for_function("globalThis.ecgImnAhead", timeout=WAIT_MS)
+    cell = page.get_by_role("row", name="III").get_by_role("gridcell").nth(3)
+    cell.click()
+    told = page.get_by_role("status").filter(has_text="QRS of III")
+    expect(told).to_have_text(re.compile(r"QRS of III: [+−]\d\.\d\d logit, \d+ stretches marked\."))
+    marks = page.locator(".st-key-ecg svg.ledger-marks rect")
+    assert 8 <= marks.count() <= 16
+    lead, first = page.locator(".st-key-ecg .nsewdrag").first.bounding_box(), marks.first.bounding_box()
+    assert lead is not None
+    assert first is not None
+    assert lead["y"] < first["y"] < lead["y"] + lead["height"] / 3  # the third row of twelve
+    visit.keep_screenshot()
+    url = page.url
+    page.keyboard.press("ArrowRight")  # inside the ledger the arrow keys go from cell to cell
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="ST of III")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(marks).to_have_count(0)
+    assert page.url == url
+
+
 def test_the_pointer_is_answered_with_voltage_and_evidence(visit: Visit) -> None:
     page = visit.open("/?composite=imi-st&class=MI")
     visit.chart()

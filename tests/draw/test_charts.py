@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecgimn.draw.beat import median_beat_figure
-from ecgimn.draw.charts import class_bars_figure, ledger_figure, signed, waterfall_figure
+from ecgimn.draw.charts import class_bars_figure, ledger_figure, signed
 from ecgimn.draw.curves import MAX_MARKERS, fidelity_figure, precision_recall_figure, reliability_figure, roc_figure
 from ecgimn.draw.polar import polar_figure
 from ecgimn.leads import STANDARD_LEADS
@@ -36,32 +36,6 @@ def test_the_ledgers_colours_are_symmetric_and_leave_sums_alone(cells):
     assert ledger_figure(np.zeros((12, 4)), STANDARD_LEADS, WAVES).data[0].zmax == 1.0
 
 
-def test_the_waterfall_goes_from_bias_to_logit_and_to_what_that_comes_to():
-    parts = [("inferior", 2.4), ("lateral", -0.5)]
-    figure = waterfall_figure(-1.02, parts, 0.88, outcome="probability 0.71", probability=0.71, threshold=0.44)
-    bars = figure.data[0]
-    ends = np.asarray(bars.base) + np.asarray(bars.x)
-    np.testing.assert_allclose(ends[:-1], [-1.02, 1.38, 0.88])
-    assert ends[-1] == pytest.approx(0.88)
-    assert list(bars.marker.pattern.shape) == ["/", "", "/", ""]
-    last = {line.name: line for line in figure.data[2:]}
-    assert list(last["probability"].x) == [0.71]
-    assert list(last["threshold"].x) == [0.44, 0.44]
-    assert last["outcome"].text[0] == "<b>probability 0.71 · threshold 0.44</b>"
-    assert {line.xaxis for line in last.values()} == {"x2"}
-    assert list(figure.layout.xaxis2.range) == [0, 1]
-
-
-def test_a_difference_of_logits_ends_in_words_without_a_bar():
-    figure = waterfall_figure(0.0, [("inferior", 1.0)], 1.0, outcome="ratio of the odds 2.7")
-    assert [line.name for line in figure.data[2:]] == ["outcome"]
-
-
-def test_the_waterfall_names_what_its_parts_leave_open():
-    names = waterfall_figure(0.0, [("inferior", 1.0)], 1.5).data[0].hovertext
-    assert list(names) == ["bias", "inferior", "remainder", "logit"]
-
-
 def test_class_bars_show_probability_and_threshold():
     figure = class_bars_figure(("NORM", "MI"), np.array([0.02, 0.91]), chosen=1, thresholds=[0.5, 0.4])
     np.testing.assert_allclose(figure.data[0].x, [0.02, 0.91])
@@ -73,7 +47,6 @@ def test_names_from_outside_are_escaped(cells):
     hostile = ("<img src=x>", *STANDARD_LEADS[1:])
     pages = [
         ledger_figure(cells, hostile, WAVES),
-        waterfall_figure(0.0, [("<img src=x>", 1.0)], 1.0),
         class_bars_figure(("<img src=x>",), np.array([0.5])),
         roc_figure([("<img src=x>", np.array([0.0, 1.0]), np.array([0.0, 1.0]), 0.5)]),
     ]

@@ -14,6 +14,7 @@ from ecgimn.draw.paper import LAYOUTS
 from ecgimn.draw.traces import hover_samples
 from ecgimn.draw.view import STYLES, View
 from ecgimn.leads import lead_index
+from tests.draw.conftest import make_recording
 
 MI = View(class_index=1)
 
@@ -48,6 +49,22 @@ def test_the_pointers_answers_are_the_map_at_each_hover_point(recording, explana
     np.testing.assert_allclose(packed, np.concatenate(wanted), atol=layer["hover"]["step"])
     figure = ecg_figure(recording, view=view, evidence_apart=True)
     assert sum(len(line.y) for line in figure.data if line.name.startswith("hover ")) == packed.size
+
+
+@pytest.mark.parametrize(("name", "fs"), [("12x1", 500.0), ("3x4+1R", 100.0)])
+def test_time_and_voltage_under_the_pointer_follow_from_the_line_drawn_there(name, fs):
+    recording = make_recording(fs)
+    view = View(layout=name, cabrera=True)
+    bare, whole = (ecg_figure(recording, view=view, evidence_apart=apart).data for apart in (True, False))
+    assert len(bare) == len(whole)
+    for line, answers in zip(bare, whole, strict=True):
+        if not line.name.startswith("hover "):
+            continue
+        told, drawn = line.meta, bare[line.meta["lead"]]
+        place = np.round(np.arange(len(line.y)) * told["step"]).astype(int)
+        millivolts = (drawn.y[np.minimum(place, len(drawn.y) - 1)] - told["baseline_mm"]) / told["mm_per_mv"]
+        np.testing.assert_allclose(millivolts, answers.customdata[:, 0], atol=1e-4)
+        np.testing.assert_array_equal(told["first_ms"] + told["step_ms"] * np.arange(len(line.y)), answers.text)
 
 
 def test_views_that_differ_in_evidence_alone_draw_the_same_trace(recording, waves):

@@ -1,0 +1,149 @@
+"""The sum and the ledger of one class as HTML tables: small enough to be sent for every class, and read by any reader.
+
+A table costs the browser a hundredth of a chart and can be walked by a screen reader. Sign never hangs on colour:
+every number is printed with its sign, and a bar that lowers the score is hatched. The tables carry no style but
+colours, which depend on numbers and theme; the page that shows them lays them out.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgimn.draw.charts import signed
+from ecgimn.draw.colours import N_STEPS, css, evidence_colours, evidence_index, palette
+
+REMAINDER_FROM = 1e-4  # logit; a smaller one is rounding
+#: Relative luminance up to which the dark theme's text, and white, keep a contrast of 4.5 : 1; black does from there.
+LIGHT_TEXT_UP_TO, WHITE_TEXT_UP_TO = 0.14, 0.179
+
+
+def sum_html(
+    name: str,
+    bias: float,
+    parts: Sequence[tuple[str, float]],
+    logit: float,
+    *,
+    outcome: str,
+    probability: float | None = None,
+    threshold: float | None = None,
+    dark: bool = False,
+) -> str:
+    """Return how the logit comes about as a table: the bias, part by part, the logit, and what that comes to.
+
+    Parameters
+    ----------
+    name : str
+        The class, or the difference of two.
+    bias, logit : float
+    parts : sequence of (name, logit)
+        Territories, say. What bias and parts leave open is a last part, "remainder", if it is not rounding.
+    outcome : str
+        What the logit comes to, in words.
+    probability : float, optional
+        A bar on a scale of its own, 0 to 1 over the width of the bars.
+    threshold : float, optional
+        Operating point on the probability, a tick.
+    dark : bool
+    """
+    colours = palette(overlay=True, dark=dark)
+    scale = evidence_colours(dark=dark)
+    remainder = logit - bias - sum(value for _, value in parts)
+    steps = [("bias", bias), *parts, *([("remainder", remainder)] if abs(remainder) > REMAINDER_FROM else [])]
+    ends = np.cumsum([value for _, value in steps])
+    low, high = min(0.0, float(ends.min())), max(0.0, float(ends.max()))
+    span = (high - low) or 1.0
+
+    def row(label: str, start: float, value: float, colour: str, kind: str = "") -> str:
+        left = 100 * (min(start, start + value) - low) / span
+        down = " down" if value < 0 and kind != "logit" else ""
+        return (
+            f"<tr class='{kind}'><th scope='row'>{html.escape(label)}</th><td class='bars'>"
+            f"<i class='zero' style='left:{-100 * low / span:.1f}%'></i>"
+            f"<b class='bar{down}' style='left:{left:.1f}%;width:{100 * abs(value) / span:.1f}%;"
+            f"background-color:{colour}'></b></td><td class='number'>{signed(value)}</td></tr>"
+        )
+
+    tints = [colours.muted, *(css(scale[-1] if value >= 0 else scale[0]) for _, value in steps[1:])]
+    rows = [
+        row(label, float(end) - value, value, tint)
+        for (label, value), end, tint in zip(steps, ends, tints, strict=True)
+    ]
+    rows.append(row("logit", 0.0, logit, colours.text, "logit"))
+    rows.append(_outcome_row(outcome, probability, threshold, colours.bold, colours.outline))
+    title = f"From bias to logit of {html.escape(name)} by territory"
+    return f"<table class='sum' aria-label='{title}'><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _outcome_row(outcome: str, probability: float | None, threshold: float | None, bar: str, tick: str) -> str:
+    """Return the last row: the outcome in words over its bar from 0 to 1, with the threshold as a tick."""
+    words = html.escape(outcome) + (f" · threshold {threshold:.2f}" if threshold is not None else "")
+    marks = ""
+    if probability is not None:
+        marks += f"<b class='bar' style='left:0;width:{100 * probability:.1f}%;background-color:{bar}'></b>"
+    if threshold is not None:
+        marks += f"<i class='tick' style='left:{100 * threshold:.1f}%;background-color:{tick}'></i>"
+    return f"<tr class='outcome'><th></th><td colspan='2'><span>{words}</span><div class='bars'>{marks}</div></td></tr>"
+
+
+def ledger_html(
+    name: str,
+    cells: NDArray[np.floating],
+    leads: Sequence[str],
+    waves: Sequence[str],
+    *,
+    limit: float | None = None,
+    dark: bool = False,
+) -> str:
+    """Return the ledger as a heat table with its sums; every cell prints its number.
+
+    Parameters
+    ----------
+    name : str
+        The class, or the difference of two.
+    cells : ndarray of shape (n_leads, n_waves)
+        Logit.
+    leads, waves : sequence of str
+        Names of rows and columns.
+    limit : float, optional
+        End of the symmetric colour scale; the largest |cell| when None. Sums are printed and not coloured.
+    dark : bool
+    """
+    cells = np.asarray(cells, dtype=np.float64)
+    limit = limit if limit is not None else float(np.abs(cells).max(initial=0.0)) or 1.0
+    steps = evidence_index(cells, limit)
+
+    def cell(value: float, step: int) -> str:
+        tint = f" style='{_tint(step, dark=dark)}'" if step != N_STEPS else ""  # N_STEPS is the paper's own colour
+        return f"<td{tint}>{signed(value)}</td>"
+
+    head = "".join(f"<th scope='col'>{html.escape(wave)}</th>" for wave in (*waves, "sum"))
+    rows = [
+        f"<tr><th scope='row'>{html.escape(lead)}</th>"
+        f"{''.join(map(cell, cells[row].tolist(), steps[row].tolist()))}<td>{signed(float(cells[row].sum()))}</td></tr>"
+        for row, lead in enumerate(leads)
+    ]
+    sums = "".join(f"<td>{signed(float(value))}</td>" for value in (*cells.sum(axis=0), cells.sum()))
+    return (
+        f"<table class='ledger' role='grid'><caption><b>Ledger of {html.escape(name)}</b>, logit by lead and wave"
+        f"</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+        f"<tfoot><tr><th scope='row'>sum</th>{sums}</tr></tfoot></table>"
+    )
+
+
+def _tint(step: int, *, dark: bool) -> str:
+    """Return background and, where the theme's own text would be hard to read on it, text colour of a cell."""
+    colour = evidence_colours(dark=dark)[step]
+    brightness = _luminance(colour) if dark else 0.0
+    words = "" if brightness <= LIGHT_TEXT_UP_TO else ";color:#FFF" if brightness <= WHITE_TEXT_UP_TO else ";color:#000"
+    return f"background:{css(colour)}{words}"
+
+
+def _luminance(colour: NDArray[np.uint8]) -> float:
+    """Relative luminance of an sRGB colour (WCAG 2.2), 0 to 1."""
+    channel = colour.astype(float) / 255
+    linear = np.where(channel <= 0.04045, channel / 12.92, ((channel + 0.055) / 1.055) ** 2.4)
+    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
