@@ -24,6 +24,7 @@ from ecgimn.study.answers import Box, read_box, repeat_over_beats
 from ecgimn.study.session import CaseState, Reading
 from pages import _session as session
 from pages import _session_study as study
+from pages import _session_view as view_state
 
 CHART = {"displayModeBar": False}
 NOTES = ("ST", "T wave", "Q or QRS", "P or PR", "rhythm", "other")
@@ -133,7 +134,7 @@ def _class_shown(explanation: Explanation, place: int) -> str:
 
 
 def _take(reading: Reading, place: int, layout: PaperLayout, signal: SignalReading, key: str) -> None:
-    drawn = session.drawn_boxes(key)
+    drawn = view_state.drawn_boxes(key)
     stretch = box_at(layout, signal.recording, *drawn[-1]) if drawn else None
     if stretch is not None:
         _add(reading, place, signal, stretch)

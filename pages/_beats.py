@@ -16,6 +16,7 @@ from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
 from pages import _cached as cached
 from pages import _session as session
+from pages import _session_view as view_state
 
 CHART = {"displayModeBar": False}
 BARS = "beat_bars"
@@ -32,7 +33,7 @@ def beats(reading: SignalReading, seen: Explanation, table: Ledger, card: ModelC
         st.markdown(f"Beats — ({reading.reason})")
         return
     n_beats = len(evidence.beats)
-    beat = evidence.beats[session.beat_of(recording, n_beats) - 1]
+    beat = evidence.beats[view_state.beat_of(recording, n_beats) - 1]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         step_to(recording, "Previous beat", "Shift+B", beat.number - 1, n_beats)
         step_to(recording, "Next beat", "B", beat.number + 1, n_beats)
@@ -71,16 +72,16 @@ def step_to(recording: Recording, label: str, shortcut: str, number: int, n_beat
     st.button(
         label,
         shortcut=shortcut,
-        on_click=session.choose_beat,
+        on_click=view_state.choose_beat,
         args=(recording, number),
         disabled=not 1 <= number <= n_beats,
     )
 
 
 def _take(recording: Recording, evidence: BeatByBeat) -> None:
-    places = session.clicked(BARS)
+    places = view_state.clicked(BARS)
     if places:
-        session.choose_beat(recording, evidence.beats[places[0]].number)
+        view_state.choose_beat(recording, evidence.beats[places[0]].number)
 
 
 @st.cache_data(max_entries=128, scope="session", show_spinner=False)

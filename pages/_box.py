@@ -20,7 +20,7 @@ from ecgimn.model.checkpoint import Model
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
 from pages import _cached as cached
-from pages import _session as session
+from pages import _session_view as view_state
 
 CHART = {"displayModeBar": False}
 KEY = "ecg"
@@ -34,9 +34,9 @@ def trace(figure: Any, recording: Recording, view: View, alt: str) -> None:
     """Show the ECG, a figure ready for boxes; a box drawn on it is kept for this recording."""
     layout, _ = view.paper_for(recording, MAX_HEADROOM_MM)
     chart = f"{recording.digest} {view} {figure.layout.width}"
-    box = session.box_of(recording)
+    box = view_state.box_of(recording)
     # Where the reader drew the box by hand, the browser shows it already; a frame would draw the whole chart anew.
-    frames = box_frames(layout, box, dark=view.dark) if box is not None and session.box_chart() != chart else []
+    frames = box_frames(layout, box, dark=view.dark) if box is not None and view_state.box_chart() != chart else []
     st.plotly_chart(
         ready_for_boxes(figure, frames, dark=view.dark) if frames else figure,
         width="content",
@@ -50,8 +50,8 @@ def trace(figure: Any, recording: Recording, view: View, alt: str) -> None:
 
 
 def _take(recording: Recording, layout: PaperLayout, chart: str) -> None:
-    drawn = session.drawn_boxes(KEY)
-    session.keep_box(recording, box_at(layout, recording, *drawn[-1]) if drawn else None, chart)
+    drawn = view_state.drawn_boxes(KEY)
+    view_state.keep_box(recording, box_at(layout, recording, *drawn[-1]) if drawn else None, chart)
 
 
 def answers(
@@ -62,7 +62,7 @@ def answers(
     Of one class, or of the difference of two.
     """
     recording = reading.recording
-    box = session.box_of(recording)
+    box = view_state.box_of(recording)
     if box is None:
         return
     measures = box_measures(box, reading)
@@ -93,7 +93,7 @@ def _interventions(
 
 def by_numbers(recording: Recording) -> None:
     """Let the reader type a box; the fields show the one that is there, also where it was drawn."""
-    box = session.box_of(recording)
+    box = view_state.box_of(recording)
     longest, which = round(1000 * recording.duration_s), str(box)
     st.caption(HOW)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -102,14 +102,14 @@ def by_numbers(recording: Recording) -> None:
         st.number_input("From (ms)", 0, longest, start, 10, key=f"box_start {which}", width=130)
         stop = round(1000 * box.stop_s) if box else 400
         st.number_input("To (ms)", 0, longest, stop, 10, key=f"box_stop {which}", width=130)
-        leads, start_ms, stop_ms = session.typed_box(which)
+        leads, start_ms, stop_ms = view_state.typed_box(which)
         empty = not leads or start_ms >= stop_ms
         st.button("Show the box", on_click=_type, args=(recording, which), disabled=empty)
-        st.button("Clear", on_click=session.keep_box, args=(recording, None), disabled=box is None)
+        st.button("Clear", on_click=view_state.keep_box, args=(recording, None), disabled=box is None)
     if empty:
         st.caption("The box is empty: it needs a lead, and an end after its beginning.")
 
 
 def _type(recording: Recording, which: str) -> None:
-    leads, start_ms, stop_ms = session.typed_box(which)
-    session.keep_box(recording, Box(leads, start_ms / 1000, stop_ms / 1000))
+    leads, start_ms, stop_ms = view_state.typed_box(which)
+    view_state.keep_box(recording, Box(leads, start_ms / 1000, stop_ms / 1000))

@@ -15,8 +15,10 @@ from ecgimn.explain.concordance import case_concordance, describe_concordance
 from ecgimn.explain.summary import evidence_over_beats
 from pages import _box as box
 from pages import _session as session
+from pages import _session_view as view_state
 from pages import _widgets as widgets
 from pages._beats import beats
+from pages._copy_link import copy_link
 from pages._samples import samples_export
 from pages._shown import Shown
 
@@ -38,6 +40,7 @@ def show_details(case: Shown) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         detail = st.segmented_control("More", DETAILS, key="detail", label_visibility="collapsed")
         widgets.about_case_toggle(reading.recording)
+        copy_link(reading.recording)
     widgets.about_case(reading.recording)
     if detail == "ST and T table":
         st.dataframe(
@@ -48,7 +51,8 @@ def show_details(case: Shown) -> None:
             alt="ST and T by lead",
             column_config={name: st.column_config.Column(width=width) for name, width in ST_WIDTHS.items()},
         )
-        st.caption(f"Measured on the median beat of the unfiltered signal, against the {session.st_reference()} level.")
+        reference = view_state.st_reference()
+        st.caption(f"Measured on the median beat of the unfiltered signal, against the {reference} level.")
         st.caption(describe_concordance(case_concordance(reading, case.table, case.name)))
     elif detail == "Median beat":
         show_median_beat(case)
@@ -119,8 +123,13 @@ def show_export(case: Shown) -> None:
             )
     st.caption(
         "PDF, PNG and SVG are A4 and true to the millimetre. No export holds the name of a file. The address of this "
-        "page is a link to this view of a public case; a file of your own is never in it."
+        "page is a link to this view of a public case, and Copy link takes it along; a file of your own is never in it."
     )
     samples_export(case.reading.recording)
     with st.expander("View state"):
-        st.json(case.view.as_dict())
+        st.json(
+            session.case_in_link()
+            | {"model": case.card.name, "class": case.first, "against": case.second}
+            | {"st_reference": view_state.st_reference()}
+            | case.view.as_dict()
+        )

@@ -27,7 +27,7 @@ from ecgimn.explain.summary import sum_of_evidence
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.waves import WAVE_NAMES
 from pages import _cached as cached
-from pages import _session as session
+from pages import _session_view as view_state
 from pages._shown import Shown
 
 FOLDER = Path(__file__).parent
@@ -48,7 +48,7 @@ MOST_AHEAD = 8  # classes; more would make a case heavier than half a megabyte
 
 def evidence(case: Shown) -> None:
     """Lay the evidence of the class shown under the chart of the trace, and show its scale, sum and ledger here."""
-    on, opacity = session.evidence_seen()
+    on, opacity = view_state.evidence_seen()
     lay = st.components.v2.component("evidence", html=HTML, css=CSS, js=SCRIPT)
     lay(data=_layer_of(case) | {"on": on, "opacity": opacity}, key="evidence", on_seen_change=lambda: None)
 
@@ -117,5 +117,5 @@ def _layer(key: str, _case: Shown) -> dict[str, Any]:
 def _token(case: Shown) -> str:
     """Return what decides the evidence of all classes alike: case, model, view, and the class taken away."""
     view = replace(case.view, class_index=0, opacity=1.0, overlay=True)
-    parts = (cached.identity(case.reading.recording), case.card.sha256, view, case.against, session.st_reference())
+    parts = (cached.identity(case.reading.recording), case.card.sha256, view, case.against, view_state.st_reference())
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -1,32 +1,28 @@
-"""One visitor's state behind typed accessors: the model, the case, how it is drawn, the link. Kept nowhere else."""
+"""One visitor's state behind typed accessors: the model, the case, the class, the link. Kept nowhere else."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from ecgimn.explain.box import Box
 from ecgimn.model import DEFAULT_MODEL, checkpoint
 from ecgimn.model.card import ModelCard, read_card
 from ecgimn.model.checkpoint import Model
 from ecgimn.recording import WINDOW_S, Recording
-from ecgimn.signal.measure import Reference
 from ecgimn.sources.composites import CompositeCase
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import neighbour
+from pages import _session_view as view_state
 from pages._cached import current_ptbxl, get_composites, get_model, model_names
 from pages._session_screen import is_dark as is_dark
 from pages._session_screen import watch_window as watch_window
 from pages._session_screen import window as window
 
 SOURCES = {"composite": "Composite case", "ptbxl": "PTB-XL record", "file": "Own file"}
-QUANTITIES = ("contribution", "weights")
-LAYOUT_ORDER = ("12x1", "3x4+1R", "3x4+3R", "6x2")
 ALONE = "alone"  # the class shown is not compared with another
-USUAL_OPACITY = 0.9
 FIRST_CASE = "imi-st"  # a frank finding in one territory; any other composite where it is missing
 
 
@@ -77,7 +73,8 @@ def export_salt(recording: Recording) -> bytes:
 
 def start_case(cases: Sequence[CompositeCase], ptbxl: PtbXl | None) -> None:
     """Take the case from the link on a first visit, else the first composite; afterwards only fill what is missing."""
-    state, link = st.session_state, {} if st.session_state.get("started") else st.query_params
+    state, first_visit = st.session_state, not st.session_state.get("started")
+    link = st.query_params.to_dict() if first_visit else {}
     state["started"] = True
     names = [case.name for case in cases]
     if link.get("composite") in names:
@@ -92,8 +89,8 @@ def start_case(cases: Sequence[CompositeCase], ptbxl: PtbXl | None) -> None:
         state["source"], state["composite"] = "composite", state.pop("composite_to_open")
     if "class" in link:
         state["class_chosen"] = link["class"]
-    if link.get("quantity") in QUANTITIES:
-        state["quantity_chosen"] = link["quantity"]
+    if first_visit:
+        view_state.take_linked(link)
     state.setdefault("source", "composite" if names or ptbxl is None else "ptbxl")
     if names:
         state.setdefault("composite", FIRST_CASE if FIRST_CASE in names else names[0])
@@ -200,7 +197,7 @@ def last_window(whole: Recording) -> float:
     return round(max(whole.duration_s - WINDOW_S, 0.0), 2)
 
 
-# The view.
+# The class.
 
 
 def chosen_class(classes: Sequence[str], otherwise: str) -> str:
@@ -228,95 +225,20 @@ def next_class(classes: Sequence[str]) -> None:
     st.session_state["class_chosen"] = classes[(place + 1) % len(classes)]
 
 
-def quantity() -> str:
-    """Return what is drawn behind the leads: one of `QUANTITIES`."""
-    return str(st.session_state.get("quantity_chosen", QUANTITIES[0]))
-
-
-def choose_quantity(name: str) -> None:
-    """Draw another quantity behind the leads."""
-    st.session_state["quantity_chosen"] = name
-
-
-def st_reference() -> Reference:
-    """Return the level that ST is measured against."""
-    return "TP" if st.session_state.get("st_reference") == "TP" else "PQ"
-
-
-def next_layout() -> None:
-    """Show the next layout."""
-    place = LAYOUT_ORDER.index(st.session_state.get("layout") or LAYOUT_ORDER[0])
-    st.session_state["layout"] = LAYOUT_ORDER[(place + 1) % len(LAYOUT_ORDER)]
-
-
-def evidence_seen() -> tuple[bool, float]:
-    """Return whether the evidence is shown, and its opacity, as the browser last said."""
-    seen = st.session_state.get("evidence", {}).get("seen") or {}
-    return bool(seen.get("on", True)), float(seen.get("opacity", USUAL_OPACITY))
-
-
-def give_widgets(values: Mapping[str, object]) -> None:
-    """Give widgets other values, by their keys; to be called from a callback."""
-    st.session_state.update(values)
-
-
-def box_of(recording: Recording) -> Box | None:
-    """Return the box that the reader drew or typed on this recording."""
-    digest, box, _ = st.session_state.get("box", ("", None, ""))
-    return box if digest == recording.digest else None
-
-
-def box_chart() -> str:
-    """Return the figure on which the box was drawn by hand, where its frame is to be seen already; empty if none."""
-    return str(st.session_state.get("box", ("", None, ""))[2])
-
-
-def keep_box(recording: Recording, box: Box | None, chart: str = "") -> None:
-    """Keep a box on a recording, or take it away."""
-    st.session_state["box"] = (recording.digest, box, chart)
-
-
-def drawn_boxes(chart: str) -> list[tuple[list[float], list[float]]]:
-    """Return the corners, x and y, of the boxes that are drawn on a chart, by its key."""
-    selection = st.session_state.get(chart, {}).get("selection", {})
-    return [(list(box["x"]), list(box["y"])) for box in selection.get("box", ())]
-
-
-def typed_box(which: str) -> tuple[tuple[str, ...], int, int]:
-    """Return leads, start and stop in ms as they stand in the fields for typing a box; `which` is in their keys."""
-    leads, start, stop = (st.session_state[f"box_{name} {which}"] for name in ("leads", "start", "stop"))
-    return tuple(leads), int(start), int(stop)
-
-
-def beat_of(recording: Recording, n_beats: int) -> int:
-    """Return the number, from 1, of the beat that the reader looks at."""
-    digest, number = st.session_state.get("beat", ("", 1))
-    return min(max(int(number), 1), n_beats) if digest == recording.digest else 1
-
-
-def choose_beat(recording: Recording, number: int) -> None:
-    """Look at another beat."""
-    st.session_state["beat"] = (recording.digest, number)
-
-
-def clicked(chart: str) -> list[int]:
-    """Return the places of the bars that were clicked on a chart, by its key."""
-    selection = st.session_state.get(chart, {}).get("selection", {})
-    return [int(place) for place in selection.get("point_indices", ())]
+def case_in_link() -> dict[str, str]:
+    """Return what a link says of the case: a public one by its name; an upload leaves no trace there."""
+    if source() == "composite" and get_composites():
+        return {"composite": composite_name()}
+    if source() != "ptbxl":
+        return {}
+    fs = st.session_state.get("ptbxl_fs", 500)  # the higher rate is the default
+    return {"record": str(ptbxl_id())} | ({"fs": str(fs)} if fs != 500 else {})
 
 
 def write_link(class_name: str | None) -> None:
-    """Put public case and class into the address; an upload leaves no trace there. View settings bind themselves."""
-    wanted = {"class": class_name} if class_name else {}
-    if source() == "composite" and get_composites():
-        wanted["composite"] = composite_name()
-    elif source() == "ptbxl":
-        wanted["record"] = str(ptbxl_id())
-        if st.session_state.get("ptbxl_fs", 500) != 500:  # the higher rate is the default
-            wanted["fs"] = str(st.session_state["ptbxl_fs"])
-    if quantity() != QUANTITIES[0]:
-        wanted["quantity"] = quantity()
-    for name in ("composite", "record", "fs", "class", "quantity"):
+    """Put public case, class and view into the address. The widgets of the view bind themselves."""
+    wanted = case_in_link() | view_state.linked() | ({"class": class_name} if class_name else {})
+    for name in ("composite", "record", "fs", "class", "quantity", "opacity", "evidence"):
         if name not in wanted:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != wanted[name]:

@@ -11,6 +11,7 @@ from ecgimn.draw.view import View
 from ecgimn.draw.window import screen_for
 from pages import _session as session
 from pages import _session_screen as screen_state
+from pages import _session_view as view_state
 from pages._card import calibrate
 
 USUAL_LIMIT = {"contribution": 0.03, "weights": 0.2}  # what superclass-v1 reaches in the composite cases
@@ -23,31 +24,31 @@ def view_settings(class_index: int | tuple[int, int], *, n_members: int) -> tupl
         if st.toggle("Calibrate the screen with a bank card", key="calibrate"):
             calibrate()
         left, right = st.columns(2)
-        layout = left.selectbox("Layout", session.LAYOUT_ORDER, key="layout", bind="query-params")
+        layout = left.selectbox("Layout", view_state.LAYOUT_ORDER, key="layout", bind="query-params")
         speed = left.selectbox("Paper speed (mm/s)", [12.5, 25.0, 50.0], index=1, key="speed", bind="query-params")
         gain = left.selectbox("Gain (mm/mV)", [5.0, 10.0, 20.0], index=1, key="gain", bind="query-params")
         size = left.selectbox(
             "Figure", ["fits the window", screen_state.TRUE_SIZE], key="size", persist_state="session"
         )
-        style = right.selectbox("Evidence as", ["band", "line", "blocks"], key="style", persist_state="session")
+        style = right.selectbox("Evidence as", ["band", "line", "blocks"], key="style", bind="query-params")
         level = right.selectbox(
-            "Contribution counts from", ["isoelectric level", "zero of the file"], key="level", persist_state="session",
+            "Contribution counts from", ["isoelectric level", "zero of the file"], key="level", bind="query-params",
             help="The ledger counts voltages from each lead's isoelectric level. The total is the same.",
         )  # fmt: skip
         scale = right.selectbox(
-            "Ends of the colour scale", ["of this record", "fixed"], key="scale", persist_state="session",
+            "Ends of the colour scale", ["of this record", "fixed"], key="scale", bind="query-params",
             help="99th percentile of this record, or the same for every case.",
         )  # fmt: skip
         limit = None
         if scale == "fixed":
             limit = right.number_input(
-                f"± {USUAL_UNIT[session.quantity()]}", 0.0001, 100.0, USUAL_LIMIT[session.quantity()],
-                key=f"limit_{session.quantity()}", persist_state="session", format="%.4f",
+                f"± {USUAL_UNIT[view_state.quantity()]}", 0.0001, 100.0, USUAL_LIMIT[view_state.quantity()],
+                key=f"limit_{view_state.quantity()}", bind="query-params", format="%.4f",
             )  # fmt: skip
-        cabrera = right.toggle("Cabrera order", key="cabrera", persist_state="session")
-        strip = right.toggle("Strip of signed area", value=True, key="strip", persist_state="session")
-        st_t = right.toggle("Mark ST and T", value=True, key="marks", persist_state="session")
-        unsure = right.toggle("Hatch where unsure", key="unsure", persist_state="session",
+        cabrera = right.toggle("Cabrera order", key="cabrera", bind="query-params")
+        strip = right.toggle("Strip of signed area", value=True, key="strip", bind="query-params")
+        st_t = right.toggle("Mark ST and T", value=True, key="marks", bind="query-params")
+        unsure = right.toggle("Hatch where unsure", key="unsure", bind="query-params",
                               disabled=n_members < 2,
                               help="Where the members' spread is larger than their mean.")  # fmt: skip
         left.selectbox(
@@ -59,7 +60,7 @@ def view_settings(class_index: int | tuple[int, int], *, n_members: int) -> tupl
             calibrated=screen_state.is_calibrated(),
             true_size=size == screen_state.TRUE_SIZE,
         )  # fmt: skip
-    quantity, (overlay, opacity) = session.quantity(), session.evidence_seen()
+    quantity, (overlay, opacity) = view_state.quantity(), view_state.evidence_seen()
     view = View(
         layout=layout, speed=speed, gain=gain, cabrera=cabrera, overlay=overlay, limit=limit,
         quantity="isoelectric" if quantity == "contribution" and level == "isoelectric level" else quantity,

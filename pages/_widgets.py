@@ -16,6 +16,7 @@ from ecgimn.sources.settings import ptbxl_place
 from pages import _cached as cached
 from pages import _session as session
 from pages import _session_upload as own
+from pages import _session_view as view_state
 from pages._physionet import offer_ptbxl
 from pages._upload import upload_area
 
@@ -113,8 +114,8 @@ def class_chips(chips: Mapping[str, str], shown: str) -> None:
 
 def quantity_chips() -> None:
     """Let the reader choose what is drawn behind the leads."""
-    quantities = {name: name.capitalize() for name in session.QUANTITIES}
-    _chip_row("quantity", quantities, session.quantity(), session.choose_quantity)
+    quantities = {name: name.capitalize() for name in view_state.QUANTITIES}
+    _chip_row("quantity", quantities, view_state.quantity(), view_state.choose_quantity)
 
 
 def _chip_row(kind: str, chips: Mapping[str, str], shown: str, choose: Callable[[str], None]) -> None:
@@ -161,5 +162,5 @@ def against_choice(classes: Sequence[str]) -> None:
 
 def keyboard_buttons(classes: Sequence[str]) -> None:
     """Show the buttons that also have a key."""
-    st.button("Layout", shortcut="L", on_click=session.next_layout, help="Next layout of the leads")
+    st.button("Layout", shortcut="L", on_click=view_state.next_layout, help="Next layout of the leads")
     st.button("Class", shortcut="K", on_click=session.next_class, args=(classes,), help="Show the next class")

@@ -22,6 +22,7 @@ from ecgimn.signal.scope import out_of_scope
 from pages import _box as box
 from pages import _cached as cached
 from pages import _session as session
+from pages import _session_view as view_state
 from pages import _widgets as widgets
 from pages._details import show_details
 from pages._evidence import evidence, evidence_ahead
@@ -95,9 +96,9 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
         if st.button("Help", shortcut="H"):
             show_help()
     session.write_link(first)
-    reading = with_reference(reading, session.st_reference())
+    reading = with_reference(reading, view_state.st_reference())
     case = Shown(reading, explanation, ledger, card, first, session.against(classes), view)
-    plain, reference = view.of_the_trace(), session.st_reference()
+    plain, reference = view.of_the_trace(), view_state.st_reference()
     figure = cached.get_trace(
         f"{cached.identity(reading.recording)} {plain} {screen} {reference}", reading, plain, screen
     )

@@ -15,6 +15,7 @@ from ecgimn.explain.what_if import FLATTENED, Bench, edited, outcome
 from ecgimn.leads import STANDARD_LEADS
 from pages import _edited as edits
 from pages import _session as session
+from pages import _session_view as view_state
 from pages import _widgets as widgets
 from pages._open_case import READING_ROOM, OpenCase, open_case
 from pages._view_settings import view_settings
@@ -87,7 +88,7 @@ def bench_controls(*, has_waves: bool) -> Bench:
                               bind="query-params")  # fmt: skip
             drift = st.slider("Drift of the baseline (mV)", 0.0, 1.0, 0.0, 0.05, key="edit_drift", bind="query-params")
             st.caption("Noise and drift are added to I, II and V1 to V6; the other leads follow.")
-        st.button("Reset", icon=":material/restart_alt:", on_click=session.give_widgets, args=(UNCHANGED,))
+        st.button("Reset", icon=":material/restart_alt:", on_click=view_state.give_widgets, args=(UNCHANGED,))
         if st.button("Help", shortcut="H"):
             show_help()
     return Bench(

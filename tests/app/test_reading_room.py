@@ -294,7 +294,34 @@ def test_a_link_brings_back_case_class_quantity_and_layout(small_app: AppTest) -
     assert layer(small_app)["unit"] == "logit per mV per 40 ms"
 
 
-@pytest.mark.parametrize("name", ["composite", "record", "class", "against", "quantity", "layout", "model"])
+def test_a_link_brings_back_how_the_evidence_was_drawn(small_app: AppTest) -> None:
+    said = {
+        "composite": NORMAL, "class": "CD", "quantity": "weights", "style": "line", "opacity": "0.4", "evidence": "off",
+        "scale": "fixed", "limit_weights": "0.15", "strip": "false", "marks": "false", "cabrera": "true",
+        "st_reference": "TP", "gain": "20.0",
+    }  # fmt: skip
+    small_app.query_params.update(said)
+    small_app.run()
+    shown = layer(small_app)
+    assert (shown["on"], shown["opacity"]) == (False, 0.4)
+    assert (shown["limit"], shown["limit_source"], shown["strips"]) == (0.15, "fixed", "")
+    kept = {name: small_app.query_params.get(name) for name in said}  # what a page writes comes back as a list
+    assert {name: value[0] if isinstance(value, list) else value for name, value in kept.items()} == said
+    small_app.get("button_group")[0].set_value("Export").run()
+    state = json.loads(small_app.json[0].value)
+    assert state == {
+        "composite": NORMAL, "model": "superclass-v1", "class": "CD", "against": None, "st_reference": "TP",
+        "layout": "12x1", "speed": 25.0, "gain": 20.0, "cabrera": True, "simultaneous": False, "page": 0,
+        "overlay": False, "quantity": "weights", "class_index": 3, "style": "line", "opacity": 0.4, "limit": 0.15,
+        "show_strip": False, "show_st": False, "show_t": False, "show_uncertainty": False, "dark": False,
+        "filter_name": "none",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["composite", "record", "class", "against", "quantity", "layout", "model", "style", "opacity", "evidence", "scale"],
+)
 def test_nonsense_in_a_link_is_ignored(small_app: AppTest, name: str) -> None:
     small_app.query_params[name] = "<script>1</script>"
     small_app.run()

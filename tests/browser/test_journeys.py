@@ -198,6 +198,29 @@ def test_a_cell_of_the_ledger_marks_its_stretches_on_the_trace(visit: Visit) -> 
     assert page.url == url
 
 
+def test_copy_link_takes_the_very_view_along(visit: Visit) -> None:
+    page = visit.open("/?composite=norm&class=CD&quantity=weights&style=line&scale=fixed&limit_weights=0.15&gain=20.0")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.chart()
+    wait_for_evidence(page, "CD")
+    page.locator(".st-key-evidence input.opacity").evaluate(
+        "slider => { slider.value = 0.5; slider.dispatchEvent(new Event('input')) }"
+    )
+    page.wait_for_url(re.compile("opacity=0.5"))
+    visit.settle()
+    before = evidence_on_the_page(page)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_text("Copied", exact=True)).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.url
+    page = visit.open(copied.removeprefix(visit.address))
+    wait_for_evidence(page, "CD")
+    assert evidence_on_the_page(page) == before
+    opacity = page.locator(".st-key-ecg .imagelayer image").first.evaluate("image => image.style.opacity")
+    assert opacity == "0.5"
+    assert page.url == copied
+
+
 def test_the_pointer_is_answered_with_voltage_and_evidence(visit: Visit) -> None:
     page = visit.open("/?composite=imi-st&class=MI")
     visit.chart()
