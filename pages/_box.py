@@ -12,7 +12,8 @@ from ecgimn.draw.box import box_at, box_frames, ready_for_boxes
 from ecgimn.draw.ecg import MAX_HEADROOM_MM
 from ecgimn.draw.paper import PaperLayout
 from ecgimn.draw.view import View
-from ecgimn.explain.box import Box, BoxIntervention, box_evidence, box_interventions, box_measures
+from ecgimn.explain.box import Box, box_evidence, box_measures
+from ecgimn.explain.box_intervention import BoxIntervention, box_interventions
 from ecgimn.explain.explanation import Explanation, contrast
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.card import ModelCard

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ecgimn.draw.tables import MM_PER_MV, NOTHING
-from ecgimn.explain.box import Box, BoxEvidence, BoxIntervention, BoxMeasures
+from ecgimn.explain.box import Box, BoxEvidence, BoxMeasures
+from ecgimn.explain.box_intervention import BoxIntervention
 from ecgimn.explain.narrative import signed
 from ecgimn.leads import STANDARD_LEADS
 

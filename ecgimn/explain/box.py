@@ -1,35 +1,26 @@
-"""One box on the trace, three answers: a caliper, the evidence inside it, and the score without what is in it.
+"""A box on the trace as a caliper and as a measure of the evidence inside it; `box_intervention` empties it.
 
 The evidence inside a box is the isoelectric contribution of exactly its samples, so boxes that tile a recording add up
-to the ledger's total. Setting the box to the isoelectric level takes exactly that evidence away from the recording's
-linear model; what the network says when it is asked again stands beside it, and the two need not agree.
+to the ledger's total.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
-from ecgimn.explain.explanation import contrast_name
 from ecgimn.explain.ledger import isoelectric_attribution
 from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.signal.intervals import QTC_FORMULAS, Measured
-from ecgimn.signal.posterior import bridge_gaps
 
 if TYPE_CHECKING:
     from ecgimn.explain.explanation import Explanation
-    from ecgimn.model.checkpoint import Model
     from ecgimn.recording import Recording
     from ecgimn.signal.reading import SignalReading
-
-Fill = Literal["isoelectric", "line"]
-FILLS: tuple[Fill, ...] = get_args(Fill)
 
 RR_MS = (60_000 / 300, 60_000 / 20)  # a width outside 20 to 300 per minute is no RR (project choice)
 QT_MS = (200.0, 700.0)  # a width outside is no QT (project choice)
@@ -67,6 +58,11 @@ class Box:
         rows = sorted({lead_index(lead) for lead in self.leads})
         object.__setattr__(self, "leads", tuple(STANDARD_LEADS[row] for row in rows))
 
+    @property
+    def rows(self) -> dict[str, int]:
+        """Place of each of its leads among the twelve."""
+        return {lead: lead_index(lead) for lead in self.leads}
+
     def samples(self, fs: float, n_samples: int) -> slice:
         """Return the samples inside: from the first at or after `start_s` up to, not including, `stop_s`."""
         ends = [min(max(math.ceil(time * fs - 1e-6), 0), n_samples) for time in (self.start_s, self.stop_s)]
@@ -75,7 +71,7 @@ class Box:
     def mask(self, fs: float, n_samples: int) -> NDArray[np.bool_]:
         """Return which samples lie inside, shape (12, n_samples)."""
         inside = np.zeros((len(STANDARD_LEADS), n_samples), dtype=bool)
-        inside[[lead_index(lead) for lead in self.leads], self.samples(fs, n_samples)] = True
+        inside[list(self.rows.values()), self.samples(fs, n_samples)] = True
         return inside
 
 
@@ -132,52 +128,6 @@ class BoxEvidence:
     sample_share: float
 
 
-@dataclass(frozen=True, eq=False)
-class BoxIntervention:
-    """What becomes of every class when the signal in a box is replaced.
-
-    Attributes
-    ----------
-    fill : {"isoelectric", "line"}
-        The isoelectric level of each lead, or a straight line between the samples beside the box.
-    classes : tuple of str
-    logit : ndarray of shape (K,)
-        Of the recording as it is.
-    predicted_change : ndarray of shape (K,)
-        Change of the logit by this recording's own linear model, its weights held.
-    actual_change : ndarray of shape (K,)
-        Change of the logit when the network reads the edited recording and writes new weights.
-    is_contrast : bool
-        Whether its one class is the difference of two, which has no probability.
-    """
-
-    fill: Fill
-    classes: tuple[str, ...]
-    logit: NDArray[np.float64]
-    predicted_change: NDArray[np.float64]
-    actual_change: NDArray[np.float64]
-    is_contrast: bool = False
-
-    def contrast(self, first: str, second: str) -> BoxIntervention:
-        """Return what becomes of the difference of two logits."""
-        j, k = self.classes.index(first), self.classes.index(second)
-        return BoxIntervention(
-            fill=self.fill,
-            classes=(contrast_name(first, second),),
-            logit=self.logit[[j]] - self.logit[[k]],
-            predicted_change=self.predicted_change[[j]] - self.predicted_change[[k]],
-            actual_change=self.actual_change[[j]] - self.actual_change[[k]],
-            is_contrast=True,
-        )
-
-    def probabilities(self, class_name: str) -> tuple[float, float, float]:
-        """Return the probability as it is, as the map predicts it, and as the network gives it."""
-        k = self.classes.index(class_name)
-        changes = np.array([0.0, self.predicted_change[k], self.actual_change[k]])
-        before, predicted, actual = expit(self.logit[k] + changes)
-        return float(before), float(predicted), float(actual)
-
-
 def box_measures(box: Box, reading: SignalReading) -> BoxMeasures:
     """Read a box as a caliper.
 
@@ -187,10 +137,10 @@ def box_measures(box: Box, reading: SignalReading) -> BoxMeasures:
     recording = reading.recording
     inside = recording.signal[:, box.samples(recording.fs, recording.n_samples)].astype(np.float64)
     level_mv = {}
-    for lead in box.leads:
-        row = inside[lead_index(lead)]
+    for lead, place in box.rows.items():
+        row = inside[place]
         row = row[np.isfinite(row)]
-        level_mv[lead] = float(row.mean() - reading.levels[lead_index(lead)]) if row.size else float("nan")
+        level_mv[lead] = float(row.mean() - reading.levels[place]) if row.size else float("nan")
     rate = Measured(None, "/min", "too short or too long for an RR interval")
     if RR_MS[0] <= width_ms <= RR_MS[1]:
         rate = Measured(60_000.0 / width_ms, "/min")
@@ -224,7 +174,7 @@ def box_evidence(
     """
     evidence = isoelectric_attribution(explanation, recording, levels)[explanation.index(class_name)]
     inside = box.mask(recording.fs, recording.n_samples)
-    by_lead = {lead: float(evidence[row, inside[row]].sum()) for row, lead in _rows(box)}
+    by_lead = {lead: float(evidence[row, inside[row]].sum()) for lead, row in box.rows.items()}
     logit, total = sum(by_lead.values()), float(evidence.sum())
     size = np.abs(evidence)
     return BoxEvidence(
@@ -236,73 +186,3 @@ def box_evidence(
         absolute_share=float(size[inside].sum() / size.sum()) if size.any() else 0.0,
         sample_share=float(inside.mean()),
     )
-
-
-def box_change(
-    box: Box, recording: Recording, levels: NDArray[np.floating], fill: Fill = "isoelectric"
-) -> NDArray[np.float64]:
-    """Return the change in mV that empties a box, shape (12, n_samples); the edited ECG is the signal plus this.
-
-    Parameters
-    ----------
-    box : Box
-    recording : Recording
-        Gaps are bridged by straight lines, as they are for the model.
-    levels : ndarray of shape (12,)
-        Isoelectric level per lead in mV.
-    fill : {"isoelectric", "line"}
-        A line has nothing to start from at an end of the recording and then runs level; over a whole lead it is the
-        isoelectric level.
-    """
-    if fill not in FILLS:
-        raise ValueError(f"fill is {fill!r}; one of {', '.join(FILLS)} is needed")
-    signal = bridge_gaps(recording.signal)
-    n_samples = signal.shape[1]
-    span = box.samples(recording.fs, n_samples)
-    change = np.zeros_like(signal)
-    for row, _ in _rows(box):
-        first, last = span.start - 1, span.stop
-        ends = [float(signal[row, end]) for end in (first, last) if 0 <= end < n_samples]
-        if fill == "isoelectric" or not ends:
-            line = np.full(span.stop - span.start, float(levels[row]))
-        else:
-            line = np.interp(np.arange(span.start, span.stop), [first, last], [ends[0], ends[-1]])
-        change[row, span] = line - signal[row, span]
-    return change
-
-
-def box_interventions(
-    box: Box, explanation: Explanation, recording: Recording, levels: NDArray[np.floating], model: Model
-) -> tuple[BoxIntervention, ...]:
-    """Empty a box in every way of `FILLS`: what the map predicts, and what the network says when asked again.
-
-    Parameters
-    ----------
-    box : Box
-    explanation : Explanation
-        Of this very recording, by this very model.
-    recording : Recording
-    levels : ndarray of shape (12,)
-        Isoelectric level per lead in mV.
-    model : Model
-        Reads the recording as it is and emptied in each way, in one batch.
-    """
-    prepare = model.preprocessing(recording.fs, recording.n_samples)
-    changes = [box_change(box, recording, levels, fill) for fill in FILLS]
-    signal = bridge_gaps(recording.signal)
-    inputs = np.stack([prepare.forward(signal + change) for change in (np.zeros_like(signal), *changes)])
-    logits = model.logits(inputs)
-    return tuple(
-        BoxIntervention(
-            fill=fill,
-            classes=explanation.classes,
-            logit=explanation.logit,
-            predicted_change=np.asarray((explanation.weights * change).sum(axis=(1, 2))),
-            actual_change=logits[place] - logits[0],
-        )
-        for place, (fill, change) in enumerate(zip(FILLS, changes, strict=True), start=1)
-    )
-
-
-def _rows(box: Box) -> Sequence[tuple[int, str]]:
-    return [(lead_index(lead), lead) for lead in box.leads]

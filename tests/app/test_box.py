@@ -8,7 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ecgimn.draw import box_words
-from ecgimn.explain.box import Box, box_evidence, box_interventions
+from ecgimn.explain.box import Box, box_evidence
+from ecgimn.explain.box_intervention import box_interventions
 from ecgimn.explain.explanation import explain
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.checkpoint import load_model

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from ecgimn.explain.box import Box, box_interventions
+from ecgimn.explain.box import Box
+from ecgimn.explain.box_intervention import box_interventions
 from ecgimn.explain.explanation import explain
 from ecgimn.formats.export import write_wfdb
 from ecgimn.leads import STANDARD_LEADS, lead_index

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from ecgimn.errors import LeadError
-from ecgimn.explain.box import FILLS, Box, box_change, box_evidence, box_interventions, box_measures
+from ecgimn.explain.box import Box, box_evidence, box_measures
+from ecgimn.explain.box_intervention import FILLS, box_change, box_interventions
 from ecgimn.explain.explanation import contrast, explain
 from ecgimn.explain.ledger import make_ledger
 from ecgimn.leads import STANDARD_LEADS, lead_index
