@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
-from ecgimn.draw.comparison_table import comparison_rows, network_rows, read_comparison
+from ecgimn.draw.comparison_table import (
+    QUESTIONS,
+    answer_rows,
+    network_rows,
+    planted_rows,
+    read_comparison,
+    sample_words,
+)
+from ecgimn.draw.comparison_words import answer_words, goal_words
 from ecgimn.draw.ecg import Screen, ecg_figure
 from ecgimn.draw.self_check_words import check_view, check_words, logit_rows
 from ecgimn.draw.window import SIDES_PX
@@ -20,6 +31,7 @@ session.run_under_app()
 
 CHART = {"displayModeBar": False}
 CASE, TABLE = "This case", "All methods compared"
+GOALS = "Goals and networks"
 RANDOM, LEADS, SHIFT = "Random weights", "Shuffled chest leads", "Time shift"
 PARTS = {"head": "last layer", "decoder": "decoder and last layer", "encoder": "the whole network"}
 SCREEN_PX = 430.0  # height of a tracing
@@ -35,21 +47,6 @@ itself should change.
 correlation should be near 1.
 
 **Rank correlation** (Spearman) compares contributions in sums over 40 ms, lead by lead.
-"""
-READING_THE_TABLE = """
-**R² of changes.** The ECG is edited, wave by wave and lead group by lead group, and the network is asked again. R² says
-how well the change of the logit that the explanation foretold fits the one that happened: 1 is perfect, below 0 the
-mean would have been the better guess. *After the best line* forgives a wrong size. *Edits not trained on* are families
-that no training of this project used.
-
-**Degradation.** Cells (lead by wave) are taken away, most supporting first and most opposing first; the area between
-the two curves, in standard deviations of the logit. Larger is better. What takes the place of a cell matters, so there
-are two fills.
-
-**Planted** changes in tracings labelled NORM alone; found: the cell whose evidence grows most lies in the leads and
-wave of the plant. **Territory**: the strongest lead for MI, in records of anterior and of inferior infarction.
-
-**20 dB noise, 80 ms shift, other seed**: correlation of ledgers, should be near 1. **Random weights**: near 0.
 """
 
 
@@ -106,18 +103,9 @@ def check_case(case: OpenCase) -> None:
     st.dataframe(logit_rows(check), hide_index=True, width="content", alt="Logits before and after")
 
 
-def show_table() -> None:
-    try:
-        content = read_comparison()
-    except EcgImnError as exc:
-        st.info(str(exc), icon=":material/straighten:")
-        return
-    n = content["n"]
-    st.caption(
-        f"Fold {content['fold']} of PTB-XL: {n['cases']} records edited and emptied, {n['planted']} planted in, "
-        f"{n['stability']} for noise, shift and random weights; drawn by seed {content['seed']}, the same for every "
-        f"row. Intervals: {content['interval']}. Command: {content['command']}"
-    )
+def say_whose_figures(content: Mapping[str, Any]) -> None:
+    """Say what was measured, and warn where it is not the model in use."""
+    st.caption(sample_words(content))
     try:
         card = session.current_card()
     except EcgImnError:
@@ -128,17 +116,40 @@ def show_table() -> None:
             f"sha {str(content.get('sha256'))[:12]}.",
             icon=":material/history:",
         )
-    pinned = {name: st.column_config.Column(pinned=True) for name in ("Network", "Explained by")}
-    st.dataframe(
-        comparison_rows(content),
-        hide_index=True,
-        height="content",
-        column_config=pinned,
-        alt="Explanation methods compared",
-    )
-    st.markdown("**The networks themselves**")
-    st.dataframe(network_rows(content), hide_index=True, width="content", alt="Networks compared")
-    st.markdown(READING_THE_TABLE)
+
+
+@st.fragment
+def show_table() -> None:
+    try:
+        content = read_comparison()
+    except EcgImnError as exc:
+        st.info(str(exc), icon=":material/straighten:")
+        return
+    say_whose_figures(content)
+    questions = (*QUESTIONS, GOALS)
+    question = st.segmented_control("Question", questions, default=questions[0], key="lab_question") or questions[0]
+    if question == GOALS:
+        for line in goal_words(content):
+            st.markdown(f"- {line}")
+        st.markdown("**ST elevation planted in many records**")
+        st.dataframe(planted_rows(content), hide_index=True, width="content", alt="Planted ST elevation")
+        st.markdown("**The networks themselves**")
+        st.dataframe(network_rows(content), hide_index=True, width="content", alt="Networks compared")
+    else:
+        columns, words = QUESTIONS[question]
+        st.markdown(words)
+        pinned = {name: st.column_config.Column(pinned=True) for name in ("Network", "Explained by")}
+        st.dataframe(
+            answer_rows(content, question),
+            hide_index=True,
+            height="content",
+            column_config=pinned,
+            alt=f"Explanation methods compared: {question}",
+        )
+        with st.expander("Who is ahead", icon=":material/trophy:"):
+            st.markdown("\n".join(f"- {line}" for line in answer_words(content, columns)))
+    st.caption(f"In brackets: 95 % intervals. Measured with: {content['command']}. How, and what it does not show: "
+               "docs/FAITHFULNESS.md")  # fmt: skip
 
 
 part = st.segmented_control("Show", (CASE, TABLE), default=CASE, key="lab_part_of_page", label_visibility="collapsed")

@@ -1,51 +1,58 @@
-"""Checks of any method's explanations: noise, shift, random weights, other seeds, planted and expected evidence."""
+"""Checks of explanations: under noise and shift, of random weights, between seeds, and where infarctions show."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ecgimn.explain.cells import QUICK_WAVES, cell_sums
-from ecgimn.explain.intervene import LEAD_GROUPS, intervention, masks_from_landmarks
+from ecgimn.explain.cells import cell_sums
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.training.localisation import EXPECTED_LEADS, PLANTED
+from ecgimn.training.localisation import EXPECTED_LEADS
+from ecgimn.training.metrics import patient_weights, ratio_estimate
 from ecgimn.training.sanity import NOISE_DB, SHIFT_SAMPLES, correlation
-from ecgimn.training.subjects import Array, Case, Subject, explain_case
+from ecgimn.training.subjects import Array, Case, Explained, explain_case
+
+Figure = list[float | None]  # value, and the ends of its interval
 
 
-def ledger(subject: Subject, method: str, case: Case, *, only: int | None = None) -> Array:
-    """Return a method's evidence per lead x wave cell, (K, 12, n_waves + 1)."""
-    return cell_sums(explain_case(subject, method, case, only=only).attribution, case.wave)
+def mean_over(cases: Sequence[Case], values: ArrayLike) -> Figure:
+    """Return the mean of one value per case with its interval over patients; without cases, nothing."""
+    if not cases:
+        return [None] * 3
+    weights = patient_weights(np.array([case.patient for case in cases]))
+    return ratio_estimate(np.asarray(values, dtype=np.float64), np.ones(len(cases)), weights).as_list()
 
 
-def stability(subject: Subject, method: str, cases: list[Case], ledgers: Array, *, seed: int = 0) -> dict[str, Any]:
+def stability(explained: Explained, cases: list[Case], *, seed: int = 0) -> dict[str, Figure]:
     """Correlate a method's ledgers with those of noisy and shifted records, of random weights and of another seed.
-
-    Parameters
-    ----------
-    cases : list of Case
-    ledgers : ndarray of shape (n, K, 12, n_waves + 1)
-        Of these cases.
 
     Returns
     -------
     dict
-        Mean correlation over records and classes: `noise_20_db`, `shift_80_ms` and `seeds` should be near 1 (`seeds` is
-        None where there is one network), `random_weights` near 0.
+        Correlation, mean over records and classes, with its interval: `noise_20_db`, `shift_80_ms` and `seeds` should
+        be near 1 (`seeds` is empty where there is one network), `random_weights` near 0.
     """
+    subject, method = explained.subject, explained.method
     rng = np.random.default_rng(seed)
-    noisy = [case.edited(_noise(case, rng)) for case in cases]
-    changed = subject.randomised(seed)
-    other = subject.members[:2] if len(subject.members) > 1 else ()
-    seeds = [np.stack([ledger(member, method, case) for case in cases]) for member in other]
-    return {
-        "noise_20_db": _mean_correlation(ledgers, np.stack([ledger(subject, method, case) for case in noisy])),
-        "shift_80_ms": float(np.mean([_shift_agreement(subject, method, case) for case in cases])),
-        "random_weights": _mean_correlation(ledgers, np.stack([ledger(changed, method, case) for case in cases])),
-        "seeds": _mean_correlation(*seeds) if seeds else None,
+    ledgers = np.stack([explained.of(case) for case in cases])
+
+    def against(other: Explained, theirs: list[Case], mine: Array = ledgers) -> Figure:
+        return mean_over(cases, correlation(mine, np.stack([other.of(case) for case in theirs])).mean(axis=1))
+
+    found: dict[str, Figure] = {
+        "noise_20_db": against(explained, [case.edited(_noise(case, rng)) for case in cases]),
+        "shift_80_ms": mean_over(cases, [_shift_agreement(explained, case) for case in cases]),
+        "random_weights": against(Explained(subject.randomised(seed), method), cases),
+        "seeds": [None] * 3,
     }
+    others = [Explained(member, method) for member in subject.members[:2]]
+    if others:  # of an average its own networks are compared, of a network the other one
+        mine = np.stack([others[0].of(case) for case in cases]) if len(others) > 1 else ledgers
+        found["seeds"] = against(others[-1], cases, mine)
+    return found
 
 
 def _noise(case: Case, rng: np.random.Generator) -> Array:
@@ -53,74 +60,37 @@ def _noise(case: Case, rng: np.random.Generator) -> Array:
     return np.asarray(rng.standard_normal(case.x.shape) * np.sqrt(power))
 
 
-def _mean_correlation(a: Array, b: Array) -> float:
-    return float(correlation(a, b).mean())
+def _shift_agreement(explained: Explained, case: Case) -> float:
+    """Correlate, in cells, the map of a record with that of its part from 80 ms on, where both see the same samples."""
+    late = case.window(SHIFT_SAMPLES, case.x.shape[-1])
+    there = explain_case(explained.subject, explained.method, late).attribution
+    here, wave = explained.attribution(case)[..., SHIFT_SAMPLES:], case.wave[SHIFT_SAMPLES:]
+    return float(correlation(cell_sums(here, wave)[None], cell_sums(there, wave)[None]).mean())
 
 
-def _shift_agreement(subject: Subject, method: str, case: Case) -> float:
-    """Correlate, sample by sample in cells, the maps of two windows 80 ms apart where both see the same samples."""
-    length = case.x.shape[-1] - 2 * SHIFT_SAMPLES
-    early = explain_case(subject, method, case.window(0, length)).attribution[..., SHIFT_SAMPLES:]
-    late = explain_case(subject, method, case.window(SHIFT_SAMPLES, SHIFT_SAMPLES + length)).attribution
-    wave = case.wave[SHIFT_SAMPLES:length]
-    sums = [cell_sums(part, wave)[None] for part in (early, late[..., : length - SHIFT_SAMPLES])]
-    return float(correlation(*sums).mean())
+def territory(explained: Explained, cases: dict[str, list[Case]]) -> dict[str, Any]:
+    """Share of records with one kind of infarction whose strongest lead for MI lies in its territory.
 
-
-def planted(subject: Subject, method: str, cases: list[Case], *, seed: int = 0) -> dict[str, dict[str, Any]]:
-    """Plant changes in NORM records and see whether the evidence that appears lies in their leads and wave.
-
-    `pointing`: share of records whose cell of largest growth lies in the planted leads and waves. `mass`: share of the
-    growth of positive evidence that lies there. `sign`: share of records in which the evidence there grows. Plants
-    whose reacting class the network does not have are left out.
+    Returns
+    -------
+    dict
+        One entry per kind with `n` and `hit`, and `all` together; empty where the network does not know MI.
     """
-    rng = np.random.default_rng(seed)
-    result: dict[str, dict[str, Any]] = {}
-    reacting_classes = {plant[3] for plant in PLANTED.values()} & set(subject.classes)
-    before = {
-        name: [ledger(subject, method, case, only=subject.classes.index(name)) for case in cases]
-        for name in reacting_classes
-    }
-    for name, (family, amount, groups, reacting, waves) in PLANTED.items():
-        chosen = [groups[int(rng.integers(len(groups)))] for _ in cases]
-        if reacting not in subject.classes:
-            continue
-        k, hits, signs, inside, total = subject.classes.index(reacting), 0, 0, 0.0, 0.0
-        for case, group, untouched in zip(cases, chosen, before[reacting], strict=True):
-            masks = masks_from_landmarks(case.landmarks, case.x.shape[-1])
-            change = intervention(family, case.x, masks, leads=LEAD_GROUPS[group], amount=amount)
-            after = case.edited(change)
-            growth = (ledger(subject, method, after, only=k) - untouched)[0]
-            region = LEAD_GROUPS[group][:, None] & np.isin((*QUICK_WAVES, "other"), waves)
-            hits += bool(region.ravel()[growth.argmax()])
-            signs += bool(growth[region].sum() > 0)
-            inside += float(np.clip(growth, 0, None)[region].sum())
-            total += float(np.clip(growth, 0, None).sum())
-        n = len(cases)
-        result[name] = {
-            "class": reacting,
-            "n": n,
-            "pointing": round(hits / n, 4),
-            "mass": round(inside / max(total, 1e-9), 4),
-            "sign": round(signs / n, 4),
-        }
-    return result
-
-
-def territory(subject: Subject, method: str, cases: dict[str, list[Case]]) -> dict[str, dict[str, Any]]:
-    """Share of records with one kind of infarction whose strongest lead for MI lies in its territory."""
-    if "MI" not in subject.classes:
+    if "MI" not in explained.subject.classes:
         return {}
-    k, result = subject.classes.index("MI"), {}
+    k, result = explained.subject.classes.index("MI"), {}
+    everyone: list[Case] = []
+    every_hit: list[bool] = []
     for name, found in cases.items():
-        leads = [STANDARD_LEADS[int(ledger(subject, method, c, only=k)[0].sum(-1).argmax())] for c in found]
+        leads = [STANDARD_LEADS[int(explained.of_class(case, k).sum(-1).argmax())] for case in found]
         hits = [lead in EXPECTED_LEADS[name] for lead in leads]
-        result[name] = {"n": len(hits), "hit": round(float(np.mean(hits)), 4) if hits else None}
-    return result
+        result[name] = {"n": len(hits), "hit": mean_over(found, hits)}
+        everyone, every_hit = everyone + found, every_hit + hits
+    return {**result, "all": {"n": len(every_hit), "hit": mean_over(everyone, every_hit)}}
 
 
-def cells_for(ledgers: NDArray[np.floating], share: float = 0.9) -> float:
-    """Return how many of the 60 cells hold a share of the absolute evidence: mean over classes of the median."""
+def cells_for(ledgers: NDArray[np.floating], share: float = 0.9) -> NDArray[np.float64]:
+    """Return how many of the 60 cells hold a share of the absolute evidence: (n, K, 12, 5) to (n,), mean of classes."""
     size = np.sort(np.abs(ledgers.reshape(*ledgers.shape[:2], -1)), axis=-1)[..., ::-1]
     needed = (np.cumsum(size, axis=-1) < share * size.sum(axis=-1, keepdims=True)).sum(axis=-1) + 1
-    return float(np.median(needed, axis=0).mean())
+    return np.asarray(needed.mean(axis=1), dtype=np.float64)

@@ -13,7 +13,7 @@ import torch
 
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.comparison_sample import draw_sample
-from ecgimn.training.faithfulness import Comparison
+from ecgimn.training.faithfulness import Answers, Comparison
 from ecgimn.training.subjects import chosen_subjects
 
 #: What takes longest goes first, so that no core waits for another at the end.
@@ -49,22 +49,28 @@ def compare_methods(
     report("reading records")
     comparison = _comparison(folder, fold, model, limit)
     tasks = sorted(comparison.tasks(), key=lambda task: SLOW_FIRST.index(task[1]) if task[1] in SLOW_FIRST else 99)
-    places = range(len(comparison.subjects))
+    # A network's answers are asked for once and handed on; those whose methods take longest come first.
+    order = sorted(range(len(comparison.subjects)), key=lambda place: -len(comparison.subjects[place][1]))
     with ProcessPoolExecutor(
         workers or os.cpu_count() or 1,
         multiprocessing.get_context("spawn"),
         _start,
         (str(folder), fold, model, limit),
     ) as pool:
-        rows: dict[Future[dict[str, Any]], tuple[int, str]] = {pool.submit(_row, *task): task for task in tasks}
-        networks = [pool.submit(_network, place) for place in places]
-        for done, future in enumerate(as_completed(rows), start=1):
-            place, method = rows[future]
-            future.result()  # what went wrong in a worker is raised here
+        asked = {place: pool.submit(_answers, place) for place in order}
+        rows: dict[Future[dict[str, Any]], tuple[int, str]] = {}
+        networks = {}
+        for place, future in asked.items():
+            answers = future.result()
+            rows |= {pool.submit(_row, *task, answers): task for task in tasks if task[0] == place}
+            networks[place] = pool.submit(_network, place, answers)
+        for done, finished in enumerate(as_completed(rows), start=1):
+            place, method = rows[finished]
+            finished.result()  # what went wrong in a worker is raised here
             report(f"{done} of {len(rows)}: {comparison.subjects[place][0].name}, {method}")
         by_task = {task: future.result() for future, task in rows.items()}
         return comparison.result(
-            [future.result() for future in networks], [by_task[task] for task in comparison.tasks()]
+            [networks[place].result() for place in sorted(networks)], [by_task[task] for task in comparison.tasks()]
         )
 
 
@@ -77,9 +83,13 @@ def _start(folder: str, fold: int, model: str, limit: int | None) -> None:
     _here["comparison"] = _comparison(Path(folder), fold, model, limit)
 
 
-def _row(place: int, method: str) -> dict[str, Any]:
-    return _here["comparison"].row(place, method)
+def _answers(place: int) -> Answers:
+    return _here["comparison"].answers(place)
 
 
-def _network(place: int) -> dict[str, Any]:
-    return _here["comparison"].network(place)
+def _row(place: int, method: str, answers: Answers) -> dict[str, Any]:
+    return _here["comparison"].row(place, method, answers)
+
+
+def _network(place: int, answers: Answers) -> dict[str, Any]:
+    return _here["comparison"].network(place, answers)

@@ -7,6 +7,8 @@ insertion: the state in which the most supporting cells are all that is left. Sa
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,16 +30,23 @@ def fills_of(case: Case) -> Array:
     return np.stack([line, norm_beats(case.landmarks, case.x.shape[-1])])
 
 
-def norm_beats(marks: Landmarks, n_samples: int) -> Array:
-    """Return the beat of the composite NORM case, wave by wave stretched to a record's beats, on its level, (12, n)."""
+@cache
+def _norm_beat() -> tuple[Array, NDArray[np.int64], Array]:
+    """Return the knots, the phases in samples and the mean beat (12, n) about its level of the composite NORM case."""
     recording = load_composite(NORM_COMPOSITE)
     x = preprocessing(recording.fs, recording.n_samples).forward(recording.signal)
     norm = quick_landmarks(x)
-    here, there = _knots(marks), _knots(norm)
+    there = _knots(norm)
     inner = norm.centres[(norm.centres + there[0] >= 0) & (norm.centres + there[-1] < x.shape[1] - 1)]
     phase = np.arange(int(np.floor(there[0])), int(np.ceil(there[-1])) + 1)
     beat = np.mean([x[:, np.clip(centre + phase, 0, x.shape[1] - 1)] for centre in inner], axis=0)
-    beat -= norm.level[:, None]
+    return there, phase, beat - norm.level[:, None]
+
+
+def norm_beats(marks: Landmarks, n_samples: int) -> Array:
+    """Return the beat of the composite NORM case, wave by wave stretched to a record's beats, on its level, (12, n)."""
+    there, phase, beat = _norm_beat()
+    here = _knots(marks)
     filled = np.zeros((12, n_samples))
     for centre in marks.centres:
         start, stop = max(0, int(centre + here[0])), min(n_samples, int(centre + here[-1]) + 1)
@@ -54,16 +63,18 @@ def _knots(marks: Landmarks) -> Array:
     return np.asarray(points, dtype=np.float64)
 
 
-def deletion_curves(subject: Subject, case: Case, cells: NDArray[np.floating]) -> Array:
+def deletion_curves(subject: Subject, case: Case, cells: NDArray[np.floating], fills: Array) -> Array:
     """Return the change in logit as cells go, shape (2 fills, 2 orders, K, 1 + len(SHARES)), of one record.
 
     Parameters
     ----------
     cells : ndarray of shape (K, 60)
         Evidence per lead x wave cell, by which the cells are ordered; MoRF is the first order, LeRF the second.
+    fills : ndarray of shape (2, 12, n)
+        What takes the place of a cell, from `fills_of`.
     """
     n_classes = len(cells)
-    base, fills = subject.input(case), fills_of(case)
+    base = subject.input(case)
     of_sample = lead_wave_cells(case.wave)
     rank = np.argsort(np.argsort(np.stack([-cells, cells]), axis=-1), axis=-1)  # (2, K, 60)
     gone = np.stack([rank < round(share * N_CELLS) for share in SHARES], axis=2)  # (2, K, steps, 60)

@@ -3,76 +3,139 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ecgimn import __version__
-from ecgimn.explain.cells import cell_sums
 from ecgimn.explain.posthoc import CONTROLS
 from ecgimn.signal.preprocess import input_change
-from ecgimn.training.attribution_checks import cells_for, planted, stability, territory
+from ecgimn.training.attribution_checks import cells_for, mean_over, stability, territory
 from ecgimn.training.comparison_sample import Sample
+from ecgimn.training.comparison_verdicts import OWN_KINDS, goals, verdicts
 from ecgimn.training.dataset import SUPERCLASSES
-from ecgimn.training.deletion import FILLS, TOP, degradation, deletion_curves
+from ecgimn.training.deletion import FILLS, TOP, degradation, deletion_curves, fills_of
 from ecgimn.training.fidelity import TRIALS
 from ecgimn.training.metrics import estimate, macro, patient_weights
-from ecgimn.training.subjects import KERNEL_SAMPLES, OWN, Array, Case, Subject, explain_case, methods_of
+from ecgimn.training.planted import Plant, find_plants, find_st_elevation, planted_in_composites, planted_in_records
+from ecgimn.training.subjects import KERNEL_SAMPLES, OWN, Array, Case, Explained, Subject, explain_case, methods_of
 
 LEAST_RECORDS = 50  # for an AUROC with an interval
+SAMPLES = "samples"  # of a row: its bootstrap samples, kept until rows are compared
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a network says: logits of all records, and what every family of edits does, (families, n, K)."""
+    """What a network says: logits of all records, (n, K), and what every edit does to the cases, (families, n, K)."""
 
     logits: Array
-    changes: list[Array]
     actual: Array
 
 
 class Comparison:
-    """Networks and the records they are compared on; what belongs to a network is worked out once.
+    """Networks and the records they are compared on; what all of them need is worked out once.
 
     Parameters
     ----------
     sample : Sample
-    subjects : list of (Subject, bool)
-        Networks, and whether the post-hoc methods are run on them.
+    subjects : list of (Subject, tuple of str)
+        Networks, and the post-hoc methods that are run on each.
     """
 
-    def __init__(self, sample: Sample, subjects: list[tuple[Subject, bool]]) -> None:
+    def __init__(self, sample: Sample, subjects: Sequence[tuple[Subject, tuple[str, ...]]]) -> None:
         self.sample, self.subjects = sample, subjects
-        self._answers: dict[int, Answers] = {}
+        self._changes: dict[bool, list[Array]] = {}
 
     def tasks(self) -> list[tuple[int, str]]:
         """Return what there is to measure: the place of a network, and a method."""
         return [(i, method) for i, (one, post_hoc) in enumerate(self.subjects) for method in methods_of(one, post_hoc)]
 
+    @cached_property
+    def fills(self) -> list[Array]:
+        """What takes the place of a cell, for every case."""
+        return [fills_of(case) for case in self.sample.cases]
+
+    @cached_property
+    def plants(self) -> tuple[list[Plant], list[Plant]]:
+        """Changes planted in records and in composite cases."""
+        return planted_in_records(self.sample.normal[: self.sample.n_planted]), planted_in_composites()
+
+    def changes(self, high_pass: bool) -> list[Array]:
+        """Return what every family of edits changes in the inputs of the cases, each (n, 12, L)."""
+        if high_pass not in self._changes:
+            self._changes[high_pass] = [input_change(edit, high_pass=high_pass) for edit in self.sample.edits.values()]
+        return self._changes[high_pass]
+
     def answers(self, place: int) -> Answers:
         """Return a network's answers to the records and to the edits."""
-        if place not in self._answers:
-            subject = self.subjects[place][0]
-            changes = [input_change(edit, high_pass=subject.high_pass) for edit in self.sample.edits.values()]
-            self._answers[place] = Answers(
-                logits=_all_logits(subject, self.sample.everything),
-                changes=changes,
-                actual=_actual_changes(subject, self.sample.cases, changes),
-            )
-        return self._answers[place]
+        subject = self.subjects[place][0]
+        x = subject.inputs(self.sample.cases)
+        before = subject.logits(x)
+        actual = [subject.logits(x + change) - before for change in self.changes(subject.high_pass)]
+        return Answers(_all_logits(subject, self.sample.everything), np.stack(actual))
 
-    def network(self, place: int) -> dict[str, Any]:
-        """Measure what holds of a network whatever explains it."""
-        return _network(self.subjects[place][0], self.sample, self.answers(place).logits)
+    def network(self, place: int, answers: Answers) -> dict[str, Any]:
+        """Measure what holds of a network whatever post-hoc method explains it."""
+        subject = self.subjects[place][0]
+        return {
+            **_network(subject, self.sample, answers.logits),
+            "planted_st": find_st_elevation(subject, self.sample.normal),
+        }
 
-    def row(self, place: int, method: str) -> dict[str, Any]:
+    def row(self, place: int, method: str, answers: Answers) -> dict[str, Any]:
         """Measure one method on one network."""
-        return _row(self.subjects[place][0], method, self.sample, self.answers(place))
+        subject, sample = self.subjects[place][0], self.sample
+        explained, spread, started = Explained(subject, method), answers.logits.std(axis=0), time.process_time()
+        said, seconds = [], []
+        for case in sample.cases:
+            began = time.process_time()
+            said.append(explain_case(subject, method, case))
+            seconds.append(time.process_time() - began)
+            explained.keep(case, said[-1])
+        ledgers = np.stack([explained.of(case) for case in sample.cases])
+        maps = np.stack([one.weights for one in said])
+        predicted = np.stack([np.einsum("nklt,nlt->nk", maps, d) for d in self.changes(subject.high_pass)])
+        curves = np.stack(
+            [
+                deletion_curves(subject, case, cells.reshape(len(cells), -1), fills)
+                for case, cells, fills in zip(sample.cases, ledgers, self.fills, strict=True)
+            ]
+        )  # (n, fills, orders, K, steps)
+        scores = (degradation(curves) / spread).mean(axis=2)  # (n, fills), in standard deviations of the logit
+        top = (-curves[:, :, 0, :, 1 + TOP] / spread).mean(axis=2)
+        weights = patient_weights(sample.patients)
+        in_records, in_composites = self.plants
+        return {
+            "network": subject.name,
+            "method": method,
+            "kind": _kind(subject, method),
+            "fidelity": fidelity_figures(answers.actual, predicted, weights),
+            "degradation": {fill: mean_over(sample.cases, scores[:, i]) for i, fill in enumerate(FILLS)},
+            "top_cells": {fill: mean_over(sample.cases, top[:, i]) for i, fill in enumerate(FILLS)},
+            "stability": stability(explained, sample.stable),
+            "planted": find_plants(explained, in_records),
+            "planted_in_composites": find_plants(explained, in_composites),
+            "territory": territory(explained, sample.infarctions),
+            "cells_for_90_percent": mean_over(sample.cases, cells_for(ledgers)),
+            "cpu_ms": round(1e3 * float(np.median(seconds)), 1),
+            "cpu_s_of_this_row": round(time.process_time() - started, 1),
+            SAMPLES: _samples(answers.actual, predicted, scores, weights),
+        }
 
     def result(self, networks: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Put everything together as plain values for JSON."""
-        sample = self.sample
+        """Put everything together as plain values for JSON; the first row is the model as shipped."""
+        sample, shipped = self.sample, rows[0]
+        same = {row["network"]: row for row in rows if row["kind"] in OWN_KINDS}
+        finished = []
+        for row in rows:
+            plain = {key: value for key, value in row.items() if key != SAMPLES}
+            plain["shipped_minus_this"] = None if row is shipped else _difference(shipped, row)
+            mine = same.get(row["network"])
+            plain["own_map_minus_this"] = None if mine is None or mine is row else _difference(mine, row)
+            finished.append(plain)
         return {
             "version": __version__,
             "fold": sample.fold,
@@ -84,12 +147,22 @@ class Comparison:
                 "records": len(sample.everything),
                 "cases": len(sample.cases),
                 "stability": len(sample.stable),
-                "planted": len(sample.normal),
+                "planted": sample.n_planted,
+                "planted_st": len(sample.normal),
                 **{name: len(found) for name, found in sample.infarctions.items()},
             },
+            "goals": goals(finished, networks),
+            "verdicts": verdicts(finished),
             "networks": networks,
-            "rows": rows,
+            "rows": finished,
         }
+
+
+def _kind(subject: Subject, method: str) -> str:
+    """Return whose row it is; a bias that depends on the record tells the published network from ours."""
+    if method == OWN:
+        return "own" if subject.bias is None else "published"
+    return "control" if method in CONTROLS else "post-hoc"
 
 
 def _all_logits(subject: Subject, cases: list[Case]) -> Array:
@@ -97,7 +170,7 @@ def _all_logits(subject: Subject, cases: list[Case]) -> Array:
 
 
 def _network(subject: Subject, sample: Sample, logits: Array) -> dict[str, Any]:
-    """Return what holds of a network whatever explains it: discrimination and the share of its bias."""
+    """Return a network's discrimination and the share of its bias."""
     columns = [SUPERCLASSES.index(name) for name in subject.classes]
     targets, patients = sample.labels[:, columns], sample.everyone
     if len(columns) == 2:  # the published task: records with exactly one of the two
@@ -109,66 +182,53 @@ def _network(subject: Subject, sample: Sample, logits: Array) -> dict[str, Any]:
     else:
         weights = patient_weights(patients)
         result["macro_auroc"] = estimate(lambda w: macro(targets, logits, w), weights).as_list()
-    if subject.bias is None:
-        share = 0.0 if subject.maps else None  # one constant per class
-    else:
-        biases = np.stack([subject.bias(subject.input(case)) for case in sample.cases])
-        own = subject.logits(subject.inputs(sample.cases))
-        share = float((biases.var(axis=0) / np.maximum(own.var(axis=0), 1e-12)).mean())
-    result["bias_share"] = None if share is None else round(share, 5)
+    result["bias_share"] = _bias_share(subject, sample)
     return result
 
 
-def _actual_changes(subject: Subject, cases: list[Case], changes: list[Array]) -> Array:
-    """Return what every edit does, (families, n, K)."""
-    x = subject.inputs(cases)
-    before = subject.logits(x)
-    return np.stack([subject.logits(x + change) - before for change in changes])
+def _bias_share(subject: Subject, sample: Sample) -> list[float | None]:
+    """Return the share of the bias in the variance of the logit, mean over classes, with its interval."""
+    if subject.bias is None:
+        return [0.0 if subject.maps else None, None, None]  # one constant per class
+    biases = np.stack([subject.bias(subject.input(case)) for case in sample.cases])
+    logits = subject.logits(subject.inputs(sample.cases))
+
+    def variance(values: Array, w: Array) -> Array:  # (n, K) -> (m, K)
+        total = w.sum(axis=1, keepdims=True)
+        return np.asarray(w @ values**2 / total - (w @ values / total) ** 2)
+
+    def share(w: Array | None) -> Array:
+        w = np.ones((1, len(logits))) if w is None else w
+        return np.asarray((variance(biases, w) / np.maximum(variance(logits, w), 1e-12)).mean(axis=1))
+
+    return estimate(share, patient_weights(sample.patients)).as_list()
 
 
-def _row(subject: Subject, method: str, sample: Sample, answers: Answers) -> dict[str, Any]:
-    actual, changes, spread = answers.actual, answers.changes, answers.logits.std(axis=0)
-    said, seconds = [], []
-    for case in sample.cases:
-        started = time.process_time()
-        said.append(explain_case(subject, method, case))
-        seconds.append(time.process_time() - started)
-    ledgers = np.stack([cell_sums(one.attribution, case.wave) for one, case in zip(said, sample.cases, strict=True)])
-    predicted = np.stack([np.einsum("nklt,nlt->nk", np.stack([one.weights for one in said]), d) for d in changes])
-    weights = patient_weights(sample.patients)
-    curves = np.stack(
-        [
-            deletion_curves(subject, case, cells.reshape(len(cells), -1))
-            for case, cells in zip(sample.cases, ledgers, strict=True)
-        ]
-    )  # (n, fills, orders, K, steps)
-    scores = degradation(curves) / spread  # (n, fills, K), in standard deviations of the logit
-    top = -curves[:, :, 0, :, 1 + TOP] / spread
-    stable = stability(subject, method, sample.stable, ledgers[: len(sample.stable)])
+def _edits() -> tuple[list[int], list[int]]:
+    """Return the places in `TRIALS` of all edits but the nuisances, and of those that no training used."""
+    edits = [i for i, trial in enumerate(TRIALS.values()) if not trial.nuisance]
+    return edits, [i for i, trial in enumerate(TRIALS.values()) if not trial.nuisance and not trial.in_training]
+
+
+def _samples(actual: Array, predicted: Array, scores: Array, weights: Array) -> dict[str, Array]:
+    """Return figures by which rows are compared, each (1 + m,): of all records, then of the bootstrap samples."""
+    w = np.concatenate([np.ones((1, weights.shape[1])), weights])
+    edits, unseen = _edits()
     return {
-        "network": subject.name,
-        "method": method,
-        "kind": "own" if method == OWN else "control" if method in CONTROLS else "post-hoc",
-        "fidelity": fidelity_figures(actual, predicted, weights),
-        "degradation": {fill: _mean_estimate(scores[:, i], weights) for i, fill in enumerate(FILLS)},
-        "top_cells": {fill: _mean_estimate(top[:, i], weights) for i, fill in enumerate(FILLS)},
-        "stability": {key: None if value is None else round(value, 4) for key, value in stable.items()},
-        "planted": planted(subject, method, sample.normal),
-        "territory": territory(subject, method, sample.infarctions),
-        "cells_for_90_percent": round(cells_for(ledgers), 1),
-        "cpu_ms": round(1e3 * float(np.median(seconds)), 1),
+        "r2": _fit(actual[edits], predicted[edits], w)[0],
+        "r2_unseen": _fit(actual[unseen], predicted[unseen], w)[0],
+        **{f"degradation, {fill}": w @ scores[:, i] / w.sum(axis=1) for i, fill in enumerate(FILLS)},
     }
 
 
-def _mean_estimate(values: Array, weights: Array) -> list[float | None]:
-    """Return the mean over records and classes of (n, K) with its interval."""
-    per_record = values.mean(axis=1)
-
-    def figure(w: Array | None) -> Array:
-        w = np.ones((1, len(per_record))) if w is None else w
-        return np.asarray(w @ per_record / w.sum(axis=1))
-
-    return estimate(figure, weights).as_list()
+def _difference(one: dict[str, Any], other: dict[str, Any]) -> dict[str, list[float]]:
+    """Return by how much one row is above another, on the same bootstraps of the same patients, with intervals."""
+    found = {}
+    for key, values in one[SAMPLES].items():
+        gap = values - other[SAMPLES][key]
+        low, high = np.percentile(gap[1:], [2.5, 97.5])
+        found[key] = [round(float(v), 5) for v in (gap[0], low, high)]
+    return found
 
 
 def fidelity_figures(actual: Array, predicted: Array, weights: Array) -> dict[str, Any]:
@@ -182,8 +242,7 @@ def fidelity_figures(actual: Array, predicted: Array, weights: Array) -> dict[st
         Bootstrap samples of the records.
     """
     names = list(TRIALS)
-    edits = [i for i, trial in enumerate(TRIALS.values()) if not trial.nuisance]
-    unseen = [i for i in edits if not TRIALS[names[i]].in_training]
+    edits, unseen = _edits()
     result: dict[str, Any] = {}
     for key, rows, part in (("r2", edits, 0), ("r2_rescaled", edits, 1), ("slope", edits, 2), ("r2_unseen", unseen, 0)):
 

@@ -83,6 +83,17 @@ def estimate(figure: Callable[[Array | None], Array], weights: Array) -> Estimat
     return Estimate(float(figure(None)[0]), float(low), float(high))
 
 
+def ratio_estimate(part: Array, whole: Array, weights: Array) -> Estimate:
+    """Return the sum of `part` over the sum of `whole`, (n,) each, with its interval; of `whole` one, a mean."""
+
+    def figure(w: Array | None) -> Array:
+        w = np.ones((1, len(part))) if w is None else w
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray((w @ part) / (w @ whole))
+
+    return estimate(figure, weights)
+
+
 def macro(targets: NDArray[np.integer], scores: Array, weight: Array | None = None) -> Array:
     """Mean AUROC over classes that have positives and negatives; one value per row of weights."""
     kept = [k for k in range(targets.shape[1]) if 0 < targets[:, k].sum() < len(targets)]

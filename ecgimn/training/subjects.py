@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgimn.explain.cells import cell_partition, lead_wave_cells
-from ecgimn.explain.intervene import masks_from_landmarks
+from ecgimn.explain.cells import cell_partition, cell_sums, lead_wave_cells
+from ecgimn.explain.intervene import WaveMasks, masks_from_landmarks
 from ecgimn.explain.posthoc import METHODS, Input, PostHoc, Target, attribute, model_target, one_class
 from ecgimn.model.blackbox import TWIN, BlackBox, load_black_box
 from ecgimn.model.card import read_card
 from ecgimn.model.checkpoint import MODELS_FOLDER, Model, list_models, load_model
 from ecgimn.model.randomised import randomised
-from ecgimn.signal.landmarks import Landmarks
+from ecgimn.signal.landmarks import Landmarks, quick_landmarks
 from ecgimn.signal.preprocess import MODEL_FS, input_change, preprocessing
+from ecgimn.sources.composites import load_composite
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.dataset import Dataset
 
 OWN = "its own map"
 KERNEL_SAMPLES = 512  # of KernelSHAP over a fold: a quarter of the usual number, to end in time
+#: Methods that ask the network about every class apart; the others say something about all classes in one go.
+CLASS_BY_CLASS = ("gradient x input", "integrated gradients", "GradientSHAP", "Grad-CAM")
+#: Post-hoc methods that are run on the published network. Its z-scores do not feel the gain of a lead, so that nothing
+#: changes on the path from the isoelectric line (integrated gradients, GradientSHAP); and a pass costs ten times one of
+#: ours, too much for the hundreds of passes of occlusion and KernelSHAP.
+ON_PUBLISHED = ("gradient x input", "Grad-CAM")
 Array = NDArray[np.float64]
 
 
@@ -38,16 +46,27 @@ class Case:
         The same without the high-pass, for a network that reads it so.
     landmarks : Landmarks
         Of `x`.
+    record : int or None
+        Number of the record, as long as it is whole and unchanged.
+    patient : int
+        The unit of every bootstrap.
     """
 
     x: Array
     unfiltered: Array
     landmarks: Landmarks
+    record: int | None = None
+    patient: int = 0
 
-    @property
+    @cached_property
+    def masks(self) -> WaveMasks:
+        """Where its waves are."""
+        return masks_from_landmarks(self.landmarks, self.x.shape[-1])
+
+    @cached_property
     def wave(self) -> NDArray[np.int64]:
         """Wave of every sample, (n,)."""
-        return cell_partition(masks_from_landmarks(self.landmarks, self.x.shape[-1]), self.x.shape[-1])
+        return cell_partition(self.masks, self.x.shape[-1])
 
     @property
     def u(self) -> Array:
@@ -60,6 +79,7 @@ class Case:
             self,
             x=self.x + input_change(change),
             unfiltered=self.unfiltered + input_change(change, high_pass=False),
+            record=None,
         )
 
     def window(self, start: int, stop: int) -> Case:
@@ -67,7 +87,7 @@ class Case:
         centres = self.landmarks.centres - start
         kept = centres[(centres >= 0) & (centres < stop - start)]
         marks = replace(self.landmarks, centres=kept)
-        return Case(self.x[:, start:stop], self.unfiltered[:, start:stop], marks)
+        return Case(self.x[:, start:stop], self.unfiltered[:, start:stop], marks, None, self.patient)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +109,7 @@ class Subject:
     bias : callable or None
         (12, L) to the bias, (K,), of a network whose bias depends on the record.
     members : tuple of Subject
-        Networks of other seeds with the same classes, to compare explanations between.
+        Networks of other seeds with the same classes, to compare explanations with; of an average, its own networks.
     randomised : callable
         Seed to the same network with all its weights drawn anew.
     """
@@ -127,9 +147,47 @@ def explain_case(subject: Subject, method: str, case: Case, *, only: int | None 
     return attribute(method, target, record, kernel_samples=KERNEL_SAMPLES)
 
 
-def methods_of(subject: Subject, post_hoc: bool) -> tuple[str, ...]:
-    """Return the methods that a network is explained by."""
-    return ((OWN,) if subject.maps else ()) + (tuple(METHODS) if post_hoc else ())
+class Explained:
+    """What one method says on one network; what it said of whole, unchanged records is kept.
+
+    Parameters
+    ----------
+    subject : Subject
+    method : str
+    """
+
+    def __init__(self, subject: Subject, method: str) -> None:
+        self.subject, self.method = subject, method
+        self._kept: dict[int, Array] = {}
+
+    def keep(self, case: Case, said: PostHoc) -> None:
+        """Keep an explanation that is there already."""
+        if case.record is not None:
+            self._kept[case.record] = said.attribution
+
+    def attribution(self, case: Case) -> Array:
+        """Return the attribution of all classes, (K, 12, n)."""
+        if case.record in self._kept:
+            return self._kept[case.record]
+        said = explain_case(self.subject, self.method, case)
+        self.keep(case, said)
+        return said.attribution
+
+    def of(self, case: Case) -> Array:
+        """Return the lead x wave ledger of all classes, (K, 12, n_waves + 1)."""
+        return cell_sums(self.attribution(case), case.wave)
+
+    def of_class(self, case: Case, k: int) -> Array:
+        """Return the ledger of one class, (12, n_waves + 1), at the least expense."""
+        if case.record in self._kept or (case.record is not None and self.method not in CLASS_BY_CLASS):
+            return np.asarray(self.of(case)[k])
+        said = explain_case(self.subject, self.method, case, only=k)
+        return np.asarray(cell_sums(said.attribution, case.wave)[0])
+
+
+def methods_of(subject: Subject, post_hoc: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the methods that a network is explained by: its own map, where it writes one, and some post-hoc ones."""
+    return ((OWN,) if subject.maps else ()) + post_hoc
 
 
 def model_subject(model: Model, name: str = "") -> Subject:
@@ -170,25 +228,26 @@ def black_box_subject(network: BlackBox, classes: tuple[str, ...], name: str) ->
     return Subject(name, classes, True, logits, target, None, None, (), anew)
 
 
-def chosen_subjects(name: str) -> list[tuple[Subject, bool]]:
-    """Return what a model is compared with, and whether post-hoc methods are run on it.
+def chosen_subjects(name: str) -> list[tuple[Subject, tuple[str, ...]]]:
+    """Return what a model is compared with, and the post-hoc methods that are run on each.
 
     The model with its own map; of an averaged model also its first network, on which the post-hoc methods are run, as
     they would take that many times longer on the average; its black-box twin, where there is one; the published
-    networks that are listed.
+    networks that are listed, with `ON_PUBLISHED`.
     """
-    model = load_model(name)
+    model, all_methods = load_model(name), tuple(METHODS)
+    chosen: list[tuple[Subject, tuple[str, ...]]]
     if len(model.networks) > 1:
         whole = model_subject(model)
-        first = replace(model_subject(model.members()[0], f"{name}, first network"), members=whole.members)
-        chosen = [(whole, False), (first, True)]
+        first = replace(model_subject(model.members()[0], f"{name}, first network"), members=whole.members[1:2])
+        chosen = [(whole, ()), (first, all_methods)]
     else:
-        chosen = [(model_subject(model), True)]
+        chosen = [(model_subject(model), all_methods)]
     if (MODELS_FOLDER / f"{TWIN}.safetensors").is_file():
-        chosen.append((black_box_subject(*load_black_box(TWIN), TWIN), True))
+        chosen.append((black_box_subject(*load_black_box(TWIN), TWIN), all_methods))
     for other in list_models():
         if other != name and read_card(MODELS_FOLDER / f"{other}.json").kind == "paper":
-            chosen.append((model_subject(load_model(other)), False))
+            chosen.append((model_subject(load_model(other)), ON_PUBLISHED))
     return chosen
 
 
@@ -196,4 +255,15 @@ def load_cases(ptbxl: PtbXl, data: Dataset) -> list[Case]:
     """Return the records of a dataset in both forms."""
     prepare = preprocessing(MODEL_FS, 1000, high_pass=False)
     raw = prepare.forward(ptbxl.signals(data.ids, 100) / 1000.0)
-    return [Case(data.x[i].astype(np.float64), raw[i], marks) for i, marks in enumerate(data.landmarks)]
+    return [
+        Case(data.x[i].astype(np.float64), raw[i], marks, int(data.ids[i]), int(data.patients[i]))
+        for i, marks in enumerate(data.landmarks)
+    ]
+
+
+def composite_case(name: str) -> Case:
+    """Return a composite case in both forms."""
+    recording = load_composite(name)
+    x = preprocessing(recording.fs, recording.n_samples).forward(recording.signal)
+    raw = preprocessing(recording.fs, recording.n_samples, high_pass=False).forward(recording.signal)
+    return Case(x, raw, quick_landmarks(x))

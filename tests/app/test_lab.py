@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,14 +42,17 @@ def test_without_figures_the_page_says_how_to_measure_them(page: AppTest, monkey
 def test_figures_of_other_weights_are_said_to_be_that(
     page: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import json
-
-    counts = {"cases": 2, "planted": 1, "stability": 1}
-    content = {**CONTENT, "n": counts, "fold": 9, "seed": 0, "interval": "95 %", "sha256": "f" * 64, "model": "old"}
+    content = {**CONTENT, "sha256": "f" * 64, "model": "old"}
     path = tmp_path / "faithfulness.json"
     path.write_text(json.dumps(content))
     monkeypatch.setattr("ecgimn.draw.comparison_table.read_comparison.__defaults__", (path,))
     page.segmented_control(key="lab_part_of_page").set_value("All methods compared").run()
     assert not page.exception
     assert any("other weights" in warning.value for warning in page.warning)
+    (table,) = page.dataframe
+    assert list(table.value.columns[:3]) == ["Network", "Explained by", "R² of changes"]
+    assert "Best: ours" in shown_text(page)
+    page.segmented_control(key="lab_question").set_value("Goals and networks").run()
+    assert not page.exception
     assert len(page.dataframe) == 2
+    assert "Not reached" in shown_text(page)

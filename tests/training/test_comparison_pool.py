@@ -16,15 +16,20 @@ TASKS = [(0, "its own map"), (0, "random"), (0, "KernelSHAP"), (1, "its own map"
 
 
 class Comparison:
-    subjects = ((SimpleNamespace(name="ours"), True), (SimpleNamespace(name="twin"), True))
+    subjects = ((SimpleNamespace(name="ours"), ("random",)), (SimpleNamespace(name="twin"), ("random", "KernelSHAP")))
 
     def tasks(self):
         return TASKS
 
-    def network(self, place):
+    def answers(self, place):
+        return f"answers of {place}"
+
+    def network(self, place, answers):
+        assert answers == f"answers of {place}"
         return {"network": place}
 
-    def row(self, place, method):
+    def row(self, place, method, answers):
+        assert answers == f"answers of {place}"
         if method == "broken":
             raise SourceError("A record is gone.")
         return {"row": (place, method)}
@@ -70,7 +75,10 @@ def test_rows_come_back_in_the_order_of_the_networks_and_slow_methods_start_firs
     found = compare_methods(Path("x"), 9, "ours", workers=1, report=said.append)
     assert [row["row"] for row in found["rows"]] == TASKS
     assert [row["network"] for row in found["networks"]] == [0, 1]
-    assert OneProcess.order[:2] == [(0, "KernelSHAP"), (1, "integrated gradients")]
+    asked = [arguments[:2] for arguments in OneProcess.order]
+    assert asked[:2] == [(1,), (0,)]  # answers, first those of the network with most methods
+    assert asked.index((1, "integrated gradients")) < asked.index((1, "its own map"))
+    assert asked.index((0, "KernelSHAP")) < asked.index((0, "random"))
     assert any("5 of 5" in words for words in said)
 
 

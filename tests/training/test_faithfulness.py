@@ -1,5 +1,6 @@
 """Methods are compared on the same records; on a linear network the right ones win and the arithmetic is checkable."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -15,32 +16,39 @@ from ecgimn.model.checkpoint import Model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.model.paper import PaperConfig, PaperImn
 from ecgimn.signal.landmarks import quick_landmarks
-from ecgimn.signal.preprocess import preprocessing
 from ecgimn.sources.composites import load_composite
 from ecgimn.training import faithfulness, subjects
-from ecgimn.training.attribution_checks import planted, stability
+from ecgimn.training.attribution_checks import stability, territory
 from ecgimn.training.bench import bench, count_flop
 from ecgimn.training.comparison_sample import Sample
-from ecgimn.training.deletion import FILLS, SHARES, degradation, deletion_curves, norm_beats
+from ecgimn.training.deletion import FILLS, SHARES, degradation, deletion_curves, fills_of, norm_beats
 from ecgimn.training.faithfulness import Comparison, fidelity_figures
 from ecgimn.training.fidelity import TRIALS, edited_copy
 from ecgimn.training.metrics import patient_weights
-from ecgimn.training.subjects import OWN, Case, Subject, explain_case, methods_of, model_subject
+from ecgimn.training.planted import find_plants, find_st_elevation, planted_in_composites, planted_in_records
+from ecgimn.training.subjects import (
+    ON_PUBLISHED,
+    OWN,
+    Explained,
+    Subject,
+    composite_case,
+    explain_case,
+    methods_of,
+    model_subject,
+)
 
+STABLE = ("noise_20_db", "shift_80_ms", "random_weights", "seeds")
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 TINY = NetworkConfig(n_classes=5, widths=(8, 8, 8), blocks=1, decoder_width=8)
 
 
-def case(name):
-    recording = load_composite(name)
-    x = preprocessing(recording.fs, recording.n_samples).forward(recording.signal)
-    raw = preprocessing(recording.fs, recording.n_samples, high_pass=False).forward(recording.signal)
-    return Case(x, raw, quick_landmarks(x))
+def case(number, name):
+    return replace(composite_case(name), record=number, patient=number)
 
 
 @pytest.fixture(scope="module")
 def cases():
-    return [case(name) for name in ("norm", "imi-st", "clbbb")]
+    return [case(number, name) for number, name in enumerate(("norm", "imi-st", "clbbb"))]
 
 
 class Line(nn.Module):
@@ -90,19 +98,18 @@ def sample_of(cases):
         edits[name] = np.stack([edited_copy(data, i, trial, rng) for i in range(len(cases))])
     patients = np.arange(len(cases))
     return Sample(
-        fold=9, seed=0, cases=cases, patients=patients, stable=cases[:2], normal=cases[:1],
+        fold=9, seed=0, cases=cases, patients=patients, stable=cases[:2], normal=cases[:1], n_planted=1,
         infarctions={"AMI": [], "IMI": cases[1:2]}, edits=edits, everything=cases * 10,
         labels=np.tile(np.eye(5, dtype=np.uint8), (6, 1)), everyone=np.arange(30),
     )  # fmt: skip
 
 
 def test_a_linear_network_is_foretold_perfectly_by_its_own_map_and_by_its_gradient(cases, linear, monkeypatch):
-    chosen = {name: subjects.METHODS[name] for name in ("gradient x input", "amplitude |x|")}
-    monkeypatch.setattr(subjects, "METHODS", chosen)
-    monkeypatch.setattr(faithfulness, "stability", lambda *args, **kwargs: {"seeds": None})
-    comparison = Comparison(sample_of(cases), [(linear, True)])
-    rows = {method: comparison.row(place, method) for place, method in comparison.tasks()}
-    found = comparison.result([comparison.network(0)], list(rows.values()))
+    monkeypatch.setattr(faithfulness, "stability", lambda explained, cases: dict.fromkeys(STABLE, [None] * 3))
+    comparison = Comparison(sample_of(cases), [(linear, ("gradient x input", "amplitude |x|"))])
+    answers = comparison.answers(0)
+    rows = {method: comparison.row(place, method, answers) for place, method in comparison.tasks()}
+    found = comparison.result([comparison.network(0, answers)], list(rows.values()))
     assert list(rows) == [OWN, "gradient x input", "amplitude |x|"]
     for name in (OWN, "gradient x input"):
         assert rows[name]["fidelity"]["r2"] == pytest.approx([1.0] * 3, abs=1e-4)
@@ -111,14 +118,20 @@ def test_a_linear_network_is_foretold_perfectly_by_its_own_map_and_by_its_gradie
     assert rows["amplitude |x|"]["fidelity"]["r2"][0] < 0.9
     assert rows[OWN]["degradation"][FILLS[0]][0] > rows["amplitude |x|"]["degradation"][FILLS[0]][0]
     assert (rows[OWN]["kind"], rows["amplitude |x|"]["kind"]) == ("own", "control")
-    assert found["networks"][0]["bias_share"] == 0.0
+    assert found["networks"][0]["bias_share"][0] == 0.0
     assert {"network", "method", "fidelity"} <= found["rows"][0].keys()
+    assert "samples" not in found["rows"][0]
+    same, worse = (row["own_map_minus_this"]["r2"] for row in found["rows"][1:])
+    assert same == pytest.approx([0.0] * 3, abs=1e-3)
+    assert worse[1] > 0  # ahead on every resample
+    assert {goal["goal"].split(":")[0] for goal in found["goals"]} >= {"R² of changes", "Planted ST elevation"}
+    json.dumps(found)  # plain values
 
 
 def test_of_a_linear_network_the_curve_falls_by_the_evidence_taken_away(cases, linear):
     one = cases[1]
     cells = cell_sums(explain_case(linear, OWN, one).attribution, one.wave).reshape(5, -1)
-    curves = deletion_curves(linear, one, cells)
+    curves = deletion_curves(linear, one, cells, fills_of(one))
     assert curves.shape == (2, 2, 5, 1 + len(SHARES))
     ordered = -np.sort(-cells, axis=1)
     for step, share in enumerate(SHARES, start=1):
@@ -153,29 +166,94 @@ def test_fidelity_figures_are_those_of_the_textbook():
 
 
 def test_an_averaged_model_is_checked_against_noise_random_weights_and_its_other_seed(cases):
-    subject = model_subject(tiny_model())
-    ledgers = np.stack([cell_sums(explain_case(subject, OWN, c).attribution, c.wave) for c in cases[:2]])
-    found = stability(subject, OWN, cases[:2], ledgers)
-    assert set(found) == {"noise_20_db", "shift_80_ms", "random_weights", "seeds"}
-    assert all(-1.0 <= value <= 1.0 for value in found.values())
-    assert found["noise_20_db"] > found["random_weights"]
+    found = stability(Explained(model_subject(tiny_model()), OWN), cases[:2])
+    assert set(found) == set(STABLE)
+    assert all(-1.0 <= value <= 1.0 for figure in found.values() for value in figure)
+    assert found["noise_20_db"][0] > found["random_weights"][0]
+    assert found["seeds"][1] <= found["seeds"][0] <= found["seeds"][2]
+
+
+def test_a_network_is_compared_with_the_other_seed_and_alone_with_none(cases):
+    whole = model_subject(tiny_model())
+    first, second = whole.members
+    paired = stability(Explained(replace(first, members=(second,)), OWN), cases[:1])
+    assert paired["seeds"] == stability(Explained(whole, OWN), cases[:1])["seeds"]
+    assert stability(Explained(first, OWN), cases[:1])["seeds"] == [None] * 3
+
+
+def test_what_was_said_of_a_whole_record_is_asked_once(cases, linear, monkeypatch):
+    asked = []
+    monkeypatch.setattr(subjects, "explain_case", lambda *args, **kw: asked.append(args) or explain_case(*args, **kw))
+    explained = Explained(linear, OWN)
+    np.testing.assert_array_equal(explained.of(cases[0])[1], explained.of_class(cases[0], 1))
+    assert len(asked) == 1
+    explained.of_class(cases[0].edited(np.zeros_like(cases[0].x)), 1)
+    explained.of_class(cases[0].edited(np.zeros_like(cases[0].x)), 1)
+    assert len(asked) == 3
 
 
 def test_planted_evidence_is_scored_for_the_class_that_should_react(cases, linear):
-    found = planted(linear, OWN, cases[:1])
+    plants = planted_in_records(cases[:2])
+    found = find_plants(Explained(linear, OWN), plants)
     assert {row["class"] for row in found.values()} == {"MI", "STTC", "CD"}
-    assert all(0.0 <= row[key] <= 1.0 for row in found.values() for key in ("pointing", "mass", "sign"))
+    shares = ("pointing", "pointing_within", "mass", "sign", "reacted")
+    assert all(0.0 <= row[key][0] <= 1.0 for row in found.values() for key in shares)
+    assert all(row[key][1] <= row[key][0] <= row[key][2] for row in found.values() for key in shares)
     two = replace(linear, classes=("NORM", "MI"))
-    assert {row["class"] for row in planted(two, OWN, cases[:1]).values()} == {"MI"}
+    assert {row["class"] for row in find_plants(Explained(two, OWN), plants).values()} == {"MI"}
+
+
+def test_a_network_that_reads_st_of_the_planted_leads_is_found_to_do_so(cases, linear):
+    """Weights of 1 on ST and 0 elsewhere: every planted ST elevation raises the logit, in its leads, in ST."""
+    wave = cases[0].wave
+
+    def maps(x):
+        weights = np.zeros((5, *x.shape))
+        weights[1, :, wave == 2] = 0.01
+        return weights
+
+    def logits(x):
+        return np.einsum("klt,blt->bk", maps(cases[0].x), x)
+
+    reader = replace(linear, maps=maps, logits=logits)
+    (found,) = [find_st_elevation(reader, cases[:1])]
+    assert set(found) == {"all", "anteroseptal", "inferior", "lateral"}
+    for part in found.values():
+        assert [part[key][0] for key in ("pointing", "pointing_within", "sign", "reacted")] == [1.0] * 4
+        assert part["mass"][0] > 0.9
+    assert find_st_elevation(replace(linear, maps=None), cases[:1]) is None
+
+
+def test_composite_cases_hold_known_changes_in_known_leads(linear):
+    plants = planted_in_composites()
+    names = [one.name for one in plants]
+    assert names.count("ST elevation +0.2 mV") == 5  # three groups of leads, two twins
+    for one in plants:
+        change = np.abs(one.after.x - one.before.x).max(axis=1)
+        assert change[one.leads].min() > 0.02, one.name
+    found = find_plants(Explained(linear, OWN), plants)
+    assert "ST depression -0.15 mV" in found
+    assert found["ST elevation +0.2 mV"]["n"] == 5
+    assert found["ST elevation +0.2 mV"]["pointing"][1] is None  # one case: nobody to draw anew
+
+
+def test_territory_has_an_interval_and_is_nothing_where_there_is_no_case(cases, linear):
+    found = territory(Explained(linear, OWN), {"AMI": [], "IMI": cases[1:2]})
+    assert found["AMI"] == {"n": 0, "hit": [None] * 3}
+    assert found["all"]["n"] == 1
+    assert territory(Explained(replace(linear, classes=("NORM",) * 5), OWN), {"IMI": cases[1:2]}) == {}
 
 
 def test_the_published_network_reads_the_unfiltered_record_and_its_bias_is_measured(cases):
     subject = model_subject(tiny_model(paper=True))
-    assert methods_of(subject, False) == (OWN,)
+    assert methods_of(subject, ON_PUBLISHED) == (OWN, "gradient x input", "Grad-CAM")
     np.testing.assert_array_equal(subject.input(cases[0]), cases[0].unfiltered)
     assert subject.bias(subject.input(cases[0])).shape == (5,)
     said = explain_case(subject, OWN, cases[0])
     assert said.weights.shape == (5, 12, cases[0].x.shape[-1])
+    gradient = explain_case(subject, "gradient x input", cases[0]).attribution
+    per_lead = np.abs(gradient.sum(axis=-1)) / np.abs(gradient).sum(axis=-1)
+    assert per_lead.max() < 1e-3  # z-scores feel neither gain nor level of a lead
 
 
 def test_a_window_of_a_record_keeps_its_beats(cases):
