@@ -146,7 +146,7 @@ def show_table() -> None:
             column_config=pinned,
             alt=f"Explanation methods compared: {question}",
         )
-        with st.expander("Who is ahead", icon=":material/trophy:"):
+        with st.expander("Who is ahead", icon=":material/balance:"):
             st.markdown("\n".join(f"- {line}" for line in answer_words(content, columns)))
     st.caption(f"In brackets: 95 % intervals. Measured with: {content['command']}. How, and what it does not show: "
                "docs/FAITHFULNESS.md")  # fmt: skip

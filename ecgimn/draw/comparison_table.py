@@ -15,7 +15,7 @@ COMPARISON = shipped("docs") / "faithfulness.json"
 ST_ELEVATION = "ST elevation +0.2 mV"
 NEEDED = {"rows", "networks", "command", "n", "goals", "verdicts"}
 QUESTIONS = {
-    "Does it foretell edits?": (
+    "Does it foretell what an edit does?": (
         ("R² of changes", "R², edits not trained on", "R² after the best line", "Slope"),
         "The ECG is edited, wave by wave and lead group by lead group, and the network is asked again. **R²** says how "
         "well the change of the logit that the explanation foretold fits the one that happened: 1 is perfect, at 0 the "

@@ -19,6 +19,7 @@ COLUMN_OF = {
     "Alike in another seed": "Other seed",
     "Cells for 90 % of the evidence": "Cells for 90 %",
 }
+MANY = 100.0  # from here on decimals mean nothing
 NAMED = 3  # rows named in one sentence; the rest is counted
 BETTER = {"higher": "higher is better", "lower": "fewer is more compact", "near 0": "near 0 is better"}
 
@@ -48,6 +49,7 @@ def _verdict(one: Mapping[str, Any]) -> str:
         (len(one["behind"]), f"behind {_named(metric, one['behind'])} {apart}"),
     ]
     lines.append("Ours is " + "; ".join(words for n, words in counts if n) + ".")
+    below = []
     for pair in one["same_network"]:
         own, rival = pair["own"], pair["best"]
         standing = {
@@ -55,11 +57,11 @@ def _verdict(one: Mapping[str, Any]) -> str:
         }[pair["own_is"]]  # fmt: skip
         if None in own["value"]:
             standing = standing.split(",")[0]
-        lines.append(
+        below.append(
             f"On the same network ({own['network']}) its own map, {_value(metric, own)}, against the best post-hoc "
             f"method, {rival['method']}, {_value(metric, rival)}: {standing}{_gap(rival)}."
         )
-    return " ".join(lines)
+    return "\n    - ".join([" ".join(lines), *below])
 
 
 def _of(rows: Sequence[Mapping[str, Any]], rivals: int) -> str:
@@ -99,7 +101,7 @@ def goal_words(content: Mapping[str, Any]) -> list[str]:
             )
         else:
             left = goal["not_beaten"]
-            rest = f": not {_named('', left)}" if left else ""
+            rest = f", because of {_named('', left)}" if left else ""
             lines.append(f"{goal['goal']}. **{answer}**{rest}.")
     return lines
 
@@ -132,4 +134,6 @@ def share(values: Sequence[float | None] | None, digits: int = 0) -> str:
 
 
 def _number(value: float | None, digits: int) -> str:
-    return NOTHING if value is None else f"{value:,.{digits}f}".replace("-", "−")
+    if value is None:
+        return NOTHING
+    return f"{value:,.{digits if abs(value) < MANY else 0}f}".replace("-", "−")

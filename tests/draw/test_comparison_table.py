@@ -131,7 +131,7 @@ def test_it_is_said_where_we_lose():
     assert "Best: occlusion on b, 0.90 (0.80 to 1.00)." in words
     assert "Ours is behind occlusion on b" in words
     goal = goal_words(content)[0]
-    assert "**Not reached**: not occlusion on b, 0.90 (0.80 to 1.00)." in goal
+    assert "**Not reached**, because of occlusion on b, 0.90 (0.80 to 1.00)." in goal
 
 
 def test_a_goal_says_what_it_rests_on():
@@ -163,6 +163,10 @@ def test_the_comparison_travels_with_an_installed_package():
 
 def test_nothing_is_a_dash():
     assert with_interval([None, None, None]) == NOTHING
+
+
+def test_large_numbers_have_no_decimals():
+    assert with_interval([-1633.514, -5334.7, 0.25]) == "−1,634 (−5,335 to 0.25)"
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", json.dumps({"rows": []})])
