@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,14 @@ from ecgimn.draw.view import View
 from ecgimn.leads import lead_index
 
 if TYPE_CHECKING:
+    from ecgimn.draw.paper import Panel, PaperLayout
     from ecgimn.explain.explanation import Explanation
     from ecgimn.explain.what_if import Outcome
     from ecgimn.recording import Recording
     from ecgimn.signal.waves import Waves
 
-GREY_FS = 200.0  # Hz; enough for a line in the background, at half the payload of 500 Hz
+LINE_FS = 250.0  # points per second that are drawn, a tenth of a millimetre apart; two ECGs are to weigh what one does
+GREY_FS = 125.0  # of the line in the background
 SAME_MV = 0.01  # nearer than this, a tenth of a millimetre, the grey line lies under the black one
 MANY_CLASSES = 8
 ROW_PX = 27.0
@@ -60,7 +63,8 @@ def what_if_figure(
     Returns
     -------
     plotly.graph_objects.Figure
-        As `ecg_figure`; traces named "before II" and the like hold the original where it differs.
+        As `ecg_figure`, its lines thinned to `LINE_FS` with all peaks kept; traces named "before II" and the like hold
+        the original where it differs.
     """
     if waves is None and view.style == "blocks":
         view = replace(view, style="band")  # without waves there are no blocks
@@ -70,13 +74,15 @@ def what_if_figure(
     figure = ecg_figure(edited, after, view=view, waves=waves, screen=screen, isoelectric_mv=isoelectric_mv)
     layout, _ = view.paper_for(edited, MAX_HEADROOM_MM)
     colours = palette(overlay=view.overlay, dark=view.dark)
+    drawn_figure = figure.to_dict()
     grey = []
-    for panel in layout.panels:
+    for place, panel in enumerate(layout.panels):
         drawn = panel.samples(original.fs, original.n_samples)
-        row = original.signal[lead_index(panel.lead), drawn]
-        if np.nanmax(np.abs(row - edited.signal[lead_index(panel.lead), drawn]), initial=0.0) < SAME_MV:
+        old, new = (of.signal[lead_index(panel.lead), drawn] for of in (original, edited))
+        if original.fs >= 2 * LINE_FS:
+            drawn_figure["data"][place] |= _line(layout, panel, new, edited.fs, LINE_FS)
+        if np.nanmax(np.abs(old - new), initial=0.0) < SAME_MV:
             continue
-        step = max(1, int(original.fs // GREY_FS))
         grey.append(
             {
                 "type": "scatter",
@@ -86,16 +92,38 @@ def what_if_figure(
                 "opacity": 0.55,
                 "hoverinfo": "skip",
                 "x0": float(layout.time_mm(panel, drawn.start / original.fs)),
-                "dx": step * layout.speed / original.fs,
-                "y": np.asarray(layout.voltage_mm(panel, row[::step]), dtype=np.float32),
             }
+            | _line(layout, panel, old, original.fs, GREY_FS)
         )
-    drawn_figure = figure.to_dict()
+    words = ""
+    if original.fs >= 2 * LINE_FS:
+        words += f"  drawn with {LINE_FS:g} points a second, peaks kept"
     if grey:
-        words = f'<span style="color:{colours.muted}">▬ before the edit</span>'
-        drawn_figure["layout"]["annotations"][0]["text"] += f"  {words}"
+        words += f'  <span style="color:{colours.muted}">▬ before the edit</span>'
+    drawn_figure["layout"]["annotations"][0]["text"] += words
     drawn_figure["data"] = [*grey, *drawn_figure["data"]]  # the first traces lie at the back
     return go.Figure(drawn_figure, _validate=False)
+
+
+def _line(layout: PaperLayout, panel: Panel, row: NDArray[np.floating], fs: float, points_fs: float) -> dict[str, Any]:
+    """Return the places of a lead's line with about `points_fs` points a second."""
+    step = max(1, int(fs // points_fs))
+    height = np.asarray(layout.voltage_mm(panel, extremes(row, step)), dtype=np.float32)
+    return {"dx": step * layout.speed / fs, "y": height}
+
+
+def extremes(row: NDArray[np.floating], step: int) -> NDArray[np.float64]:
+    """Return one point for `step` samples of a row: of every two steps the least and the greatest, as they came.
+
+    No peak is cut off, and no point lies more than two steps from its sample. A gap in a stretch leaves a gap.
+    """
+    if step == 1:
+        return np.asarray(row, dtype=np.float64)
+    n_pairs = math.ceil(len(row) / (2 * step))
+    whole = np.pad(np.asarray(row, dtype=np.float64), (0, 2 * step * n_pairs - len(row)), mode="edge")
+    stretches = whole.reshape(n_pairs, 2 * step)
+    places = np.sort(np.stack([stretches.argmin(axis=1), stretches.argmax(axis=1)], axis=1), axis=1)
+    return np.asarray(np.take_along_axis(stretches, places, axis=1).ravel()[: math.ceil(len(row) / step)])
 
 
 def outcome_figure(

@@ -9,7 +9,7 @@ import pytest
 
 from ecgimn.draw.side_by_side import side_by_side_figure
 from ecgimn.draw.view import View
-from ecgimn.draw.what_if import outcome_figure, what_if_figure
+from ecgimn.draw.what_if import extremes, outcome_figure, what_if_figure
 from ecgimn.explain.sides import exact_side
 from ecgimn.explain.what_if import outcome
 from ecgimn.leads import STANDARD_LEADS
@@ -46,9 +46,36 @@ def test_the_original_lies_in_grey_behind_the_lead_that_was_edited(original, edi
     assert grey.x0 == black.x0
     shown, hidden = numbers(black.y), numbers(grey.y)
     assert len(hidden) * (grey.dx / black.dx) == pytest.approx(len(shown))
-    height = np.ptp(shown) / np.ptp(hidden)
-    assert height == pytest.approx(1.5, rel=0.05)
+    assert np.ptp(shown) / np.ptp(hidden) == pytest.approx(1.5, rel=1e-4)
     assert "before the edit" in figure.layout.annotations[0].text
+
+
+@pytest.mark.parametrize("layout", ["12x1", "3x4+3R"])
+def test_with_every_lead_edited_a_case_stays_under_half_a_megabyte(original, layout):
+    edited = original.with_signal(np.asarray(original.signal) * 1.5)
+    before, after = make_explanation(original), make_explanation(edited)
+    figure = what_if_figure(original, edited, before, after, view=View(layout=layout), waves=make_waves(original))
+    assert sum(trace.name.startswith("before") for trace in figure.data) >= 12
+    assert len(figure.to_json()) < 480_000  # the rest of the page takes less than 20,000
+
+
+def test_the_grey_line_keeps_every_peak_within_two_steps_of_its_place():
+    rng = np.random.default_rng(2)
+    row = rng.normal(size=1003)
+    row[500] = 9.0
+    kept = extremes(row, 4)
+    assert len(kept) == 251
+    assert abs(4 * int(kept.argmax()) - 500) <= 8
+    for first in range(0, 1000, 8):
+        stretch = row[first : first + 8]
+        assert set(kept[first // 4 : first // 4 + 2]) == {stretch.min(), stretch.max()}
+    np.testing.assert_array_equal(extremes(row, 1), row)
+
+
+def test_a_gap_leaves_a_gap_in_the_grey_line():
+    row = np.zeros(64)
+    row[16:32] = np.nan
+    np.testing.assert_array_equal(np.isnan(extremes(row, 4)), np.repeat([False, True, False, False], 4))
 
 
 def test_the_colours_of_an_edited_ecg_keep_the_scale_of_the_original(original, edited):
