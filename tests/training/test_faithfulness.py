@@ -22,7 +22,7 @@ from ecgimn.training.attribution_checks import stability, territory
 from ecgimn.training.bench import bench, count_flop
 from ecgimn.training.comparison_sample import Sample
 from ecgimn.training.deletion import FILLS, SHARES, degradation, deletion_curves, fills_of, norm_beats
-from ecgimn.training.faithfulness import Comparison, fidelity_figures
+from ecgimn.training.faithfulness import Comparison, _bias_share, fidelity_figures
 from ecgimn.training.fidelity import TRIALS, edited_copy
 from ecgimn.training.metrics import patient_weights
 from ecgimn.training.planted import find_plants, find_st_elevation, planted_in_composites, planted_in_records
@@ -254,6 +254,15 @@ def test_the_published_network_reads_the_unfiltered_record_and_its_bias_is_measu
     gradient = explain_case(subject, "gradient x input", cases[0]).attribution
     per_lead = np.abs(gradient.sum(axis=-1)) / np.abs(gradient).sum(axis=-1)
     assert per_lead.max() < 1e-3  # z-scores feel neither gain nor level of a lead
+
+
+def test_the_share_of_the_bias_is_one_where_the_logit_is_nothing_else(cases, linear):
+    x = [linear.input(case) for case in cases]
+    told = replace(linear, bias=lambda one: linear.logits(one[None])[0])
+    assert np.ptp(linear.logits(np.stack(x)), axis=0).min() > 0
+    assert _bias_share(told, sample_of(cases))[::2] == pytest.approx([1.0, 1.0], abs=1e-6)
+    half = replace(linear, bias=lambda one: 0.5 * linear.logits(one[None])[0])
+    assert _bias_share(half, sample_of(cases))[0] == pytest.approx(0.25, abs=1e-6)
 
 
 def test_a_window_of_a_record_keeps_its_beats(cases):
