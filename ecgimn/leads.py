@@ -8,6 +8,7 @@ Only eight of the twelve leads are independent. See the AHA/ACC/HRS 2007 recomme
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,7 @@ def lead_index(lead: str) -> int:
         raise LeadError(f"Lead {lead!r} is not one of {', '.join(STANDARD_LEADS)}. Name a standard lead.") from exc
 
 
+@lru_cache(maxsize=256)
 def canonical_lead_name(name: str) -> str | None:
     """Return the standard spelling of a lead's name, or None when it is not one of the twelve.
 

@@ -14,6 +14,7 @@ from ecgimn.explain.explanation import Explanation
 from ecgimn.leads import CANONICAL_PROJECTION
 from ecgimn.recording import Recording
 from ecgimn.signal.posterior import bridge_gaps
+from ecgimn.signal.preprocess import Preprocessing
 
 if TYPE_CHECKING:
     from ecgimn.model.checkpoint import Model
@@ -41,8 +42,8 @@ class LeadEvidence:
 
 def explain_many(recordings: Sequence[Recording], model: Model) -> list[Explanation]:
     """Explain recordings that share rate and length, 10 s at most; without the spread over the model's members."""
-    signals, written = _written(recordings, model)
-    prepare = model.preprocessing(recordings[0].fs, recordings[0].n_samples)
+    signals, prepare = _signals(recordings, model)
+    written = _write(model, prepare.forward(signals))
     explanations = []
     for row, recording in enumerate(recordings):
         weights = prepare.adjoint(written.weights[row])
@@ -73,23 +74,26 @@ def lead_evidence(recordings: Sequence[Recording], model: Model) -> LeadEvidence
     """Return the evidence per lead of recordings that share rate and length, without carrying maps to the raw trace.
 
     With P = H R C, a lead's contribution is `<(P' w)_l, s_l> = <(C w)_l, (H R s)_l>`: C is its own adjoint, and H and R
-    treat every lead alike. So the maps stay at 100 Hz.
+    treat every lead alike. So the maps stay at 100 Hz, and the network's input is `C (H R s)`.
     """
-    signals, written = _written(recordings, model)
-    prepare = model.preprocessing(recordings[0].fs, recordings[0].n_samples)
+    signals, prepare = _signals(recordings, model)
     alone = prepare.each_lead(signals)  # (B, 12, n) without the projection
-    leads = np.einsum("bklt,blt->bkl", np.einsum("lm,bkmt->bklt", CANONICAL_PROJECTION, written.weights), alone)
+    written = _write(model, CANONICAL_PROJECTION @ alone)
+    leads = np.einsum("bklt,blt->bkl", CANONICAL_PROJECTION @ written.weights, alone)
     if written.offset is not None:
         leads = leads + written.offset
     error = np.abs(leads.sum(axis=2) + written.bias - written.logit).max(axis=1)
     return LeadEvidence(leads, written.bias, written.logit, error)
 
 
-def _written(recordings: Sequence[Recording], model: Model) -> tuple[NDArray[np.float64], LinearModels]:
-    from ecgimn.model.many import write_linear_models
-
+def _signals(recordings: Sequence[Recording], model: Model) -> tuple[NDArray[np.float64], Preprocessing]:
     if len({(recording.fs, recording.n_samples) for recording in recordings}) != 1:
         raise ValueError("recordings of one rate and length are needed")
     signals = np.stack([bridge_gaps(recording.signal) for recording in recordings])
-    prepare = model.preprocessing(recordings[0].fs, recordings[0].n_samples)
-    return signals, write_linear_models(model, prepare.forward(signals))
+    return signals, model.preprocessing(recordings[0].fs, recordings[0].n_samples)
+
+
+def _write(model: Model, x: NDArray[np.float64]) -> LinearModels:
+    from ecgimn.model.many import write_linear_models  # a notebook without PyTorch may import this module
+
+    return write_linear_models(model, x)

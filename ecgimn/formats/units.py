@@ -42,15 +42,21 @@ def check_amplitude(signal: NDArray[np.floating]) -> None:
     SignalError
         The median over the leads of the range between the 0.5th and 99.5th percentile is outside `PLAUSIBLE_MV`.
     """
-    rows = [row[np.isfinite(row)] for row in signal]
-    spreads = [float(np.subtract(*np.percentile(row, [99.5, 0.5]))) for row in rows if row.size]
-    spreads = [spread for spread in spreads if spread > 0]
-    if not spreads:
+    signal = signal[np.isfinite(signal).any(axis=1)]
+    if not signal.size:
+        return
+    if np.isfinite(signal).all():
+        high, low = np.percentile(signal, [99.5, 0.5], axis=1)
+    else:
+        rows = [row[np.isfinite(row)] for row in signal]
+        high, low = np.array([np.percentile(row, [99.5, 0.5]) for row in rows]).T
+    spreads = (high - low)[high > low]
+    if not spreads.size:
         return
     typical = float(np.median(spreads))
-    low, high = PLAUSIBLE_MV
-    if not low <= typical <= high:
+    least, most = PLAUSIBLE_MV
+    if not least <= typical <= most:
         raise SignalError(
-            f"A typical lead spans {typical:.3g} mV from peak to peak. {low:g} to {high:g} mV is needed for an ECG, "
+            f"A typical lead spans {typical:.3g} mV from peak to peak. {least:g} to {most:g} mV is needed for an ECG, "
             "so the unit or gain in the file must be wrong. Export the recording in millivolts."
         )

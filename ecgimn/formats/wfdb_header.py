@@ -143,7 +143,7 @@ def _content_lines(data: bytes) -> tuple[list[str], int]:
         raise RecordingFormatError(
             "The WFDB header holds bytes that are no UTF-8 text. Plain text is needed. Export the record again."
         ) from exc
-    if any(not char.isprintable() and char != "\t" for line in text for char in line):
+    if not all(line.replace("\t", " ").isprintable() for line in text):
         raise RecordingFormatError(
             "The WFDB header holds control characters. A plain text header is needed. Export the record again."
         )

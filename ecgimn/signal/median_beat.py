@@ -158,7 +158,8 @@ def beat_windows(recording: Recording, waves: Waves) -> BeatWindows:
     r = waves.r_samples.astype(np.int64) * finer
     lags = np.arange(-max_lag, max_lag + 1)
     # The largest family of like beats, so that bigeminy does not give a template that is neither kind.
-    by_lag = np.stack([_correlations(_complexes(signal, r + lag, half), _complexes(signal, r, half)) for lag in lags])
+    here = _complexes(signal, r, half)
+    by_lag = np.stack([_correlations(_complexes(signal, r + lag, half), here) for lag in lags])
     pairs = by_lag.max(axis=0)
     leader = _leading_beat(pairs, (waves.global_qrs_offset - waves.global_qrs_onset) / fs)
     family = pairs[:, leader] >= MIN_CORRELATION
@@ -227,7 +228,8 @@ def median_beat(recording: Recording, waves: Waves) -> MedianBeat:
     shifted = beats - levels[:, :, None] + np.median(levels, axis=0)[None, :, None]
     seen = np.isfinite(shifted).sum(axis=0) >= MIN_BEATS
     signal = np.full(seen.shape, np.nan)
-    signal[seen] = np.nanmedian(shifted[:, seen], axis=0)
+    shown = shifted[:, seen]
+    signal[seen] = np.median(shown, axis=0) if np.isfinite(shown).all() else np.nanmedian(shown, axis=0)
     signal.setflags(write=False)
     j = float(outer_edge("qrs_offset", landmarks["qrs_offset"][:, None], fs, agreeing=1)[0])
     return MedianBeat(fs, windows, signal, landmarks, common, j, "")

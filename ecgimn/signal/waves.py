@@ -180,16 +180,19 @@ def outer_edge(name: str, marks: NDArray[np.float64], fs: float, *, agreeing: in
     ndarray of shape (n_beats,)
     """
     edge = np.full(marks.shape[1], np.nan)
-    for k, column in enumerate(marks.T):
-        found = column[np.isfinite(column)]
-        if 2 * len(found) < len(column):
-            continue
-        middle = np.median(found)
-        near = found[np.abs(found - middle) <= max(OUTLIER_S[name] * fs, 1.0)]
-        if name == "t_peak" or len(near) < agreeing:
-            edge[k] = middle
-        else:
-            edge[k] = np.sort(near)[agreeing - 1 if name.endswith("onset") else -agreeing]
+    n_found = np.isfinite(marks).sum(axis=0)
+    common = np.flatnonzero((2 * n_found >= len(marks)) & (n_found > 0))
+    if not len(common):
+        return edge
+    found = np.sort(marks[:, common], axis=0)  # NaN last
+    n_found = n_found[common]
+    beat = np.arange(len(common))
+    middle = (found[(n_found - 1) // 2, beat] + found[n_found // 2, beat]) / 2  # the median of those found
+    near = np.abs(found - middle) <= max(OUTLIER_S[name] * fs, 1.0)  # one run of the sorted column; never NaN
+    first, n_near = near.argmax(axis=0), near.sum(axis=0)
+    at = first + (agreeing - 1 if name.endswith("onset") else n_near - agreeing)
+    reached = found[np.clip(at, 0, len(found) - 1), beat]
+    edge[common] = middle if name == "t_peak" else np.where(n_near >= agreeing, reached, middle)
     return edge
 
 
