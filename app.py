@@ -56,3 +56,4 @@ with foot:  # before the page runs: a page may stop early
     session.watch_window()
 with body:
     page.run()
+cached.spare_what_is_loaded()

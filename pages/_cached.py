@@ -6,6 +6,7 @@ shared by all visitors; whatever comes of a visitor's own recording belongs to o
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,17 @@ def default_model(names: Sequence[str]) -> int:
 def get_model(name: str, sha256: str) -> Model:
     """Load a model; the hash is the key, so that a replaced file is loaded anew."""
     return checkpoint.load_model(name, folder=checkpoint.MODELS_FOLDER)
+
+
+@st.cache_resource
+def spare_what_is_loaded() -> None:
+    """Keep libraries, models and data that are loaded by now out of the garbage collector's rounds; once per server.
+
+    Streamlit collects after every run of a page. Walking through half a million objects that stay for good took 0.2 s
+    each time, in which no other thread runs and nothing leaves for the browser.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @st.cache_resource
