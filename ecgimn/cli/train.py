@@ -24,7 +24,7 @@ def train(
     from ecgimn.training.config import read_config, stages
     from ecgimn.training.export import export_models
     from ecgimn.training.paper import is_paper_config
-    from ecgimn.training.train import epochs_done
+    from ecgimn.training.run_state import epochs_done
     from ecgimn.training.train import train as train_network
 
     if is_paper_config(config):

@@ -20,9 +20,9 @@ LEAST_FOR_SPREAD = 128  # records from which the spread of the logits is taken, 
 class Sizes:
     """How many records each part is measured on; drawn with the seed, the same for every network and method."""
 
-    cases: int = 36  # edits, deletion, compactness
+    cases: int = 32  # edits, deletion, compactness
     stability: int = 6
-    planted: int = 12  # labelled NORM alone
+    planted: int = 10  # labelled NORM alone
     territory: int = 8  # per kind of infarction
     planted_st: int = 200  # labelled NORM alone, for the networks' own maps, which cost little
 

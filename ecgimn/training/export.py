@@ -18,6 +18,7 @@ from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.config import TrainConfig, describe
 from ecgimn.training.dataset import CHOICE_FOLD, TASKS, Dataset, load_dataset
 from ecgimn.training.metrics import calibrate
+from ecgimn.training.run_state import STATE, read_state
 
 AnyNetwork = TypeVar("AnyNetwork", EcgImn, BlackBox)
 TASK_WORDS = {
@@ -40,12 +41,12 @@ def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path
         No run of the configuration has a checkpoint.
     """
     places = {seed: runs / config.name / f"seed-{seed}" for seed in config.seeds}
-    missing = [place.name for place in places.values() if not (place / "state.pt").is_file()]
+    missing = [place.name for place in places.values() if not (place / STATE).is_file()]
     if missing:
         raise SourceError(
             f"The run {config.name!r} has no checkpoint for {', '.join(missing)}. Train these seeds first."
         )
-    saved = [torch.load(place / "state.pt", map_location="cpu", weights_only=True) for place in places.values()]
+    saved = [read_state(place / STATE) for place in places.values()]
     choose = load_dataset(ptbxl, ptbxl.ids([CHOICE_FOLD], fs=100), landmarks=False)
     folder.mkdir(parents=True, exist_ok=True)
     for name, task in config.models.items():

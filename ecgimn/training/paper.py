@@ -8,7 +8,6 @@ interpretable mesomorphic networks (Hammer et al., arXiv:2606.29951): gamma time
 
 from __future__ import annotations
 
-import csv
 import time
 import tomllib
 from collections.abc import Callable
@@ -22,12 +21,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ecgimn.errors import CheckpointError, SourceError
+from ecgimn.errors import SourceError
 from ecgimn.model.paper import PaperConfig, PaperImn, PaperOutput, read_maps, z_score
 from ecgimn.signal.preprocess import MODEL_FS, preprocessing
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.dataset import CHOICE_FOLD, SUPERCLASSES, TRAINING_FOLDS
 from ecgimn.training.metrics import macro
+from ecgimn.training.run_state import BEST, LOG, STATE, Part, append_row, take_up, write_state
 
 KIND = "paper"  # of a TOML file: says which training it configures
 CHUNK = 512
@@ -187,19 +187,12 @@ def train_paper(
         The state in `folder` belongs to another configuration.
     """
     torch.manual_seed(config.seed)
-    network = PaperImn(config.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = PaperImn(config.network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     epoch, best_epoch, best = 0, 0, -np.inf
     if resume:
-        try:
-            state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
-            network.load_state_dict(state["network"])
-            optimizer.load_state_dict(state["optimizer"])
-            epoch, best_epoch, best = state["epoch"], state["best_epoch"], state["best"]
-        except (OSError, RuntimeError, KeyError, ValueError) as exc:
-            raise CheckpointError(
-                f"The run {config.name!r} cannot be resumed: {exc}. Start it anew without --resume."
-            ) from exc
+        parts: dict[str, Part] = {"network": network, "optimizer": optimizer}
+        epoch, best_epoch, best = take_up(folder, config.name, parts, ("epoch", "best_epoch", "best"))
     learn = load_paper_data(ptbxl, TRAINING_FOLDS, config.classes, config.limit)
     choose = load_paper_data(ptbxl, (CHOICE_FOLD,), config.classes, config.limit)
     positives = learn.labels.sum(0)
@@ -236,29 +229,14 @@ def train_paper(
         }
         if row["auroc"] > best:
             best, best_epoch = row["auroc"], epoch
-            _save(folder / "best.pt", {"network": network.state_dict(), "epoch": epoch})
-        _save(
-            folder / "state.pt",
+            write_state(folder / BEST, {"network": network.state_dict(), "epoch": epoch})
+        write_state(
+            folder / STATE,
             {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch,
              "best_epoch": best_epoch, "best": best},
         )  # fmt: skip
-        _append_row(folder / "log.csv", row)
+        append_row(folder / LOG, row)
         report(row)
-
-
-def _save(path: Path, state: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(state, path.with_suffix(".tmp"))
-    path.with_suffix(".tmp").replace(path)
-
-
-def _append_row(path: Path, row: dict[str, float]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def describe_paper(config: PaperTrainConfig) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ecgimn.errors import SourceError
@@ -25,6 +24,7 @@ from ecgimn.training.metrics import (
     patient_weights,
 )
 from ecgimn.training.paper import PaperData, PaperTrainConfig, describe_paper, load_paper_data, predict
+from ecgimn.training.run_state import BEST, read_state
 
 REFERENCE = "Thambawita et al., arXiv:2602.09566, trained anew here; weights of its authors are not used"
 
@@ -37,9 +37,9 @@ def export_paper(ptbxl: PtbXl, config: PaperTrainConfig, run: Path, *, folder: P
     SourceError
         The run has no checkpoint.
     """
-    if not (run / "best.pt").is_file():
+    if not (run / BEST).is_file():
         raise SourceError(f"The run {config.name!r} has no checkpoint. Train it first.")
-    state = torch.load(run / "best.pt", map_location="cpu", weights_only=True)
+    state = read_state(run / BEST)
     network = PaperImn(config.network)
     network.load_state_dict(state["network"])
     network.eval().requires_grad_(False)

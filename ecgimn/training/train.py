@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +22,7 @@ from ecgimn.training.config import TrainConfig
 from ecgimn.training.dataset import CHOICE_FOLD, TASKS, TRAINING_FOLDS, Dataset, load_dataset
 from ecgimn.training.metrics import macro
 from ecgimn.training.objective import FidelitySpread, Loss, ThroughPreprocessing, label_loss, objective
+from ecgimn.training.run_state import LOG, STATE, Part, append_row, read_state, take_up, write_state
 
 #: Weight of a task's mean loss: the rarer its labels, the smaller their mean loss.
 TASK_WEIGHT = {"superclass": 0.5, "subclass": 1.0, "statement": 1.5}
@@ -81,7 +80,7 @@ class Run:
         self.network = make_network(config)
         if config.continue_from:
             earlier = folder.parents[1] / config.continue_from / folder.name
-            self.network.load_state_dict(_load_state(earlier / "state.pt")["average"])
+            self.network.load_state_dict(read_state(earlier / STATE)["average"])
         elif config.start_from:
             start = config.start_from[config.seeds.index(seed) % len(config.start_from)]
             self.network.encoder.load_state_dict(_black_box(folder.parents[1] / start).encoder.state_dict())
@@ -98,7 +97,6 @@ class Run:
 
     def save(self) -> None:
         """Write the state of the run, replacing the last one in one move."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         state = {
             "config": asdict(self.config.network),
             "network": self.network.state_dict(),
@@ -108,8 +106,7 @@ class Run:
             "epoch": self.epoch,
             "step": self.step,
         }
-        torch.save(state, self.folder / "state.tmp")
-        (self.folder / "state.tmp").replace(self.folder / "state.pt")
+        write_state(self.folder / STATE, state)
 
     def resume(self) -> None:
         """Load the state of the run.
@@ -119,27 +116,13 @@ class Run:
         CheckpointError
             There is no state, or it belongs to another configuration.
         """
-        try:
-            state = _load_state(self.folder / "state.pt")
-            self.network.load_state_dict(state["network"])
-            self.average.network.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.spread.load_state_dict(state["spread"])
-        except (OSError, RuntimeError, KeyError) as exc:
-            raise CheckpointError(
-                f"The run {self.config.name!r} cannot be resumed: {exc}. Start it anew without --resume."
-            ) from exc
-        self.epoch, self.step = state["epoch"], state["step"]
-
-
-def epochs_done(folder: Path) -> int:
-    """Return how many epochs the checkpoint in a folder has behind it; 0 where there is none."""
-    path = folder / "state.pt"
-    return int(_load_state(path)["epoch"]) if path.is_file() else 0
-
-
-def _load_state(path: Path) -> dict[str, Any]:
-    return dict(torch.load(path, map_location="cpu", weights_only=True))
+        parts: dict[str, Part] = {
+            "network": self.network,
+            "average": self.average.network,
+            "optimizer": self.optimizer,
+            "spread": self.spread,
+        }
+        self.epoch, self.step = take_up(self.folder, self.config.name, parts, ("epoch", "step"))
 
 
 def train(
@@ -206,7 +189,7 @@ def train(
         run.epoch += 1
         run.save()
         row = _epoch_row(run, choose, sums / steps_per_epoch, time.monotonic() - started)
-        _append_log(folder / "log.csv", row)
+        append_row(folder / LOG, row)
         report(row)
     return run.average.network
 
@@ -236,10 +219,10 @@ def _black_box(folder: Path) -> BlackBox:
     CheckpointError
         The run is not there, or not one black box.
     """
-    states = sorted(folder.glob("seed-*/state.pt"))
+    states = sorted(folder.glob(f"seed-*/{STATE}"))
     try:
         (path,) = states
-        state = _load_state(path)
+        state = read_state(path)
         network = BlackBox(NetworkConfig(**state["config"]))
         network.load_state_dict(state["average"])
     except (ValueError, KeyError, TypeError, RuntimeError) as exc:
@@ -265,12 +248,3 @@ def _epoch_row(run: Run, choose: Dataset, losses: np.ndarray, seconds: float) ->
     for task in run.config.tasks:
         row[f"auroc_{task}"] = macro(choose.labels[task][labelled], logits[labelled, run.config.outputs(task)])[0]
     return {key: round(float(value), 5) for key, value in row.items()}
-
-
-def _append_log(path: Path, row: dict[str, float]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
