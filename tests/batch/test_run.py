@@ -7,6 +7,7 @@ import signal as signals
 import subprocess
 import sys
 import time
+import tracemalloc
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -23,6 +24,7 @@ from ecgimn.explain.ledger import make_ledger
 from ecgimn.formats import read_recording
 from ecgimn.model.checkpoint import load_model
 from ecgimn.signal.reading import read_signal
+from tests.batch.conftest import tracing, write
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST = "not looked for"
@@ -144,6 +146,20 @@ def test_killed_three_times_and_resumed_gives_the_rows_of_a_clean_run(fast_run, 
         process.wait()
     subprocess.run(command, cwd=ROOT, check=True)
     assert everything(out) == everything(fast_run[0])
+
+
+def test_memory_does_not_grow_with_the_number_of_recordings(card, tmp_path):
+    peaks = []
+    for n in (8, 8, 48):  # the first fills the caches
+        folder = tmp_path / f"{len(peaks)}"
+        folder.mkdir()
+        for seed in range(n):
+            write(folder, f"case{seed}", tracing(seed))
+        tracemalloc.start()
+        run_batch(Request(folder, tmp_path / f"out{len(peaks)}", card, FAST, workers=0, chunk=4))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] - peaks[1] < 250_000  # bytes for forty recordings more; the maps of a single one have 236,000
 
 
 def test_worker_processes_give_the_same_rows(fast_run, ecg_folder, card, tmp_path):
