@@ -40,6 +40,10 @@ def show_details(case: Shown) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         detail = st.segmented_control("More", DETAILS, key="detail", label_visibility="collapsed")
         widgets.about_case_toggle(reading.recording)
+        st.toggle(
+            "Reach of weights", key="reach", bind="query-params",
+            help="Under the pointer: the stretch of all leads that holds 90 % of what the weights there hang on.",
+        )  # fmt: skip
         copy_link(reading.recording)
     widgets.about_case(reading.recording)
     if detail == "ST and T table":

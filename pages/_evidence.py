@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from ecgimn.draw.ecg import MAX_HEADROOM_MM
@@ -25,6 +26,9 @@ from ecgimn.draw.panel import ledger_html, sum_html
 from ecgimn.draw.regions import wave_regions
 from ecgimn.explain.summary import sum_of_evidence
 from ecgimn.leads import STANDARD_LEADS
+from ecgimn.model.checkpoint import Model
+from ecgimn.model.receptive_field import receptive_fields
+from ecgimn.recording import Recording
 from ecgimn.signal.waves import WAVE_NAMES
 from pages import _cached as cached
 from pages import _session_view as view_state
@@ -43,6 +47,7 @@ def _script(*names: str) -> str:
 
 SCRIPT = _script("evidence_chart.js", "evidence_marks.js", "evidence.js")
 AHEAD_SCRIPT = _script("ahead.js")
+REACH_STEP_S = 0.25  # a moment every quarter of a second: 10 s take 0.8 s
 MOST_AHEAD = 8  # classes; more would make a case heavier than half a megabyte
 
 
@@ -50,7 +55,14 @@ def evidence(case: Shown) -> None:
     """Lay the evidence of the class shown under the chart of the trace, and show its scale, sum and ledger here."""
     on, opacity = view_state.evidence_seen()
     lay = st.components.v2.component("evidence", html=HTML, css=CSS, js=SCRIPT)
-    lay(data=_layer_of(case) | {"on": on, "opacity": opacity}, key="evidence", on_seen_change=lambda: None)
+    seen = {"on": on, "opacity": opacity, "reach": None}
+    if view_state.reach_wanted():
+        model = cached.get_model(case.card.name, case.card.sha256)
+        recording = case.reading.recording
+        seen["reach"] = _reach(f"{recording.digest} {case.card.sha256}", recording, model)
+        if seen["reach"] is None:
+            st.caption("Reach of weights: — (it is measured of the networks of this project alone)")
+    lay(data=_layer_of(case) | seen, key="evidence", on_seen_change=lambda: None)
 
 
 def evidence_ahead(case: Shown) -> None:
@@ -112,6 +124,16 @@ def _layer(key: str, _case: Shown) -> dict[str, Any]:
         ),
         "ledger": ledger_html(_case.name, table.of(_case.name), STANDARD_LEADS, WAVE_NAMES, dark=view.dark),
     }
+
+
+@st.cache_data(max_entries=8, scope="session", show_spinner="Measuring how far the network looks")
+def _reach(key: str, _recording: Recording, _model: Model) -> dict[str, Any] | None:
+    """Return how far the network looks when it writes the weights at evenly spaced moments; `key` names both."""
+    moments = np.arange(REACH_STEP_S / 2, _recording.duration_s, REACH_STEP_S).tolist()
+    fields = receptive_fields(_model, _recording, moments)
+    if not fields:
+        return None
+    return {"first_s": moments[0], "step_s": REACH_STEP_S, "close_s": [field.close_s for field in fields]}
 
 
 def _token(case: Shown) -> str:

@@ -43,6 +43,11 @@ def evidence_seen() -> tuple[bool, float]:
     return bool(seen.get("on", True)), float(seen.get("opacity", USUAL_OPACITY))
 
 
+def reach_wanted() -> bool:
+    """Whether the pointer is to show how far the network looks for a weight."""
+    return bool(st.session_state.get("reach", False))
+
+
 def take_linked(link: Mapping[str, str]) -> None:
     """Take quantity, opacity and switch of the evidence from a link; what makes no sense there is ignored."""
     if link.get("quantity") in QUANTITIES:

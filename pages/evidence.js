@@ -26,7 +26,24 @@ function lay() {
   if (!chart.followed) {
     chart.followed = true
     chart.on("plotly_afterplot", lay)
+    chart.on("plotly_hover", ({ points }) => showReach(chart, points[0]))
+    chart.on("plotly_unhover", () => drawMarks(chart, "reach-marks", []))
   }
+}
+
+// How far the network looks when it writes the weight under the pointer, measured at the nearest of some moments.
+function showReach(chart, point) {
+  const line = chart.data[point?.curveNumber]
+  const [reach, regions] = [served?.reach, ahead()?.regions]
+  if (!reach || !regions || !line?.meta) return
+  const panel = regions[line.meta.lead]
+  const speed = chart.layout.meta.speed_mm_per_s
+  const at = panel.start_s + (point.x - panel.x[0] / PER_MM) / speed
+  const place = Math.min(Math.max(Math.round((at - reach.first_s) / reach.step_s), 0), reach.close_s.length - 1)
+  drawMarks(chart, "reach-marks", momentsAbout(regions, at, reach.close_s[place] / 2, speed))
+  find("reached").textContent =
+    `The weights at ${at.toFixed(2)} s hang to 90 % on ${reach.close_s[place].toFixed(2)} s of all leads about it ` +
+    `(measured at ${(reach.first_s + place * reach.step_s).toFixed(2)} s, without what the whole record adds to all).`
 }
 
 function write() {
@@ -50,6 +67,7 @@ function write() {
   find("residual").classList.toggle("open", !data.exact)
   find("sum-of").innerHTML = data.sum // numbers and escaped names, made by ecgimn.draw.panel
   find("ledger-of").innerHTML = data.ledger
+  if (!served?.reach) find("reached").textContent = ""
   markCell()
 }
 

@@ -13,6 +13,16 @@ function stretches(regions, lead, wave) {
   return found
 }
 
+// The stretch of every panel that shows the moments from `half` seconds before a moment to `half` seconds after it.
+function momentsAbout(regions, at, half, speed) {
+  return regions
+    .map(({ x, y, start_s }) => {
+      const place = (moment) => Math.min(Math.max(x[0] + PER_MM * speed * (moment - start_s), x[0]), x[1])
+      return { x: [place(at - half), place(at + half)], y }
+    })
+    .filter(({ x }) => x[1] > x[0])
+}
+
 function drawMarks(chart, name, boxes) {
   const room = chart.querySelector(".svg-container")
   if (!room) return

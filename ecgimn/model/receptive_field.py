@@ -7,6 +7,7 @@ and maximum over time of the deepest features, every weight sees the whole recor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -108,19 +109,25 @@ def sensitivity(network: EcgImn, x: NDArray[np.floating], at_sample: int) -> NDA
     -------
     ndarray of shape (L,)
     """
+    return np.asarray(sensitivities(network, x, [at_sample])[0])
+
+
+def sensitivities(network: EcgImn, x: NDArray[np.floating], at_samples: Sequence[int]) -> NDArray[np.float64]:
+    """Return `sensitivity` at several samples with one pass forward, shape (len(at_samples), L)."""
     parameter = next(network.parameters())
+    squares = np.zeros((len(at_samples), x.shape[-1]))
     with torch.enable_grad():
         batch = torch.as_tensor(np.array(x), dtype=parameter.dtype, device=parameter.device)[None].requires_grad_()
         levels = network.encoder(padded(batch, network.config))
         deep = levels[-1]
         whole_record = network.decoder.context(torch.cat([deep.mean(-1), deep.amax(-1)], dim=1)).detach()
-        maps = network.head(network.decoder.climb(levels, whole_record))
-        there = spread_maps(maps)[0, :, at_sample]  # (K * 12,)
-        signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(N_PROBES, len(there)))
-        squares = np.zeros(x.shape[-1])
-        for probe in torch.as_tensor(signs, dtype=there.dtype, device=there.device):
-            (gradient,) = torch.autograd.grad(there @ probe, batch, retain_graph=True)
-            squares += gradient[0].double().square().sum(0).cpu().numpy()
+        maps = spread_maps(network.head(network.decoder.climb(levels, whole_record)))[0]  # (K * 12, L)
+        signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(N_PROBES, len(maps)))
+        probes = torch.as_tensor(signs, dtype=maps.dtype, device=maps.device)
+        for row, at_sample in enumerate(at_samples):
+            for probe in probes:
+                (gradient,) = torch.autograd.grad(maps[:, at_sample] @ probe, batch, retain_graph=True)
+                squares[row] += gradient[0].double().square().sum(0).cpu().numpy()
     return np.asarray(np.sqrt(squares / N_PROBES))
 
 
@@ -136,14 +143,23 @@ def receptive_field(model: Model, recording: Recording, at_s: float) -> Receptiv
     at_s : float
         Seconds from the beginning of the recording.
     """
+    fields = receptive_fields(model, recording, [at_s])
+    return fields[0] if fields else None
+
+
+def receptive_fields(model: Model, recording: Recording, moments_s: Sequence[float]) -> tuple[ReceptiveField, ...]:
+    """Return `receptive_field` at several moments; empty for a network of another make."""
     network = model.networks[0]
     if not isinstance(network, EcgImn):
-        return None
+        return ()
     x = preprocessing(recording.fs, recording.n_samples).forward(bridge_gaps(recording.signal))
     n_samples = x.shape[-1]
-    middle = min(max(round(at_s * MODEL_FS) - TRIM_START, 0), n_samples - 1)
-    felt = sensitivity(network, x, middle)
-    by_distance = np.zeros(n_samples)
-    np.add.at(by_distance, np.abs(np.arange(n_samples) - middle), felt)
-    half = int(np.searchsorted(np.cumsum(by_distance), CLOSE_SHARE * by_distance.sum()))
-    return ReceptiveField(at_s, (2 * half + 1) / MODEL_FS, reach_s(network.config))
+    middles = [min(max(round(at_s * MODEL_FS) - TRIM_START, 0), n_samples - 1) for at_s in moments_s]
+    longest = reach_s(network.config)
+    fields = []
+    for at_s, middle, felt in zip(moments_s, middles, sensitivities(network, x, middles), strict=True):
+        by_distance = np.zeros(n_samples)
+        np.add.at(by_distance, np.abs(np.arange(n_samples) - middle), felt)
+        half = int(np.searchsorted(np.cumsum(by_distance), CLOSE_SHARE * by_distance.sum()))
+        fields.append(ReceptiveField(at_s, (2 * half + 1) / MODEL_FS, longest))
+    return tuple(fields)

@@ -414,6 +414,15 @@ def test_a_case_stays_under_half_a_megabyte(small_app: AppTest) -> None:
     assert charts + evidence < 490_000  # the rest of the page takes less than 10,000
 
 
+def test_the_pointer_is_told_how_far_the_network_looks_once_it_is_asked_for(small_app: AppTest) -> None:
+    small_app.query_params["composite"] = NORMAL
+    assert layer(small_app.run())["reach"] is None
+    small_app.toggle(key="reach").set_value(True).run()
+    reach = layer(small_app)["reach"]
+    assert reach["first_s"] + reach["step_s"] * (len(reach["close_s"]) - 0.5) == pytest.approx(10.0)
+    assert all(0 < stretch <= 10 for stretch in reach["close_s"])
+
+
 @pytest.mark.parametrize("detail", DETAILS)
 def test_every_detail_opens(small_app: AppTest, detail: str) -> None:
     small_app.run()

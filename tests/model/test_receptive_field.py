@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ecgimn.model.network import EcgImn, NetworkConfig
-from ecgimn.model.receptive_field import local_field, reach_s, receptive_field, sensitivity
+from ecgimn.model.receptive_field import local_field, reach_s, receptive_field, receptive_fields, sensitivity
 from tests.explain.small_cases import small_model, synthetic
 
 SHAPES = (
@@ -59,6 +59,14 @@ def test_without_the_context_vector_nothing_outside_the_field_counts_and_with_it
     assert (gradient[0].abs().sum(0) > 0).all()  # the whole record
     felt = np.flatnonzero(sensitivity(network, x.detach().numpy()[0], 400))
     assert len(felt) < 200
+
+
+def test_several_moments_at_once_are_each_moment_by_itself():
+    model, recording = small_model(), synthetic(250.0)
+    moments = [1.0, 4.0, 7.3]
+    assert list(receptive_fields(model, recording, moments)) == [
+        receptive_field(model, recording, at) for at in moments
+    ]
 
 
 def test_the_close_field_lies_within_the_local_one():
