@@ -32,6 +32,11 @@ session.run_under_app()
 CHART = {"displayModeBar": False}
 CASE, TABLE = "This case", "All methods compared"
 GOALS = "Goals and networks"
+PLANTED = (
+    "ST raised by 0.2 mV from J on, in tracings labelled NORM alone. Found: the cell whose evidence for MI grows most "
+    "lies in the changed leads, at the end of QRS, in ST or in T. Where the network's own logit does not rise, a true "
+    "map has no growth to show."
+)
 RANDOM, LEADS, SHIFT = "Random weights", "Shuffled chest leads", "Time shift"
 PARTS = {"head": "last layer", "decoder": "decoder and last layer", "encoder": "the whole network"}
 SCREEN_PX = 430.0  # height of a tracing
@@ -132,7 +137,10 @@ def show_table() -> None:
         for line in goal_words(content):
             st.markdown(f"- {line}")
         st.markdown("**ST elevation planted in many records**")
-        st.dataframe(planted_rows(content), hide_index=True, width="content", alt="Planted ST elevation")
+        st.caption(PLANTED)
+        st.dataframe(
+            planted_rows(content), hide_index=True, width="content", height="content", alt="Planted ST elevation"
+        )
         st.markdown("**The networks themselves**")
         st.dataframe(network_rows(content), hide_index=True, width="content", alt="Networks compared")
     else:
