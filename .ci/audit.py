@@ -23,6 +23,7 @@ ALLOWED = (
 )  # fmt: skip
 #: Packages whose metadata names no licence, read by hand.
 READ_BY_HAND: dict[str, str] = {}
+NOT_AUDITED = "could not be audited"  # in pip-audit's line of a package that its service does not know
 OFFLINE_WORDS = ("ConnectionError", "Max retries", "Name or service", "Temporary failure", "timed out", "ProxyError")
 
 
@@ -64,7 +65,13 @@ def known_vulnerabilities() -> tuple[bool, str]:
         return False, "pip-audit is not installed; vulnerabilities were not looked up."
     if any(word in said for word in OFFLINE_WORDS):
         return False, "The service that lists vulnerabilities does not answer; they were not looked up."
-    return answer.returncode != 0, said.strip()
+    unknown, total = said.count(NOT_AUDITED), len(pinned("constraints.txt"))
+    if unknown == total:
+        return False, "The service knows none of the packages (a mirror?); vulnerabilities were not looked up."
+    told = "\n".join(line for line in said.strip().splitlines() if NOT_AUDITED not in line)
+    if unknown:
+        told += f"\n{unknown} of {total} packages could not be looked up."
+    return answer.returncode != 0, told
 
 
 def main() -> int:
