@@ -20,7 +20,7 @@ TESTS ?= tests
 .PHONY: run test coverage lint bench bench-ui audit sbom docs screenshots env env-dev chromium clean
 
 run: env
-	$(BIN)/python -m pages
+	MALLOC_ARENA_MAX=2 $(BIN)/python -m pages
 
 test: env-dev chromium
 	$(BIN)/python -m pytest $(TESTS)
