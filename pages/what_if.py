@@ -129,7 +129,7 @@ def bench_page(case: OpenCase, masks: WaveMasks) -> None:
         words = "as recorded" if bench.changes_nothing else "edited, the original in grey behind it"
         alt = f"12-lead ECG, {words}, with the evidence for {shown} behind the leads"
         st.plotly_chart(figure, width="content", theme=None, key="what_if_ecg", config=CHART, alt=alt)
-        st.caption(" ".join(describe_edit(result, masks, bench)) or "Nothing is changed yet.")
+        st.caption("Nothing is changed yet." if untouched else " ".join(describe_edit(result, masks, bench)))
     with right:
         st.markdown(describe_outcome(result, shown))
         st.plotly_chart(

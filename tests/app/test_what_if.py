@@ -52,6 +52,14 @@ def panel(app: AppTest, name: str) -> np.ndarray:
     return numbers(found["x"])
 
 
+def test_an_edit_of_all_leads_is_not_called_unchanged(bench: AppTest) -> None:
+    assert "Nothing is changed yet." in shown_text(bench)
+    bench.selectbox(key="edit_leads").set_value("all leads").run()
+    bench.slider(key="edit_qrs").set_value(0.0).run()
+    assert grey_leads(bench) == set(STANDARD_LEADS)
+    assert "Nothing is changed yet." not in shown_text(bench)
+
+
 def test_the_bench_opens_on_the_ecg_as_recorded(bench: AppTest) -> None:
     assert not bench.exception
     assert grey_leads(bench) == set()
