@@ -75,7 +75,8 @@ def running_app(home: Path, log_path: Path, **variables: str) -> Iterator[str]:
     command = [sys.executable, "-m", "pages", f"--server.port={urlsplit(address).port}"]
     log_path.parent.mkdir(exist_ok=True)
     with log_path.open("w", encoding="utf-8") as log:
-        environment = {name: value for name, value in (os.environ | variables).items() if value} | {"HOME": str(home)}
+        environment = {name: value for name, value in (os.environ | variables).items() if value}
+        environment |= {"HOME": str(home), "MALLOC_ARENA_MAX": "2"}
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + START_S
