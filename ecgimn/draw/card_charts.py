@@ -95,20 +95,20 @@ def fidelity_figures(metrics: Mapping[str, Any], class_name: str, *, dark: bool 
 
 
 def training_figures(log: pd.DataFrame, *, dark: bool = False) -> dict[str, go.Figure]:
-    """Return a figure per title of how training went: losses and macro AUROC by epoch, one curve per seed.
+    """Return a figure per title of how training went: losses and macro AUROC by epoch, one curve per network.
 
     Parameters
     ----------
     log : DataFrame
-        As `python -m ecgimn train` writes it beside the weights: a row per seed and epoch.
+        As `python -m ecgimn train` writes it beside the weights: a row per network and epoch.
     dark : bool
     """
     figures = {}
     for column, title in TRAINING_CURVES.items():
         if column in log.columns and log[column].abs().max() > 0:
             curves = [
-                (f"seed {seed}", rows["epoch"].to_numpy(float), rows[column].to_numpy(float))
-                for seed, rows in log.groupby("seed")
+                (str(network), rows["epoch"].to_numpy(float), rows[column].to_numpy(float))
+                for network, rows in log.groupby("network")
             ]
             figures[title] = training_figure(curves, dark=dark)
     return figures

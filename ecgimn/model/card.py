@@ -112,7 +112,7 @@ def write_card(card: ModelCard, path: Path) -> None:
 
 
 def read_training_log(card: ModelCard, folder: Path) -> pd.DataFrame | None:
-    """Return the log of a model's training, a row per seed and epoch, or None where it was not kept."""
+    """Return the log of a model's training, a row per network and epoch, or None where it was not kept."""
     path = folder / f"{Path(str(card.training.get('name', ''))).name}.log.csv"
     return pd.read_csv(path) if path.is_file() else None
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pandas as pd
 import torch
+from torch.nn import functional as F
 
 from ecgimn.errors import SourceError
 from ecgimn.model.blackbox import BlackBox, save_black_box
@@ -18,7 +19,7 @@ from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.config import TrainConfig, describe
 from ecgimn.training.dataset import CHOICE_FOLD, TASKS, Dataset, load_dataset
 from ecgimn.training.metrics import calibrate
-from ecgimn.training.run_state import STATE, read_state
+from ecgimn.training.run_state import LOG, STATE, read_state
 
 AnyNetwork = TypeVar("AnyNetwork", EcgImn, BlackBox)
 TASK_WORDS = {
@@ -40,13 +41,14 @@ def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path
     SourceError
         No run of the configuration has a checkpoint.
     """
-    places = {seed: runs / config.name / f"seed-{seed}" for seed in config.seeds}
-    missing = [place.name for place in places.values() if not (place / STATE).is_file()]
+    names = config.members or (config.name,)
+    places = [runs / name / f"seed-{seed}" for name in names for seed in config.seeds]
+    missing = [f"{place.parent.name}/{place.name}" for place in places if not (place / STATE).is_file()]
     if missing:
         raise SourceError(
             f"The run {config.name!r} has no checkpoint for {', '.join(missing)}. Train these seeds first."
         )
-    saved = [read_state(place / STATE) for place in places.values()]
+    saved = [read_state(place / STATE) for place in places]
     choose = load_dataset(ptbxl, ptbxl.ids([CHOICE_FOLD], fs=100), landmarks=False)
     folder.mkdir(parents=True, exist_ok=True)
     for name, task in config.models.items():
@@ -75,9 +77,9 @@ def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path
         )
         raw = Model(card, tuple(networks), torch.device("cpu"))
         save_model(calibrated(raw, choose, task), networks, folder)
-    logs = {seed: place / "log.csv" for seed, place in places.items() if (place / "log.csv").is_file()}
+    logs = [place / LOG for place in places if (place / LOG).is_file()]
     if logs:
-        rows = pd.concat([pd.read_csv(log).assign(seed=seed) for seed, log in logs.items()])
+        rows = pd.concat([pd.read_csv(log).assign(network=f"{log.parents[1].name} {log.parent.name}") for log in logs])
         rows.to_csv(folder / f"{config.name}.log.csv", index=False)
     return tuple(config.models)
 
@@ -90,7 +92,7 @@ def calibrated(model: Model, choose: Dataset, task: str) -> ModelCard:
 
 
 def _cut(kind: type[AnyNetwork], state: dict[str, torch.Tensor], config: TrainConfig, task: str) -> AnyNetwork:
-    """Return the network with only the outputs of one task."""
+    """Return the network with only the outputs of one task; a head narrower than configured is padded with zeros."""
     network = kind(replace(config.network, n_classes=len(TASKS[task]), dropout=0.0))
     outputs, own = config.outputs(task), dict(state)
     per_output = 12 if kind is EcgImn else 1  # the head of an ECG-IMN writes one map per lead
@@ -98,5 +100,7 @@ def _cut(kind: type[AnyNetwork], state: dict[str, torch.Tensor], config: TrainCo
         own[key] = state[key][per_output * outputs.start : per_output * outputs.stop]
     if kind is EcgImn:
         own["bias"] = state["bias"][outputs]
+        margin = (config.network.head_kernel - own["head.weight"].shape[-1]) // 2
+        own["head.weight"] = F.pad(own["head.weight"], (margin, margin))
     network.load_state_dict(own)
     return network.eval()

@@ -10,7 +10,7 @@ LOG = pd.DataFrame(
         "label_loss": [0.5, 0.4, 0.6, 0.5],
         "fidelity_loss": [0.0, 0.0, 0.0, 0.0],
         "auroc_superclass": [0.8, 0.9, 0.7, 0.85],
-        "seed": [1, 1, 2, 2],
+        "network": ["a seed-1", "a seed-1", "b seed-1", "b seed-1"],
     }
 )
 METRICS = {
@@ -24,10 +24,10 @@ METRICS = {
 }
 
 
-def test_training_is_drawn_with_one_curve_per_seed_and_without_losses_that_were_not_asked_for():
+def test_training_is_drawn_with_one_curve_per_network_and_without_losses_that_were_not_asked_for():
     figures = training_figures(LOG)
     assert list(figures) == ["Loss of the labels", "Macro AUROC, fold 9, superclasses"]
-    assert [trace.name for trace in figures["Loss of the labels"].data] == ["seed 1", "seed 2"]
+    assert [trace.name for trace in figures["Loss of the labels"].data] == ["a seed-1", "b seed-1"]
 
 
 def test_errors_of_a_class_list_records_and_composites_each_with_what_opens_it():
