@@ -78,12 +78,12 @@ def test_a_reader_picks_a_case_and_switches_the_class(visit: Visit) -> None:
     page.get_by_role("combobox", name="Composite case").click()
     page.get_by_role("option", name="normal ECG").first.click()
     expect(page.get_by_role("button", name=re.compile("^NORM"))).to_be_visible(timeout=WAIT_MS)
+    expect(page).to_have_url(re.compile("composite=norm"), timeout=WAIT_MS)
     visit.settle()
-    assert "composite=norm" in page.url
     page.get_by_role("button", name=re.compile("^HYP")).click()
     expect(page.get_by_text("HYP logit")).to_be_visible(timeout=WAIT_MS)
+    expect(page).to_have_url(re.compile("class=HYP"), timeout=WAIT_MS)
     visit.settle()
-    assert "class=HYP" in page.url
     expect(page.get_by_text("sums to the logit")).to_be_visible()
     visit.keep_screenshot()
 
