@@ -13,6 +13,7 @@ from ecgimn.model.card import ModelCard
 from ecgimn.model.checkpoint import save_model
 from ecgimn.model.paper import PaperConfig, PaperImn
 from tests.app.test_pages import shown_text
+from tests.app.test_reading_room import layer
 
 CASE = "imi-st"
 
@@ -40,10 +41,11 @@ def page(small_app: AppTest, models_folder: Path, tmp_path: Path, monkeypatch: p
 
 def test_the_reading_room_prints_the_offset_beside_the_bias(page: AppTest) -> None:
     assert not page.exception
-    words = shown_text(page)
-    assert "z-score offset" in words
-    assert "sums to the logit" in words
-    assert "paper-tiny" in words
+    sent = layer(page)
+    assert "z-score offset" in sent["equation"]
+    assert "z-score offset" in sent["sum"]
+    assert "sums to the logit" in sent["residual"]
+    assert "paper-tiny" in shown_text(page)
 
 
 @pytest.mark.parametrize("name", ["model", "lab", "compare", "what_if"])
