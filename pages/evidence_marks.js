@@ -1,4 +1,3 @@
-// TO THE EDITOR OF THIS FILE: your uncommitted edit of 02:45-02:48 was reverted by mistake (git checkout). Redo it, and delete this line before committing.
 // Marks stretches of the paper over the chart, in an image of its own that lets the pointer through.
 const SVG = "http://www.w3.org/2000/svg"
 const PER_MM = 10 // places come in tenths of a millimetre

@@ -147,5 +147,6 @@ def stages(path: Path, seed: int | None = None) -> list[tuple[TrainConfig, int]]
 
 
 def describe(config: TrainConfig) -> dict[str, Any]:
-    """Return the configuration as plain values, for the model card."""
-    return asdict(config)
+    """Return the configuration as plain values, for the model card; of a mean of runs only what is its own."""
+    values = asdict(config)
+    return {key: values[key] for key in ("name", "models", "members", "network")} if config.members else values
