@@ -68,6 +68,28 @@ def export_salt(recording: Recording) -> bytes:
     return bytes(st.session_state.setdefault("salt", secrets.token_bytes(16)))
 
 
+# Values that a widget shows and a key press may change.
+
+
+def widget_key(name: str) -> str:
+    """Return the key of the widget that shows a value, another one after each change.
+
+    A browser sends the values of its widgets with every press, and while a page is still drawn they are those from
+    before the press that asked for it: under the same key, a second press would take the first one back.
+    """
+    return f"{name}_{st.session_state.get('turn', 0)}"
+
+
+def put(name: str, value: object) -> None:
+    """Keep a value that a widget shows."""
+    st.session_state.update({name: value, "turn": st.session_state.get("turn", 0) + 1})
+
+
+def take(name: str) -> None:
+    """Keep what the reader has just entered in the widget of a value."""
+    put(name, st.session_state[widget_key(name)])
+
+
 # The case on the screen.
 
 
@@ -84,9 +106,11 @@ def start_case(cases: Sequence[CompositeCase], ptbxl: PtbXl | None) -> None:
         if link.get("fs") in ("100", "500"):
             state["ptbxl_fs"] = int(link["fs"])
     if "record_to_open" in state:
-        state["source"], state["ptbxl_id"] = "ptbxl", state.pop("record_to_open")
+        state["source"] = "ptbxl"
+        put("ptbxl_id", state.pop("record_to_open"))
     if "composite_to_open" in state:
-        state["source"], state["composite"] = "composite", state.pop("composite_to_open")
+        state["source"] = "composite"
+        put("composite", state.pop("composite_to_open"))
     if "class" in link:
         state["class_chosen"] = link["class"]
     if first_visit:
@@ -163,13 +187,11 @@ def neighbour_case(step: int) -> tuple[str, str | int]:
 
 def step_case(step: int) -> None:
     """Go to the next (1) or previous (-1) case: composite, PTB-XL record, or 10-second window of one's own file."""
-    state = st.session_state
     kind, name = neighbour_case(step)
     if kind:
-        state["composite" if kind == "composite" else "ptbxl_id"] = name
+        put("composite" if kind == "composite" else "ptbxl_id", name)
     elif (whole := own_recording()) is not None:
-        state["window_start"] = min(max(window_start() + step * WINDOW_S, 0.0), last_window(whole))
-        state["window_s"] = WINDOW_S
+        show_window(min(max(window_start() + step * WINDOW_S, 0.0), last_window(whole)), WINDOW_S)
 
 
 def own_recording() -> Recording | None:
@@ -179,7 +201,8 @@ def own_recording() -> Recording | None:
 
 def set_own_recording(recording: Recording | None, key: str = "") -> None:
     """Keep the visitor's own recording, or forget it; `key` stands for the files and facts it was read from."""
-    st.session_state.update(own_recording=recording, own_key=key, window_start=0.0, window_s=WINDOW_S, own_windows=None)
+    st.session_state.update(own_recording=recording, own_key=key, own_windows=None)
+    show_window(0.0, WINDOW_S)
 
 
 def own_key() -> str:
@@ -192,6 +215,12 @@ def window_start() -> float:
     return float(st.session_state.get("window_start", 0.0))
 
 
+def show_window(start_s: float, length_s: float) -> None:
+    """Show another window of a long recording."""
+    st.session_state["window_s"] = length_s
+    put("window_start", start_s)
+
+
 def last_window(whole: Recording) -> float:
     """Latest start of a 10-second window in seconds."""
     return round(max(whole.duration_s - WINDOW_S, 0.0), 2)
@@ -201,16 +230,15 @@ def last_window(whole: Recording) -> float:
 
 
 def chosen_class(classes: Sequence[str], otherwise: str) -> str:
-    """Return the class that the reader chose last, else `otherwise`, and make the chips show it."""
+    """Return the class that the reader chose last, else `otherwise`."""
     chosen = st.session_state.get("class_chosen")
-    shown = chosen if chosen in classes else otherwise
-    st.session_state["class_shown"] = shown
-    return shown
+    st.session_state["class_shown"] = chosen if chosen in classes else otherwise
+    return str(st.session_state["class_shown"])
 
 
-def choose_class(name: str = "") -> None:
+def choose_class(name: str) -> None:
     """Keep the class that the reader has just chosen, also for the next case."""
-    st.session_state["class_chosen"] = name or st.session_state["class_shown"]
+    put("class_chosen", name)
 
 
 def against(classes: Sequence[str]) -> str | None:
@@ -221,8 +249,8 @@ def against(classes: Sequence[str]) -> str | None:
 
 def next_class(classes: Sequence[str]) -> None:
     """Show the next class."""
-    place = list(classes).index(st.session_state["class_shown"])
-    st.session_state["class_chosen"] = classes[(place + 1) % len(classes)]
+    shown = chosen_class(classes, st.session_state["class_shown"])
+    choose_class(classes[(list(classes).index(shown) + 1) % len(classes)])
 
 
 def case_in_link() -> dict[str, str]:

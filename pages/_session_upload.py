@@ -45,7 +45,7 @@ def last_start(whole: Recording) -> float:
 
 def take_full_window() -> None:
     """Show 10 s from the start that was chosen."""
-    st.session_state["window_s"] = WINDOW_S
+    session.show_window(st.session_state[session.widget_key("window_start")], WINDOW_S)
 
 
 def keep_windows(found: WindowLogits, digest: str) -> None:
@@ -66,4 +66,4 @@ def open_window(widget: str, found: WindowLogits) -> None:
     if places:
         place = places[0][0] if isinstance(places[0], list) else places[0]
         window = found.windows[int(place)]
-        st.session_state.update(window_start=window.start_s, window_s=window.duration_s)
+        session.show_window(window.start_s, window.duration_s)

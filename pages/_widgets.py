@@ -42,13 +42,15 @@ def case_line(bar: DeltaGenerator) -> Recording | None:
         if kind == "composite" and cases:
             titles = {case.name: f"{case.title} (mean of {case.n_patients})" for case in cases}
             st.selectbox(
-                "Composite case", list(titles), format_func=titles.__getitem__, key="composite",
-                label_visibility="collapsed", width=330, persist_state="session",
+                "Composite case", list(titles), list(titles).index(session.composite_name()), titles.__getitem__,
+                key=session.widget_key("composite"), on_change=session.take, args=("composite",),
+                label_visibility="collapsed", width=330,
             )  # fmt: skip
         elif kind == "ptbxl" and ptbxl is not None:
             st.number_input(
-                "PTB-XL record", int(ptbxl.table.index.min()), int(ptbxl.table.index.max()), key="ptbxl_id", step=None,
-                label_visibility="collapsed", width=110, persist_state="session",
+                "PTB-XL record", int(ptbxl.table.index.min()), int(ptbxl.table.index.max()), session.ptbxl_id(),
+                key=session.widget_key("ptbxl_id"), on_change=session.take, args=("ptbxl_id",), step=None,
+                label_visibility="collapsed", width=110,
             )  # fmt: skip
             rates = ptbxl.rates(session.ptbxl_id()) if session.ptbxl_id() in ptbxl.table.index else ()
             if len(rates) > 1:
@@ -102,10 +104,12 @@ def class_chips(chips: Mapping[str, str], shown: str) -> None:
         st.selectbox(
             "Class shown, with its probability",
             list(chips),
-            format_func=chips.__getitem__,
-            key="class_shown",
+            list(chips).index(shown),
+            chips.__getitem__,
+            key=session.widget_key("class_chosen"),
+            on_change=session.take,
+            args=("class_chosen",),
             label_visibility="collapsed",
-            on_change=session.choose_class,
             width=220,
         )
     else:

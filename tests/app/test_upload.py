@@ -90,9 +90,9 @@ def test_what_lies_outside_the_scope_of_the_models_is_named(small_app: AppTest, 
 def test_a_longer_recording_is_read_window_by_window(small_app: AppTest, tmp_path: Path) -> None:
     opened_with(small_app, as_upload(longer(load_composite(NORMAL), 3), tmp_path))
     assert not small_app.exception
-    assert small_app.slider(key="window_start").value == 0
+    assert small_app.slider[0].value == 0
     button(small_app, "Next").click().run()
-    assert small_app.slider(key="window_start").value == 10
+    assert small_app.slider[0].value == 10
     assert "= bias" in equation(small_app)
 
 

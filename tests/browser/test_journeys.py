@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from ecgimn.sources.composites import list_composites
 from tests.browser.visit import ROOT, VIEWPORT, WAIT_MS, Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -105,6 +106,21 @@ def test_the_keys_move_between_cases_classes_and_layouts(visit: Visit) -> None:
     page.keyboard.press("h")
     expect(page.get_by_role("dialog")).to_contain_text("previous and next case", timeout=WAIT_MS)
     visit.keep_screenshot()
+
+
+def test_a_key_pressed_while_a_case_is_still_drawn_goes_on_from_that_case(visit: Visit) -> None:
+    page = visit.open("/?composite=norm&class=NORM")
+    visit.chart()
+    names = [case.name for case in list_composites()]
+    place = names.index("norm")
+    for key, step in [("ArrowRight", 1), ("ArrowRight", 1), ("ArrowLeft", -1), ("ArrowRight", 1), ("ArrowRight", 1)]:
+        place = (place + step) % len(names)
+        page.keyboard.press(key)
+        page.wait_for_url(re.compile(rf"composite={names[place]}&"))  # written before anything is drawn
+    page.keyboard.press("k")
+    page.wait_for_url(re.compile(rf"composite={names[place]}&class=(?!NORM)"))
+    visit.settle()
+    expect(page).to_have_url(re.compile(rf"composite={names[place]}&class=(?!NORM)"))
 
 
 def evidence_on_the_page(page: Page) -> tuple[str, str, str]:
