@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class TrainConfig:
     name : str
         Of the run; its checkpoints go to runs/NAME/seed-N.
     models : dict of str to str
-        Names of the models to write and the task of each: {"superclass-v2": "superclass"}. One network serves them all.
+        Names of the models to write and the task of each: {"superclass-v3": "superclass"}. One network serves them all.
     kind : str
         One of `KINDS`.
     also_learn : tuple of str
@@ -34,10 +34,6 @@ class TrainConfig:
         One network is trained for each; the models written are their average.
     crops : tuple of (int, int)
         (epochs, samples) in order: short crops make early epochs cheap, and say where in a record the evidence is.
-    start_from : tuple of str
-        Runs of black boxes; the N-th seed starts with the encoder of the N-th, whatever its seed.
-    members : tuple of str
-        Runs whose networks (of their first seeds) are averaged into the models, in place of training anything itself.
     continue_from : str
         An earlier run of the same network; each seed goes on from that seed's averaged weights.
     teachers : tuple of str
@@ -58,8 +54,6 @@ class TrainConfig:
     weight_decay: float = 1e-2
     warm_up: float = 0.1
     average_decay: float = 0.998
-    start_from: tuple[str, ...] = ()
-    members: tuple[str, ...] = ()
     continue_from: str = ""
     teachers: tuple[str, ...] = ()
     teacher_share: float = 0.5
@@ -105,8 +99,8 @@ def read_config(path: Path) -> TrainConfig:
         network = content.pop("network", {})
         if "widths" in network:
             network["widths"] = tuple(network["widths"])
-        content["crops"] = () if "members" in content else tuple(tuple(pair) for pair in content.pop("crops"))
-        for key in ("seeds", "also_learn", "start_from", "members", "teachers"):
+        content["crops"] = tuple(tuple(pair) for pair in content.pop("crops"))
+        for key in ("seeds", "also_learn", "teachers"):
             if key in content:
                 content[key] = tuple(content[key])
         parts = {
@@ -126,7 +120,7 @@ def read_config(path: Path) -> TrainConfig:
 
 
 def stages(path: Path, seed: int | None = None) -> list[tuple[TrainConfig, int]]:
-    """Return every run and seed that a configuration needs, in order, the configuration's own (where it trains) last.
+    """Return every run and seed that a configuration needs, in order, the configuration's own last.
 
     Parameters
     ----------
@@ -137,16 +131,8 @@ def stages(path: Path, seed: int | None = None) -> list[tuple[TrainConfig, int]]
     """
     run = read_config(path)
     seeds = run.seeds if seed is None else (seed,)
-    needed = (*run.start_from, *run.teachers, *run.members)
-    found = [stage for name in needed for stage in stages(path.with_name(f"{name}.toml"))]
+    found = [stage for name in run.teachers for stage in stages(path.with_name(f"{name}.toml"))]
     if run.continue_from:
         found += [stage for each in seeds for stage in stages(path.with_name(f"{run.continue_from}.toml"), each)]
-    if not run.members:
-        found += [(run, each) for each in seeds]
+    found += [(run, each) for each in seeds]
     return list({(stage.name, each): (stage, each) for stage, each in found}.values())
-
-
-def describe(config: TrainConfig) -> dict[str, Any]:
-    """Return the configuration as plain values, for the model card; of a mean of runs only what is its own."""
-    values = asdict(config)
-    return {key: values[key] for key in ("name", "models", "members", "network")} if config.members else values

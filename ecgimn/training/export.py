@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
 import torch
-from torch.nn import functional as F
 
 from ecgimn.errors import SourceError
 from ecgimn.model.blackbox import BlackBox, save_black_box
@@ -16,7 +15,7 @@ from ecgimn.model.card import ModelCard
 from ecgimn.model.checkpoint import MODELS_FOLDER, Model, save_model
 from ecgimn.model.network import EcgImn
 from ecgimn.sources.ptbxl import PtbXl
-from ecgimn.training.config import TrainConfig, describe
+from ecgimn.training.config import TrainConfig
 from ecgimn.training.dataset import CHOICE_FOLD, TASKS, Dataset, load_dataset
 from ecgimn.training.metrics import calibrate
 from ecgimn.training.run_state import LOG, STATE, read_state
@@ -41,9 +40,8 @@ def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path
     SourceError
         No run of the configuration has a checkpoint.
     """
-    names = config.members or (config.name,)
-    places = [runs / name / f"seed-{seed}" for name in names for seed in config.seeds]
-    missing = [f"{place.parent.name}/{place.name}" for place in places if not (place / STATE).is_file()]
+    places = [runs / config.name / f"seed-{seed}" for seed in config.seeds]
+    missing = [place.name for place in places if not (place / STATE).is_file()]
     if missing:
         raise SourceError(
             f"The run {config.name!r} has no checkpoint for {', '.join(missing)}. Train these seeds first."
@@ -72,14 +70,14 @@ def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path
                 "data": "PTB-XL 1.0.3, folds 1-8, 100 Hz; calibrated and thresholds chosen on fold 9",
                 "command": f"python -m ecgimn train --ptbxl DIR --config models/{config.name}.toml",
                 "epochs": [int(state["epoch"]) for state in saved],
-                **describe(config),
+                **asdict(config),
             },
         )
         raw = Model(card, tuple(networks), torch.device("cpu"))
         save_model(calibrated(raw, choose, task), networks, folder)
     logs = [place / LOG for place in places if (place / LOG).is_file()]
     if logs:
-        rows = pd.concat([pd.read_csv(log).assign(network=f"{log.parents[1].name} {log.parent.name}") for log in logs])
+        rows = pd.concat([pd.read_csv(log).assign(network=log.parent.name.replace("-", " ")) for log in logs])
         rows.to_csv(folder / f"{config.name}.log.csv", index=False)
     return tuple(config.models)
 
@@ -92,7 +90,7 @@ def calibrated(model: Model, choose: Dataset, task: str) -> ModelCard:
 
 
 def _cut(kind: type[AnyNetwork], state: dict[str, torch.Tensor], config: TrainConfig, task: str) -> AnyNetwork:
-    """Return the network with only the outputs of one task; a head narrower than configured is padded with zeros."""
+    """Return the network with only the outputs of one task."""
     network = kind(replace(config.network, n_classes=len(TASKS[task]), dropout=0.0))
     outputs, own = config.outputs(task), dict(state)
     per_output = 12 if kind is EcgImn else 1  # the head of an ECG-IMN writes one map per lead
@@ -100,7 +98,5 @@ def _cut(kind: type[AnyNetwork], state: dict[str, torch.Tensor], config: TrainCo
         own[key] = state[key][per_output * outputs.start : per_output * outputs.stop]
     if kind is EcgImn:
         own["bias"] = state["bias"][outputs]
-        margin = (config.network.head_kernel - own["head.weight"].shape[-1]) // 2
-        own["head.weight"] = F.pad(own["head.weight"], (margin, margin))
     network.load_state_dict(own)
     return network.eval()

@@ -81,9 +81,6 @@ class Run:
         if config.continue_from:
             earlier = folder.parents[1] / config.continue_from / folder.name
             self.network.load_state_dict(read_state(earlier / STATE)["average"])
-        elif config.start_from:
-            start = config.start_from[config.seeds.index(seed) % len(config.start_from)]
-            self.network.encoder.load_state_dict(_black_box(folder.parents[1] / start).encoder.state_dict())
         self.average = Averager(self.network, config.average_decay)
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         rest = [p for p in self.network.parameters() if p.ndim <= 1]

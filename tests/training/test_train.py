@@ -110,12 +110,6 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
     written = export_models(ptbxl, config, tmp_path, folder=tmp_path / "models")
     assert written == tuple(models)
     model = load_model("quick-super", folder=tmp_path / "models", device=torch.device("cpu"))
-    wider = replace(config.network, head_kernel=TINY.head_kernel + 4)
-    mean = replace(config, name="mean", members=("quick",), models={"mean": "superclass"}, network=wider)
-    export_models(ptbxl, mean, tmp_path, folder=tmp_path / "models")
-    x = np.random.default_rng(0).normal(0.0, 0.3, (2, 12, 982))
-    of_members = load_model("mean", folder=tmp_path / "models", device=torch.device("cpu")).logits(x)
-    np.testing.assert_allclose(of_members, model.logits(x), atol=1e-5)  # a narrower head is padded with zeros
     result = evaluate(model, ptbxl, 9, limit=40)
     assert result["completeness"]["100_hz"]["largest_error"] < 1e-4
     assert set(result) >= {
@@ -133,10 +127,9 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
 
 
 def test_a_configuration_is_trained_after_the_runs_that_it_builds_on():
-    order = [(run.name, seed) for run, seed in stages(ROOT / "models" / "ecgimn-v2.toml")]
+    order = [(run.name, seed) for run, seed in stages(ROOT / "models" / "ecgimn-v3.toml")]
     assert len(order) == len(set(order))
-    assert set(read_config(ROOT / "models" / "ecgimn-v2.toml").members) <= {name for name, _ in order}
-    for run, seed in stages(ROOT / "models" / "ecgimn-v2.toml"):
+    for run, seed in stages(ROOT / "models" / "ecgimn-v3.toml"):
         before = order[: order.index((run.name, seed))]
-        assert {*run.start_from, *run.teachers} <= {name for name, _ in before}
+        assert set(run.teachers) <= {name for name, _ in before}
         assert not run.continue_from or (run.continue_from, seed) in before
