@@ -8,7 +8,7 @@ import streamlit as st
 
 from ecgimn.draw.ecg import Screen
 from ecgimn.draw.view import View
-from ecgimn.draw.window import screen_for
+from ecgimn.draw.window import is_narrow, screen_for
 from pages import _session as session
 from pages import _session_screen as screen_state
 from pages import _session_view as view_state
@@ -55,8 +55,9 @@ def view_settings(class_index: int | tuple[int, int], *, n_members: int) -> tupl
             "ST measured from", ["PQ", "TP"], key="st_reference", bind="query-params",
             help="Level just before QRS, or the quiet stretch from T to the next P.",
         )  # fmt: skip
+        window = screen_state.window()
         screen = replace(
-            screen_for(screen_state.window()), px_per_mm=screen_state.screen_scale(),
+            screen_for(window, beside=not is_narrow(window)), px_per_mm=screen_state.screen_scale(),
             calibrated=screen_state.is_calibrated(),
             true_size=size == screen_state.TRUE_SIZE,
         )  # fmt: skip

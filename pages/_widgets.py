@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from ecgimn.draw.window import column_shares, is_narrow
 from ecgimn.errors import EcgImnError
 from ecgimn.model.card import ModelCard
 from ecgimn.recording import Recording
@@ -96,6 +97,15 @@ def status_line(bar: DeltaGenerator, recording: Recording, card: ModelCard | Non
     if recording.source == "PTB-XL" and session.seen_in_training():
         bar.badge("seen in training", icon=":material/school:", color="orange", help="Folds 1 to 8 of PTB-XL.")
     bar.caption(f"{model} · {recording.fs:g} Hz · **research only, not for care**", width="content")
+
+
+def trace_and_numbers(figure_px: float) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Make room for a trace of this width and for the numbers beside it, in a narrow window below it."""
+    window = session.window()
+    if is_narrow(window):
+        return st.container(), st.container()
+    left, right = st.columns(column_shares(figure_px, window), gap="small")
+    return left, right
 
 
 def class_chips(chips: Mapping[str, str], shown: str) -> None:

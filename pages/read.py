@@ -9,7 +9,7 @@ import streamlit as st
 from ecgimn.draw.ecg import ecg_figure
 from ecgimn.draw.tables import interval_values, st_grid, subject_words
 from ecgimn.draw.view import View
-from ecgimn.draw.window import column_shares, screen_for
+from ecgimn.draw.window import screen_for
 from ecgimn.errors import EcgImnError
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.ledger import Ledger, make_ledger
@@ -105,7 +105,7 @@ def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, 
     figure = cached.get_trace(
         f"{cached.identity(reading.recording)} {plain} {screen} {reference}", reading, plain, screen
     )
-    left, right = st.columns(column_shares(figure.layout.width, session.window()), gap="small")
+    left, right = widgets.trace_and_numbers(figure.layout.width)
     with left:
         # The words about the evidence stand beside the chart: here they would make the browser draw it anew.
         alt = f"12-lead ECG, layout {view.layout}, {view.speed:g} mm/s, {view.gain:g} mm/mV"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from ecgimn.draw.what_if import outcome_figure, what_if_figure
-from ecgimn.draw.window import column_shares
 from ecgimn.explain.cable_exchange import EXCHANGES
 from ecgimn.explain.edit_words import describe_call, describe_edit, describe_outcome, flip_table
 from ecgimn.explain.intervene import LEAD_GROUPS, WaveMasks
@@ -108,7 +107,7 @@ def bench_page(case: OpenCase, masks: WaveMasks) -> None:
         view, screen = view_settings(before.index(shown), n_members=case.card.members)
         st.page_link(READING_ROOM, label="Reading room", icon=":material/ecg_heart:")
     session.write_link(shown)
-    left, right = st.columns(column_shares(screen.width_px, session.window()), gap="small")
+    left, right = widgets.trace_and_numbers(screen.width_px)
     with right:
         bench = bench_controls(has_waves=case.reading.waves is not None)
     other = edited(case.recording, masks, bench)

@@ -14,7 +14,7 @@ from ecgimn.draw.card_charts import card_figures, discrimination_rows, fidelity_
 from ecgimn.draw.case_export import case_export, recording_hash
 from ecgimn.draw.tables import interval_values, st_grid, st_rows, subject_words
 from ecgimn.draw.view import View
-from ecgimn.draw.window import column_shares, screen_for
+from ecgimn.draw.window import column_shares, is_narrow, screen_for
 from ecgimn.explain.explanation import Explanation, explain
 from ecgimn.explain.ledger import Ledger, make_ledger
 from ecgimn.explain.summary import class_chips, evidence_over_beats, sum_of_evidence
@@ -156,10 +156,17 @@ def test_a_card_is_drawn_as_it_was_measured() -> None:
     assert list(fidelity_figures(metrics, "MI")) == ["st"]
 
 
-@pytest.mark.parametrize("window", [(1366, 768), (1920, 1080), (683, 384), (2560, 1440)])
+@pytest.mark.parametrize("window", [(1366, 768), (1920, 1080), (960, 540), (2560, 1440)])
 def test_the_trace_leaves_room_for_the_numbers(window: tuple[int, int]) -> None:
     screen = screen_for(window)
     left, right = column_shares(screen.width_px, window)
     assert right >= 330
     assert screen.height_px <= max(window[1] - 150, 380)
     assert left > screen.width_px
+    assert not is_narrow(window)
+
+
+def test_at_twice_the_zoom_of_a_laptop_the_trace_has_the_width_to_itself() -> None:
+    window = (1366 // 2, 768 // 2)
+    assert is_narrow(window)
+    assert 600 < screen_for(window, beside=False).width_px < window[0]
