@@ -85,9 +85,10 @@ def put(name: str, value: object) -> None:
     st.session_state.update({name: value, "turn": st.session_state.get("turn", 0) + 1})
 
 
-def take(name: str) -> None:
-    """Keep what the reader has just entered in the widget of a value."""
-    put(name, st.session_state[widget_key(name)])
+def take(name: str, key: str) -> None:
+    """Keep what the reader has just entered in the widget of a value; what an outdated widget says is nobody's wish."""
+    if key == widget_key(name):
+        put(name, st.session_state[key])
 
 
 # The case on the screen.

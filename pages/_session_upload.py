@@ -43,9 +43,10 @@ def last_start(whole: Recording) -> float:
     return max(session.last_window(whole), tile(whole)[-1].start_s)
 
 
-def take_full_window() -> None:
+def take_full_window(key: str) -> None:
     """Show 10 s from the start that was chosen."""
-    session.show_window(st.session_state[session.widget_key("window_start")], WINDOW_S)
+    session.take("window_start", key)
+    st.session_state["window_s"] = WINDOW_S
 
 
 def keep_windows(found: WindowLogits, digest: str) -> None:

@@ -51,7 +51,7 @@ def upload_area(body: DeltaGenerator) -> Recording | None:
         if whole is not None and session.last_window(whole) > 0:
             st.slider(
                 "Start of the window (s)", 0.0, own.last_start(whole), session.window_start(), step=0.5,
-                key=session.widget_key("window_start"), on_change=own.take_full_window,
+                key=(key := session.widget_key("window_start")), on_change=own.take_full_window, args=(key,),
             )  # fmt: skip
             st.caption(f"The recording lasts {whole.duration_s:.1f} s. The model reads at most 10 s at once.")
     if whole is None and not files:

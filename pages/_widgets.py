@@ -44,13 +44,13 @@ def case_line(bar: DeltaGenerator) -> Recording | None:
             titles = {case.name: f"{case.title} (mean of {case.n_patients})" for case in cases}
             st.selectbox(
                 "Composite case", list(titles), list(titles).index(session.composite_name()), titles.__getitem__,
-                key=session.widget_key("composite"), on_change=session.take, args=("composite",),
+                key=(key := session.widget_key("composite")), on_change=session.take, args=("composite", key),
                 label_visibility="collapsed", width=330,
             )  # fmt: skip
         elif kind == "ptbxl" and ptbxl is not None:
             st.number_input(
                 "PTB-XL record", int(ptbxl.table.index.min()), int(ptbxl.table.index.max()), session.ptbxl_id(),
-                key=session.widget_key("ptbxl_id"), on_change=session.take, args=("ptbxl_id",), step=None,
+                key=(key := session.widget_key("ptbxl_id")), on_change=session.take, args=("ptbxl_id", key), step=None,
                 label_visibility="collapsed", width=110,
             )  # fmt: skip
             rates = ptbxl.rates(session.ptbxl_id()) if session.ptbxl_id() in ptbxl.table.index else ()
@@ -116,9 +116,9 @@ def class_chips(chips: Mapping[str, str], shown: str) -> None:
             list(chips),
             list(chips).index(shown),
             chips.__getitem__,
-            key=session.widget_key("class_chosen"),
+            key=(key := session.widget_key("class_chosen")),
             on_change=session.take,
-            args=("class_chosen",),
+            args=("class_chosen", key),
             label_visibility="collapsed",
             width=220,
         )
