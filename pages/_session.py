@@ -77,12 +77,13 @@ def widget_key(name: str) -> str:
     A browser sends the values of its widgets with every press, and while a page is still drawn they are those from
     before the press that asked for it: under the same key, a second press would take the first one back.
     """
-    return f"{name}_{st.session_state.get('turn', 0)}"
+    return f"{name}_{st.session_state.get(f'{name}_turn', 0)}"
 
 
 def put(name: str, value: object) -> None:
     """Keep a value that a widget shows."""
-    st.session_state.update({name: value, "turn": st.session_state.get("turn", 0) + 1})
+    turn = f"{name}_turn"
+    st.session_state.update({name: value, turn: st.session_state.get(turn, 0) + 1})
 
 
 def take(name: str, key: str) -> None:
@@ -233,13 +234,21 @@ def last_window(whole: Recording) -> float:
 def chosen_class(classes: Sequence[str], otherwise: str) -> str:
     """Return the class that the reader chose last, else `otherwise`."""
     chosen = st.session_state.get("class_chosen")
-    st.session_state["class_shown"] = chosen if chosen in classes else otherwise
-    return str(st.session_state["class_shown"])
+    shown = chosen if chosen in classes else otherwise
+    if st.session_state.get("class_shown") != shown:
+        put("class_shown", shown)
+    return shown
 
 
 def choose_class(name: str) -> None:
     """Keep the class that the reader has just chosen, also for the next case."""
-    put("class_chosen", name)
+    st.session_state["class_chosen"] = name
+
+
+def take_class(key: str) -> None:
+    """Keep the class that the reader has just chosen in a list."""
+    if key == widget_key("class_shown"):
+        choose_class(st.session_state[key])
 
 
 def against(classes: Sequence[str]) -> str | None:

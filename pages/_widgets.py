@@ -116,9 +116,9 @@ def class_chips(chips: Mapping[str, str], shown: str) -> None:
             list(chips),
             list(chips).index(shown),
             chips.__getitem__,
-            key=(key := session.widget_key("class_chosen")),
-            on_change=session.take,
-            args=("class_chosen", key),
+            key=(key := session.widget_key("class_shown")),
+            on_change=session.take_class,
+            args=(key,),
             label_visibility="collapsed",
             width=220,
         )

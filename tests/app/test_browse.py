@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ecgimn.sources.composites import load_composite
-from tests.app.test_pages import shown_text
+from tests.app.test_pages import labelled, shown_text
 from tests.app.test_reading_room import equation
 from tests.sources.physionet_server import ecg_records
 
@@ -87,7 +87,7 @@ def test_a_case_list_is_loaded_from_a_file_and_what_is_none_is_refused(browse: A
     assert "**Case list**: 2 records" in shown_text(browse)
     browse.button(key="read_list").click().run()
     assert not browse.exception
-    assert browse.number_input[0].value == 3
+    assert labelled(browse.number_input, "PTB-XL record") == 3
     assert "= bias" in equation(browse)
     browse.switch_page("pages/browse.py").run()
     browse.file_uploader(key="case_list_file").set_value([("list.csv", b"9999\n", "text/csv")]).run()
@@ -99,4 +99,4 @@ def test_a_case_list_is_loaded_from_a_file_and_what_is_none_is_refused(browse: A
 def test_a_random_record_is_one_whose_files_are_here(browse: AppTest) -> None:
     browse.button(key="read_random").click().run()
     assert not browse.exception
-    assert browse.number_input[0].value in (1, 2, 3)
+    assert labelled(browse.number_input, "PTB-XL record") in (1, 2, 3)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -17,6 +19,11 @@ def shown_text(app: AppTest) -> str:
     """All words of a page that are not inside a chart."""
     kinds = ("title", "header", "subheader", "markdown", "caption", "text", "info", "warning", "error")
     return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))
+
+
+def labelled(widgets: Iterable[Any], label: str) -> Any:
+    """Value of the widget with this label."""
+    return next(widget.value for widget in widgets if widget.label == label)
 
 
 def test_the_app_opens_with_an_ecg(app: AppTest) -> None:

@@ -25,7 +25,7 @@ from ecgimn.sources.composites import load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from pages._details import DETAILS
 from pages._evidence import SCRIPT
-from tests.app.test_pages import shown_text
+from tests.app.test_pages import labelled, shown_text
 
 NORMAL = "norm"
 PTBXL = os.environ.get("ECGIMN_PTBXL", "")
@@ -86,7 +86,7 @@ def class_of(app: AppTest) -> str:
 
 
 def case_of(app: AppTest) -> str:
-    return next(str(box.value) for box in app.selectbox if box.label == "Composite case")
+    return str(labelled(app.selectbox, "Composite case"))
 
 
 def equation(app: AppTest) -> str:
@@ -283,6 +283,19 @@ def test_the_class_chosen_stays_for_the_next_case(small_app: AppTest) -> None:
     assert class_of(small_app) == "HYP"
     button(small_app, "Previous").click().run()
     assert case_of(small_app) == case
+
+
+def test_the_list_of_many_classes_names_the_one_that_is_drawn_in_every_case(app: AppTest) -> None:
+    app.query_params["composite"], app.query_params["model"] = NORMAL, "subclass-v3"
+    app.run()
+    shown = [class_of(app)]
+    for press in ("Next", "Next", "Class"):
+        button(app, press).click().run()
+        shown.append(class_of(app))
+        assert labelled(app.selectbox, "Class shown, with its probability") == shown[-1]
+    assert shown[0] == "NORM"
+    assert shown[1] != "NORM"
+    assert shown[3] != shown[2]
 
 
 def test_a_link_brings_back_case_class_quantity_and_layout(small_app: AppTest) -> None:

@@ -14,7 +14,7 @@ from ecgimn.explain.explanation import explain
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.checkpoint import load_model
 from ecgimn.sources.composites import load_composite
-from tests.app.test_pages import shown_text
+from tests.app.test_pages import labelled, shown_text
 from tests.app.test_reading_room import NORMAL, as_upload, button, class_of, equation, longer, opened_with, printed
 
 TIMELINE = 0  # the first chart of the page, above the ECG
@@ -90,9 +90,9 @@ def test_what_lies_outside_the_scope_of_the_models_is_named(small_app: AppTest, 
 def test_a_longer_recording_is_read_window_by_window(small_app: AppTest, tmp_path: Path) -> None:
     opened_with(small_app, as_upload(longer(load_composite(NORMAL), 3), tmp_path))
     assert not small_app.exception
-    assert small_app.slider[0].value == 0
+    assert labelled(small_app.slider, "Start of the window (s)") == 0
     button(small_app, "Next").click().run()
-    assert small_app.slider[0].value == 10
+    assert labelled(small_app.slider, "Start of the window (s)") == 10
     assert "= bias" in equation(small_app)
 
 
