@@ -10,6 +10,7 @@ let served = null // what the server said last
 let awaited = null // the class that the server has still to confirm
 let cell = null // of the ledger, marked on the trace: lead and wave, null for a sum
 let room = null
+let calls = 0 // a call whose data are unpacked after those of a later one has nothing more to say
 let stop = null // of the last call: Streamlit calls again for new data without an end to the call before
 
 const find = (name) => room.querySelector(`.${name}`)
@@ -47,6 +48,7 @@ function showReach(chart, point) {
 }
 
 function write() {
+  if (!data) return
   const end = data.limit.toString()
   find("name").textContent = data.name
   find("quantity").textContent = data.quantity
@@ -174,11 +176,20 @@ function take(sent) {
   data = sent
 }
 
+async function receive({ packed, ...sent }, call) {
+  const content = await unpack(packed)
+  if (call !== calls) return
+  take({ ...content, ...sent })
+  write()
+  lay()
+}
+
 export default function ({ data: sent, parentElement, setStateValue }) {
   stop?.()
   room = parentElement
   chosen ??= { on: sent.on, opacity: sent.opacity }
-  take(sent)
+  calls += 1
+  void receive(sent, calls)
   let timer = null
   const change = (part) => {
     chosen = { ...chosen, ...part }

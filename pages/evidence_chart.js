@@ -9,11 +9,6 @@ function escaped(text) {
   return text.replace(/[&<>]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign])
 }
 
-function values(packed) {
-  const bytes = Uint8Array.from(atob(packed.values), (sign) => sign.charCodeAt(0))
-  return Float32Array.from(new Int16Array(bytes.buffer), (value) => value * packed.step)
-}
-
 // Plotly's own copy of the figure keeps arrays as the base64 they came in.
 const KINDS = { u1: Uint8Array, u2: Uint16Array, i2: Int16Array, f4: Float32Array, f8: Float64Array }
 function unpacked(array) {
@@ -41,7 +36,7 @@ function layPictures(chart, data, chosen, fits) {
 // The pointer is answered from Plotly's own copy of the traces, which every redraw makes anew: time, the voltage of the
 // line drawn there, and what lies under it. The chart itself brings none of that, since the line holds it already.
 function answerPointer(chart, data, on) {
-  const map = on && data.hover ? values(data.hover) : null
+  const map = on && data.hover ? data.hover.values.map((value) => value * data.hover.step) : null
   const words = map
     ? `<br>${escaped(data.quantity)} · ${escaped(data.name)}<br>%{customdata[2]:+.4f} ${escaped(data.unit)}<extra>`
     : "<extra>"

@@ -8,7 +8,6 @@ belongs to.
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from ecgimn.recording import Recording
     from ecgimn.signal.waves import Waves
 
-HOVER_STEPS = 32767  # the largest value of the pointer's answers in 16 bits
+HOVER_STEPS = 4095  # from zero to the largest of the pointer's answers: finer than the four decimals that are shown
 
 
 def evidence_layer(
@@ -59,7 +58,7 @@ def evidence_layer(
         `paper`, the token of the figure underneath; `picture` and `strips`, data URIs ("" where there are none);
         `name`, `quantity`, `unit`, `limit`, `limit_source`, `shown` (0 to 1), `opacity`; `stops`, the colours from the
         lowest to the highest value; `hover`, the map summed over 40 ms at `hover_samples` of each panel in turn, as
-        16-bit integers in base64 times `step`; `grid`, the paper's colours with and without evidence.
+        integers times `step`; `grid`, the paper's colours with and without evidence.
 
     Raises
     ------
@@ -101,5 +100,4 @@ def _hover(evidence: EvidenceMap, layout: PaperLayout, recording: Recording) -> 
     ]
     values = np.concatenate(rows)
     step = float(np.abs(values).max(initial=0.0)) / HOVER_STEPS or 1.0
-    packed = np.round(values / step).astype("<i2").tobytes()
-    return {"step": step, "values": base64.b64encode(packed).decode("ascii")}
+    return {"step": step, "values": np.round(values / step).astype(int).tolist()}

@@ -1,6 +1,5 @@
 """The evidence apart from its trace: the same pictures as in the whole figure, and its own paper's alone."""
 
-import base64
 import json
 from dataclasses import replace
 
@@ -43,12 +42,12 @@ def test_the_pointers_answers_are_the_map_at_each_hover_point(recording, explana
     view = replace(MI, layout=name)
     layer = evidence_layer(recording, explanation, view=view)
     evidence = evidence_map(explanation, view)
-    packed = np.frombuffer(base64.b64decode(layer["hover"]["values"]), dtype="<i2") * layer["hover"]["step"]
+    answers = np.array(layer["hover"]["values"]) * layer["hover"]["step"]
     layout, _ = view.paper_for(recording, 45.0)
     wanted = [evidence.density[lead_index(panel.lead), hover_samples(panel, recording)] for panel in layout.panels]
-    np.testing.assert_allclose(packed, np.concatenate(wanted), atol=layer["hover"]["step"])
+    np.testing.assert_allclose(answers, np.concatenate(wanted), atol=0.51 * layer["hover"]["step"])
     figure = ecg_figure(recording, view=view, evidence_apart=True)
-    assert sum(len(line.y) for line in figure.data if line.name.startswith("hover ")) == packed.size
+    assert sum(len(line.y) for line in figure.data if line.name.startswith("hover ")) == answers.size
 
 
 @pytest.mark.parametrize(("name", "fs"), [("12x1", 500.0), ("3x4+1R", 100.0)])
