@@ -1,4 +1,4 @@
-"""Starts the app and loads what its first page needs while the server comes up: `python -m pages [STREAMLIT OPTIONS]`.
+"""Loads what the first page needs and starts the app: `python -m pages [STREAMLIT OPTIONS]`.
 
 `streamlit run app.py` starts the same app; its first visitor then waits for what is loaded here.
 """
@@ -18,6 +18,7 @@ APP = Path(__file__).resolve().parents[1] / "app.py"
 
 if not runtime.exists():
     PagesManager.uses_pages_directory = False  # else a first visit by a link would run that page without app.py
+    preload.libraries()
     preload.begin()
     sys.argv = ["streamlit", "run", str(APP), *sys.argv[1:]]
     sys.exit(cli.main(prog_name="streamlit"))

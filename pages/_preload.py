@@ -1,6 +1,8 @@
-"""Libraries, model and first case, loaded beside the start of the server, so that the first visitor need not wait.
+"""Libraries, model and first case, loaded as the server starts, so that the first visitor need not wait.
 
-The first page waits for this one loading: two threads that import the same large libraries would meet half-made ones.
+Libraries come before the server: an address that answers at once and shows nothing for seconds helps nobody, and two
+threads that import the same large libraries would hold each other up. Model and first case follow beside its start; the
+first page waits for the rest of them.
 """
 
 from __future__ import annotations
@@ -19,8 +21,15 @@ _NO_SESSION = "streamlit.runtime.scriptrunner_utils.script_run_context"
 _thread: threading.Thread | None = None
 
 
+def libraries() -> None:
+    """Import the large libraries of the first page, and return when they are there."""
+    import ecgimn.draw.ecg
+    import ecgimn.model.checkpoint
+    import ecgimn.signal.reading  # noqa: F401
+
+
 def begin() -> None:
-    """Begin to load, and return at once."""
+    """Begin to load model and first case, and return at once."""
     global _thread
     _thread = threading.Thread(target=_load, name="preload", daemon=True)
     _thread.start()
@@ -33,8 +42,6 @@ def wait() -> None:
 
 
 def _load() -> None:
-    import ecgimn.draw.ecg
-    import ecgimn.signal.reading  # noqa: F401
     from ecgimn.errors import EcgImnError
     from ecgimn.model import DEFAULT_MODEL
     from ecgimn.model.card import read_card
