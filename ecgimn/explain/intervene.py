@@ -28,9 +28,16 @@ LEAD_GROUPS: dict[str, NDArray[np.bool_]] = {
 }
 
 #: Families that add a wave of `amount` mV, and the mask they add.
-ADDED = {"st_shift": "st", "q_wave": "q", "late_r": "late"}
+ADDED = {"st_shift": "st", "q_wave": "q", "late_r": "late", "raised_t": "t", "raised_p": "p"}
 #: Families that scale a wave about the isoelectric level by the factor `amount`, and its mask.
-SCALED = {"t_scale": "t", "stt_scale": "stt", "qrs_scale": "qrs", "p_scale": "p", "lead_scale": "whole"}
+SCALED = {
+    "t_scale": "t",
+    "stt_scale": "stt",
+    "qrs_scale": "qrs",
+    "p_scale": "p",
+    "lead_scale": "whole",
+    "gain": "whole",
+}
 #: Families that should change neither the logit nor the map.
 NUISANCES = ("noise", "drift")
 FAMILIES = (*ADDED, *SCALED, "wide_qrs", "cells", "bumps", *NUISANCES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ecgimn.training.dataset import Dataset
-from ecgimn.training.objective import ThroughPreprocessing, random_edit
+from ecgimn.training.objective import TRAINING_EDITS, ThroughPreprocessing, random_edit
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def make_batch(
     rng: np.random.Generator,
     *,
     n_edited: int = 0,
+    edits: Mapping[str, tuple[float, float, float]] = TRAINING_EDITS,
 ) -> Batch:
     """Return a batch of augmented crops of `crop` samples of the records `chosen`, each cropped at its own place.
 
@@ -77,6 +79,8 @@ def make_batch(
         Of the whole data set.
     n_edited : int
         So many of the inputs are edited; their landmarks must be there.
+    edits : mapping of str to (float, float, float)
+        Families to draw from: relative frequency, least and largest amount.
     """
     n, whole = len(chosen), data.x.shape[-1]
     starts = rng.integers(0, whole - crop + 1, n)
@@ -91,12 +95,12 @@ def make_batch(
     x[noisy] += sigma * rng.standard_normal((int(noisy.sum()), 12, x.shape[-1]), dtype=np.float32)
     if config.dropped_leads:
         x *= (rng.random((n, 12, 1)) >= config.dropped_leads) | (rng.random((n, 1, 1)) >= 0.25)
-    edits = [random_edit(x[i], data.landmarks[chosen[i]], rng) for i in range(n_edited)]
+    drawn = [random_edit(x[i], data.landmarks[chosen[i]], rng, edits) for i in range(n_edited)]
     inputs = through.projection @ torch.from_numpy(x)  # gains per lead broke the limb-lead relations
     edited, family = inputs[:0], torch.zeros(0, dtype=torch.long)
     if n_edited:
-        change = through(torch.from_numpy(np.stack([change for _, change in edits]).astype(np.float32)))
-        family = torch.tensor([index for index, _ in edits])
+        change = through(torch.from_numpy(np.stack([change for _, change in drawn]).astype(np.float32)))
+        family = torch.tensor([index for index, _ in drawn])
         place = torch.from_numpy(starts)[:, None, None] + torch.arange(crop)
         edited = torch.gather(inputs[:n_edited] + change, 2, place[:n_edited].expand(-1, 12, -1))
         inputs = torch.gather(inputs, 2, place.expand(-1, 12, -1))

@@ -87,7 +87,7 @@ class TrainConfig:
 
 
 def read_config(path: Path) -> TrainConfig:
-    """Read a TOML file; its keys are those of `TrainConfig`, with tables [network], [objective] and [augment].
+    """Read a TOML file; its keys are those of `TrainConfig`, with tables for network, objective and augment.
 
     Raises
     ------
@@ -99,20 +99,23 @@ def read_config(path: Path) -> TrainConfig:
         network = content.pop("network", {})
         if "widths" in network:
             network["widths"] = tuple(network["widths"])
+        objective = content.pop("objective", {})
+        if "edits" in objective:
+            objective["edits"] = {family: (odds, low, high) for family, (odds, low, high) in objective["edits"].items()}
         content["crops"] = tuple(tuple(pair) for pair in content.pop("crops"))
         for key in ("seeds", "also_learn", "teachers"):
             if key in content:
                 content[key] = tuple(content[key])
         parts = {
             "network": NetworkConfig(**network),
-            "objective": ObjectiveConfig(**content.pop("objective", {})),
+            "objective": ObjectiveConfig(**objective),
             "augment": AugmentConfig(**content.pop("augment", {})),
         }
         config = TrainConfig(**content | parts)
         if config.kind not in KINDS:
             raise KeyError(f"kind {config.kind!r}, not one of {', '.join(KINDS)}")
         n_classes = sum(len(TASKS[task]) for task in config.tasks)
-    except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError) as exc:
+    except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError, ValueError) as exc:
         raise SourceError(
             f"The training configuration {path.name} cannot be used: {exc}. Compare it with models/*.toml."
         ) from exc

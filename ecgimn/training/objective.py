@@ -8,7 +8,8 @@ small effects are learned as faithfully as large ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,8 +22,8 @@ from ecgimn.leads import CANONICAL_PROJECTION
 from ecgimn.model.network import EcgImn, fold_input
 from ecgimn.signal.landmarks import Landmarks
 
-#: Families seen in training with their relative frequency and range of amounts. Not seen: "late_r", "p_scale", "bumps".
-TRAINING_EDITS: dict[str, tuple[float, float, float]] = {
+#: Families seen in training unless a configuration says otherwise: relative frequency and range of amounts.
+TRAINING_EDITS: Mapping[str, tuple[float, float, float]] = {
     "st_shift": (3.0, -0.4, 0.4),
     "t_scale": (3.0, -1.3, 1.7),
     "stt_scale": (2.0, -0.5, 1.5),
@@ -41,17 +42,20 @@ SPREAD_FLOOR = 0.05  # logit^2, keeps families without effect from dominating
 
 
 def random_edit(
-    x: NDArray[np.float32], landmarks: Landmarks, rng: np.random.Generator
+    x: NDArray[np.float32],
+    landmarks: Landmarks,
+    rng: np.random.Generator,
+    edits: Mapping[str, tuple[float, float, float]] = TRAINING_EDITS,
 ) -> tuple[int, NDArray[np.float64]]:
     """Draw one training edit of an input (12, 982); returns the index of its (first) family and the change."""
     masks = masks_from_landmarks(landmarks, x.shape[1])
-    names = list(TRAINING_EDITS)
-    odds = np.array([TRAINING_EDITS[name][0] for name in names])
+    names = list(edits)
+    odds = np.array([edits[name][0] for name in names])
     change = np.zeros(x.shape)
     first = -1
     for _ in range(2 if rng.random() < P_TWO_EDITS else 1):
         family = names[rng.choice(len(names), p=odds / odds.sum())]
-        _, low, high = TRAINING_EDITS[family]
+        _, low, high = edits[family]
         amount = float(rng.uniform(low, high))
         if family == "lead_scale" and rng.random() < P_REMOVAL:
             amount = 0.0
@@ -61,7 +65,7 @@ def random_edit(
 
 
 def _random_leads(family: str, rng: np.random.Generator) -> NDArray[np.bool_]:
-    if family in (*NUISANCES, "cells"):
+    if family in (*NUISANCES, "cells", "gain"):
         return LEAD_GROUPS["all"]
     kind = rng.random()
     if kind < 0.6:
@@ -122,11 +126,20 @@ class ObjectiveConfig:
         back.
     evidence : float
         Sum of absolute evidence over lead x 160 ms cells, in logit: compact maps.
+    edits : mapping of str to (float, float, float)
+        Families of edits seen in training: relative frequency, least and largest amount.
     """
 
     gamma: float = 0.3
     ramp: float = 0.7
     evidence: float = 3e-4
+    edits: Mapping[str, tuple[float, float, float]] = field(default_factory=lambda: dict(TRAINING_EDITS))
+
+    def __post_init__(self) -> None:
+        """Refuse edits that nobody can make."""
+        unknown = sorted(set(self.edits) - set(FAMILIES))
+        if unknown:
+            raise KeyError(f"edits {', '.join(unknown)}, not among {', '.join(FAMILIES)}")
 
 
 def label_loss(logit: Tensor, targets: Tensor, class_weight: Tensor) -> Tensor:

@@ -173,7 +173,10 @@ def train(
             for group in run.optimizer.param_groups:
                 group["lr"] = config.learning_rate * _one_cycle(progress, config.warm_up)
             crop = config.crop(run.epoch)
-            batch = make_batch(learn, targets, chosen, config.augment, crop, through, rng, n_edited=n_edited)
+            batch = make_batch(
+                learn, targets, chosen, config.augment, crop, through, rng,
+                n_edited=n_edited, edits=config.objective.edits,
+            )  # fmt: skip
             with torch.autocast("cpu", torch.bfloat16):
                 loss = _loss(run, batch, teachers, class_weight, progress)
             run.optimizer.zero_grad(set_to_none=True)

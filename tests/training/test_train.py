@@ -16,6 +16,7 @@ from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.signal.landmarks import quick_landmarks
 from ecgimn.signal.preprocess import high_pass_matrix
 from ecgimn.training.config import TrainConfig, read_config, stages
+from ecgimn.training.fidelity import TRIALS
 from ecgimn.training.metrics import macro
 from ecgimn.training.objective import FidelitySpread, ObjectiveConfig, ThroughPreprocessing, objective, random_edit
 from ecgimn.training.paper import is_paper_config
@@ -61,6 +62,29 @@ def test_a_random_edit_changes_something_and_names_its_family():
         family, change = random_edit(x, quick_landmarks(x), rng)
         assert 0 <= family < len(FAMILIES)
         assert np.isfinite(change).all()
+
+
+def test_a_run_draws_the_edits_of_its_own_configuration(tmp_path):
+    path = tmp_path / "own.toml"
+    text = 'name = "x"\ncrops = [[1, 512]]\n[models]\na = "superclass"\n[objective.edits]\n'
+    path.write_text(text + "gain = [1.0, 1.2, 1.2]\n")
+    edits = read_config(path).objective.edits
+    family, change = random_edit(ecg(), quick_landmarks(ecg()), np.random.default_rng(0), edits)
+    assert FAMILIES[family] == "gain"
+    beat = ecg()[:, 60] - quick_landmarks(ecg()).level
+    times = change[:, 60] / (0.2 * beat)
+    np.testing.assert_allclose(times, round(times[0]), atol=1e-5)
+    assert round(times[0]) in (1, 2)  # two edits may meet
+    path.write_text(text + "magic = [1.0, 1.2, 1.2]\n")
+    with pytest.raises(SourceError, match="magic"):
+        read_config(path)
+
+
+def test_a_family_is_called_unseen_where_the_shipped_model_was_not_trained_on_it():
+    runs = [run for run, _ in stages(ROOT / "models" / "ecgimn-v4.toml") if run.kind == "ecg-imn"]
+    seen = {family for run in runs for family in run.objective.edits}
+    assert {trial.family for trial in TRIALS.values() if trial.in_training} == seen - {"cells"}
+    assert not {trial.family for trial in TRIALS.values() if not trial.in_training} & seen
 
 
 def test_a_perfectly_linear_network_has_no_fidelity_loss():
