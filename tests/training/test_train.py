@@ -151,9 +151,9 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
 
 
 def test_a_configuration_is_trained_after_the_runs_that_it_builds_on():
-    order = [(run.name, seed) for run, seed in stages(ROOT / "models" / "ecgimn-v3.toml")]
+    order = [(run.name, seed) for run, seed in stages(ROOT / "models" / "ecgimn-v4.toml")]
     assert len(order) == len(set(order))
-    for run, seed in stages(ROOT / "models" / "ecgimn-v3.toml"):
+    for run, seed in stages(ROOT / "models" / "ecgimn-v4.toml"):
         before = order[: order.index((run.name, seed))]
         assert set(run.teachers) <= {name for name, _ in before}
         assert not run.continue_from or (run.continue_from, seed) in before
