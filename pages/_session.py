@@ -20,6 +20,9 @@ from pages._cached import current_ptbxl, get_composites, get_model, model_names
 from pages._session_screen import is_dark as is_dark
 from pages._session_screen import watch_window as watch_window
 from pages._session_screen import window as window
+from pages._session_values import put as put
+from pages._session_values import take as take
+from pages._session_values import widget_key as widget_key
 
 SOURCES = {"composite": "Composite case", "ptbxl": "PTB-XL record", "file": "Own file"}
 ALONE = "alone"  # the class shown is not compared with another
@@ -66,30 +69,6 @@ def export_salt(recording: Recording) -> bytes:
     if recording.source != "upload":
         return b""
     return bytes(st.session_state.setdefault("salt", secrets.token_bytes(16)))
-
-
-# Values that a widget shows and a key press may change.
-
-
-def widget_key(name: str) -> str:
-    """Return the key of the widget that shows a value, another one after each change.
-
-    A browser sends the values of its widgets with every press, and while a page is still drawn they are those from
-    before the press that asked for it: under the same key, a second press would take the first one back.
-    """
-    return f"{name}_{st.session_state.get(f'{name}_turn', 0)}"
-
-
-def put(name: str, value: object) -> None:
-    """Keep a value that a widget shows."""
-    turn = f"{name}_turn"
-    st.session_state.update({name: value, turn: st.session_state.get(turn, 0) + 1})
-
-
-def take(name: str, key: str) -> None:
-    """Keep what the reader has just entered in the widget of a value; what an outdated widget says is nobody's wish."""
-    if key == widget_key(name):
-        put(name, st.session_state[key])
 
 
 # The case on the screen.
@@ -276,7 +255,7 @@ def case_in_link() -> dict[str, str]:
 def write_link(class_name: str | None) -> None:
     """Put public case, class and view into the address. The widgets of the view bind themselves."""
     wanted = case_in_link() | view_state.linked() | ({"class": class_name} if class_name else {})
-    for name in ("composite", "record", "fs", "class", "quantity", "opacity", "evidence"):
+    for name in ("composite", "record", "fs", "class", "quantity", "layout", "opacity", "evidence"):
         if name not in wanted:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != wanted[name]:

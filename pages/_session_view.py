@@ -9,6 +9,7 @@ import streamlit as st
 from ecgimn.explain.box import Box
 from ecgimn.recording import Recording
 from ecgimn.signal.measure import Reference
+from pages._session_values import put
 
 QUANTITIES = ("contribution", "weights")
 LAYOUT_ORDER = ("12x1", "3x4+1R", "3x4+3R", "6x2")
@@ -31,10 +32,14 @@ def st_reference() -> Reference:
     return "TP" if st.session_state.get("st_reference") == "TP" else "PQ"
 
 
+def layout() -> str:
+    """Return how the leads are laid out: one of `LAYOUT_ORDER`."""
+    return str(st.session_state.get("layout", LAYOUT_ORDER[0]))
+
+
 def next_layout() -> None:
     """Show the next layout."""
-    place = LAYOUT_ORDER.index(st.session_state.get("layout") or LAYOUT_ORDER[0])
-    st.session_state["layout"] = LAYOUT_ORDER[(place + 1) % len(LAYOUT_ORDER)]
+    put("layout", LAYOUT_ORDER[(LAYOUT_ORDER.index(layout()) + 1) % len(LAYOUT_ORDER)])
 
 
 def evidence_seen() -> tuple[bool, float]:
@@ -49,7 +54,9 @@ def reach_wanted() -> bool:
 
 
 def take_linked(link: Mapping[str, str]) -> None:
-    """Take quantity, opacity and switch of the evidence from a link; what makes no sense there is ignored."""
+    """Take quantity, layout, opacity and switch of the evidence from a link; what makes no sense there is ignored."""
+    if link.get("layout") in LAYOUT_ORDER:
+        put("layout", link["layout"])
     if link.get("quantity") in QUANTITIES:
         choose_quantity(link["quantity"])
     try:
@@ -62,10 +69,12 @@ def take_linked(link: Mapping[str, str]) -> None:
 
 
 def linked() -> dict[str, str]:
-    """Return what a link says of quantity, opacity and switch of the evidence: what is not as usual."""
+    """Return what a link says of quantity, layout, opacity and switch of the evidence: what is not as usual."""
     on, opacity = evidence_seen()
-    said = {"quantity": quantity(), "opacity": f"{opacity:g}", "evidence": "on" if on else "off"}
-    usual = {"quantity": QUANTITIES[0], "opacity": f"{USUAL_OPACITY:g}", "evidence": "on"}
+    said = {
+        "quantity": quantity(), "layout": layout(), "opacity": f"{opacity:g}", "evidence": "on" if on else "off",
+    }  # fmt: skip
+    usual = {"quantity": QUANTITIES[0], "layout": LAYOUT_ORDER[0], "opacity": f"{USUAL_OPACITY:g}", "evidence": "on"}
     return {name: value for name, value in said.items() if value != usual[name]}
 
 

@@ -24,7 +24,10 @@ def view_settings(class_index: int | tuple[int, int], *, n_members: int) -> tupl
         if st.toggle("Calibrate the screen with a bank card", key="calibrate"):
             calibrate()
         left, right = st.columns(2)
-        layout = left.selectbox("Layout", view_state.LAYOUT_ORDER, key="layout", bind="query-params")
+        left.selectbox(
+            "Layout", view_state.LAYOUT_ORDER, view_state.LAYOUT_ORDER.index(view_state.layout()),
+            key=(key := session.widget_key("layout")), on_change=session.take, args=("layout", key),
+        )  # fmt: skip
         speed = left.selectbox("Paper speed (mm/s)", [12.5, 25.0, 50.0], index=1, key="speed", bind="query-params")
         gain = left.selectbox("Gain (mm/mV)", [5.0, 10.0, 20.0], index=1, key="gain", bind="query-params")
         size = left.selectbox(
@@ -63,7 +66,7 @@ def view_settings(class_index: int | tuple[int, int], *, n_members: int) -> tupl
         )  # fmt: skip
     quantity, (overlay, opacity) = view_state.quantity(), view_state.evidence_seen()
     view = View(
-        layout=layout, speed=speed, gain=gain, cabrera=cabrera, overlay=overlay, limit=limit,
+        layout=view_state.layout(), speed=speed, gain=gain, cabrera=cabrera, overlay=overlay, limit=limit,
         quantity="isoelectric" if quantity == "contribution" and level == "isoelectric level" else quantity,
         class_index=class_index, style=style, opacity=opacity, show_strip=strip, show_st=st_t, show_t=st_t,
         show_uncertainty=unsure and n_members > 1, dark=session.is_dark(),
