@@ -77,7 +77,7 @@ def main() -> None:
     steps = {
         "quality": lambda: assess_quality(recording),
         "waves, all leads": lambda: find_waves(recording),
-        "waves, six leads": lambda: find_waves(recording, quick=True),
+        "waves, five leads": lambda: find_waves(recording, quick=True),
         "explanation": lambda: explain(recording, model),
         "everything the reading page computes": lambda: read_page(recording, model),
     }
@@ -88,7 +88,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         items = some_items(Path(folder))
         waves: WaveSearch
-        for waves, number in (("not looked for", 128), ("six leads", 16), ("all leads", 16)):
+        for waves, number in (("not looked for", 128), ("five leads", 16), ("all leads", 16)):
             chosen = tuple(items[:number])
             chunk = Chunk(chosen, model.card.name, model.card.sha256, waves, "youden")
             median, _ = cpu_ms(lambda chunk=chunk: explain_chunk(chunk), per=len(chosen))

@@ -39,7 +39,7 @@ class Settings:
     classes : tuple of str
     thresholds : tuple of float
         Operating point per class, on the probability.
-    waves : {"all leads", "six leads", "not looked for"}
+    waves : {"all leads", "five leads", "not looked for"}
     fs : str
         Rate of PTB-XL records: "100", "500" or "best".
     source : str

@@ -29,7 +29,7 @@ from ecgimn.errors import ModelError, SourceError
 from ecgimn.model.card import ModelCard
 
 T = TypeVar("T")
-CHUNK = {"not looked for": 128, "six leads": 32, "all leads": 16}  # recordings: some seconds of work each
+CHUNK = {"not looked for": 128, "five leads": 32, "all leads": 16}  # recordings: some seconds of work each
 AHEAD = 2  # chunks under way per worker
 OPERATING_POINT = "youden"
 DASK_TIMEOUT_S = 30
@@ -46,7 +46,7 @@ class Request:
     source, out : Path
     card : ModelCard
         Of the model, which must be under models/ wherever a worker runs.
-    waves : {"all leads", "six leads", "not looked for"}
+    waves : {"all leads", "five leads", "not looked for"}
     fs : {100, 500} or None
         Rate of PTB-XL records; None for the better one that is here.
     workers : int

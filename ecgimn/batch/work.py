@@ -25,7 +25,7 @@ from ecgimn.signal.reading import SignalReading, read_signal
 if TYPE_CHECKING:
     from ecgimn.model.checkpoint import Model
 
-WaveSearch = Literal["all leads", "six leads", "not looked for"]
+WaveSearch = Literal["all leads", "five leads", "not looked for"]
 NETWORK_BATCH = 64  # recordings in one pass of the network
 EXPLAINED_AT_ONCE = 8  # of which the maps are carried back to the raw trace at a time
 
@@ -39,7 +39,7 @@ class Chunk:
     items : tuple of Item
     model, sha256 : str
         The worker loads the model by name and refuses another hash.
-    waves : {"all leads", "six leads", "not looked for"}
+    waves : {"all leads", "five leads", "not looked for"}
     operating_point : str
         Key of the card's thresholds; a class counts as said from there on.
     """
@@ -119,7 +119,7 @@ def _windows(chunk: Chunk, rows: Rows) -> Iterator[Window]:
 
 
 def _reading(recording: Recording, waves: WaveSearch) -> SignalReading | None:
-    return None if waves == "not looked for" else read_signal(recording, quick=waves == "six leads")
+    return None if waves == "not looked for" else read_signal(recording, quick=waves == "five leads")
 
 
 def _book_leads(batch: tuple[Window, ...], model: Model, rows: Rows) -> None:

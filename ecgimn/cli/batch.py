@@ -19,7 +19,7 @@ def batch(
     out: Annotated[Path, typer.Option("--out", help="Folder of the Parquet files; new, or of the same run before.")],
     model: ModelOption = DEFAULT_MODEL,
     no_delineation: Annotated[bool, typer.Option("--no-delineation", help="No waves, ST or intervals: fast.")] = False,
-    six_leads: Annotated[bool, typer.Option("--six-leads", help="Find waves in six leads: half the time.")] = False,
+    five_leads: Annotated[bool, typer.Option("--five-leads", help="Find waves in five leads: half the time.")] = False,
     fs: Annotated[int | None, typer.Option(help="Rate of PTB-XL records, 100 or 500; the better one here.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core by default.")] = None,
     dask: Annotated[str, typer.Option(help="Address of a Dask scheduler, in place of processes.")] = "",
@@ -34,9 +34,9 @@ def batch(
     from ecgimn.batch.work import WaveSearch
     from ecgimn.model.checkpoint import load_model
 
-    if no_delineation and six_leads:
-        refuse("--no-delineation looks for no waves and --six-leads for some. Give one of them.")
-    waves: WaveSearch = "not looked for" if no_delineation else "six leads" if six_leads else "all leads"
+    if no_delineation and five_leads:
+        refuse("--no-delineation looks for no waves and --five-leads for some. Give one of them.")
+    waves: WaveSearch = "not looked for" if no_delineation else "five leads" if five_leads else "all leads"
     card = load_model(model).card
     secret = None if salt is None else read_salt(salt)
     request = Request(source, out, card, waves, fs, workers or os.cpu_count() or 1, dask, limit, secret)

@@ -67,7 +67,7 @@ def read_signal(recording: Recording, *, quick: bool = False) -> SignalReading:
     ----------
     recording : Recording
     quick : bool
-        Find waves in six leads only, for thousands of records; see `find_waves`.
+        Find waves in five leads only, for thousands of records; see `find_waves`.
     """
     try:
         waves = find_waves(recording, quick=quick)

@@ -100,7 +100,7 @@ def find_waves(recording: Recording, *, quick: bool = False) -> Waves:
     ----------
     recording : Recording
     quick : bool
-        Let openecg read six leads only, which halves the time; see `wave_posterior`.
+        Let openecg read five leads only, which halves the time; see `wave_posterior`.
 
     Raises
     ------
