@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ecgimn.training.dataset import Dataset
-from ecgimn.training.objective import TRAINING_EDITS, ThroughPreprocessing, random_edit
+from ecgimn.explain.intervene import masks_from_landmarks
+from ecgimn.signal.landmarks import Landmarks
+from ecgimn.training.dataset import SUPERCLASSES, Dataset
+from ecgimn.training.objective import ObjectiveConfig, ThroughPreprocessing, random_edit
+from ecgimn.training.signs import random_sign
+
+PLAIN = ObjectiveConfig()
+#: Labels times this make 1 where NORM is the only superclass.
+NORMAL_ALONE = np.where(np.array(SUPERCLASSES) == "NORM", 1, 2)
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,15 @@ class Batch:
         Edited copies of the first E inputs.
     family : Tensor of shape (E,)
         Index of the family of each edit.
+    reacting : Tensor of shape (E,)
+        Index of the superclass that should react to each edit; -1 where nobody can say.
     """
 
     x: Tensor
     targets: Tensor
     edited: Tensor
     family: Tensor
+    reacting: Tensor
 
 
 def make_batch(
@@ -69,7 +78,7 @@ def make_batch(
     rng: np.random.Generator,
     *,
     n_edited: int = 0,
-    edits: Mapping[str, tuple[float, float, float]] = TRAINING_EDITS,
+    objective: ObjectiveConfig = PLAIN,
 ) -> Batch:
     """Return a batch of augmented crops of `crop` samples of the records `chosen`, each cropped at its own place.
 
@@ -79,8 +88,8 @@ def make_batch(
         Of the whole data set.
     n_edited : int
         So many of the inputs are edited; their landmarks must be there.
-    edits : mapping of str to (float, float, float)
-        Families to draw from: relative frequency, least and largest amount.
+    objective : ObjectiveConfig
+        Which edits are drawn, and how many signs of disease are planted.
     """
     n, whole = len(chosen), data.x.shape[-1]
     starts = rng.integers(0, whole - crop + 1, n)
@@ -95,12 +104,13 @@ def make_batch(
     x[noisy] += sigma * rng.standard_normal((int(noisy.sum()), 12, x.shape[-1]), dtype=np.float32)
     if config.dropped_leads:
         x *= (rng.random((n, 12, 1)) >= config.dropped_leads) | (rng.random((n, 1, 1)) >= 0.25)
-    drawn = [random_edit(x[i], data.landmarks[chosen[i]], rng, edits) for i in range(n_edited)]
+    normal = data.labels["superclass"][chosen] @ NORMAL_ALONE == 1
+    drawn = [_edit(x[i], data.landmarks[chosen[i]], bool(normal[i]), objective, rng) for i in range(n_edited)]
     inputs = through.projection @ torch.from_numpy(x)  # gains per lead broke the limb-lead relations
-    edited, family = inputs[:0], torch.zeros(0, dtype=torch.long)
+    edited, family, reacting = inputs[:0], torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long)
     if n_edited:
-        change = through(torch.from_numpy(np.stack([change for _, change in drawn]).astype(np.float32)))
-        family = torch.tensor([index for index, _ in drawn])
+        change = through(torch.from_numpy(np.stack([change for _, change, _ in drawn]).astype(np.float32)))
+        family, reacting = torch.tensor([index for index, _, _ in drawn]), torch.tensor([k for *_, k in drawn])
         place = torch.from_numpy(starts)[:, None, None] + torch.arange(crop)
         edited = torch.gather(inputs[:n_edited] + change, 2, place[:n_edited].expand(-1, 12, -1))
         inputs = torch.gather(inputs, 2, place.expand(-1, 12, -1))
@@ -111,4 +121,13 @@ def make_batch(
         other = torch.from_numpy(rng.permutation(n))
         inputs = share[:, None, None] * inputs + (1.0 - share)[:, None, None] * inputs[other]
         wanted = share[:, None] * wanted + (1.0 - share)[:, None] * wanted[other]
-    return Batch(inputs, wanted, edited, family)
+    return Batch(inputs, wanted, edited, family, reacting)
+
+
+def _edit(
+    x: NDArray[np.float32], landmarks: Landmarks, normal: bool, objective: ObjectiveConfig, rng: np.random.Generator
+) -> tuple[int, NDArray[np.float64], int]:
+    """Return the family of an edit of one record, the change, and the superclass that should react (-1 for none)."""
+    if normal and objective.planted_share and rng.random() < objective.planted_share:
+        return random_sign(x, masks_from_landmarks(landmarks, x.shape[1]), rng)
+    return (*random_edit(x, landmarks, rng, objective.edits), -1)

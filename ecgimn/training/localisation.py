@@ -15,19 +15,13 @@ from ecgimn.model.checkpoint import Model
 from ecgimn.signal.preprocess import input_change
 from ecgimn.training.dataset import SUBCLASSES, SUPERCLASSES, Dataset
 from ecgimn.training.sanity import quick_ledgers
+from ecgimn.training.signs import SIGNS
 
 #: Leads in which evidence for each kind of infarction is expected (CLINICAL teaching convention).
 EXPECTED_LEADS = {
     "AMI": ("V1", "V2", "V3", "V4", "V5"),
     "IMI": ("II", "III", "aVF"),
     "LMI": ("I", "aVL", "V5", "V6"),
-}
-#: Changes planted in records labelled NORM alone: family, amount, leads, class that should react, wave it lies in.
-PLANTED = {
-    "ST elevation +0.2 mV": ("st_shift", 0.2, ("anteroseptal", "inferior", "lateral"), "MI", ("st", "t", "qrs")),
-    "T inversion": ("t_scale", -1.0, ("anterolateral", "inferior"), "STTC", ("t", "st")),
-    "Q wave -0.5 mV": ("q_wave", -0.5, ("anteroseptal", "inferior"), "MI", ("qrs",)),
-    "wide QRS": ("wide_qrs", 1.0, ("all",), "CD", ("qrs",)),
 }
 
 
@@ -81,21 +75,22 @@ def planted_evidence(model: Model, data: Dataset, *, limit: int = 200, seed: int
     part = data.select(normal)
     before, logit_before = quick_ledgers(model, part), model.logits(part.x)
     result: dict[str, Any] = {}
-    for name, (family, amount, groups, reacting, waves) in PLANTED.items():
-        k = model.classes.index(reacting)
-        chosen = [groups[int(rng.integers(len(groups)))] for _ in normal]
+    for name, sign in SIGNS.items():
+        k = model.classes.index(sign.reacting)
+        chosen = [sign.groups[int(rng.integers(len(sign.groups)))] for _ in normal]
         x = part.x.astype(np.float64)
         for i, group in enumerate(chosen):
             masks = masks_from_landmarks(part.landmarks[i], x.shape[-1])
-            x[i] += input_change(intervention(family, x[i], masks, leads=LEAD_GROUPS[group], amount=amount))
+            change = intervention(sign.family, x[i], masks, leads=LEAD_GROUPS[group], amount=sign.amount)
+            x[i] += input_change(change)
         edited = part.with_x(x)
         growth = (quick_ledgers(model, edited) - before)[:, k]
-        wave_mask = np.isin((*QUICK_WAVES, "other"), waves)
+        wave_mask = np.isin((*QUICK_WAVES, "other"), sign.waves)
         region = np.stack([LEAD_GROUPS[group][:, None] & wave_mask for group in chosen])
         top = growth.reshape(len(growth), -1).argmax(axis=1)
         positive = np.clip(growth, 0, None)
         result[name] = {
-            "class": reacting,
+            "class": sign.reacting,
             "n": len(normal),
             "pointing": round(float(region.reshape(len(growth), -1)[np.arange(len(growth)), top].mean()), 4),
             "mass": round(float((positive * region).sum() / max(positive.sum(), 1e-9)), 4),

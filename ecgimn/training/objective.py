@@ -37,6 +37,7 @@ TRAINING_EDITS: Mapping[str, tuple[float, float, float]] = {
 }
 P_REMOVAL = 0.25  # of scaled leads are removed altogether
 P_TWO_EDITS = 0.25
+REACTION_LOGIT = 0.5  # a planted sign should raise the logit of its class by this much
 SPREAD_DECAY = 0.99
 SPREAD_FLOOR = 0.05  # logit^2, keeps families without effect from dominating
 
@@ -126,6 +127,10 @@ class ObjectiveConfig:
         back.
     evidence : float
         Sum of absolute evidence over lead x 160 ms cells, in logit: compact maps.
+    reaction : float
+        What a planted sign of disease falls short of raising the logit of its class by `REACTION_LOGIT`, in logit.
+    planted_share : float
+        Share of the edits of records labelled NORM alone that plant one of `SIGNS`.
     edits : mapping of str to (float, float, float)
         Families of edits seen in training: relative frequency, least and largest amount.
     """
@@ -133,6 +138,8 @@ class ObjectiveConfig:
     gamma: float = 0.3
     ramp: float = 0.7
     evidence: float = 3e-4
+    reaction: float = 0.0
+    planted_share: float = 0.0
     edits: Mapping[str, tuple[float, float, float]] = field(default_factory=lambda: dict(TRAINING_EDITS))
 
     def __post_init__(self) -> None:
@@ -152,6 +159,7 @@ def objective(
     x: Tensor,
     edited: Tensor,
     family: Tensor,
+    reacting: Tensor,
     targets: Tensor,
     class_weight: Tensor,
     spread: FidelitySpread,
@@ -168,6 +176,8 @@ def objective(
         Edited copies of the first E inputs.
     family : Tensor of shape (E,)
         Index of each edit's family.
+    reacting : Tensor of shape (E,)
+        Index of the output that should rise with each edit; -1 where nobody can say.
     targets : Tensor of shape (B, K)
         From 0 to 1.
     class_weight : Tensor of shape (K,)
@@ -190,5 +200,7 @@ def objective(
 
     evidence = maps[:, :5] * fold_input(x)[:, None]
     evidence = F.avg_pool1d(evidence.flatten(0, 2), 8).abs().sum() * 8 / (len(x) * 5)
-    total = labels + gamma_now * fidelity + config.evidence * evidence
+    planted = torch.nonzero(reacting >= 0).flatten()
+    shortfall = F.relu(REACTION_LOGIT - actual[planted, reacting[planted]]).sum() / max(1, len(planted))
+    total = labels + gamma_now * fidelity + config.evidence * evidence + config.reaction * shortfall
     return Loss(total, labels.detach(), fidelity.detach(), evidence.detach())

@@ -19,8 +19,8 @@ from ecgimn.explain.intervene import LEAD_GROUPS, intervention
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.sources.composites import read_composite
 from ecgimn.training.attribution_checks import mean_over
-from ecgimn.training.localisation import PLANTED
 from ecgimn.training.metrics import patient_weights, ratio_estimate
+from ecgimn.training.signs import SIGNS
 from ecgimn.training.subjects import OWN, Array, Case, Explained, Subject, composite_case
 
 ST_ELEVATION = "ST elevation +0.2 mV"
@@ -71,34 +71,34 @@ class Plant:
 
 
 def plant(name: str, case: Case, group: str) -> Plant:
-    """Make one of the changes of `PLANTED` in a group of leads."""
-    family, amount, _, reacting, waves = PLANTED[name]
-    change = intervention(family, case.x, case.masks, leads=LEAD_GROUPS[group], amount=amount)
-    return Plant(name, case, case.edited(change), reacting, LEAD_GROUPS[group], waves)
+    """Make one of the changes of `SIGNS` in a group of leads."""
+    sign = SIGNS[name]
+    change = intervention(sign.family, case.x, case.masks, leads=LEAD_GROUPS[group], amount=sign.amount)
+    return Plant(name, case, case.edited(change), sign.reacting, LEAD_GROUPS[group], sign.waves)
 
 
 def planted_in_records(cases: Sequence[Case], *, seed: int = 0) -> list[Plant]:
-    """Return every change of `PLANTED` in every record, each in leads drawn from its groups."""
+    """Return every change of `SIGNS` in every record, each in leads drawn from its groups."""
     rng = np.random.default_rng(seed)
     plants = []
-    for name, (_, _, groups, *_) in PLANTED.items():
-        plants += [plant(name, case, groups[int(rng.integers(len(groups)))]) for case in cases]
+    for name, sign in SIGNS.items():
+        plants += [plant(name, case, sign.groups[int(rng.integers(len(sign.groups)))]) for case in cases]
     return plants
 
 
 def planted_in_composites() -> list[Plant]:
-    """Return every change of `PLANTED` in every group of leads of the normal composite, and the composite twins.
+    """Return every change of `SIGNS` in every group of leads of the normal composite, and the composite twins.
 
     The twins were changed at 500 Hz in the mean beat, apart from the code of the edits here.
     """
     normal = replace(composite_case(NORMAL), record=-1)  # a number that no record has, so that its ledger is kept
-    plants = [plant(name, normal, group) for name, (_, _, groups, *_) in PLANTED.items() for group in groups]
+    plants = [plant(name, normal, group) for name, sign in SIGNS.items() for group in sign.groups]
     for twin, (name, reacting) in TWINS.items():
         card = read_composite(twin).case.planted
         if card is None:
             raise ValueError(f"{twin} has no planted change")
         after = replace(composite_case(twin), landmarks=normal.landmarks)
-        waves = PLANTED[name][4] if name in PLANTED else ("qrs", *(wave.lower() for wave in card.waves))
+        waves = SIGNS[name].waves if name in SIGNS else ("qrs", *(wave.lower() for wave in card.waves))
         plants.append(Plant(name, normal, after, reacting, np.isin(STANDARD_LEADS, card.leads), waves))
     return plants
 
@@ -165,9 +165,9 @@ def find_st_elevation(subject: Subject, cases: Sequence[Case]) -> dict[str, dict
     dict or None
         Per group of leads, and `all` together, what `find_plants` says; None without a map of its own, or without MI.
     """
-    if subject.maps is None or PLANTED[ST_ELEVATION][3] not in subject.classes:
+    if subject.maps is None or SIGNS[ST_ELEVATION].reacting not in subject.classes:
         return None
-    groups = PLANTED[ST_ELEVATION][2]
+    groups = SIGNS[ST_ELEVATION].groups
     plants = [plant(ST_ELEVATION, case, group) for group in groups for case in cases]
     growth, rises = _reaction(Explained(subject, OWN), plants)
     found = {"all": _score(plants, growth, rises)}

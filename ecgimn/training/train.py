@@ -175,7 +175,7 @@ def train(
             crop = config.crop(run.epoch)
             batch = make_batch(
                 learn, targets, chosen, config.augment, crop, through, rng,
-                n_edited=n_edited, edits=config.objective.edits,
+                n_edited=n_edited, objective=config.objective,
             )  # fmt: skip
             with torch.autocast("cpu", torch.bfloat16):
                 loss = _loss(run, batch, teachers, class_weight, progress)
@@ -206,8 +206,8 @@ def _loss(run: Run, batch: Batch, teachers: Sequence[BlackBox], class_weight: Te
         return Loss(labels, labels.detach(), torch.zeros(()), torch.zeros(()))
     gamma = config.objective.gamma * min(1.0, progress / config.objective.ramp)
     return objective(
-        run.network, batch.x, batch.edited, batch.family, targets, class_weight, run.spread, config.objective,
-        gamma_now=gamma,
+        run.network, batch.x, batch.edited, batch.family, batch.reacting, targets, class_weight, run.spread,
+        config.objective, gamma_now=gamma,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from ecgimn.signal.landmarks import quick_landmarks
 from ecgimn.signal.preprocess import high_pass_matrix
 from ecgimn.training.augment import AugmentConfig, make_batch
 from ecgimn.training.dataset import SUBCLASSES, SUPERCLASSES, Dataset
-from ecgimn.training.objective import ThroughPreprocessing
+from ecgimn.training.objective import ObjectiveConfig, ThroughPreprocessing
 
 N, SAMPLES = 6, 982
 STILL = AugmentConfig(gain=0.0, lead_gain=0.0, noise_mv=0.0)
@@ -60,6 +60,17 @@ def test_edited_copies_are_the_same_stretch_and_differ_from_it(data, through):
     assert int((difference > 1e-3).sum()) >= 3  # an edit of leads without that wave does little
     low = made.edited.mean(-1).abs().max()  # an edit passes the high-pass of the preprocessing, so it adds no offset
     assert float(low) < float(made.x.mean(-1).abs().max()) + 1e-3
+
+
+def test_signs_of_disease_are_planted_only_in_records_labelled_norm_alone(data, through):
+    every = ObjectiveConfig(planted_share=1.0)
+    for seed in range(5):
+        made = make_batch(
+            data, torch.eye(N, 5), np.arange(N), STILL, SAMPLES, through, np.random.default_rng(seed),
+            n_edited=N, objective=every,
+        )  # fmt: skip
+        assert made.reacting[0] > 0  # the first record's only label is NORM
+        assert (made.reacting[1:] == -1).all()
 
 
 def test_mixed_inputs_have_labels_mixed_in_the_same_shares(data, through):

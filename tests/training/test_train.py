@@ -10,16 +10,25 @@ import pytest
 import torch
 
 from ecgimn.errors import CheckpointError, SourceError
-from ecgimn.explain.intervene import FAMILIES
+from ecgimn.explain.intervene import FAMILIES, masks_from_landmarks
 from ecgimn.model.checkpoint import load_model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.signal.landmarks import quick_landmarks
 from ecgimn.signal.preprocess import high_pass_matrix
+from ecgimn.sources.ptbxl import SUPERCLASSES
 from ecgimn.training.config import TrainConfig, read_config, stages
 from ecgimn.training.fidelity import TRIALS
 from ecgimn.training.metrics import macro
-from ecgimn.training.objective import FidelitySpread, ObjectiveConfig, ThroughPreprocessing, objective, random_edit
+from ecgimn.training.objective import (
+    REACTION_LOGIT,
+    FidelitySpread,
+    ObjectiveConfig,
+    ThroughPreprocessing,
+    objective,
+    random_edit,
+)  # fmt: skip
 from ecgimn.training.paper import is_paper_config
+from ecgimn.training.signs import SIGNS, random_sign
 from ecgimn.training.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,11 +104,35 @@ def test_a_perfectly_linear_network_has_no_fidelity_loss():
     x = torch.from_numpy(np.stack([ecg()] * 4))
     edited = x[:2] + 0.1 * torch.randn(2, 12, 1000)
     loss = objective(
-        network, x, edited, torch.tensor([0, 1]), torch.zeros(4, 28), torch.full((28,), 1 / 28), FidelitySpread(28),
-        ObjectiveConfig(), gamma_now=1.0,
+        network, x, edited, torch.tensor([0, 1]), torch.tensor([-1, -1]), torch.zeros(4, 28), torch.full((28,), 1 / 28),
+        FidelitySpread(28), ObjectiveConfig(), gamma_now=1.0,
     )  # fmt: skip
     assert float(loss.fidelity) < 1e-8
     assert float(loss.labels) > 0
+
+
+def test_a_planted_sign_costs_what_its_class_falls_short_of_rising():
+    network = EcgImn(replace(TINY, dropout=0.0)).eval()
+    x = torch.from_numpy(np.stack([ecg()] * 3))
+    edited = x.clone()  # nothing changes, so no logit rises
+    parts = {
+        weight: objective(
+            network, x, edited, torch.tensor([0, 0, 1]), torch.tensor([1, -1, 3]), torch.zeros(3, 28),
+            torch.full((28,), 1 / 28), FidelitySpread(28), ObjectiveConfig(reaction=weight), gamma_now=0.0,
+        ).total.detach()
+        for weight in (0.0, 1.0)
+    }  # fmt: skip
+    assert float(parts[1.0] - parts[0.0]) == pytest.approx(REACTION_LOGIT, abs=1e-5)
+
+
+def test_a_random_sign_is_one_of_the_signs_and_names_the_class_that_should_react():
+    x = ecg()
+    landmarks = quick_landmarks(x)
+    rng = np.random.default_rng(0)
+    drawn = [random_sign(x, masks_from_landmarks(landmarks, 1000), rng) for _ in range(40)]
+    pairs = {(FAMILIES[family], SUPERCLASSES[reacting]) for family, _, reacting in drawn}
+    assert pairs == {(sign.family, sign.reacting) for sign in SIGNS.values()}
+    assert all(np.abs(change).max() > 0.05 for _, change, _ in drawn)
 
 
 def test_edits_pass_the_same_preprocessing_as_the_recording():
