@@ -62,8 +62,9 @@ def evidence(case: Shown) -> None:
         seen["reach"] = _reach(f"{recording.digest} {case.card.sha256}", recording, model)
         if seen["reach"] is None:
             st.caption("Reach of weights: — (it is measured of the networks of this project alone)")
-    packed = _packed_layer(f"{_token(case)} {case.first}", case)
-    lay(data={"packed": packed} | seen, key="evidence", on_seen_change=lambda: None)
+    layer = _layer_of(case)
+    packed = _packed_hover(f"{_token(case)} {case.first}", layer["hover"])
+    lay(data=_without_hover(layer) | {"packed": packed} | seen, key="evidence", on_seen_change=lambda: None)
 
 
 def evidence_ahead(case: Shown) -> None:
@@ -82,8 +83,13 @@ def _packed(content: dict[str, Any]) -> str:
 
 
 @st.cache_data(max_entries=48, scope="session", show_spinner=False)
-def _packed_layer(key: str, _case: Shown) -> str:
-    return _packed(_layer_of(_case))
+def _packed_hover(key: str, _hover: dict[str, Any]) -> str:
+    """Return what the pointer is answered; only this of the class shown can wait until a browser has unpacked it."""
+    return _packed({"hover": _hover})
+
+
+def _without_hover(layer: dict[str, Any]) -> dict[str, Any]:
+    return {part: value for part, value in layer.items() if part != "hover"}
 
 
 @st.cache_data(max_entries=8, scope="session", show_spinner=False)
@@ -92,7 +98,7 @@ def _all_packed(key: str, _case: Shown, classes: tuple[str, ...]) -> dict[str, s
     layers = [_layer_of(_case.of_class(name)) for name in classes]
     layout, _ = _case.view.paper_for(_case.reading.recording, MAX_HEADROOM_MM)
     content = {
-        "layers": [{part: value for part, value in layer.items() if part != "hover"} for layer in layers],
+        "layers": [_without_hover(layer) for layer in layers],
         "regions": wave_regions(layout, _case.reading.recording, _case.reading.waves),
         "wave_names": WAVE_NAMES,
     }

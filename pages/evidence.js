@@ -10,7 +10,6 @@ let served = null // what the server said last
 let awaited = null // the class that the server has still to confirm
 let cell = null // of the ledger, marked on the trace: lead and wave, null for a sum
 let room = null
-let calls = 0 // a call whose data are unpacked after those of a later one has nothing more to say
 let stop = null // of the last call: Streamlit calls again for new data without an end to the call before
 
 const find = (name) => room.querySelector(`.${name}`)
@@ -176,20 +175,17 @@ function take(sent) {
   data = sent
 }
 
-async function receive({ packed, ...sent }, call) {
-  const content = await unpack(packed)
-  if (call !== calls) return
-  take({ ...content, ...sent })
-  write()
-  lay()
+// The pointer's answers can wait until they are unpacked; the pictures cannot.
+async function addAnswers(sent, packed) {
+  Object.assign(sent, await unpack(packed))
+  if (data === sent) lay()
 }
 
-export default function ({ data: sent, parentElement, setStateValue }) {
+export default function ({ data: { packed, ...sent }, parentElement, setStateValue }) {
   stop?.()
   room = parentElement
   chosen ??= { on: sent.on, opacity: sent.opacity }
-  calls += 1
-  void receive(sent, calls)
+  take(sent)
   let timer = null
   const change = (part) => {
     chosen = { ...chosen, ...part }
@@ -218,6 +214,7 @@ export default function ({ data: sent, parentElement, setStateValue }) {
   observer.observe(document.body, { childList: true, subtree: true })
   write()
   lay()
+  void addAnswers(sent, packed)
   stop = () => {
     observer.disconnect()
     document.removeEventListener("keydown", onKey)
