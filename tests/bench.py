@@ -16,8 +16,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from ecgimn.batch.items import Item, list_items
 from ecgimn.batch.work import Chunk, WaveSearch, explain_chunk
 from ecgimn.explain.explanation import explain
@@ -27,7 +25,8 @@ from ecgimn.recording import Recording
 from ecgimn.signal.quality import assess_quality
 from ecgimn.signal.reading import read_signal
 from ecgimn.signal.waves import find_waves
-from ecgimn.sources.composites import list_composites, load_composite
+from ecgimn.sources.composites import load_composite
+from tests.browser.measuring import write_composites
 
 REPEATS = 5
 CORES = 2  # that the rates are given for
@@ -56,16 +55,11 @@ def start_s(code: str) -> float:
 
 
 def some_items(folder: Path) -> list[Item]:
-    """Records of PTB-XL where they are, else the composite cases written as NumPy files of microvolts."""
+    """Return records of PTB-XL where they are, else the composite cases, written as files into a folder."""
     ptbxl = os.environ.get("ECGIMN_PTBXL")
     if ptbxl:
         return list_items(Path(ptbxl), fs=100, limit=128)
-    for case in list_composites():
-        recording = load_composite(case.name)
-        lines = [",".join(("time (s)", *("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")))]
-        rows = np.column_stack([np.arange(recording.n_samples) / recording.fs, recording.signal.T])
-        lines += [",".join(f"{value:.4f}" for value in row) for row in rows]
-        (folder / f"{case.name}.csv").write_text("\n".join(lines))
+    write_composites(folder)
     return list_items(folder)
 
 
@@ -91,6 +85,8 @@ def main() -> None:
         for waves, number in (("not looked for", 128), ("five leads", 16), ("all leads", 16)):
             chosen = tuple(items[:number])
             chunk = Chunk(chosen, model.card.name, model.card.sha256, waves, "youden")
+            if not explain_chunk(chunk)["predictions"].num_rows:
+                raise SystemExit("None of the recordings could be explained: there is no rate to print.")
             median, _ = cpu_ms(lambda chunk=chunk: explain_chunk(chunk), per=len(chosen))
             print(f"| waves: {waves} | {median:.1f} | {CORES * 1000.0 / median:.0f} |")
     print("\n| start of a fresh interpreter | s, median |\n|---|---|")
