@@ -11,13 +11,11 @@ from torch import Tensor
 
 from ecgimn.explain.intervene import masks_from_landmarks
 from ecgimn.signal.landmarks import Landmarks
-from ecgimn.training.dataset import SUPERCLASSES, Dataset
+from ecgimn.training.dataset import Dataset
 from ecgimn.training.objective import ObjectiveConfig, ThroughPreprocessing, random_edit
 from ecgimn.training.signs import random_sign
 
 PLAIN = ObjectiveConfig()
-#: Labels times this make 1 where NORM is the only superclass.
-NORMAL_ALONE = np.where(np.array(SUPERCLASSES) == "NORM", 1, 2)
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def make_batch(
     x[noisy] += sigma * rng.standard_normal((int(noisy.sum()), 12, x.shape[-1]), dtype=np.float32)
     if config.dropped_leads:
         x *= (rng.random((n, 12, 1)) >= config.dropped_leads) | (rng.random((n, 1, 1)) >= 0.25)
-    normal = data.labels["superclass"][chosen] @ NORMAL_ALONE == 1
+    normal = data.norm_alone[chosen]
     drawn = [_edit(x[i], data.landmarks[chosen[i]], bool(normal[i]), objective, rng) for i in range(n_edited)]
     inputs = through.projection @ torch.from_numpy(x)  # gains per lead broke the limb-lead relations
     edited, family, reacting = inputs[:0], torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ecgimn.errors import SourceError
 from ecgimn.sources.ptbxl import PtbXl
-from ecgimn.training.dataset import SUBCLASSES, SUPERCLASSES, load_dataset
+from ecgimn.training.dataset import SUBCLASSES, load_dataset
 from ecgimn.training.fidelity import TRIALS, edited_copy
 from ecgimn.training.subjects import Array, Case, load_cases
 
@@ -84,9 +84,8 @@ def draw_sample(ptbxl: PtbXl, fold: int, *, limit: int | None = None, seed: int 
         )
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(data))
-    superclass, subclass = data.labels["superclass"][order], data.labels["subclass"][order]
-    alone = superclass.sum(axis=1) == 1
-    normal = order[(superclass[:, SUPERCLASSES.index("NORM")] == 1) & alone][: sizes.planted_st]
+    subclass = data.labels["subclass"][order]
+    normal = order[data.norm_alone[order]][: sizes.planted_st]
     kinds = {}
     for name, other in (("AMI", "IMI"), ("IMI", "AMI")):
         chosen = (subclass[:, SUBCLASSES.index(name)] == 1) & (subclass[:, SUBCLASSES.index(other)] == 0)

@@ -62,6 +62,12 @@ class Dataset:
         """Return the labels of several tasks side by side, shape (n, n_classes)."""
         return np.concatenate([self.labels[task] for task in tasks], axis=1)
 
+    @property
+    def norm_alone(self) -> NDArray[np.bool_]:
+        """Which records carry NORM and no other superclass, shape (n,)."""
+        superclass = self.labels["superclass"]
+        return np.asarray((superclass[:, SUPERCLASSES.index("NORM")] == 1) & (superclass.sum(axis=1) == 1))
+
     def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Dataset:
         """Return some of the records."""
         kept = np.arange(len(self))[rows]

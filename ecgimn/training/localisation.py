@@ -68,9 +68,7 @@ def planted_evidence(model: Model, data: Dataset, *, limit: int = 200, seed: int
     `pointing`: the cell (lead x wave) whose evidence grew most lies in the planted leads and wave. `mass`: share of the
     growth of positive evidence that lies there. `sign`: the logit of the class that should react rises.
     """
-    normal = np.flatnonzero(
-        (data.labels["superclass"][:, SUPERCLASSES.index("NORM")] == 1) & (data.labels["superclass"].sum(axis=1) == 1)
-    )[:limit]
+    normal = np.flatnonzero(data.norm_alone)[:limit]
     rng = np.random.default_rng(seed)
     part = data.select(normal)
     before, logit_before = quick_ledgers(model, part), model.logits(part.x)
