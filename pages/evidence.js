@@ -177,7 +177,8 @@ function take(sent) {
 
 // The pointer's answers can wait until they are unpacked; the pictures cannot.
 async function addAnswers(sent, packed) {
-  Object.assign(sent, await unpack(packed))
+  const bytes = Uint8Array.from(atob(packed), (sign) => sign.charCodeAt(0))
+  Object.assign(sent, await unpack(bytes))
   if (data === sent) lay()
 }
 

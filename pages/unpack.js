@@ -1,5 +1,4 @@
-// Returns what `pages/_evidence.py` packed: JSON, deflated, in base64.
-async function unpack(packed) {
-  const bytes = Uint8Array.from(atob(packed), (sign) => sign.charCodeAt(0))
+// Returns what `pages/_evidence.py` packed: JSON, deflated.
+async function unpack(bytes) {
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json()
 }

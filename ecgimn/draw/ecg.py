@@ -28,7 +28,7 @@ from ecgimn.draw.captions import (
 from ecgimn.draw.colours import palette
 from ecgimn.draw.layer import paper_svg, strips_left_mm, strips_svg, svg_uri
 from ecgimn.draw.marks import StMarks
-from ecgimn.draw.overlay import evidence_map, overlay_indices, overlay_png, png_uri
+from ecgimn.draw.overlay import evidence_map, overlay_indices, overlay_webp, webp_uri
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, PaperLayout, footer_parts
 from ecgimn.draw.traces import hover_traces, lead_traces, pulse_trace
 from ecgimn.draw.view import View
@@ -166,7 +166,7 @@ def ecg_figure(
     images = []
     if evidence is not None:
         raster = overlay_indices(evidence, layout, view, recording, waves)
-        source = png_uri(overlay_png(raster, dark=view.dark))
+        source = webp_uri(overlay_webp(raster, dark=view.dark))
         images.append(_image(layout, source, "evidence", left_mm=layout.origin_mm, opacity=view.opacity))
     elif evidence_apart:
         images.append(_image(layout, NO_PICTURE, "evidence", left_mm=layout.origin_mm))

@@ -17,7 +17,7 @@ from ecgimn.draw.captions import N_COLOUR_STOPS
 from ecgimn.draw.colours import css, evidence_colours, palette
 from ecgimn.draw.ecg import MAX_HEADROOM_MM, paper_token
 from ecgimn.draw.layer import strips_left_mm, strips_svg, svg_uri
-from ecgimn.draw.overlay import EvidenceMap, evidence_map, overlay_indices, overlay_png, png_uri
+from ecgimn.draw.overlay import EvidenceMap, evidence_map, overlay_indices, overlay_webp, webp_uri
 from ecgimn.draw.paper import PaperLayout
 from ecgimn.draw.traces import hover_samples
 from ecgimn.draw.view import View
@@ -78,7 +78,7 @@ def evidence_layer(
     stops = np.linspace(0, len(scale) - 1, N_COLOUR_STOPS).round().astype(int)
     return {
         "paper": paper_token(recording, layout),
-        "picture": png_uri(overlay_png(raster, dark=view.dark)),
+        "picture": webp_uri(overlay_webp(raster, dark=view.dark)),
         "strips": strips,
         "name": evidence.name,
         "quantity": evidence.quantity,

@@ -8,15 +8,15 @@ is drawn whole add up to the lead's contribution. Colours come from `ecgimn.draw
 from __future__ import annotations
 
 import base64
+import io
 import math
-import struct
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ecgimn.draw.colours import N_STEPS, evidence_colours, evidence_index
 from ecgimn.draw.paper import Panel, PaperLayout
@@ -37,6 +37,7 @@ LINE_DOTS_PER_MM = (3, 3)  # rows and columns; a winding line compresses less we
 LINE_COLOUR_STEP = N_STEPS / 10  # ten steps on each side of 0
 LINE_HALF_MM = 0.9  # half width of the coloured line
 TRANSPARENT = 2 * N_STEPS + 1  # palette entry after the colours of the scale
+WEBP_METHOD, WEBP_EFFORT = 3, 60  # slower settings save nothing more
 MAX_BAND_MM = 15.0  # a band follows its lead; wide rows keep white paper between them
 UNCERTAIN_FROM = 0.25  # hatch only what catches the eye: from a quarter of the limit
 
@@ -284,33 +285,21 @@ def overlay_indices(
     return raster
 
 
-def overlay_png(raster: NDArray[np.uint8], *, dark: bool = False) -> bytes:
-    """Return a raster of `overlay_indices` as a PNG with a palette; equal rasters give equal bytes."""
-    height, width = raster.shape
-    palette = evidence_colours(dark=dark).tobytes() + b"\0\0\0"
-    lines = []
-    previous = None
-    for row in raster:
-        line = row.tobytes()
-        # Filter 2 stores the difference to the row above: a flat band becomes zeros.
-        lines.append(b"\2" + bytes(width) if line == previous else b"\0" + line)
-        previous = line
-    chunks = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-        (b"PLTE", palette),
-        (b"tRNS", bytes([255] * TRANSPARENT + [0])),
-        (b"IDAT", zlib.compress(b"".join(lines), 9)),
-        (b"IEND", b""),
-    )
-    body = b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
-    )
-    return b"\x89PNG\r\n\x1a\n" + body
+def overlay_webp(raster: NDArray[np.uint8], *, dark: bool = False) -> bytes:
+    """Return a raster of `overlay_indices` as a lossless WebP, a quarter smaller than a PNG with a palette.
+
+    Equal rasters give equal bytes.
+    """
+    opaque = np.pad(evidence_colours(dark=dark), ((0, 0), (0, 1)), constant_values=255)
+    colours = np.concatenate([opaque, np.zeros((1, 4), np.uint8)])  # one row per entry, the last is TRANSPARENT
+    file = io.BytesIO()
+    Image.fromarray(colours[raster]).save(file, "WEBP", lossless=True, quality=WEBP_EFFORT, method=WEBP_METHOD)
+    return file.getvalue()
 
 
-def png_uri(png: bytes) -> str:
-    """Return a PNG as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def webp_uri(webp: bytes) -> str:
+    """Return a WebP as a data URI."""
+    return "data:image/webp;base64," + base64.b64encode(webp).decode("ascii")
 
 
 def _shown(explanation: Explanation, class_index: int | tuple[int, int]) -> Explanation:

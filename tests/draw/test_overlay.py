@@ -18,7 +18,7 @@ from ecgimn.draw.overlay import (
     lead_sums,
     moving_sum,
     overlay_indices,
-    overlay_png,
+    overlay_webp,
     panel_cell,
     robust_limit,
 )
@@ -210,16 +210,16 @@ def test_bands_and_strips_of_neighbouring_rows_never_overlap():
             assert cells[row].band_low > cells[row].strip_zero + cells[row].strip_half
 
 
-def test_the_png_is_small_exact_and_always_the_same(recording, explanation):
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_picture_is_small_exact_and_always_the_same(recording, explanation, dark):
     raster = overlay_indices(evidence_map(explanation, MI), paper_layout("12x1", 10.0), MI, recording)
-    png = overlay_png(raster)
-    assert png == overlay_png(raster.copy())
-    assert len(png) < 40_000
-    image = Image.open(io.BytesIO(png))
-    np.testing.assert_array_equal(np.asarray(image), raster)
-    rgba = np.asarray(image.convert("RGBA"))
-    assert (rgba[raster == TRANSPARENT, 3] == 0).all()
-    np.testing.assert_array_equal(rgba[raster != TRANSPARENT, :3], evidence_colours()[raster[raster != TRANSPARENT]])
+    picture = overlay_webp(raster, dark=dark)
+    assert picture == overlay_webp(raster.copy(), dark=dark)
+    assert len(picture) < 12_000
+    rgba = np.asarray(Image.open(io.BytesIO(picture)).convert("RGBA"))
+    seen = raster != TRANSPARENT
+    np.testing.assert_array_equal(rgba[..., 3], np.where(seen, 255, 0))
+    np.testing.assert_array_equal(rgba[seen, :3], evidence_colours(dark=dark)[raster[seen]])
 
 
 def test_uncertain_evidence_is_hatched_only_when_asked(recording, explanation):
