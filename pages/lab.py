@@ -39,7 +39,8 @@ PLANTED = (
 )
 RANDOM, LEADS, SHIFT = "Random weights", "Shuffled chest leads", "Time shift"
 PARTS = {"head": "last layer", "decoder": "decoder and last layer", "encoder": "the whole network"}
-SCREEN_PX = 430.0  # height of a tracing
+LEAST_HEIGHT_PX = 430.0  # of a tracing
+HEAD_PX = 340.0  # above the tracings
 HELP = """
 **Random weights.** Part of the network, from its last layer inwards, gets weights drawn anew. A map that stays the same
 was a picture of the ECG and not of what the network learned. Rank correlation should be near 0.
@@ -86,7 +87,8 @@ def check_case(case: OpenCase) -> None:
     session.write_link(shown)
     for words, fine in check_words(check, kind, shown):
         st.markdown(f":green[:material/check:] {words}" if fine else f":orange[:material/help:] {words}")
-    width = (session.window()[0] - SIDES_PX) / 2
+    width, height = session.window()
+    screen = Screen(max((width - SIDES_PX) / 2, 420.0), max(height - HEAD_PX, LEAST_HEIGHT_PX), switch=False)
     titles = (
         "As it is",
         {RANDOM: "With random weights", LEADS: "Chest leads exchanged", SHIFT: "A moment later"}[kind],
@@ -96,9 +98,7 @@ def check_case(case: OpenCase) -> None:
         with column:
             st.markdown(f"**{title}**")
             view = check_view(check, shown, explanation, own_scale=kind == RANDOM, dark=session.is_dark())
-            figure = ecg_figure(
-                recording, explanation, view=view, screen=Screen(max(width, 420.0), SCREEN_PX, switch=False)
-            )
+            figure = ecg_figure(recording, explanation, view=view, screen=screen)
             st.plotly_chart(
                 figure, width="content", theme=None, key=f"lab_{title}", config=CHART, alt=f"{title}: 12-lead ECG with "
                 f"the contribution to {shown} behind the leads",

@@ -10,6 +10,7 @@ from ecgimn.draw.card_charts import (
     error_rows,
     fidelity_figures,
     interval_words,
+    point_name,
     training_figures,
     twin_words,
 )
@@ -99,7 +100,7 @@ if card.thresholds:
     st.dataframe(
         [
             {
-                "Point": point.replace("_", " "),
+                "Point": point_name(point),
                 **{name: f"{value:.3f}" for name, value in zip(card.classes, values, strict=True)},
             }
             for point, values in card.thresholds.items()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ecgimn.draw.charts import signed
 from ecgimn.draw.curves import (
     fidelity_figure,
     precision_recall_figure,
@@ -24,6 +25,8 @@ TRAINING_CURVES = {
     "auroc_superclass": "Macro AUROC, fold 9, superclasses",
     "auroc_subclass": "Macro AUROC, fold 9, sub-classes",
 }
+POINTS = {"youden": "Youden index", "sensitivity_90": "sensitivity 90 %"}
+MEASURES = {"f1": "F1"}  # where the key of a measure is not its name
 
 
 def card_figures(metrics: Mapping[str, Any], *, dark: bool = False) -> dict[str, go.Figure]:
@@ -161,7 +164,8 @@ def twin_words(metrics: Mapping[str, Any]) -> str:
     value, low, high = twin["macro_auroc_gain"]
     return (
         f"The black-box twin (same encoder, pooled linear head, no map) scores {interval_words(twin['macro_auroc'])} "
-        f"on the same records. Difference, model minus twin: {value:+.4f} ({low:+.4f} to {high:+.4f})."
+        f"on the same records. Difference, model minus twin: {signed(value, 4)} "
+        f"({signed(low, 4)} to {signed(high, 4)})."
     )
 
 
@@ -176,11 +180,16 @@ def discrimination_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
             "Average precision": f"{row['average_precision']:.3f}",
         }
         for point, values in row.get("operating_points", {}).items():
-            line[f"At {point.replace('_', ' ')}"] = ", ".join(
-                f"{key.replace('_', ' ')} {value:.2f}" for key, value in values.items() if isinstance(value, float)
+            line[f"At {point_name(point)}"] = ", ".join(
+                f"{MEASURES.get(key, key)} {value:.2f}" for key, value in values.items() if isinstance(value, float)
             )
         rows.append(line)
     return rows
+
+
+def point_name(point: str) -> str:
+    """Return an operating point by its name in the field."""
+    return POINTS.get(point, point.replace("_", " "))
 
 
 def interval_words(estimate: Any) -> str:

@@ -41,5 +41,5 @@ def test_errors_of_a_class_list_records_and_composites_each_with_what_opens_it()
 def test_the_twin_is_named_with_the_difference_and_its_interval():
     words = twin_words(METRICS)
     assert "0.934 (0.927 to 0.941)" in words
-    assert "+0.0010 (-0.0010 to +0.0030)" in words
+    assert "+0.0010 (−0.0010 to +0.0030)" in words
     assert twin_words({}) == ""

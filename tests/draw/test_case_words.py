@@ -153,6 +153,8 @@ def test_a_card_is_drawn_as_it_was_measured() -> None:
     }
     assert list(card_figures(metrics)) == ["ROC", "Precision and recall", "Calibration"]
     assert discrimination_rows(metrics)[0]["AUROC (95 % interval)"] == "0.900 (0.880 to 0.920)"
+    metrics["discrimination"]["classes"]["MI"]["operating_points"] = {"youden": {"threshold": 0.2, "f1": 0.75}}
+    assert discrimination_rows(metrics)[0]["At Youden index"] == "threshold 0.20, F1 0.75"
     assert list(fidelity_figures(metrics, "MI")) == ["st"]
 
 
