@@ -25,6 +25,7 @@ FLAT_SD_MV = 1e-3  # a lead flatter than one step of PTB-XL is a line: it is giv
 POOLED = 4  # the encoder halves the rate twice
 KERNEL = (3, 15)  # leads x samples
 OUTPUTS = ("logit", "softmax", "labels")
+IN_CACHE = 8  # records asked about at once: their features fit the cache, which makes a quarter of the time
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class PaperImn(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the logits (B, K) of a batch in mV."""
-        logit: Tensor = self(z_score(x)[0]).logit
+        logit = torch.cat([self(z_score(part)[0]).logit for part in x.split(IN_CACHE)])
         return logit - logit.flip(1) if self.config.output == "softmax" else logit
 
     def linear(self, x: Tensor) -> LinearMaps:

@@ -2,10 +2,10 @@
 
 From the start of the process until the server answers; from the first navigation until the trace of the first case
 has reached the browser, and until it is painted; and the latter again for a browser that has the page's scripts
-already. Files are in the disk cache (a first start is made before and not counted). Then, in a warm server: from the
-key press to the painted next case (not seen before in this server; read ahead while the last one was looked at), from
-the key press to the painted next class of the same case, bytes sent for each, nodes of the chart, and memory of the
-server.
+already. Beside it, what a new browser needs for a page that is one chart and nothing else, on a warm server. Files are
+in the disk cache (a first start is made before and not counted). Then, in a warm server: from the key press to the
+painted next case (not seen before in this server; read ahead while the last one was looked at), from the key press to
+the painted next class of the same case, bytes sent for each, nodes of the chart, and memory of the server.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import statistics
 import time
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from tests.browser.measuring import (
+    ANY_CHART,
     app_and_browser,
     new_page,
     seconds_to_first_paint,
@@ -26,6 +28,7 @@ from tests.browser.measuring import (
 from tests.browser.visit import Visit
 
 N_STARTS, N_CASES, N_CLASSES = 3, 12, 12
+BARE_PAGE = Path(__file__).with_name("bare_page.py")
 TRACE_BYTES = 200_000  # a message as large as this holds the trace of a case
 LOOK_S = 1.5  # a reader looks at a case at least this long; meanwhile the next one is read ahead
 
@@ -56,6 +59,18 @@ def time_starts() -> list[Start]:
     return starts[1:]
 
 
+def time_bare_page() -> list[float]:
+    """Open a page that is one chart and nothing else with new browsers, on a server that has shown it before."""
+    painted = []
+    with app_and_browser("bench-bare", BARE_PAGE) as (address, browser, _):
+        for _ in range(N_STARTS + 1):
+            page = new_page(browser, ANY_CHART)
+            Visit(page, address, "bench-bare").open()
+            painted.append(seconds_to_first_paint(page))
+            page.context.close()
+    return painted[1:]
+
+
 def note_trace(arrived: list[float], frame: str | bytes) -> None:
     """Keep the moment at which a frame arrived that is large enough to hold a trace."""
     if len(frame) > TRACE_BYTES:
@@ -65,7 +80,7 @@ def note_trace(arrived: list[float], frame: str | bytes) -> None:
 def main() -> None:
     """Run the measurements and print them."""
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    starts = time_starts()
+    starts, bare = time_starts(), time_bare_page()
     with app_and_browser("bench") as (address, browser, _):
         page = new_page(browser)
         received: list[int] = []
@@ -96,6 +111,7 @@ def main() -> None:
         ("start until the server answers", [start.answered for start in starts]),
         ("first case of a new server, sent", [start.first_sent for start in starts]),
         ("first case of a new server, painted", [start.first_painted for start in starts]),
+        ("a page of one chart, painted", bare),
         ("opened again by the same browser", [start.painted_again for start in starts]),
         ("key press to next case", cases),
         ("key press to next class", classes),

@@ -66,13 +66,14 @@ def chromium_path() -> str:
 
 
 @contextmanager
-def running_app(home: Path, log_path: Path, **variables: str) -> Iterator[str]:
+def running_app(home: Path, log_path: Path, script: Path | None = None, **variables: str) -> Iterator[str]:
     """Start the app as `make run` does, on a free port and with an empty home folder; yield its address.
 
-    Further variables are set in its environment; an empty one is taken out.
+    A script is started in place of the app. Further variables are set in its environment; an empty one is taken out.
     """
     address = f"http://127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "pages", f"--server.port={urlsplit(address).port}"]
+    started = ["pages"] if script is None else ["streamlit", "run", str(script)]
+    command = [sys.executable, "-m", *started, f"--server.port={urlsplit(address).port}"]
     log_path.parent.mkdir(exist_ok=True)
     with log_path.open("w", encoding="utf-8") as log:
         environment = {name: value for name, value in (os.environ | variables).items() if value}

@@ -46,23 +46,24 @@ _WATCH_KEY = f"""
 }}
 """
 # In every document from its first line on; performance.now() counts from the navigation.
-_WATCH_FIRST = f"""
+_WATCH_FIRST = """
 window.firstPaintedAt = null;
-{{
-  {_SHOWN}
-  const look = () => {{
-    if (shown()) {{
-      requestAnimationFrame(() => requestAnimationFrame(() => {{ window.firstPaintedAt = performance.now(); }}));
-    }} else {{ requestAnimationFrame(look); }}
-  }};
+{
+  SHOWN
+  const look = () => {
+    if (shown()) {
+      requestAnimationFrame(() => requestAnimationFrame(() => { window.firstPaintedAt = performance.now(); }));
+    } else { requestAnimationFrame(look); }
+  };
   look();
-}}
+}
 """
+ANY_CHART = "const shown = () => document.querySelector('.js-plotly-plot .main-svg');"
 
 
 @contextmanager
-def app_and_browser(name: str, **variables: str) -> Iterator[tuple[str, Browser, float]]:
-    """Start the app in an empty home folder, and Chromium.
+def app_and_browser(name: str, script: Path | None = None, **variables: str) -> Iterator[tuple[str, Browser, float]]:
+    """Start the app, or a script in its place, in an empty home folder, and Chromium.
 
     Yields the app's address, the browser, and the seconds from the start of the process until the server answered.
     Further variables are set in the server's environment; an empty one is taken out.
@@ -73,7 +74,7 @@ def app_and_browser(name: str, **variables: str) -> Iterator[tuple[str, Browser,
     begun = time.perf_counter()
     with (
         tempfile.TemporaryDirectory() as home,
-        running_app(Path(home), ARTIFACTS / f"{name}.log", **variables) as address,
+        running_app(Path(home), ARTIFACTS / f"{name}.log", script, **variables) as address,
     ):
         started = time.perf_counter() - begun
         with sync_playwright() as playwright:
@@ -82,15 +83,15 @@ def app_and_browser(name: str, **variables: str) -> Iterator[tuple[str, Browser,
             browser.close()
 
 
-def new_page(browser: Browser) -> Page:
-    """Open a page of its own visitor, on a laptop's screen."""
+def new_page(browser: Browser, shown: str = _SHOWN) -> Page:
+    """Open a page of its own visitor, on a laptop's screen; `shown` is the JavaScript that knows its first paint."""
     context = browser.new_context(viewport={"width": VIEWPORT[0], "height": VIEWPORT[1]})
-    context.add_init_script(_WATCH_FIRST)
+    context.add_init_script(_WATCH_FIRST.replace("SHOWN", shown))
     return context.new_page()
 
 
 def seconds_to_first_paint(page: Page) -> float:
-    """Return the seconds from the navigation until the first evidence picture was painted; waits for it."""
+    """Return the seconds from the navigation until what the page was opened for was painted; waits for it."""
     page.wait_for_function("window.firstPaintedAt !== null", timeout=PAINT_MS)
     return float(page.evaluate("window.firstPaintedAt")) / 1000.0
 
