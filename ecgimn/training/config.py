@@ -25,7 +25,7 @@ class TrainConfig:
     name : str
         Of the run; its checkpoints go to runs/NAME/seed-N.
     models : dict of str to str
-        Names of the models to write and the task of each: {"superclass-v5": "superclass"}. One network serves them all.
+        Names of the models to write and the task of each: {"superclass-v6": "superclass"}. One network serves them all.
     kind : str
         One of `KINDS`.
     also_learn : tuple of str
