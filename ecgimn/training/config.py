@@ -35,7 +35,8 @@ class TrainConfig:
     crops : tuple of (int, int)
         (epochs, samples) in order: short crops make early epochs cheap, and say where in a record the evidence is.
     continue_from : str
-        An earlier run of the same network; each seed goes on from that seed's averaged weights.
+        An earlier run of the same network, whose first outputs are this run's; each seed goes on from that seed's
+        averaged weights.
     teachers : tuple of str
         Runs of black boxes whose mean logits are learned beside the labels, on the very same crops.
     teacher_share : float

@@ -89,12 +89,14 @@ class ThroughPreprocessing:
 
 
 class FidelitySpread(nn.Module):
-    """Running mean square of the actual change in logit, per family of edits and class."""
+    """Running means per family of edits and class: square of the actual change in logit, and share left unexplained."""
 
     def __init__(self, n_classes: int) -> None:
         super().__init__()
         self.square: Tensor
+        self.unexplained: Tensor
         self.register_buffer("square", torch.ones(len(FAMILIES), n_classes))
+        self.register_buffer("unexplained", torch.full((len(FAMILIES), n_classes), 0.3))
 
     def update(self, family: Tensor, actual: Tensor) -> Tensor:
         """Take in the changes of one batch, (B,) and (B, K); returns the scale of each, (B, K)."""
@@ -102,6 +104,13 @@ class FidelitySpread(nn.Module):
             mean = actual[family == index].square().mean(0)
             self.square[index] = SPREAD_DECAY * self.square[index] + (1.0 - SPREAD_DECAY) * mean
         return self.square[family] + SPREAD_FLOOR
+
+    def focus(self, family: Tensor, relative: Tensor, floor: float) -> Tensor:
+        """Take in the relative errors of one batch, (B, K); returns each divided by floor + what is usual, (B, K)."""
+        for index in family.unique():
+            mean = relative.detach()[family == index].mean(0)
+            self.unexplained[index] = SPREAD_DECAY * self.unexplained[index] + (1.0 - SPREAD_DECAY) * mean
+        return relative / (floor + self.unexplained[family])
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +130,10 @@ class ObjectiveConfig:
     Attributes
     ----------
     gamma : float
-        Fidelity, in units of 1 - R2.
+        Fidelity, in units of 1 - R2, or of its logarithm.
+    log_floor : float
+        Above 0, log(log_floor + 1 - R2) of each family and class is what falls: a family that is nearly foretold counts
+        for more than one that cannot be.
     ramp : float
         Share of the training over which gamma grows to its full value: asked for too early, it holds discrimination
         back.
@@ -136,6 +148,7 @@ class ObjectiveConfig:
     """
 
     gamma: float = 0.3
+    log_floor: float = 0.0
     ramp: float = 0.7
     evidence: float = 3e-4
     reaction: float = 0.0
@@ -196,11 +209,14 @@ def objective(
     nuisance = torch.isin(family, torch.tensor([FAMILIES.index(name) for name in NUISANCES]))
     relative = relative + nuisance[:, None] * actual.square() / scale
     # a single wild edit must not steer the step
-    fidelity = (relative.clamp(max=25.0).mean(0) * class_weight).sum()
+    relative = relative.clamp(max=25.0)
+    pressing = spread.focus(family, relative, config.log_floor) if config.log_floor else relative
+    fidelity = (relative.detach().mean(0) * class_weight).sum()
 
     evidence = maps[:, :5] * fold_input(x)[:, None]
     evidence = F.avg_pool1d(evidence.flatten(0, 2), 8).abs().sum() * 8 / (len(x) * 5)
     planted = torch.nonzero(reacting >= 0).flatten()
     shortfall = F.relu(REACTION_LOGIT - actual[planted, reacting[planted]]).sum() / max(1, len(planted))
-    total = labels + gamma_now * fidelity + config.evidence * evidence + config.reaction * shortfall
+    asked = (pressing.mean(0) * class_weight).sum()
+    total = labels + gamma_now * asked + config.evidence * evidence + config.reaction * shortfall
     return Loss(total, labels.detach(), fidelity.detach(), evidence.detach())

@@ -80,7 +80,7 @@ class Run:
         self.network = make_network(config)
         if config.continue_from:
             earlier = folder.parents[1] / config.continue_from / folder.name
-            self.network.load_state_dict(read_state(earlier / STATE)["average"])
+            self.network.load_state_dict(_first_outputs(read_state(earlier / STATE)["average"], self.network))
         self.average = Averager(self.network, config.average_decay)
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         rest = [p for p in self.network.parameters() if p.ndim <= 1]
@@ -192,6 +192,13 @@ def train(
         append_row(folder / LOG, row)
         report(row)
     return run.average.network
+
+
+def _first_outputs(state: dict[str, Tensor], network: Network) -> dict[str, Tensor]:
+    """Return the weights of an earlier run with only the outputs of `network`; the earlier run may have had more."""
+    wanted = network.state_dict()
+    heads = ("head.weight", "head.bias", "bias")
+    return {key: value[: len(wanted[key])] if key in heads else value for key, value in state.items()}
 
 
 def _loss(run: Run, batch: Batch, teachers: Sequence[BlackBox], class_weight: Tensor, progress: float) -> Loss:

@@ -28,8 +28,9 @@ from ecgimn.training.objective import (
     random_edit,
 )  # fmt: skip
 from ecgimn.training.paper import is_paper_config
+from ecgimn.training.run_state import STATE, write_state
 from ecgimn.training.signs import SIGNS, random_sign
-from ecgimn.training.train import train
+from ecgimn.training.train import Run, train
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = NetworkConfig(n_classes=28, widths=(8, 8, 8), blocks=1, decoder_width=8)
@@ -109,6 +110,23 @@ def test_a_perfectly_linear_network_has_no_fidelity_loss():
     )  # fmt: skip
     assert float(loss.fidelity) < 1e-8
     assert float(loss.labels) > 0
+
+
+def test_with_a_floor_an_edit_that_is_nearly_foretold_counts_for_more_than_one_that_cannot_be():
+    spread, family = FidelitySpread(1), torch.tensor([0, 1])
+    relative = torch.tensor([[0.04], [1.2]])
+    for _ in range(1000):
+        pressing = spread.focus(family, relative, 0.05)
+    assert (pressing / relative).flatten().tolist() == pytest.approx([1 / 0.09, 1 / 1.25], rel=1e-3)
+
+
+def test_a_run_goes_on_from_an_earlier_one_that_had_more_outputs(tmp_path):
+    earlier = EcgImn(TINY)
+    write_state(tmp_path / "earlier" / "seed-1" / STATE, {"average": earlier.state_dict()})
+    config = TrainConfig("later", {"a": "superclass"}, continue_from="earlier", network=replace(TINY, n_classes=5))
+    later = Run(config, 1, tmp_path / "later" / "seed-1").network.eval()
+    x = torch.from_numpy(ecg())[None]
+    torch.testing.assert_close(later.logits(x), earlier.eval().logits(x)[:, :5])
 
 
 def test_a_planted_sign_costs_what_its_class_falls_short_of_rising():
