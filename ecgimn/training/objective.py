@@ -100,17 +100,19 @@ class FidelitySpread(nn.Module):
 
     def update(self, family: Tensor, actual: Tensor) -> Tensor:
         """Take in the changes of one batch, (B,) and (B, K); returns the scale of each, (B, K)."""
-        for index in family.unique():
-            mean = actual[family == index].square().mean(0)
-            self.square[index] = SPREAD_DECAY * self.square[index] + (1.0 - SPREAD_DECAY) * mean
+        _follow(self.square, family, actual.square())
         return self.square[family] + SPREAD_FLOOR
 
     def focus(self, family: Tensor, relative: Tensor, floor: float) -> Tensor:
         """Take in the relative errors of one batch, (B, K); returns each divided by floor + what is usual, (B, K)."""
-        for index in family.unique():
-            mean = relative.detach()[family == index].mean(0)
-            self.unexplained[index] = SPREAD_DECAY * self.unexplained[index] + (1.0 - SPREAD_DECAY) * mean
+        _follow(self.unexplained, family, relative.detach())
         return relative / (floor + self.unexplained[family])
+
+
+def _follow(means: Tensor, family: Tensor, values: Tensor) -> None:
+    """Move the running means (families, K) towards the values (B, K) of one batch, in place."""
+    for index in family.unique():
+        means[index] = SPREAD_DECAY * means[index] + (1.0 - SPREAD_DECAY) * values[family == index].mean(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +213,7 @@ def objective(
     # a single wild edit must not steer the step
     relative = relative.clamp(max=25.0)
     pressing = spread.focus(family, relative, config.log_floor) if config.log_floor else relative
-    fidelity = (relative.detach().mean(0) * class_weight).sum()
+    fidelity = (relative.mean(0) * class_weight).sum()
 
     evidence = maps[:, :5] * fold_input(x)[:, None]
     evidence = F.avg_pool1d(evidence.flatten(0, 2), 8).abs().sum() * 8 / (len(x) * 5)
