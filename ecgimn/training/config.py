@@ -35,12 +35,16 @@ class TrainConfig:
     crops : tuple of (int, int)
         (epochs, samples) in order: short crops make early epochs cheap, and say where in a record the evidence is.
     continue_from : str
-        An earlier run of the same network, whose first outputs are this run's; each seed goes on from that seed's
+        An earlier run of the same network that learned at least this run's tasks; each seed goes on from that seed's
         averaged weights.
+    bias : tuple of float
+        b of each output of an ECG-IMN, held there for the whole run; learned from the labels where none is given.
     teachers : tuple of str
         Runs of black boxes whose mean logits are learned beside the labels, on the very same crops.
     teacher_share : float
         Weight of the teachers against the labels, 0 to 1.
+    teacher_least : int
+        Records a class needs in the training folds for its teachers to be heard; rarer ones learn from labels alone.
     """
 
     name: str
@@ -56,8 +60,10 @@ class TrainConfig:
     warm_up: float = 0.1
     average_decay: float = 0.998
     continue_from: str = ""
+    bias: tuple[float, ...] = ()
     teachers: tuple[str, ...] = ()
     teacher_share: float = 0.5
+    teacher_least: int = 0
     limit: int | None = None
     network: NetworkConfig = field(default_factory=NetworkConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
@@ -81,11 +87,6 @@ class TrainConfig:
             epoch -= n
         raise ValueError(f"epoch {epoch} is past the end")
 
-    def outputs(self, task: str) -> slice:
-        """Return which of the network's outputs are a task's."""
-        start = sum(len(TASKS[earlier]) for earlier in self.tasks[: self.tasks.index(task)])
-        return slice(start, start + len(TASKS[task]))
-
 
 def read_config(path: Path) -> TrainConfig:
     """Read a TOML file; its keys are those of `TrainConfig`, with tables for network, objective and augment.
@@ -104,7 +105,7 @@ def read_config(path: Path) -> TrainConfig:
         if "edits" in objective:
             objective["edits"] = {family: (odds, low, high) for family, (odds, low, high) in objective["edits"].items()}
         content["crops"] = tuple(tuple(pair) for pair in content.pop("crops"))
-        for key in ("seeds", "also_learn", "teachers"):
+        for key in ("seeds", "also_learn", "bias", "teachers"):
             if key in content:
                 content[key] = tuple(content[key])
         parts = {
@@ -115,7 +116,11 @@ def read_config(path: Path) -> TrainConfig:
         config = TrainConfig(**content | parts)
         if config.kind not in KINDS:
             raise KeyError(f"kind {config.kind!r}, not one of {', '.join(KINDS)}")
+        if config.objective.planted_share and config.tasks[0] != "superclass":
+            raise ValueError("planted signs speak for superclasses, which must be the first task")
         n_classes = sum(len(TASKS[task]) for task in config.tasks)
+        if len(config.bias) not in (0, n_classes):
+            raise ValueError(f"bias has {len(config.bias)} values for {n_classes} outputs")
     except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError, ValueError) as exc:
         raise SourceError(
             f"The training configuration {path.name} cannot be used: {exc}. Compare it with models/*.toml."

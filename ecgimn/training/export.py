@@ -17,6 +17,7 @@ from ecgimn.model.network import EcgImn
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.config import TrainConfig
 from ecgimn.training.dataset import CHOICE_FOLD, TASKS, Dataset, load_dataset
+from ecgimn.training.heads import keep_tasks
 from ecgimn.training.metrics import calibrate
 from ecgimn.training.run_state import LOG, STATE, read_state
 
@@ -52,9 +53,9 @@ def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path
     for name, task in config.models.items():
         if config.kind == "black-box":
             (state,) = saved
-            save_black_box(_cut(BlackBox, state["average"], config, task), TASKS[task], name, folder)
+            save_black_box(_network(BlackBox, state["average"], config, task), TASKS[task], name, folder)
             continue
-        networks = [_cut(EcgImn, state["average"], config, task) for state in saved]
+        networks = [_network(EcgImn, state["average"], config, task) for state in saved]
         n = len(TASKS[task])
         card = ModelCard(
             name=name,
@@ -89,14 +90,8 @@ def calibrated(model: Model, choose: Dataset, task: str) -> ModelCard:
     return replace(model.card, scale=found.scale, offset=found.offset, thresholds=found.thresholds)
 
 
-def _cut(kind: type[AnyNetwork], state: dict[str, torch.Tensor], config: TrainConfig, task: str) -> AnyNetwork:
+def _network(kind: type[AnyNetwork], weights: dict[str, torch.Tensor], config: TrainConfig, task: str) -> AnyNetwork:
     """Return the network with only the outputs of one task."""
     network = kind(replace(config.network, n_classes=len(TASKS[task]), dropout=0.0))
-    outputs, own = config.outputs(task), dict(state)
-    per_output = 12 if kind is EcgImn else 1  # the head of an ECG-IMN writes one map per lead
-    for key in ("head.weight", "head.bias"):
-        own[key] = state[key][per_output * outputs.start : per_output * outputs.stop]
-    if kind is EcgImn:
-        own["bias"] = state["bias"][outputs]
-    network.load_state_dict(own)
+    network.load_state_dict(keep_tasks(weights, config.tasks, (task,)))
     return network.eval()

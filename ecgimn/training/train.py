@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.augment import Batch, make_batch
 from ecgimn.training.config import TrainConfig
 from ecgimn.training.dataset import CHOICE_FOLD, TASKS, TRAINING_FOLDS, Dataset, load_dataset
+from ecgimn.training.heads import keep_tasks, outputs
 from ecgimn.training.metrics import macro
 from ecgimn.training.objective import FidelitySpread, Loss, ThroughPreprocessing, label_loss, objective
 from ecgimn.training.run_state import LOG, STATE, Part, append_row, read_state, take_up, write_state
@@ -80,7 +81,10 @@ class Run:
         self.network = make_network(config)
         if config.continue_from:
             earlier = folder.parents[1] / config.continue_from / folder.name
-            self.network.load_state_dict(_first_outputs(read_state(earlier / STATE)["average"], self.network))
+            state = read_state(earlier / STATE)
+            self.network.load_state_dict(keep_tasks(state["average"], state["tasks"], config.tasks))
+        if config.bias and isinstance(self.network, EcgImn):
+            self.network.bias.requires_grad_(False).copy_(torch.tensor(config.bias))
         self.average = Averager(self.network, config.average_decay)
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         rest = [p for p in self.network.parameters() if p.ndim <= 1]
@@ -96,6 +100,7 @@ class Run:
         """Write the state of the run, replacing the last one in one move."""
         state = {
             "config": asdict(self.config.network),
+            "tasks": list(self.config.tasks),
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -157,7 +162,8 @@ def train(
     class_weight = torch.cat(
         [torch.full((len(TASKS[task]),), TASK_WEIGHT[task] / len(TASKS[task])) for task in config.tasks]
     )
-    teachers = [_black_box(folder.parents[1] / name) for name in config.teachers]
+    teachers = [_black_box(folder.parents[1] / name, config.tasks) for name in config.teachers]
+    teacher_share = share_of_teachers(targets, config)
     n_edited = round(config.edited_share * config.batch) if config.kind == "ecg-imn" else 0
     steps_per_epoch = len(learn) // config.batch
     total_steps = steps_per_epoch * config.epochs
@@ -178,7 +184,7 @@ def train(
                 n_edited=n_edited, objective=config.objective,
             )  # fmt: skip
             with torch.autocast("cpu", torch.bfloat16):
-                loss = _loss(run, batch, teachers, class_weight, progress)
+                loss = _loss(run, batch, teachers, teacher_share, class_weight, progress)
             run.optimizer.zero_grad(set_to_none=True)
             loss.total.backward()
             torch.nn.utils.clip_grad_norm_(run.network.parameters(), 2.0)
@@ -194,20 +200,20 @@ def train(
     return run.average.network
 
 
-def _first_outputs(state: dict[str, Tensor], network: Network) -> dict[str, Tensor]:
-    """Return the weights of an earlier run with only the outputs of `network`; the earlier run may have had more."""
-    wanted = network.state_dict()
-    heads = ("head.weight", "head.bias", "bias")
-    return {key: value[: len(wanted[key])] if key in heads else value for key, value in state.items()}
+def share_of_teachers(targets: Tensor, config: TrainConfig) -> Tensor:
+    """Return the weight of the teachers against the labels for each class, (K,), from the labels to learn, (n, K)."""
+    return config.teacher_share * (targets.sum(0) >= config.teacher_least)
 
 
-def _loss(run: Run, batch: Batch, teachers: Sequence[BlackBox], class_weight: Tensor, progress: float) -> Loss:
+def _loss(
+    run: Run, batch: Batch, teachers: Sequence[BlackBox], teacher_share: Tensor, class_weight: Tensor, progress: float
+) -> Loss:
     """Return the loss of a batch; where there are teachers, their probabilities are mixed into the targets."""
     config, targets = run.config, batch.targets
     if teachers:
         with torch.no_grad():
             taught = torch.stack([teacher(batch.x) for teacher in teachers]).float().mean(0).sigmoid()
-        targets = torch.lerp(targets, taught[:, : targets.shape[1]], config.teacher_share)
+        targets = torch.lerp(targets, taught, teacher_share)
     if isinstance(run.network, BlackBox):
         labels = label_loss(run.network(batch.x), targets, class_weight)
         return Loss(labels, labels.detach(), torch.zeros(()), torch.zeros(()))
@@ -218,20 +224,21 @@ def _loss(run: Run, batch: Batch, teachers: Sequence[BlackBox], class_weight: Te
     )  # fmt: skip
 
 
-def _black_box(folder: Path) -> BlackBox:
-    """Return the averaged network of a finished run of a black box, from the state of its only seed.
+def _black_box(folder: Path, tasks: tuple[str, ...]) -> BlackBox:
+    """Return the averaged network of a finished run of a black box, from the state of its only seed, for some tasks.
 
     Raises
     ------
     CheckpointError
-        The run is not there, or not one black box.
+        The run is not there, or not one black box, or has not learned a task.
     """
     states = sorted(folder.glob(f"seed-*/{STATE}"))
     try:
         (path,) = states
         state = read_state(path)
-        network = BlackBox(NetworkConfig(**state["config"]))
-        network.load_state_dict(state["average"])
+        n_classes = sum(len(TASKS[task]) for task in tasks)
+        network = BlackBox(replace(NetworkConfig(**state["config"]), n_classes=n_classes))
+        network.load_state_dict(keep_tasks(state["average"], state["tasks"], tasks))
     except (ValueError, KeyError, TypeError, RuntimeError) as exc:
         raise CheckpointError(
             f"The run {folder.name!r} cannot teach: {len(states)} states of a black box were found, one is needed "
@@ -253,5 +260,7 @@ def _epoch_row(run: Run, choose: Dataset, losses: np.ndarray, seconds: float) ->
     )
     labelled = choose.labels["superclass"].any(axis=1)
     for task in run.config.tasks:
-        row[f"auroc_{task}"] = macro(choose.labels[task][labelled], logits[labelled, run.config.outputs(task)])[0]
+        row[f"auroc_{task}"] = macro(choose.labels[task][labelled], logits[labelled, outputs(run.config.tasks, task)])[
+            0
+        ]
     return {key: round(float(value), 5) for key, value in row.items()}

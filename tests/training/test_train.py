@@ -30,7 +30,7 @@ from ecgimn.training.objective import (
 from ecgimn.training.paper import is_paper_config
 from ecgimn.training.run_state import STATE, write_state
 from ecgimn.training.signs import SIGNS, random_sign
-from ecgimn.training.train import Run, train
+from ecgimn.training.train import Run, share_of_teachers, train
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = NetworkConfig(n_classes=28, widths=(8, 8, 8), blocks=1, decoder_width=8)
@@ -41,7 +41,7 @@ def test_shipped_configurations_parse():
         if is_paper_config(path):  # the published network has its own settings
             continue
         config = read_config(path)
-        assert config.network.n_classes == (28 if config.kind == "ecg-imn" else 99)
+        assert config.network.n_classes in ((5, 28) if config.kind == "ecg-imn" else (99,))
         assert sum(run.epochs for run, _ in stages(path)) >= 5
 
 
@@ -122,11 +122,45 @@ def test_with_a_floor_an_edit_that_is_nearly_foretold_counts_for_more_than_one_t
 
 def test_a_run_goes_on_from_an_earlier_one_that_had_more_outputs(tmp_path):
     earlier = EcgImn(TINY)
-    write_state(tmp_path / "earlier" / "seed-1" / STATE, {"average": earlier.state_dict()})
-    config = TrainConfig("later", {"a": "superclass"}, continue_from="earlier", network=replace(TINY, n_classes=5))
-    later = Run(config, 1, tmp_path / "later" / "seed-1").network.eval()
+    state = {"average": earlier.state_dict(), "tasks": ["superclass", "subclass"]}
+    write_state(tmp_path / "earlier" / "seed-1" / STATE, state)
     x = torch.from_numpy(ecg())[None]
-    torch.testing.assert_close(later.logits(x), earlier.eval().logits(x)[:, :5])
+    for task, kept in (("superclass", slice(5)), ("subclass", slice(5, 28))):
+        n_classes = kept.stop - (kept.start or 0)
+        config = TrainConfig("later", {"a": task}, continue_from="earlier", network=replace(TINY, n_classes=n_classes))
+        later = Run(config, 1, tmp_path / "later" / "seed-1").network.eval()
+        torch.testing.assert_close(later.logits(x), earlier.eval().logits(x)[:, kept])
+
+
+def test_a_run_cannot_go_on_from_one_that_has_not_learned_its_task(tmp_path):
+    state = {"average": EcgImn(replace(TINY, n_classes=5)).state_dict(), "tasks": ["superclass"]}
+    write_state(tmp_path / "earlier" / "seed-1" / STATE, state)
+    config = TrainConfig("later", {"a": "subclass"}, continue_from="earlier", network=replace(TINY, n_classes=23))
+    with pytest.raises(CheckpointError, match="has no outputs for subclass"):
+        Run(config, 1, tmp_path / "later" / "seed-1")
+
+
+def test_a_rare_class_learns_from_labels_alone():
+    config = TrainConfig("x", {"a": "superclass"}, teacher_share=0.75, teacher_least=2)
+    assert share_of_teachers(torch.tensor([[1.0, 1, 0], [1, 0, 0], [0, 0, 0]]), config).tolist() == [0.75, 0.0, 0.0]
+
+
+def test_a_bias_that_is_held_does_not_move(tmp_path):
+    network = replace(TINY, n_classes=5)
+    run = Run(TrainConfig("held", {"a": "superclass"}, bias=(0.0, -1.0, 0.5, -2.0, -5.0), network=network), 1, tmp_path)
+    run.network.logits(torch.from_numpy(ecg())[None]).sum().backward()
+    run.optimizer.step()
+    run.average.update(run.network, 1)
+    for each in (run.network, run.average.network):
+        assert each.bias.tolist() == [0.0, -1.0, 0.5, -2.0, -5.0]
+
+
+@pytest.mark.parametrize("line", ["bias = [0.1, 0.2]", "[objective]\nplanted_share = 0.4"])
+def test_a_configuration_that_contradicts_itself_is_refused(tmp_path, line):
+    path = tmp_path / "wrong.toml"
+    path.write_text(f'name = "x"\ncrops = [[1, 512]]\nmodels = {{a = "subclass"}}\n{line}\n')
+    with pytest.raises(SourceError, match=r"bias has 2 values for 23 outputs|planted signs"):
+        read_config(path)
 
 
 def test_a_planted_sign_costs_what_its_class_falls_short_of_rising():
