@@ -25,7 +25,7 @@ class TrainConfig:
     name : str
         Of the run; its checkpoints go to runs/NAME/seed-N.
     models : dict of str to str
-        Names of the models to write and the task of each: {"superclass-v6": "superclass"}. One network serves them all.
+        Names of the models to write and the task of each: {"superclass-v7": "superclass"}. One network serves them all.
     kind : str
         One of `KINDS`.
     also_learn : tuple of str
@@ -71,8 +71,8 @@ class TrainConfig:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Tasks in the order of the network's outputs."""
-        return tuple(dict.fromkeys((*self.models.values(), *self.also_learn)))
+        """Tasks in the order of the network's outputs: superclasses first, where they are learned."""
+        return tuple(task for task in TASKS if task in {*self.models.values(), *self.also_learn})
 
     @property
     def epochs(self) -> int:
@@ -114,10 +114,12 @@ def read_config(path: Path) -> TrainConfig:
             "augment": AugmentConfig(**content.pop("augment", {})),
         }
         config = TrainConfig(**content | parts)
+        if unknown := {*config.models.values(), *config.also_learn} - {*TASKS}:
+            raise KeyError(f"task {', '.join(sorted(unknown))}, not one of {', '.join(TASKS)}")
         if config.kind not in KINDS:
             raise KeyError(f"kind {config.kind!r}, not one of {', '.join(KINDS)}")
         if config.objective.planted_share and config.tasks[0] != "superclass":
-            raise ValueError("planted signs speak for superclasses, which must be the first task")
+            raise ValueError("planted signs speak for superclasses, which must be learned, too")
         n_classes = sum(len(TASKS[task]) for task in config.tasks)
         if len(config.bias) not in (0, n_classes):
             raise ValueError(f"bias has {len(config.bias)} values for {n_classes} outputs")

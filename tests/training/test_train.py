@@ -91,7 +91,7 @@ def test_a_run_draws_the_edits_of_its_own_configuration(tmp_path):
 
 
 def test_a_family_is_called_unseen_where_the_shipped_model_was_not_trained_on_it():
-    runs = [run for run, _ in stages(ROOT / "models" / "ecgimn-v6.toml") if run.kind == "ecg-imn"]
+    runs = [run for run, _ in stages(ROOT / "models" / "ecgimn-v7.toml") if run.kind == "ecg-imn"]
     seen = {family for run in runs for family in run.objective.edits}
     assert {trial.family for trial in TRIALS.values() if trial.in_training} == seen - {"cells"}
     assert not {trial.family for trial in TRIALS.values() if not trial.in_training} & seen
@@ -236,9 +236,9 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
 
 
 def test_a_configuration_is_trained_after_the_runs_that_it_builds_on():
-    order = [(run.name, seed) for run, seed in stages(ROOT / "models" / "ecgimn-v6.toml")]
+    order = [(run.name, seed) for run, seed in stages(ROOT / "models" / "ecgimn-v7.toml")]
     assert len(order) == len(set(order))
-    for run, seed in stages(ROOT / "models" / "ecgimn-v6.toml"):
+    for run, seed in stages(ROOT / "models" / "ecgimn-v7.toml"):
         before = order[: order.index((run.name, seed))]
         assert set(run.teachers) <= {name for name, _ in before}
         assert not run.continue_from or (run.continue_from, seed) in before
