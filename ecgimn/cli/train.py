@@ -18,13 +18,18 @@ def train(
     config: Annotated[Path, typer.Option(help="TOML file of the run.")] = Path("models/ecgimn-v7.toml"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of each seed.")] = False,
     seed: Annotated[int | None, typer.Option(help="Train only this seed, and write no model.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that make batches; with CUDA one a core.")] = None,
 ) -> None:
-    """Train, calibrate on fold 9, and write models/NAME.safetensors with its card; teachers first, where needed."""
+    """Train, calibrate on fold 9, and write models/NAME.safetensors with its card; teachers first, where needed.
+
+    On CUDA where there is one; ECGIMN_DEVICE forces cpu or cuda.
+    """
     from ecgimn.sources.ptbxl import PtbXl
     from ecgimn.training.config import read_config, stages
     from ecgimn.training.export import export_models
     from ecgimn.training.paper import is_paper_config
     from ecgimn.training.run_state import epochs_done
+    from ecgimn.training.train import load_folds
     from ecgimn.training.train import train as train_network
 
     if is_paper_config(config):
@@ -33,6 +38,7 @@ def train(
     run, source = read_config(config), PtbXl(ptbxl)
     if seed is not None and seed not in run.seeds:
         refuse(f"Seed {seed} is not in {config.name} (found: {', '.join(map(str, run.seeds))}). Choose one of them.")
+    folds: dict[int | None, tuple[Any, Any]] = {}  # read once for all runs
     for task_run, chosen in stages(config, seed):
         folder = RUNS / task_run.name / f"seed-{chosen}"
         done = epochs_done(folder)
@@ -52,7 +58,10 @@ def train(
                 progress.update(task, description=words)
 
             go_on = done > 0 and (resume or task_run.name != run.name)
-            train_network(source, task_run, chosen, folder, resume=go_on, report=report)
+            learn, choose = folds.get(task_run.limit) or folds.setdefault(
+                task_run.limit, load_folds(source, task_run.limit)
+            )
+            train_network(learn, choose, task_run, chosen, folder, resume=go_on, workers=workers, report=report)
     if seed is None:
         for written in export_models(source, run, RUNS):
             typer.echo(f"wrote {written}")

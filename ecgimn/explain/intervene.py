@@ -80,19 +80,21 @@ def masks_from_landmarks(landmarks: Landmarks, n_samples: int) -> WaveMasks:
     span = t_end - after
     t_onset = after + 0.35 * span
     pr = min(0.20 * fs, 0.35 * landmarks.rr)
-    centres = np.asarray(landmarks.centres, dtype=float)
-    offsets = np.arange(n_samples)[None, :] - centres[:, None]  # (n_beats, n_samples)
+    reach = int(max(before + pr, t_end)) + 20  # from the centre of a beat to where its last mask has faded
+    offsets = np.arange(-reach, reach + 1)
+    around = (landmarks.centres[:, None] + reach + offsets).ravel()  # of each beat, in samples counted from -reach
+
+    def at_every_beat(mask: NDArray[np.float64]) -> NDArray[np.float64]:
+        whole = np.zeros(n_samples + 2 * reach)
+        np.maximum.at(whole, around, np.tile(mask, len(landmarks.centres)))
+        return whole[reach : reach + n_samples]
 
     def place(*points: float) -> NDArray[np.float64]:
-        if len(centres) == 0:
-            return np.zeros(n_samples)
         xs = np.maximum.accumulate(np.asarray(points) + np.array([0.0, 1e-6, 2e-6, 3e-6]))
-        return np.asarray(np.interp(offsets, xs, [0.0, 1.0, 1.0, 0.0]).max(axis=0))
+        return at_every_beat(np.interp(offsets, xs, [0.0, 1.0, 1.0, 0.0]))
 
     def bump(centre: float, width: float) -> NDArray[np.float64]:
-        if len(centres) == 0:
-            return np.zeros(n_samples)
-        return np.asarray(np.exp(-0.5 * ((offsets - centre) / width) ** 2).max(axis=0))
+        return at_every_beat(np.exp(-0.5 * ((offsets - centre) / width) ** 2))
 
     stt = place(after - 1, after + 1, t_end - 3, t_end + 2)
     return WaveMasks(

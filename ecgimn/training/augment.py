@@ -65,6 +65,19 @@ class Batch:
     family: Tensor
     reacting: Tensor
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of it, in the order of the fields."""
+        return self.x, self.targets, self.edited, self.family, self.reacting
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in memory that a GPU copies from while it computes; PyTorch's loader asks for it."""
+        return Batch(*(tensor.pin_memory() for tensor in self.tensors))
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self.tensors))
+
 
 def make_batch(
     data: Dataset,
@@ -90,28 +103,27 @@ def make_batch(
         Which edits are drawn, and how many signs of disease are planted.
     """
     n, whole = len(chosen), data.x.shape[-1]
-    starts = rng.integers(0, whole - crop + 1, n)
-    if n_edited:
-        x = data.x[chosen].astype(np.float32)
-    else:
-        x = np.stack([data.x[row, :, s : s + crop] for row, s in zip(chosen, starts, strict=True)]).astype(np.float32)
-    x *= rng.uniform(1 - config.gain, 1 + config.gain, (n, 1, 1)).astype(np.float32)
-    x *= rng.uniform(1 - config.lead_gain, 1 + config.lead_gain, (n, 12, 1)).astype(np.float32)
-    noisy = rng.random(n) < config.noisy_share
-    sigma = rng.uniform(0, config.noise_mv, (int(noisy.sum()), 1, 1)).astype(np.float32)
-    x[noisy] += sigma * rng.standard_normal((int(noisy.sum()), 12, x.shape[-1]), dtype=np.float32)
-    if config.dropped_leads:
-        x *= (rng.random((n, 12, 1)) >= config.dropped_leads) | (rng.random((n, 1, 1)) >= 0.25)
-    normal = data.norm_alone[chosen]
-    drawn = [_edit(x[i], data.landmarks[chosen[i]], bool(normal[i]), objective, rng) for i in range(n_edited)]
-    inputs = through.projection @ torch.from_numpy(x)  # gains per lead broke the limb-lead relations
+    windows = [slice(start, start + crop) for start in rng.integers(0, whole - crop + 1, n)]
+    edited_rows, plain_rows = chosen[:n_edited], chosen[n_edited:]
+    long = _varied(data.x[edited_rows].astype(np.float32), config, rng)  # whole, as edits reach across a window's ends
+    short = [data.x[row, :, window] for row, window in zip(plain_rows, windows[n_edited:], strict=True)]
+    x = [row[:, window] for row, window in zip(long, windows[:n_edited], strict=True)]
+    if short:
+        x.extend(_varied(np.stack(short).astype(np.float32), config, rng))
+    inputs = through.projection @ torch.from_numpy(np.stack(x))  # gains per lead broke the limb-lead relations
     edited, family, reacting = inputs[:0], torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long)
     if n_edited:
-        change = through(torch.from_numpy(np.stack([change for _, change, _ in drawn]).astype(np.float32)))
+        normal = data.norm_alone[edited_rows]
+        drawn = [
+            _edit(row, data.landmarks[of], bool(norm), objective, rng)
+            for row, of, norm in zip(long, edited_rows, normal, strict=True)
+        ]
+        changes = [
+            through(torch.from_numpy(change.astype(np.float32)), window)
+            for (_, change, _), window in zip(drawn, windows[:n_edited], strict=True)
+        ]
+        edited = inputs[:n_edited] + torch.stack(changes)
         family, reacting = torch.tensor([index for index, _, _ in drawn]), torch.tensor([k for *_, k in drawn])
-        place = torch.from_numpy(starts)[:, None, None] + torch.arange(crop)
-        edited = torch.gather(inputs[:n_edited] + change, 2, place[:n_edited].expand(-1, 12, -1))
-        inputs = torch.gather(inputs, 2, place.expand(-1, 12, -1))
     wanted = targets[torch.from_numpy(chosen)]
     if config.mix:
         share = torch.from_numpy(rng.beta(config.mix, config.mix, n).astype(np.float32))
@@ -120,6 +132,19 @@ def make_batch(
         inputs = share[:, None, None] * inputs + (1.0 - share)[:, None, None] * inputs[other]
         wanted = share[:, None] * wanted + (1.0 - share)[:, None] * wanted[other]
     return Batch(inputs, wanted, edited, family, reacting)
+
+
+def _varied(x: NDArray[np.float32], config: AugmentConfig, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return inputs (n, 12, samples) with other gains, more noise and fewer leads; `x` itself is changed."""
+    n = len(x)
+    x *= rng.uniform(1 - config.gain, 1 + config.gain, (n, 1, 1)).astype(np.float32)
+    x *= rng.uniform(1 - config.lead_gain, 1 + config.lead_gain, (n, 12, 1)).astype(np.float32)
+    noisy = rng.random(n) < config.noisy_share
+    sigma = rng.uniform(0, config.noise_mv, (int(noisy.sum()), 1, 1)).astype(np.float32)
+    x[noisy] += sigma * rng.standard_normal((int(noisy.sum()), 12, x.shape[-1]), dtype=np.float32)
+    if config.dropped_leads:
+        x *= (rng.random((n, 12, 1)) >= config.dropped_leads) | (rng.random((n, 1, 1)) >= 0.25)
+    return x
 
 
 def _edit(

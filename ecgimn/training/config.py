@@ -25,7 +25,8 @@ class TrainConfig:
     name : str
         Of the run; its checkpoints go to runs/NAME/seed-N.
     models : dict of str to str
-        Names of the models to write and the task of each: {"superclass-v7": "superclass"}. One network serves them all.
+        Names of the models to write and the task of each: {"superclass-v7": "superclass"}. One network serves them all;
+        a run that only teaches writes none.
     kind : str
         One of `KINDS`.
     also_learn : tuple of str
@@ -40,7 +41,7 @@ class TrainConfig:
     bias : tuple of float
         b of each output of an ECG-IMN, held there for the whole run; learned from the labels where none is given.
     teachers : tuple of str
-        Runs of black boxes whose mean logits are learned beside the labels, on the very same crops.
+        Runs of black boxes, all seeds of each, whose mean logits are learned beside the labels, on the very same crops.
     teacher_share : float
         Weight of the teachers against the labels, 0 to 1.
     teacher_least : int

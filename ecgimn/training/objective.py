@@ -83,9 +83,9 @@ class ThroughPreprocessing:
         self.high_pass = torch.tensor(high_pass, dtype=torch.float32)
         self.projection = torch.tensor(CANONICAL_PROJECTION, dtype=torch.float32)
 
-    def __call__(self, change: Tensor) -> Tensor:
-        """Map changes (B, 12, 982) in mV onto changes of the input."""
-        return (self.projection @ change) @ self.high_pass
+    def __call__(self, change: Tensor, window: slice = slice(None)) -> Tensor:
+        """Map changes (..., 12, 982) in mV onto changes of the input, or of a window of it."""
+        return (self.projection @ change) @ self.high_pass[:, window]
 
 
 class FidelitySpread(nn.Module):
@@ -95,6 +95,8 @@ class FidelitySpread(nn.Module):
         super().__init__()
         self.square: Tensor
         self.unexplained: Tensor
+        self.nuisance: Tensor
+        self.register_buffer("nuisance", torch.tensor([name in NUISANCES for name in FAMILIES]), persistent=False)
         self.register_buffer("square", torch.ones(len(FAMILIES), n_classes))
         self.register_buffer("unexplained", torch.full((len(FAMILIES), n_classes), 0.3))
 
@@ -110,9 +112,10 @@ class FidelitySpread(nn.Module):
 
 
 def _follow(means: Tensor, family: Tensor, values: Tensor) -> None:
-    """Move the running means (families, K) towards the values (B, K) of one batch, in place."""
-    for index in family.unique():
-        means[index] = SPREAD_DECAY * means[index] + (1.0 - SPREAD_DECAY) * values[family == index].mean(0)
+    """Move the running means (families, K) towards the values (B, K) of one batch, in place; absent families stay."""
+    member = F.one_hot(family, len(means)).to(values.dtype)  # (B, families)
+    count = member.sum(0)[:, None]
+    means += (1.0 - SPREAD_DECAY) * (member.T @ values - count * means) / count.clamp(min=1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +183,7 @@ def objective(
     spread: FidelitySpread,
     config: ObjectiveConfig,
     *,
-    gamma_now: float,
+    gamma_now: float | Tensor,
 ) -> Loss:
     """Return the loss of one batch of an ECG-IMN.
 
@@ -208,8 +211,7 @@ def objective(
     backward_error = network.read(out.maps[len(x) :], x[:n_edited]) - before
     scale = spread.update(family, actual.detach())
     relative = (forward_error.square() + backward_error.square()) / (2.0 * scale)
-    nuisance = torch.isin(family, torch.tensor([FAMILIES.index(name) for name in NUISANCES]))
-    relative = relative + nuisance[:, None] * actual.square() / scale
+    relative = relative + spread.nuisance[family][:, None] * actual.square() / scale
     # a single wild edit must not steer the step
     relative = relative.clamp(max=25.0)
     pressing = spread.focus(family, relative, config.log_floor) if config.log_floor else relative
@@ -217,8 +219,9 @@ def objective(
 
     evidence = maps[:, :5] * fold_input(x)[:, None]
     evidence = F.avg_pool1d(evidence.flatten(0, 2), 8).abs().sum() * 8 / (len(x) * 5)
-    planted = torch.nonzero(reacting >= 0).flatten()
-    shortfall = F.relu(REACTION_LOGIT - actual[planted, reacting[planted]]).sum() / max(1, len(planted))
+    planted = reacting >= 0
+    rise = actual.gather(1, reacting.clamp(min=0)[:, None])[:, 0]
+    shortfall = (F.relu(REACTION_LOGIT - rise) * planted).sum() / planted.sum().clamp(min=1)
     asked = (pressing.mean(0) * class_weight).sum()
     total = labels + gamma_now * asked + config.evidence * evidence + config.reaction * shortfall
     return Loss(total, labels.detach(), fidelity.detach(), evidence.detach())

@@ -30,9 +30,10 @@ from ecgimn.training.objective import (
 from ecgimn.training.paper import is_paper_config
 from ecgimn.training.run_state import STATE, write_state
 from ecgimn.training.signs import SIGNS, random_sign
-from ecgimn.training.train import Run, share_of_teachers, train
+from ecgimn.training.train import Run, load_folds, share_of_teachers, train
 
 ROOT = Path(__file__).resolve().parents[2]
+CPU = torch.device("cpu")
 TINY = NetworkConfig(n_classes=28, widths=(8, 8, 8), blocks=1, decoder_width=8)
 
 
@@ -128,7 +129,7 @@ def test_a_run_goes_on_from_an_earlier_one_that_had_more_outputs(tmp_path):
     for task, kept in (("superclass", slice(5)), ("subclass", slice(5, 28))):
         n_classes = kept.stop - (kept.start or 0)
         config = TrainConfig("later", {"a": task}, continue_from="earlier", network=replace(TINY, n_classes=n_classes))
-        later = Run(config, 1, tmp_path / "later" / "seed-1").network.eval()
+        later = Run(config, 1, tmp_path / "later" / "seed-1", CPU).network.eval()
         torch.testing.assert_close(later.logits(x), earlier.eval().logits(x)[:, kept])
 
 
@@ -137,7 +138,7 @@ def test_a_run_cannot_go_on_from_one_that_has_not_learned_its_task(tmp_path):
     write_state(tmp_path / "earlier" / "seed-1" / STATE, state)
     config = TrainConfig("later", {"a": "subclass"}, continue_from="earlier", network=replace(TINY, n_classes=23))
     with pytest.raises(CheckpointError, match="has no outputs for subclass"):
-        Run(config, 1, tmp_path / "later" / "seed-1")
+        Run(config, 1, tmp_path / "later" / "seed-1", CPU)
 
 
 def test_a_rare_class_learns_from_labels_alone():
@@ -147,10 +148,11 @@ def test_a_rare_class_learns_from_labels_alone():
 
 def test_a_bias_that_is_held_does_not_move(tmp_path):
     network = replace(TINY, n_classes=5)
-    run = Run(TrainConfig("held", {"a": "superclass"}, bias=(0.0, -1.0, 0.5, -2.0, -5.0), network=network), 1, tmp_path)
+    config = TrainConfig("held", {"a": "superclass"}, bias=(0.0, -1.0, 0.5, -2.0, -5.0), network=network)
+    run = Run(config, 1, tmp_path, CPU)
     run.network.logits(torch.from_numpy(ecg())[None]).sum().backward()
     run.optimizer.step()
-    run.average.update(run.network, 1)
+    run.average.update(run.network, 0.5)
     for each in (run.network, run.average.network):
         assert each.bias.tolist() == [0.0, -1.0, 0.5, -2.0, -5.0]
 
@@ -209,11 +211,12 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
     models = {"quick-super": "superclass", "quick-sub": "subclass"}
     config = TrainConfig("quick", models, seeds=(3,), crops=((2, 256),), batch=16, limit=64, network=TINY)
     folder = tmp_path / "quick" / "seed-3"
+    learn, choose = load_folds(ptbxl, config.limit)
     with pytest.raises(CheckpointError, match="cannot be resumed"):
-        train(ptbxl, config, 3, folder, resume=True)
-    train(ptbxl, replace(config, crops=((1, 256),)), 3, folder)
+        train(learn, choose, config, 3, folder, resume=True)
+    train(learn, choose, replace(config, crops=((1, 256),)), 3, folder)
     rows = []
-    train(ptbxl, config, 3, folder, resume=True, report=rows.append)
+    train(learn, choose, config, 3, folder, resume=True, report=rows.append)
     assert [row["epoch"] for row in rows] == [2]
     assert len(list(csv.DictReader((folder / "log.csv").read_text().splitlines()))) == 2
     written = export_models(ptbxl, config, tmp_path, folder=tmp_path / "models")
