@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgimn.model.network import EcgImn, NetworkConfig, padded, spread_maps
+from ecgimn.model.network import EcgImn, NetworkConfig, double_rate, padded
 from ecgimn.signal.posterior import bridge_gaps
 from ecgimn.signal.preprocess import MODEL_FS, TRIM_START, preprocessing
 
@@ -121,7 +121,7 @@ def sensitivities(network: EcgImn, x: NDArray[np.floating], at_samples: Sequence
         levels = network.encoder(padded(batch, network.config))
         deep = levels[-1]
         whole_record = network.decoder.context(torch.cat([deep.mean(-1), deep.amax(-1)], dim=1)).detach()
-        maps = spread_maps(network.head(network.decoder.climb(levels, whole_record)))[0]  # (K * 12, L)
+        maps = double_rate(network.head(network.decoder.climb(levels, whole_record)))[0]  # (K * 12, L)
         signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(N_PROBES, len(maps)))
         probes = torch.as_tensor(signs, dtype=maps.dtype, device=maps.device)
         for row, at_sample in enumerate(at_samples):

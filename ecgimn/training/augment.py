@@ -14,6 +14,7 @@ from ecgimn.signal.landmarks import Landmarks
 from ecgimn.training.dataset import Dataset
 from ecgimn.training.objective import ObjectiveConfig, ThroughPreprocessing, random_edit
 from ecgimn.training.signs import random_sign
+from ecgimn.training.targets import Targets
 
 PLAIN = ObjectiveConfig()
 
@@ -81,7 +82,7 @@ class Batch:
 
 def make_batch(
     data: Dataset,
-    targets: Tensor,
+    targets: Targets,
     chosen: NDArray[np.integer],
     config: AugmentConfig,
     crop: int,
@@ -95,7 +96,7 @@ def make_batch(
 
     Parameters
     ----------
-    targets : Tensor of shape (n, K)
+    targets : Targets
         Of the whole data set.
     n_edited : int
         So many of the inputs are edited; their landmarks must be there.
@@ -103,7 +104,8 @@ def make_batch(
         Which edits are drawn, and how many signs of disease are planted.
     """
     n, whole = len(chosen), data.x.shape[-1]
-    windows = [slice(start, start + crop) for start in rng.integers(0, whole - crop + 1, n)]
+    starts = rng.integers(0, whole - crop + 1, n)
+    windows = [slice(start, start + crop) for start in starts]
     edited_rows, plain_rows = chosen[:n_edited], chosen[n_edited:]
     long = _varied(data.x[edited_rows].astype(np.float32), config, rng)  # whole, as edits reach across a window's ends
     short = [data.x[row, :, window] for row, window in zip(plain_rows, windows[n_edited:], strict=True)]
@@ -124,7 +126,7 @@ def make_batch(
         ]
         edited = inputs[:n_edited] + torch.stack(changes)
         family, reacting = torch.tensor([index for index, _, _ in drawn]), torch.tensor([k for *_, k in drawn])
-    wanted = targets[torch.from_numpy(chosen)]
+    wanted = targets.of(chosen, starts, crop, whole - crop)
     if config.mix:
         share = torch.from_numpy(rng.beta(config.mix, config.mix, n).astype(np.float32))
         share = torch.maximum(share, 1.0 - share)

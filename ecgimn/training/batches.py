@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
@@ -13,6 +11,7 @@ from ecgimn.training.augment import Batch, make_batch
 from ecgimn.training.config import TrainConfig
 from ecgimn.training.dataset import Dataset
 from ecgimn.training.objective import ThroughPreprocessing
+from ecgimn.training.targets import Targets
 
 AHEAD = 4  # batches that each worker process may be ahead
 
@@ -23,15 +22,17 @@ class Batches(TorchDataset[Batch]):
     Parameters
     ----------
     data : Dataset
-        The records to learn from.
+        The records to learn from; those of folds that this seed holds out are left out.
+    targets : Targets
+        Of all of them.
     config : TrainConfig
     seed : int
     """
 
-    def __init__(self, data: Dataset, config: TrainConfig, seed: int) -> None:
-        self.data, self.config, self.seed = data, config, seed
-        self.targets: Tensor = torch.from_numpy(data.targets(config.tasks).astype(np.float32))
-        self.per_epoch = len(data) // config.batch
+    def __init__(self, data: Dataset, targets: Targets, config: TrainConfig, seed: int) -> None:
+        self.data, self.targets, self.config, self.seed = data, targets, config, seed
+        self.rows = np.flatnonzero(~np.isin(data.folds, config.unseen(seed)))
+        self.per_epoch = len(self.rows) // config.batch
         self.through = ThroughPreprocessing(high_pass_matrix(data.x.shape[-1]))
         self.n_edited = round(config.edited_share * config.batch) if config.kind == "ecg-imn" else 0
 
@@ -40,7 +41,7 @@ class Batches(TorchDataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         epoch, place = divmod(step, self.per_epoch)
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.data))
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.rows)
         return make_batch(
             self.data, self.targets, order[place * self.config.batch :][: self.config.batch], self.config.augment,
             self.config.crop(epoch), self.through, np.random.default_rng([self.seed, epoch, place]),

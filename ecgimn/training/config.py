@@ -10,7 +10,7 @@ from typing import Any
 from ecgimn.errors import SourceError
 from ecgimn.model.network import NetworkConfig
 from ecgimn.training.augment import AugmentConfig
-from ecgimn.training.dataset import TASKS
+from ecgimn.training.dataset import TASKS, TRAINING_FOLDS
 from ecgimn.training.objective import ObjectiveConfig
 
 KINDS = ("ecg-imn", "black-box")
@@ -40,8 +40,11 @@ class TrainConfig:
         averaged weights.
     bias : tuple of float
         b of each output of an ECG-IMN, held there for the whole run; learned from the labels where none is given.
+    held_out : int
+        Of a run of black boxes that teach: the training folds are dealt into so many groups, and each seed learns from
+        all of them but one, in turn. 0 where every seed learns from all.
     teachers : tuple of str
-        Runs of black boxes, all seeds of each, whose mean logits are learned beside the labels, on the very same crops.
+        Runs of black boxes, all seeds of each, whose mean logits are learned beside the labels.
     teacher_share : float
         Weight of the teachers against the labels, 0 to 1.
     teacher_least : int
@@ -62,6 +65,7 @@ class TrainConfig:
     average_decay: float = 0.998
     continue_from: str = ""
     bias: tuple[float, ...] = ()
+    held_out: int = 0
     teachers: tuple[str, ...] = ()
     teacher_share: float = 0.5
     teacher_least: int = 0
@@ -74,6 +78,10 @@ class TrainConfig:
     def tasks(self) -> tuple[str, ...]:
         """Tasks in the order of the network's outputs: superclasses first, where they are learned."""
         return tuple(task for task in TASKS if task in {*self.models.values(), *self.also_learn})
+
+    def unseen(self, seed: int) -> tuple[int, ...]:
+        """Training folds that a seed does not learn from."""
+        return TRAINING_FOLDS[(seed - 1) % self.held_out :: self.held_out] if self.held_out else ()
 
     @property
     def epochs(self) -> int:

@@ -47,6 +47,8 @@ class Dataset:
     labels : dict of ndarray of shape (n, n_classes), uint8
         One array per task of `TASKS`.
     landmarks : tuple of Landmarks
+    folds : ndarray of shape (n,)
+        Stratified fold of each record, 1 to 10.
     """
 
     ids: NDArray[np.int64]
@@ -54,6 +56,7 @@ class Dataset:
     x: NDArray[np.float16]
     labels: dict[str, NDArray[np.uint8]]
     landmarks: tuple[Landmarks, ...]
+    folds: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -77,6 +80,7 @@ class Dataset:
             self.x[kept],
             {task: labels[kept] for task, labels in self.labels.items()},
             tuple(self.landmarks[row] for row in kept) if self.landmarks else (),
+            self.folds[kept],
         )
 
     def with_x(self, x: NDArray[np.floating]) -> Dataset:
@@ -118,4 +122,5 @@ def load_dataset(ptbxl: PtbXl, ids: NDArray[np.int64], *, landmarks: bool = True
             "statement": statement_labels(ptbxl, ids),
         },
         landmarks=tuple(found),
+        folds=ptbxl.folds.loc[ids].to_numpy(dtype=np.int64),
     )

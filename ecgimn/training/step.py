@@ -7,7 +7,6 @@ they do. On CUDA a step is therefore recorded once for each length of window and
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -53,9 +52,6 @@ class TrainingStep:
     config : TrainConfig
     network, average, optimizer, spread
         What the step changes.
-    teachers : sequence of BlackBox
-    teacher_share : Tensor of shape (K,)
-        Weight of the teachers against the labels.
     class_weight : Tensor of shape (K,)
 
     Attributes
@@ -71,15 +67,11 @@ class TrainingStep:
         average: Averager,
         optimizer: torch.optim.Optimizer,
         spread: FidelitySpread,
-        *,
-        teachers: Sequence[BlackBox],
-        teacher_share: Tensor,
         class_weight: Tensor,
     ) -> None:
         self.config, self.network, self.average = config, network, average
-        self.optimizer, self.spread = optimizer, spread
+        self.optimizer, self.spread, self.class_weight = optimizer, spread, class_weight
         self.device = class_weight.device
-        self.teachers, self.teacher_share, self.class_weight = teachers, teacher_share, class_weight
         self.sums = torch.zeros(3, device=self.device)
         self._gamma, self._pace = torch.zeros((), device=self.device), torch.ones((), device=self.device)
         self._recorded: dict[tuple[int, ...], tuple[torch.cuda.CUDAGraph, Batch]] = {}
@@ -135,18 +127,12 @@ class TrainingStep:
         self.sums += torch.stack([loss.labels, loss.fidelity, loss.evidence])
 
     def _loss(self, batch: Batch) -> Loss:
-        """Return the loss of a batch; where there are teachers, their probabilities are mixed into the targets."""
-        targets = batch.targets
-        if self.teachers:
-            with torch.no_grad():
-                taught = torch.stack([teacher(batch.x) for teacher in self.teachers]).float().mean(0).sigmoid()
-            targets = torch.lerp(targets, taught, self.teacher_share)
         if isinstance(self.network, BlackBox):
-            labels = label_loss(self.network(batch.x), targets, self.class_weight)
+            labels = label_loss(self.network(batch.x), batch.targets, self.class_weight)
             return Loss(labels, labels.detach(), torch.zeros_like(labels), torch.zeros_like(labels))
         return objective(
-            self.network, batch.x, batch.edited, batch.family, batch.reacting, targets, self.class_weight, self.spread,
-            self.config.objective, gamma_now=self._gamma,
+            self.network, batch.x, batch.edited, batch.family, batch.reacting, batch.targets, self.class_weight,
+            self.spread, self.config.objective, gamma_now=self._gamma,
         )  # fmt: skip
 
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ecgimn.errors import CheckpointError
 from ecgimn.model.blackbox import BlackBox
 from ecgimn.model.checkpoint import choose_device
-from ecgimn.model.network import EcgImn, NetworkConfig
+from ecgimn.model.network import EcgImn
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.batches import Batches
 from ecgimn.training.config import TrainConfig
 from ecgimn.training.dataset import CHOICE_FOLD, TASKS, TRAINING_FOLDS, Dataset, load_dataset
 from ecgimn.training.heads import keep_tasks, outputs
+from ecgimn.training.lessons import make_targets
 from ecgimn.training.metrics import macro
 from ecgimn.training.objective import FidelitySpread
 from ecgimn.training.run_state import LOG, STATE, Part, append_row, read_state, take_up, write_state
@@ -58,7 +58,7 @@ class Run:
 
     def __init__(self, config: TrainConfig, seed: int, folder: Path, device: torch.device) -> None:
         torch.manual_seed(seed)
-        self.config, self.folder, self.device = config, folder, device
+        self.config, self.seed, self.folder, self.device = config, seed, folder, device
         self.network = make_network(config)
         if config.continue_from:
             earlier = folder.parents[1] / config.continue_from / folder.name
@@ -90,6 +90,7 @@ class Run:
         state = {
             "config": asdict(self.config.network),
             "tasks": list(self.config.tasks),
+            "unseen": list(self.config.unseen(self.seed)),
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -158,17 +159,10 @@ def train(
     if resume:
         run.resume()
     on_gpu = device.type == "cuda"
-    batches = Batches(learn, config, seed)
+    batches = Batches(learn, make_targets(learn, config, folder.parents[1], device), config, seed)
     step = TrainingStep(
-        config, run.network, run.average, run.optimizer, run.spread,
-        teachers=[
-            teacher.to(device)
-            for name in config.teachers
-            for teacher in _black_boxes(folder.parents[1] / name, config.tasks)
-        ],
-        teacher_share=share_of_teachers(batches.targets, config).to(device),
-        class_weight=class_weights(config.tasks).to(device),
-    )  # fmt: skip
+        config, run.network, run.average, run.optimizer, run.spread, class_weights(config.tasks).to(device)
+    )
     if workers is None:
         workers = os.cpu_count() or 1 if on_gpu else 0
     made = iter(batches.loader(run.step, workers=workers, pinned=on_gpu))
@@ -191,41 +185,6 @@ def train(
 def class_weights(tasks: tuple[str, ...]) -> Tensor:
     """Return the weight of each output in the loss, (K,)."""
     return torch.cat([torch.full((len(TASKS[task]),), TASK_WEIGHT[task] / len(TASKS[task])) for task in tasks])
-
-
-def share_of_teachers(targets: Tensor, config: TrainConfig) -> Tensor:
-    """Return the weight of the teachers against the labels for each class, (K,), from the labels to learn, (n, K)."""
-    return config.teacher_share * (targets.sum(0) >= config.teacher_least)
-
-
-def _black_boxes(folder: Path, tasks: tuple[str, ...]) -> list[BlackBox]:
-    """Return the averaged networks of a finished run of black boxes, one per seed, for some tasks.
-
-    Raises
-    ------
-    CheckpointError
-        The run is not there, or is not of black boxes, or has not learned a task.
-    """
-    states = sorted(folder.glob(f"seed-*/{STATE}"))
-    try:
-        if not states:
-            raise KeyError("no state was found")
-        return [_black_box(read_state(path), tasks) for path in states]
-    except (ValueError, KeyError, TypeError, RuntimeError) as exc:
-        raise CheckpointError(
-            f"The run {folder.name!r} cannot teach ({exc}). "
-            f"Train it first: python -m ecgimn train --ptbxl DIR --config models/{folder.name}.toml"
-        ) from exc
-
-
-def _black_box(state: dict[str, Any], tasks: tuple[str, ...]) -> BlackBox:
-    n_classes = sum(len(TASKS[task]) for task in tasks)
-    network = BlackBox(replace(NetworkConfig(**state["config"]), n_classes=n_classes))
-    network.load_state_dict(keep_tasks(state["average"], state["tasks"], tasks))
-    for part in network.encoder.modules():
-        if isinstance(part, nn.Conv1d):
-            part.to(torch.bfloat16)  # what autocast would do anew at every step
-    return network.eval().requires_grad_(False)
 
 
 def _epoch_row(run: Run, choose: Dataset, losses: np.ndarray, seconds: float) -> dict[str, float]:

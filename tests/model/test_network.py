@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ecgimn.model.network import EcgImn, NetworkConfig, fold_input, spread_maps
+from ecgimn.model.network import EcgImn, NetworkConfig, double_rate, fold_input
 
 TINY = NetworkConfig(n_classes=3, widths=(8, 8, 8), blocks=1, decoder_width=8)
 
@@ -20,20 +20,20 @@ def test_shapes_are_as_documented(network, length):
     out = network(torch.randn(2, 12, length))
     assert out.logit.shape == (2, 3)
     assert out.maps.shape == (2, 3, 12, length // 2)
-    assert spread_maps(out.maps).shape == (2, 3, 12, length)
+    assert double_rate(out.maps).shape == (2, 3, 12, length)
 
 
 def test_weights_times_input_plus_bias_are_the_logit(network):
     x = torch.randn(4, 12, 1000)
     with torch.inference_mode():
         out = network(x)
-        total = (spread_maps(out.maps) * x[:, None]).sum((2, 3)) + network.bias
+        total = (double_rate(out.maps) * x[:, None]).sum((2, 3)) + network.bias
     torch.testing.assert_close(total, out.logit, atol=1e-4, rtol=0)
 
 
 def test_folding_is_the_adjoint_of_spreading():
     maps, x = torch.randn(1, 5, 12, 500, dtype=torch.float64), torch.randn(1, 12, 1000, dtype=torch.float64)
-    there = (spread_maps(maps) * x[:, None]).sum()
+    there = (double_rate(maps) * x[:, None]).sum()
     back = (maps * fold_input(x)[:, None]).sum()
     assert abs(float(there - back)) < 1e-10
 
@@ -59,7 +59,7 @@ def test_the_average_of_networks_is_itself_linear_in_the_input(network):
     x = torch.randn(1, 12, 1000)
     with torch.inference_mode():
         a, b = network(x), second(x)
-        mean_map = spread_maps((a.maps + b.maps) / 2)
+        mean_map = double_rate((a.maps + b.maps) / 2)
         total = (mean_map * x[:, None]).sum((2, 3)) + (network.bias + second.bias) / 2
     np.testing.assert_allclose(total.numpy(), ((a.logit + b.logit) / 2).numpy(), atol=1e-4)
 

@@ -10,8 +10,10 @@ from ecgimn.signal.preprocess import high_pass_matrix
 from ecgimn.training.augment import AugmentConfig, make_batch
 from ecgimn.training.dataset import SUBCLASSES, SUPERCLASSES, Dataset
 from ecgimn.training.objective import ObjectiveConfig, ThroughPreprocessing
+from ecgimn.training.targets import Targets
 
 N, SAMPLES = 6, 982
+TARGETS = Targets(np.eye(N, 5, dtype=np.float32))
 STILL = AugmentConfig(gain=0.0, lead_gain=0.0, noise_mv=0.0)
 
 
@@ -23,7 +25,7 @@ def data():
     x = np.stack([(1 + 0.1 * i) * shape[:, None] * beats for i in range(N)]).astype(np.float16)
     labels = {"superclass": np.eye(N, len(SUPERCLASSES), dtype=np.uint8), "subclass": np.zeros((N, len(SUBCLASSES)))}
     landmarks = tuple(quick_landmarks(row.astype(np.float32)) for row in x)
-    return Dataset(np.arange(N), np.arange(N), x, labels, landmarks)
+    return Dataset(np.arange(N), np.arange(N), x, labels, landmarks, np.ones(N, int))
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +34,7 @@ def through():
 
 
 def batch(data, through, config, crop=256, **options):
-    targets = torch.eye(N, 5)
-    return make_batch(data, targets, np.arange(N), config, crop, through, np.random.default_rng(1), **options)
+    return make_batch(data, TARGETS, np.arange(N), config, crop, through, np.random.default_rng(1), **options)
 
 
 def test_without_augmentation_every_input_is_a_stretch_of_its_record(data, through):
@@ -46,9 +47,7 @@ def test_without_augmentation_every_input_is_a_stretch_of_its_record(data, throu
 
 
 def test_records_of_a_batch_are_cropped_at_different_places(data, through):
-    same_record = make_batch(
-        data, torch.eye(N, 5), np.zeros(8, dtype=int), STILL, 256, through, np.random.default_rng(0)
-    )
+    same_record = make_batch(data, TARGETS, np.zeros(8, dtype=int), STILL, 256, through, np.random.default_rng(0))
     assert len(np.unique(same_record.x.sum(-1)[:, 0].numpy())) > 3
 
 
@@ -66,7 +65,7 @@ def test_signs_of_disease_are_planted_only_in_records_labelled_norm_alone(data, 
     every = ObjectiveConfig(planted_share=1.0)
     for seed in range(5):
         made = make_batch(
-            data, torch.eye(N, 5), np.arange(N), STILL, SAMPLES, through, np.random.default_rng(seed),
+            data, TARGETS, np.arange(N), STILL, SAMPLES, through, np.random.default_rng(seed),
             n_edited=N, objective=every,
         )  # fmt: skip
         assert made.reacting[0] > 0  # the first record's only label is NORM

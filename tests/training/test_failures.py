@@ -17,7 +17,14 @@ N = 40
 def data():
     rng = np.random.default_rng(0)
     labels = (rng.random((N, 5)) < 0.4).astype(np.uint8)
-    return Dataset(np.arange(100, 100 + N), np.arange(N), np.zeros((N, 12, 64), np.float16), {"superclass": labels}, ())
+    return Dataset(
+        np.arange(100, 100 + N),
+        np.arange(N),
+        np.zeros((N, 12, 64), np.float16),
+        {"superclass": labels},
+        (),
+        np.ones(N, int),
+    )
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from ecgimn.training.dataset import TASKS, Dataset
 from ecgimn.training.objective import ObjectiveConfig
 from ecgimn.training.run_state import STATE
 from ecgimn.training.step import Averager, one_cycle
+from ecgimn.training.targets import Targets
 from ecgimn.training.train import Run, make_network, train
 
 SAMPLES = 982
@@ -24,6 +25,7 @@ CONFIG = TrainConfig(
     "quick", {"quick": "superclass"}, crops=((2, 256), (1, 512)), batch=16, network=NETWORK,
     objective=ObjectiveConfig(reaction=0.02, planted_share=0.5, log_floor=0.05),
 )  # fmt: skip
+TARGETS = Targets(np.eye(96, 5, dtype=np.float32))
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 
 
@@ -35,7 +37,7 @@ def records(n: int) -> Dataset:
     superclass = (np.arange(n)[:, None] % 5 == np.arange(5)).astype(np.uint8)
     labels = {task: np.zeros((n, len(names)), dtype=np.uint8) for task, names in TASKS.items()}
     landmarks = tuple(quick_landmarks(row.astype(np.float32)) for row in x)
-    return Dataset(np.arange(n), np.arange(n), x, labels | {"superclass": superclass}, landmarks)
+    return Dataset(np.arange(n), np.arange(n), x, labels | {"superclass": superclass}, landmarks, np.arange(n) % 8 + 1)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def trained(data, folder, device, monkeypatch, **options):
 
 
 def test_a_batch_is_the_same_whoever_makes_it(data):
-    batches = Batches(data, CONFIG, 3)
+    batches = Batches(data, TARGETS, CONFIG, 3)
     alone = [batches[step] for step in (7, 8)]
     for made, again in zip(batches.loader(7, workers=2, pinned=False), alone, strict=False):
         for here, there in zip(made.tensors, again.tensors, strict=True):
@@ -59,12 +61,22 @@ def test_a_batch_is_the_same_whoever_makes_it(data):
 
 
 def test_every_record_is_learned_from_once_per_epoch(data):
-    config = replace(CONFIG, kind="black-box", batch=32)
-    batches = Batches(replace(data, labels=data.labels | {"superclass": np.arange(96)[:, None]}), config, 3)
+    numbered = Targets(np.arange(96, dtype=np.float32)[:, None])
+    batches = Batches(data, numbered, replace(CONFIG, kind="black-box", batch=32), 3)
     assert len(batches) == 9
-    for epoch in range(config.epochs):
+    for epoch in range(3):
         seen = torch.cat([batches[step].targets[:, 0] for step in range(3 * epoch, 3 * epoch + 3)])
         assert sorted(seen.int().tolist()) == list(range(96))
+
+
+def test_a_seed_never_sees_the_folds_that_it_holds_out(data):
+    numbered = Targets(data.folds[:, None].astype(np.float32))
+    config = replace(CONFIG, kind="black-box", held_out=4)
+    for seed, unseen in ((1, {1, 5}), (4, {4, 8}), (6, {2, 6})):
+        assert set(config.unseen(seed)) == unseen
+        batches = Batches(data, numbered, config, seed)
+        seen = {int(fold) for step in range(batches.per_epoch) for fold in batches[step].targets[:, 0]}
+        assert seen == set(range(1, 9)) - unseen
 
 
 def test_the_average_moves_by_its_pace_and_takes_over_counters():
@@ -117,5 +129,5 @@ def test_a_run_goes_on_on_another_device(data, tmp_path, monkeypatch, first, the
 
 @needs_cuda
 def test_a_batch_goes_to_the_gpu_whole(data):
-    batch: Batch = Batches(data, CONFIG, 3)[0].pin_memory().to(torch.device("cuda"))
+    batch: Batch = Batches(data, TARGETS, CONFIG, 3)[0].pin_memory().to(torch.device("cuda"))
     assert all(tensor.is_cuda for tensor in batch.tensors)

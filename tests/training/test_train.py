@@ -18,6 +18,7 @@ from ecgimn.signal.preprocess import high_pass_matrix
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from ecgimn.training.config import TrainConfig, read_config, stages
 from ecgimn.training.fidelity import TRIALS
+from ecgimn.training.lessons import share_of_teachers
 from ecgimn.training.metrics import macro
 from ecgimn.training.objective import (
     REACTION_LOGIT,
@@ -30,7 +31,7 @@ from ecgimn.training.objective import (
 from ecgimn.training.paper import is_paper_config
 from ecgimn.training.run_state import STATE, write_state
 from ecgimn.training.signs import SIGNS, random_sign
-from ecgimn.training.train import Run, load_folds, share_of_teachers, train
+from ecgimn.training.train import Run, load_folds, train
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -143,7 +144,7 @@ def test_a_run_cannot_go_on_from_one_that_has_not_learned_its_task(tmp_path):
 
 def test_a_rare_class_learns_from_labels_alone():
     config = TrainConfig("x", {"a": "superclass"}, teacher_share=0.75, teacher_least=2)
-    assert share_of_teachers(torch.tensor([[1.0, 1, 0], [1, 0, 0], [0, 0, 0]]), config).tolist() == [0.75, 0.0, 0.0]
+    assert share_of_teachers(np.array([[1.0, 1, 0], [1, 0, 0], [0, 0, 0]]), config).tolist() == [0.75, 0.0, 0.0]
 
 
 def test_a_bias_that_is_held_does_not_move(tmp_path):
