@@ -87,6 +87,8 @@ with st.container(horizontal=True):
     st.badge(f"sha {card.sha256[:16]}", icon=":material/fingerprint:", color="gray")
 left, right = st.columns(2, gap="large")
 with left:
+    if card.purpose:
+        st.markdown(f"**Chosen for.** {card.purpose}")
     st.markdown(f"**Task.** {card.task}: {', '.join(card.classes)}.")
     st.markdown(f"**Input.** {card.fs:g} Hz, {card.n_samples:,} samples; {card.preprocessing}.")
     st.markdown(f"**Intended use.** {card.intended_use}")

@@ -39,6 +39,8 @@ class ModelCard:
     task : str
         What the classes are, in words.
     classes : tuple of str
+    purpose : str
+        What the model is chosen for, where several serve one task.
     fs, n_samples : float, int
         Of the network's input.
     preprocessing : str
@@ -73,6 +75,7 @@ class ModelCard:
     fs: float = MODEL_FS
     n_samples: int = MODEL_SAMPLES
     kind: str = "ecg-imn"
+    purpose: str = ""
     preprocessing: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)

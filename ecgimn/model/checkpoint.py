@@ -31,6 +31,7 @@ from ecgimn.signal.preprocess import MODEL_FS, MODEL_SAMPLES, Preprocessing, pre
 
 MODELS_FOLDER = shipped("models")
 KNOWN_ANSWER_TOLERANCE = 1e-4  # logit
+STORED = torch.float16  # of weights on disk, which halves the files; everything is computed in float32 or float64
 
 #: A network that writes a linear model in millivolts for each input: `linear(x)` returns it, `logits(x)` its answer.
 Network = EcgImn | PaperImn
@@ -202,7 +203,7 @@ def load_model(name: str = DEFAULT_MODEL, *, folder: Path = MODELS_FOLDER, devic
 def save_model(card: ModelCard, networks: Sequence[Network], folder: Path = MODELS_FOLDER) -> Model:
     """Write weights and card; the card's hash and known answer are filled in. Returns the model as loaded back."""
     tensors = {
-        f"{member}.{key}": value.detach().cpu().contiguous()
+        f"{member}.{key}": value.detach().cpu().to(STORED).contiguous()
         for member, network in enumerate(networks)
         for key, value in network.state_dict().items()
         if value.is_floating_point()  # the counters of batch normalisation play no part in evaluation

@@ -29,6 +29,8 @@ class TrainConfig:
         a run that only teaches writes none.
     kind : str
         One of `KINDS`.
+    purpose : str
+        What its models are chosen for, where several serve one task.
     also_learn : tuple of str
         Tasks that are learned beside those of the models and cut off when a model is written.
     seeds : tuple of int
@@ -54,6 +56,7 @@ class TrainConfig:
     name: str
     models: dict[str, str]
     kind: str = "ecg-imn"
+    purpose: str = ""
     also_learn: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (1,)
     crops: tuple[tuple[int, int], ...] = ((10, 512), (6, 960))

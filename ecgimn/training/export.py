@@ -12,7 +12,7 @@ import torch
 from ecgimn.errors import SourceError
 from ecgimn.model.blackbox import BlackBox, save_black_box
 from ecgimn.model.card import ModelCard
-from ecgimn.model.checkpoint import MODELS_FOLDER, Model, save_model
+from ecgimn.model.checkpoint import MODELS_FOLDER, STORED, Model, save_model
 from ecgimn.model.network import EcgImn
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.training.config import TrainConfig
@@ -61,6 +61,7 @@ def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path
             name=name,
             task=TASK_WORDS[task],
             classes=TASKS[task],
+            purpose=config.purpose,
             members=len(networks),
             network=networks[0].config,
             scale=(1.0,) * n,
@@ -91,7 +92,7 @@ def calibrated(model: Model, choose: Dataset, task: str) -> ModelCard:
 
 
 def _network(kind: type[AnyNetwork], weights: dict[str, torch.Tensor], config: TrainConfig, task: str) -> AnyNetwork:
-    """Return the network with only the outputs of one task."""
+    """Return the network with only the outputs of one task, as precise as it will be stored."""
     network = kind(replace(config.network, n_classes=len(TASKS[task]), dropout=0.0))
     network.load_state_dict(keep_tasks(weights, config.tasks, (task,)))
-    return network.eval()
+    return network.to(STORED).float().eval()
