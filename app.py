@@ -41,7 +41,10 @@ with st.sidebar:
     st.subheader("Shared by all pages")
     names = cached.model_names()
     if names:
-        st.selectbox("Model", names, index=cached.default_model(names), key="model", bind="query-params")
+        st.selectbox(
+            "Model", names, index=cached.default_model(names), key="model", bind="query-params",
+            help="What each is chosen for, and how well it does, stands on the page Model.",
+        )  # fmt: skip
     else:
         st.warning("No model is installed in models/.", icon=":material/error:")
     st.caption(cached.device_words())

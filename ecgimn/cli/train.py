@@ -22,7 +22,7 @@ def train(
 ) -> None:
     """Train, calibrate on fold 9, and write models/NAME.safetensors with its card; teachers first, where needed.
 
-    On CUDA where there is one; ECGIMN_DEVICE forces cpu or cuda.
+    On CUDA where there is one; ECGIMN_DEVICE forces cpu or cuda. The published network is trained on the processor.
     """
     from ecgimn.sources.ptbxl import PtbXl
     from ecgimn.training.config import read_config, stages

@@ -46,6 +46,12 @@ def test_every_page_opens_without_an_exception(app: AppTest, page: str) -> None:
     assert not app.exception
 
 
+def test_the_model_page_says_what_the_model_is_chosen_for(app: AppTest) -> None:
+    app.run()
+    app.switch_page("pages/model.py").run()
+    assert "**Chosen for.** The highest score" in shown_text(app)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_opens_without_data_set_and_model(
     small_app: AppTest, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,14 +1,16 @@
 """Models are checked whole before they are used; what does not fit is refused in plain words."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load
 
 from ecgimn.errors import CheckpointError, ModelNotFoundError
 from ecgimn.model.card import ModelCard, read_card, write_card
-from ecgimn.model.checkpoint import choose_device, list_models, load_model, save_model, write_metrics
+from ecgimn.model.checkpoint import STORED, choose_device, list_models, load_model, save_model, write_metrics
 from ecgimn.model.network import EcgImn, NetworkConfig
 
 TINY = NetworkConfig(n_classes=2, widths=(8, 8, 8), blocks=1, decoder_width=8)
@@ -42,6 +44,23 @@ def test_a_saved_model_loads_and_answers_the_same(folder):
     x = np.random.default_rng(0).standard_normal((3, 12, 1000)).astype(np.float32)
     single = np.stack([model.write_linear_model(row).logit for row in x])
     np.testing.assert_allclose(model.logits(x), single, atol=1e-4)
+
+
+def test_weights_are_stored_in_half_the_bytes_and_computed_with_in_single(folder):
+    stored = load((folder / "tiny.safetensors").read_bytes())
+    assert {value.dtype for value in stored.values()} == {STORED}
+    network = load_model("tiny", folder=folder, device=torch.device("cpu")).networks[0]
+    for key, value in network.state_dict().items():
+        if value.is_floating_point():
+            assert value.dtype == torch.float32
+            torch.testing.assert_close(value, stored[f"0.{key}"].float(), rtol=0, atol=0)
+
+
+def test_what_a_model_is_chosen_for_stands_on_its_card(folder):
+    card = read_card(folder / "tiny.json")
+    assert card.purpose == ""
+    write_card(replace(card, purpose="maps"), folder / "tiny.json")
+    assert read_card(folder / "tiny.json").purpose == "maps"
 
 
 def test_calibration_scales_weights_and_bias_so_that_the_sum_stays_exact(folder):

@@ -52,6 +52,7 @@ def trained(data, folder, device, monkeypatch, **options):
     return rows
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")  # from Python 3.12 on
 def test_a_batch_is_the_same_whoever_makes_it(data):
     batches = Batches(data, TARGETS, CONFIG, 3)
     alone = [batches[step] for step in (7, 8)]

@@ -92,8 +92,9 @@ def test_a_run_draws_the_edits_of_its_own_configuration(tmp_path):
         read_config(path)
 
 
-def test_a_family_is_called_unseen_where_the_shipped_model_was_not_trained_on_it():
-    runs = [run for run, _ in stages(ROOT / "models" / "ecgimn-v7.toml") if run.kind == "ecg-imn"]
+@pytest.mark.parametrize("name", ["ecgimn-v7", "ecgimn-v9"])
+def test_a_family_is_called_unseen_where_the_shipped_models_were_not_trained_on_it(name):
+    runs = [run for run, _ in stages(ROOT / "models" / f"{name}.toml") if run.kind == "ecg-imn"]
     seen = {family for run in runs for family in run.objective.edits}
     assert {trial.family for trial in TRIALS.values() if trial.in_training} == seen - {"cells"}
     assert not {trial.family for trial in TRIALS.values() if not trial.in_training} & seen
@@ -239,10 +240,11 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
     assert result["sanity"]["seed_consistency"] is None
 
 
-def test_a_configuration_is_trained_after_the_runs_that_it_builds_on():
-    order = [(run.name, seed) for run, seed in stages(ROOT / "models" / "ecgimn-v7.toml")]
+@pytest.mark.parametrize("name", ["ecgimn-v7", "ecgimn-v9"])
+def test_a_configuration_is_trained_after_the_runs_that_it_builds_on(name):
+    order = [(run.name, seed) for run, seed in stages(ROOT / "models" / f"{name}.toml")]
     assert len(order) == len(set(order))
-    for run, seed in stages(ROOT / "models" / "ecgimn-v7.toml"):
+    for run, seed in stages(ROOT / "models" / f"{name}.toml"):
         before = order[: order.index((run.name, seed))]
         assert set(run.teachers) <= {name for name, _ in before}
         assert not run.continue_from or (run.continue_from, seed) in before
