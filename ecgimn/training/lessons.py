@@ -57,15 +57,17 @@ def make_targets(data: Dataset, config: TrainConfig, runs: Path, device: torch.d
     labels = data.targets(config.tasks).astype(np.float32)
     if not config.teachers:
         return Targets(labels)
-    lessons, path = {}, runs / config.name / "lessons.npz"
-    held = _held(path, data, config)
-    if held is None:
+    path = runs / config.name / "lessons.npz"
+    lessons = _held(path, data, config)
+    if lessons is None:
         teachers = [teacher for name in config.teachers for teacher in read_teachers(runs / name, config.tasks)]
         lessons = {crop: ask(data, teachers, crop, device) for crop in {samples for _, samples in config.crops}}
         path.parent.mkdir(parents=True, exist_ok=True)
         key = {"ids": data.ids, "tasks": config.tasks, "teachers": config.teachers}
-        np.savez(path, **key, **{str(crop): said for crop, said in lessons.items()})  # type: ignore[arg-type]
-    return Targets(labels, share_of_teachers(labels, config), held or lessons)
+        unfinished = path.with_suffix(".tmp.npz")
+        np.savez(unfinished, **key, **{str(crop): said for crop, said in lessons.items()})  # type: ignore[arg-type]
+        unfinished.replace(path)
+    return Targets(labels, share_of_teachers(labels, config), lessons)
 
 
 def _held(path: Path, data: Dataset, config: TrainConfig) -> dict[int, NDArray[np.float16]] | None:
