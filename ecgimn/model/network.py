@@ -178,7 +178,7 @@ class LinearMaps:
 def double_rate(x: Tensor) -> Tensor:
     """Interpolate linearly to twice the rate, (..., n) -> (..., 2n); beyond the ends the last values go on.
 
-    What `torch.nn.functional.interpolate` does, whose gradient on CUDA took two thirds of a training step.
+    What `torch.nn.functional.interpolate` does, which on CUDA took most of a training step.
     """
     before = torch.cat([x[..., :1], x[..., :-1]], dim=-1)
     after = torch.cat([x[..., 1:], x[..., -1:]], dim=-1)
