@@ -37,6 +37,8 @@ class TrainConfig:
         One network is trained for each; the models written are their average.
     crops : tuple of (int, int)
         (epochs, samples) in order: short crops make early epochs cheap, and say where in a record the evidence is.
+    edited_share : float
+        Share of a batch whose edited copies are learned beside it, by an ECG-IMN.
     continue_from : str
         An earlier run of the same network that learned at least this run's tasks; each seed goes on from that seed's
         averaged weights.

@@ -18,7 +18,7 @@ from ecgimn.training.comparison_sample import Sample
 from ecgimn.training.comparison_verdicts import OWN_KINDS, goals, verdicts
 from ecgimn.training.dataset import SUPERCLASSES
 from ecgimn.training.deletion import FILLS, TOP, degradation, deletion_curves, fills_of
-from ecgimn.training.fidelity import TRIALS
+from ecgimn.training.fidelity import KEPT_OUT, TRIALS
 from ecgimn.training.metrics import estimate, macro, patient_weights
 from ecgimn.training.planted import Plant, find_plants, find_st_elevation, planted_in_composites, planted_in_records
 from ecgimn.training.subjects import KERNEL_SAMPLES, OWN, Array, Case, Explained, Subject, explain_case, methods_of
@@ -205,9 +205,10 @@ def _bias_share(subject: Subject, sample: Sample) -> list[float | None]:
 
 
 def _edits() -> tuple[list[int], list[int]]:
-    """Return the places in `TRIALS` of all edits but the nuisances, and of those that no training used."""
-    edits = [i for i, trial in enumerate(TRIALS.values()) if not trial.nuisance]
-    return edits, [i for i, trial in enumerate(TRIALS.values()) if not trial.nuisance and not trial.in_training]
+    """Return the places in `TRIALS` of all edits but nuisances, and of those of them that are kept out of training."""
+    trials = list(TRIALS.values())
+    edits = [i for i, trial in enumerate(trials) if not trial.nuisance]
+    return edits, [i for i in edits if trials[i].family in KEPT_OUT]
 
 
 def _samples(actual: Array, predicted: Array, scores: Array, weights: Array) -> dict[str, Array]:

@@ -25,33 +25,35 @@ TERRITORY_GROUPS = ("inferior", "lateral", "septal", "anterior")
 
 @dataclass(frozen=True)
 class Trial:
-    """One family of edits as it is measured: what is done, where, how much, and whether training saw the family."""
+    """One family of edits as it is measured: what is done, where and how much."""
 
     family: str
     groups: tuple[str, ...]
     amount: float
-    in_training: bool
     nuisance: bool = False
 
 
+#: Families that no shipped model is trained on; they say how far a map's truth reaches beyond its training.
+KEPT_OUT = ("raised_t", "raised_p")
+
 TRIALS: dict[str, Trial] = {
-    "ST +0.2 mV in a territory": Trial("st_shift", TERRITORY_GROUPS, 0.2, True),
-    "ST -0.2 mV in a territory": Trial("st_shift", TERRITORY_GROUPS, -0.2, True),
-    "T inverted": Trial("t_scale", (*TERRITORY_GROUPS, "all"), -1.0, True),
-    "T flattened": Trial("t_scale", (*TERRITORY_GROUPS, "all"), 0.0, True),
-    "ST-T flattened": Trial("stt_scale", (*TERRITORY_GROUPS, "all"), 0.0, True),
-    "QRS halved": Trial("qrs_scale", (*TERRITORY_GROUPS, "all"), 0.5, True),
-    "Q wave -0.3 mV": Trial("q_wave", TERRITORY_GROUPS, -0.3, True),
-    "QRS widened": Trial("wide_qrs", ("all",), 1.0, True),
-    "lead group removed": Trial("lead_scale", TERRITORY_GROUPS, 0.0, True),
-    "amplitude +20 %": Trial("gain", ("all",), 1.2, True),
-    "late R +0.3 mV": Trial("late_r", ("septal", "lateral"), 0.3, True),
-    "P removed": Trial("p_scale", ("all",), 0.0, True),
-    "T +0.2 mV in a territory": Trial("raised_t", TERRITORY_GROUPS, 0.2, False),
-    "P +0.1 mV": Trial("raised_p", ("all",), 0.1, False),
-    "smooth bumps 0.1 mV": Trial("bumps", ("all",), 0.1, False),
-    "white noise 0.05 mV": Trial("noise", ("all",), 0.05, True, nuisance=True),
-    "drift 0.2 mV": Trial("drift", ("all",), 0.2, True, nuisance=True),
+    "ST +0.2 mV in a territory": Trial("st_shift", TERRITORY_GROUPS, 0.2),
+    "ST -0.2 mV in a territory": Trial("st_shift", TERRITORY_GROUPS, -0.2),
+    "T inverted": Trial("t_scale", (*TERRITORY_GROUPS, "all"), -1.0),
+    "T flattened": Trial("t_scale", (*TERRITORY_GROUPS, "all"), 0.0),
+    "ST-T flattened": Trial("stt_scale", (*TERRITORY_GROUPS, "all"), 0.0),
+    "QRS halved": Trial("qrs_scale", (*TERRITORY_GROUPS, "all"), 0.5),
+    "Q wave -0.3 mV": Trial("q_wave", TERRITORY_GROUPS, -0.3),
+    "QRS widened": Trial("wide_qrs", ("all",), 1.0),
+    "lead group removed": Trial("lead_scale", TERRITORY_GROUPS, 0.0),
+    "amplitude +20 %": Trial("gain", ("all",), 1.2),
+    "late R +0.3 mV": Trial("late_r", ("septal", "lateral"), 0.3),
+    "P removed": Trial("p_scale", ("all",), 0.0),
+    "T +0.2 mV in a territory": Trial("raised_t", TERRITORY_GROUPS, 0.2),
+    "P +0.1 mV": Trial("raised_p", ("all",), 0.1),
+    "smooth bumps 0.1 mV": Trial("bumps", ("all",), 0.1),
+    "white noise 0.05 mV": Trial("noise", ("all",), 0.05, nuisance=True),
+    "drift 0.2 mV": Trial("drift", ("all",), 0.2, nuisance=True),
 }
 
 
@@ -79,11 +81,12 @@ def measure_changes(model: Model, data: Dataset, trial: Trial, *, seed: int = 0)
 
 def fidelity(model: Model, data: Dataset, *, points: int = 0) -> dict[str, Any]:
     """Measure every trial; returns plain values for JSON, with some points per family and class for a scatter plot."""
+    seen = model.card.training.get("objective", {}).get("edits", {})
     result: dict[str, Any] = {}
     for name, trial in TRIALS.items():
         changes = measure_changes(model, data, trial)
         row: dict[str, Any] = {
-            "in_training": trial.in_training,
+            "in_training": trial.family in seen,
             "nuisance": trial.nuisance,
             "rms_actual": rounded(np.sqrt((changes.actual**2).mean(axis=0))),
             "rms_predicted": rounded(np.sqrt((changes.predicted**2).mean(axis=0))),
