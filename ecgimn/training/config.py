@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ class TrainConfig:
     name : str
         Of the run; its checkpoints go to runs/NAME/seed-N.
     models : dict of str to str
-        Names of the models to write and the task of each: {"superclass-v7": "superclass"}. One network serves them all;
+        Names of the models to write and the task of each: {"superclass-v8": "superclass"}. One network serves them all;
         a run that only teaches writes none.
     kind : str
         One of `KINDS`.
@@ -35,6 +36,8 @@ class TrainConfig:
         Tasks that are learned beside those of the models and cut off when a model is written.
     seeds : tuple of int
         One network is trained for each; the models written are their average.
+    averaged_with : dict of str to tuple of int
+        Seeds of other runs whose networks belong to that average, by run.
     crops : tuple of (int, int)
         (epochs, samples) in order: short crops make early epochs cheap, and say where in a record the evidence is.
     edited_share : float
@@ -61,6 +64,7 @@ class TrainConfig:
     purpose: str = ""
     also_learn: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (1,)
+    averaged_with: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     crops: tuple[tuple[int, int], ...] = ((10, 512), (6, 960))
     batch: int = 64
     edited_share: float = 0.5
@@ -83,6 +87,12 @@ class TrainConfig:
     def tasks(self) -> tuple[str, ...]:
         """Tasks in the order of the network's outputs: superclasses first, where they are learned."""
         return tuple(task for task in TASKS if task in {*self.models.values(), *self.also_learn})
+
+    @property
+    def members(self) -> tuple[tuple[str, int], ...]:
+        """Run and seed of every network in the models."""
+        others = [(run, seed) for run, seeds in self.averaged_with.items() for seed in seeds]
+        return (*((self.name, seed) for seed in self.seeds), *others)
 
     def unseen(self, seed: int) -> tuple[int, ...]:
         """Training folds that a seed does not learn from."""
@@ -119,6 +129,7 @@ def read_config(path: Path) -> TrainConfig:
         if "edits" in objective:
             objective["edits"] = {family: (odds, low, high) for family, (odds, low, high) in objective["edits"].items()}
         content["crops"] = tuple(tuple(pair) for pair in content.pop("crops"))
+        content["averaged_with"] = {run: tuple(seeds) for run, seeds in content.get("averaged_with", {}).items()}
         for key in ("seeds", "also_learn", "bias", "teachers"):
             if key in content:
                 content[key] = tuple(content[key])
@@ -156,8 +167,14 @@ def stages(path: Path, seed: int | None = None) -> list[tuple[TrainConfig, int]]
     """
     run = read_config(path)
     seeds = run.seeds if seed is None else (seed,)
-    found = [stage for name in run.teachers for stage in stages(path.with_name(f"{name}.toml"))]
+    found = [stage for name in run.teachers for stage in stages(_beside(path, name))]
+    if seed is None:
+        found += [stage for name, each in run.members[len(run.seeds) :] for stage in stages(_beside(path, name), each)]
     if run.continue_from:
-        found += [stage for each in seeds for stage in stages(path.with_name(f"{run.continue_from}.toml"), each)]
+        found += [stage for each in seeds for stage in stages(_beside(path, run.continue_from), each)]
     found += [(run, each) for each in seeds]
     return list({(stage.name, each): (stage, each) for stage, each in found}.values())
+
+
+def _beside(path: Path, name: str) -> Path:
+    return path.with_name(f"{name}.toml")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 import torch
@@ -41,21 +41,19 @@ def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path
     SourceError
         No run of the configuration has a checkpoint.
     """
-    places = [runs / config.name / f"seed-{seed}" for seed in config.seeds]
-    missing = [place.name for place in places if not (place / STATE).is_file()]
+    places = [runs / run / f"seed-{seed}" for run, seed in config.members]
+    missing = [f"{place.parent.name} {place.name}" for place in places if not (place / STATE).is_file()]
     if missing:
-        raise SourceError(
-            f"The run {config.name!r} has no checkpoint for {', '.join(missing)}. Train these seeds first."
-        )
+        raise SourceError(f"There is no checkpoint for {', '.join(missing)}. Train these seeds first.")
     saved = [read_state(place / STATE) for place in places]
     choose = load_dataset(ptbxl, ptbxl.ids([CHOICE_FOLD], fs=100), landmarks=False)
     folder.mkdir(parents=True, exist_ok=True)
     for name, task in config.models.items():
         if config.kind == "black-box":
             (state,) = saved
-            save_black_box(_network(BlackBox, state["average"], config, task), TASKS[task], name, folder)
+            save_black_box(_network(BlackBox, state, config, task), TASKS[task], name, folder)
             continue
-        networks = [_network(EcgImn, state["average"], config, task) for state in saved]
+        networks = [_network(EcgImn, state, config, task) for state in saved]
         n = len(TASKS[task])
         card = ModelCard(
             name=name,
@@ -77,7 +75,7 @@ def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path
         )
         raw = Model(card, tuple(networks), torch.device("cpu"))
         save_model(calibrated(raw, choose, task), networks, folder)
-    logs = [place / LOG for place in places if (place / LOG).is_file()]
+    logs = [place / LOG for place in places[: len(config.seeds)] if (place / LOG).is_file()]
     if logs:
         rows = pd.concat([pd.read_csv(log).assign(network=log.parent.name.replace("-", " ")) for log in logs])
         rows.to_csv(folder / f"{config.name}.log.csv", index=False)
@@ -91,8 +89,8 @@ def calibrated(model: Model, choose: Dataset, task: str) -> ModelCard:
     return replace(model.card, scale=found.scale, offset=found.offset, thresholds=found.thresholds)
 
 
-def _network(kind: type[AnyNetwork], weights: dict[str, torch.Tensor], config: TrainConfig, task: str) -> AnyNetwork:
-    """Return the network with only the outputs of one task, as precise as it will be stored."""
+def _network(kind: type[AnyNetwork], state: dict[str, Any], config: TrainConfig, task: str) -> AnyNetwork:
+    """Return the averaged network of a run with only the outputs of one task, as precise as it will be stored."""
     network = kind(replace(config.network, n_classes=len(TASKS[task]), dropout=0.0))
-    network.load_state_dict(keep_tasks(weights, config.tasks, (task,)))
+    network.load_state_dict(keep_tasks(state["average"], state["tasks"], (task,)))
     return network.to(STORED).float().eval()

@@ -253,6 +253,28 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
     assert result["sanity"]["seed_consistency"] is None
 
 
+@pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
+def test_networks_of_another_run_belong_to_the_average_where_a_configuration_says_so(tmp_path):
+    from ecgimn.sources.ptbxl import open_ptbxl
+    from ecgimn.training.export import export_models
+
+    ptbxl, folder = open_ptbxl(), tmp_path / "models"
+    alone = TrainConfig(
+        "alone", {"one": "superclass"}, crops=((1, 256),), batch=16, limit=64, network=replace(TINY, n_classes=5)
+    )
+    mixed = replace(alone, name="mixed", models={"two": "superclass"}, seeds=(4,), averaged_with={"alone": (1,)})
+    learn, choose = load_folds(ptbxl, alone.limit)
+    for config in (alone, mixed):
+        with pytest.raises(SourceError, match=f"{config.name} seed-{config.seeds[0]}"):
+            export_models(ptbxl, config, tmp_path, folder=folder)
+        train(learn, choose, config, config.seeds[0], tmp_path / config.name / f"seed-{config.seeds[0]}")
+        export_models(ptbxl, config, tmp_path, folder=folder)
+    one, two = (load_model(name, folder=folder, device=CPU) for name in ("one", "two"))
+    assert (one.card.members, two.card.members) == (1, 2)
+    theirs, mine = one.networks[0].state_dict(), two.networks[1].state_dict()
+    assert all(torch.equal(theirs[key], mine[key]) for key in theirs)
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_configuration_is_trained_after_the_runs_that_it_builds_on(name):
     order = [(run.name, seed) for run, seed in stages(ROOT / "models" / f"{name}.toml")]
@@ -261,3 +283,4 @@ def test_a_configuration_is_trained_after_the_runs_that_it_builds_on(name):
         before = order[: order.index((run.name, seed))]
         assert set(run.teachers) <= {name for name, _ in before}
         assert not run.continue_from or (run.continue_from, seed) in before
+    assert set(read_config(ROOT / "models" / f"{name}.toml").members) <= set(order)
