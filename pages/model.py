@@ -145,7 +145,7 @@ else:
         with st.container(horizontal=True):
             for title, figure in fidelity_figures(metrics, edited, dark=session.is_dark()).items():
                 with st.container(width=380):
-                    st.markdown(f"**{title.replace('_', ' ').capitalize()}**")
+                    st.markdown(f"**{title[0].upper()}{title[1:]}**")
                     st.plotly_chart(figure, theme=None, key=f"fidelity_{title}", config=CHART, alt=f"Fidelity: {title}")
     if "failures" in metrics:
         show_errors(card)

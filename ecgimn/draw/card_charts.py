@@ -76,6 +76,8 @@ def card_figures(metrics: Mapping[str, Any], *, dark: bool = False) -> dict[str,
 def fidelity_figures(metrics: Mapping[str, Any], class_name: str, *, dark: bool = False) -> dict[str, go.Figure]:
     """Return per kind of edit the actual change of one class's logit over the change that its map predicts.
 
+    The title of a kind that training never saw says so.
+
     Parameters
     ----------
     metrics : mapping
@@ -93,7 +95,8 @@ def fidelity_figures(metrics: Mapping[str, Any], class_name: str, *, dark: bool 
     for name, row in families.items():
         if "points" in row:
             predicted, actual = (np.array(values) for values in row["points"][k])
-            figures[name] = fidelity_figure(predicted, actual, r2=row["r2"][k], slope=row["slope"][k], dark=dark)
+            title = name if row["in_training"] else f"{name}, never trained"
+            figures[title] = fidelity_figure(predicted, actual, r2=row["r2"][k], slope=row["slope"][k], dark=dark)
     return figures
 
 

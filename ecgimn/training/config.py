@@ -89,10 +89,14 @@ class TrainConfig:
         return tuple(task for task in TASKS if task in {*self.models.values(), *self.also_learn})
 
     @property
+    def others(self) -> tuple[tuple[str, int], ...]:
+        """Run and seed of every network in the models that another run trains."""
+        return tuple((run, seed) for run, seeds in self.averaged_with.items() for seed in seeds)
+
+    @property
     def members(self) -> tuple[tuple[str, int], ...]:
-        """Run and seed of every network in the models."""
-        others = [(run, seed) for run, seeds in self.averaged_with.items() for seed in seeds]
-        return (*((self.name, seed) for seed in self.seeds), *others)
+        """Run and seed of every network in the models, this run's own first."""
+        return (*((self.name, seed) for seed in self.seeds), *self.others)
 
     def unseen(self, seed: int) -> tuple[int, ...]:
         """Training folds that a seed does not learn from."""
@@ -169,7 +173,7 @@ def stages(path: Path, seed: int | None = None) -> list[tuple[TrainConfig, int]]
     seeds = run.seeds if seed is None else (seed,)
     found = [stage for name in run.teachers for stage in stages(_beside(path, name))]
     if seed is None:
-        found += [stage for name, each in run.members[len(run.seeds) :] for stage in stages(_beside(path, name), each)]
+        found += [stage for name, each in run.others for stage in stages(_beside(path, name), each)]
     if run.continue_from:
         found += [stage for each in seeds for stage in stages(_beside(path, run.continue_from), each)]
     found += [(run, each) for each in seeds]

@@ -39,7 +39,7 @@ def export_models(ptbxl: PtbXl, config: TrainConfig, runs: Path, *, folder: Path
     Raises
     ------
     SourceError
-        No run of the configuration has a checkpoint.
+        A network of the models has no checkpoint.
     """
     places = [runs / run / f"seed-{seed}" for run, seed in config.members]
     missing = [f"{place.parent.name} {place.name}" for place in places if not (place / STATE).is_file()]

@@ -52,6 +52,14 @@ def test_the_model_page_says_what_the_model_is_chosen_for(app: AppTest) -> None:
     assert "**Chosen for.** The highest score" in shown_text(app)
 
 
+def test_the_model_page_marks_edits_that_training_never_saw(app: AppTest) -> None:
+    app.session_state["fidelity_class"] = "MI"
+    app.run()
+    app.switch_page("pages/model.py").run()
+    assert "**P +0.1 mV, never trained**" in shown_text(app)
+    assert "**ST +0.2 mV in a territory**" in shown_text(app)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_opens_without_data_set_and_model(
     small_app: AppTest, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -143,19 +143,20 @@ def test_an_empty_card_draws_nothing() -> None:
 
 def test_a_card_is_drawn_as_it_was_measured() -> None:
     curve = {"false_positive_rate": [0.0, 1.0], "sensitivity": [0.5, 1.0], "precision": [1.0, 0.5]}
+    edit = {"r2": [0.5], "slope": [0.7], "points": [[[0.1, 0.2], [0.1, 0.3]]]}
     metrics = {
         "classes": ["MI"],
         "discrimination": {
             "classes": {"MI": {"n": 1200, "auroc": [0.9, 0.88, 0.92], "average_precision": 0.8, "curves": curve}}
         },
         "calibration": {"MI": {"ece": 0.02, "predicted": [0.1, 0.9], "observed": [0.1, 0.8]}},
-        "fidelity": {"families": {"st": {"r2": [0.5], "slope": [0.7], "points": [[[0.1, 0.2], [0.1, 0.3]]]}}},
+        "fidelity": {"families": {"ST": edit | {"in_training": True}, "P": edit | {"in_training": False}}},
     }
     assert list(card_figures(metrics)) == ["ROC", "Precision and recall", "Calibration"]
     assert discrimination_rows(metrics)[0]["AUROC (95 % interval)"] == "0.900 (0.880 to 0.920)"
     metrics["discrimination"]["classes"]["MI"]["operating_points"] = {"youden": {"threshold": 0.2, "f1": 0.75}}
     assert discrimination_rows(metrics)[0]["At Youden index"] == "threshold 0.20, F1 0.75"
-    assert list(fidelity_figures(metrics, "MI")) == ["st"]
+    assert list(fidelity_figures(metrics, "MI")) == ["ST", "P, never trained"]
 
 
 @pytest.mark.parametrize("window", [(1366, 768), (1920, 1080), (683, 384), (2560, 1440)])
