@@ -124,7 +124,7 @@ def fidelity_figure(
         {"type": "scatter", "mode": "lines", "name": "equal", "x": [-reach, reach], "y": [-reach, reach],
          "line": {"color": colours.muted, "width": 1, "dash": "dot"}, "hoverinfo": "skip", "showlegend": False},
         {"type": "scatter", "mode": "markers", "name": "edits", "x": predicted[taken], "y": actual[taken],
-         "marker": {"color": SERIES[0][0], "size": 5, "opacity": 0.55}, "showlegend": False,
+         "marker": {"color": SERIES[0][0], "size": 5, "opacity": 0.9 if dark else 0.55}, "showlegend": False,
          "hovertemplate": "predicted %{x:+.2f}, actual %{y:+.2f} logit<extra></extra>"},
     ]  # fmt: skip
     figure = _figure(
