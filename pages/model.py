@@ -125,9 +125,11 @@ else:
     st.caption(
         f"Measured on {where}, {metrics.get('n_records', 0):,} records." + (f" Command: {command}" if command else "")
     )
-    macro = metrics.get("discrimination", {}).get("macro_auroc")
-    if macro is not None:
-        st.markdown(f"**Macro AUROC** {interval_words(macro)}; 95 % interval over resampled patients.")
+    discrimination = metrics.get("discrimination", {})
+    if (macro := discrimination.get("macro_auroc")) is not None:
+        each = discrimination.get("macro_auroc_of_networks", ())
+        alone = f" Its networks alone: {', '.join(f'{one:.3f}' for one in each)}." if len(each) > 1 else ""
+        st.markdown(f"**Macro AUROC** {interval_words(macro)}; 95 % interval over resampled patients.{alone}")
     if words := twin_words(metrics):
         st.markdown(words)
     rows = discrimination_rows(metrics)

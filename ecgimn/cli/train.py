@@ -15,7 +15,7 @@ RUNS = Path("runs")
 
 def train(
     ptbxl: PtbXlOption,
-    config: Annotated[Path, typer.Option(help="TOML file of the run.")] = Path("models/ecgimn-v11.toml"),
+    config: Annotated[Path, typer.Option(help="TOML file of the run.")] = Path("models/ecgimn-v12.toml"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of each seed.")] = False,
     seed: Annotated[int | None, typer.Option(help="Train only this seed, and write no model.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that make batches; with CUDA one a core.")] = None,

@@ -1,4 +1,4 @@
 """The network, its card, and models on disk."""
 
 #: The model that is opened when none is named.
-DEFAULT_MODEL = "superclass-v8"
+DEFAULT_MODEL = "superclass-v9"

@@ -26,7 +26,7 @@ class TrainConfig:
     name : str
         Of the run; its checkpoints go to runs/NAME/seed-N.
     models : dict of str to str
-        Names of the models to write and the task of each: {"superclass-v8": "superclass"}. One network serves them all;
+        Names of the models to write and the task of each: {"superclass-v9": "superclass"}. One network serves them all;
         a run that only teaches writes none.
     kind : str
         One of `KINDS`.

@@ -104,12 +104,6 @@ def evaluate(
             "auroc": [_round(auroc(everything.labels[task][:, k], logits[:, k])[0]) for k in range(len(model.classes))],
         },
         "calibration": calibration(everything.labels[task], _sigmoid(logits), model.classes),
-        "bias": {
-            "value": [_round(v) for v in model.write_linear_model(everything.x[0]).bias],
-            "variance_share": 0.0,
-            "auroc_of_bias_alone": 0.5,
-            "why": "the bias is one constant per class: it cannot rank records",
-        },
     }
     report("worst errors")
     result["failures"] = {
@@ -122,6 +116,8 @@ def evaluate(
     result["completeness"] = completeness(model, ptbxl, ids)
     rng = np.random.default_rng(0)
     sample = data.select(np.sort(rng.permutation(len(data))[:N_FIDELITY]))
+    report("bias")
+    result["bias"] = bias_alone(model, sample, task)
     report("fidelity under edits")
     points = N_POINTS if task == "superclass" else 0
     result["fidelity"] = {"n": len(sample), "families": fidelity(model, sample, points=points)}
@@ -158,6 +154,7 @@ def discrimination(model: Model, data: Dataset, logits: NDArray[np.float64], tas
     probabilities = _sigmoid(logits)
     result: dict[str, Any] = {
         "macro_auroc": estimate(lambda w: macro(targets, logits, w), weights).as_list(),
+        "macro_auroc_of_networks": [_round(macro(targets, network.logits(data.x))[0]) for network in model.members()],
         "classes": {},
     }
     for k, name in enumerate(model.classes):
@@ -179,6 +176,18 @@ def discrimination(model: Model, data: Dataset, logits: NDArray[np.float64], tas
     if task == "superclass":
         result["mi_against_norm"] = mi_against_norm(data, logits)
     return result
+
+
+def bias_alone(model: Model, data: Dataset, task: str) -> dict[str, Any]:
+    """What the bias of each record carries by itself: its share of the logits' variance, and how it ranks records."""
+    written = [model.write_linear_model(x) for x in data.x]
+    bias, logit = (np.stack([getattr(each, part) for each in written]) for part in ("bias", "logit"))
+    return {
+        "n": len(data),
+        "value": [_round(v) for v in bias.mean(axis=0)],
+        "variance_share": [_round(v) for v in bias.var(axis=0) / logit.var(axis=0)],
+        "auroc_of_bias_alone": _round(macro(data.labels[task], bias)[0]),
+    }
 
 
 def mi_against_norm(data: Dataset, logits: NDArray[np.float64]) -> dict[str, Any]:

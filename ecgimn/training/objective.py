@@ -139,6 +139,9 @@ class ObjectiveConfig:
     log_floor : float
         Above 0, log(log_floor + 1 - R2) of each family and class is what falls: a family that is nearly foretold counts
         for more than one that cannot be.
+    to_score : float
+        Share of the fidelity term's gradient that reaches the actual changes, from 0 to 1. Below 1 the map has more to
+        learn what the score does than the score to do what the map says.
     ramp : float
         Share of the training over which gamma grows to its full value: asked for too early, it holds discrimination
         back.
@@ -154,6 +157,7 @@ class ObjectiveConfig:
 
     gamma: float = 0.3
     log_floor: float = 0.0
+    to_score: float = 1.0
     ramp: float = 0.7
     evidence: float = 3e-4
     reaction: float = 0.0
@@ -161,10 +165,12 @@ class ObjectiveConfig:
     edits: Mapping[str, tuple[float, float, float]] = field(default_factory=lambda: dict(TRAINING_EDITS))
 
     def __post_init__(self) -> None:
-        """Refuse edits that nobody can make."""
+        """Refuse edits that nobody can make, and shares beyond 0 to 1."""
         unknown = sorted(set(self.edits) - set(FAMILIES))
         if unknown:
             raise KeyError(f"edits {', '.join(unknown)}, not among {', '.join(FAMILIES)}")
+        if not 0.0 <= self.to_score <= 1.0:
+            raise ValueError(f"to_score is {self.to_score}, needed a share from 0 to 1")
 
 
 def label_loss(logit: Tensor, targets: Tensor, class_weight: Tensor) -> Tensor:
@@ -207,8 +213,9 @@ def objective(
 
     before, after = out.logit[:n_edited], out.logit[len(x) :]
     actual = after - before
-    forward_error = network.read(maps[:n_edited], edited) - after
-    backward_error = network.read(out.maps[len(x) :], x[:n_edited]) - before
+    asked_of_map = actual.detach().lerp(actual, config.to_score)
+    forward_error = network.read(maps[:n_edited], edited) - before - asked_of_map
+    backward_error = network.read(out.maps[len(x) :], x[:n_edited]) - after + asked_of_map
     scale = spread.update(family, actual.detach())
     relative = (forward_error.square() + backward_error.square()) / (2.0 * scale)
     relative = relative + spread.nuisance[family][:, None] * actual.square() / scale

@@ -335,7 +335,7 @@ def test_a_link_brings_back_how_the_evidence_was_drawn(small_app: AppTest) -> No
     small_app.get("button_group")[0].set_value("Export").run()
     state = json.loads(small_app.json[0].value)
     assert state == {
-        "composite": NORMAL, "model": "superclass-v8", "class": "CD", "against": None, "st_reference": "TP",
+        "composite": NORMAL, "model": "superclass-v9", "class": "CD", "against": None, "st_reference": "TP",
         "layout": "12x1", "speed": 25.0, "gain": 20.0, "cabrera": True, "simultaneous": False, "page": 0,
         "overlay": False, "quantity": "weights", "class_index": 3, "style": "line", "opacity": 0.4, "limit": 0.15,
         "show_strip": False, "show_st": False, "show_t": False, "show_uncertainty": False, "dark": False,

@@ -127,6 +127,27 @@ def test_a_perfectly_linear_network_has_no_fidelity_loss():
     assert float(loss.labels) > 0
 
 
+def test_what_reaches_the_score_is_a_share_of_the_gradient_and_not_of_the_loss():
+    torch.manual_seed(0)
+    network = EcgImn(replace(TINY, dropout=0.0)).eval()
+    x = torch.from_numpy(np.stack([ecg()] * 3))
+    edited = x + 0.05 * torch.randn(3, 12, 1000)
+
+    def asked(share):
+        network.zero_grad()
+        total = objective(
+            network, x, edited, torch.tensor([0, 1, 2]), torch.tensor([-1, -1, -1]), torch.zeros(3, 28),
+            torch.ones(28), FidelitySpread(28), ObjectiveConfig(to_score=share), gamma_now=100.0,
+        ).total  # fmt: skip
+        total.backward()
+        return float(total.detach()), torch.cat([weight.grad.flatten() for weight in network.parameters()])
+
+    (loss_none, none), (loss_half, half), (loss_whole, whole) = (asked(share) for share in (0.0, 0.5, 1.0))
+    assert loss_none == pytest.approx(loss_whole) == pytest.approx(loss_half)
+    torch.testing.assert_close(half, (none + whole) / 2)
+    assert not torch.allclose(none, whole)
+
+
 def test_with_a_floor_an_edit_that_is_nearly_foretold_counts_for_more_than_one_that_cannot_be():
     spread, family = FidelitySpread(1), torch.tensor([0, 1])
     relative = torch.tensor([[0.04], [1.2]])
@@ -171,11 +192,13 @@ def test_a_bias_that_is_held_does_not_move(tmp_path):
         assert each.bias.tolist() == [0.0, -1.0, 0.5, -2.0, -5.0]
 
 
-@pytest.mark.parametrize("line", ["bias = [0.1, 0.2]", "[objective]\nplanted_share = 0.4"])
+@pytest.mark.parametrize(
+    "line", ["bias = [0.1, 0.2]", "[objective]\nplanted_share = 0.4", "[objective]\nto_score = 1.2"]
+)
 def test_a_configuration_that_contradicts_itself_is_refused(tmp_path, line):
     path = tmp_path / "wrong.toml"
     path.write_text(f'name = "x"\ncrops = [[1, 512]]\nmodels = {{a = "subclass"}}\n{line}\n')
-    with pytest.raises(SourceError, match=r"bias has 2 values for 23 outputs|planted signs"):
+    with pytest.raises(SourceError, match=r"bias has 2 values for 23 outputs|planted signs|to_score is 1.2"):
         read_config(path)
 
 
@@ -249,6 +272,9 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
         "cost",
         "bias",
     }
+    assert result["bias"]["variance_share"] == [0.0] * 5
+    assert result["bias"]["auroc_of_bias_alone"] == 0.5
+    assert result["discrimination"]["macro_auroc_of_networks"] == [result["discrimination"]["macro_auroc"][0]]
     assert result["sanity"]["seed_consistency"] is None
 
 
