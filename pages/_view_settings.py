@@ -14,7 +14,7 @@ from pages import _session_screen as screen_state
 from pages import _session_view as view_state
 from pages._card import calibrate
 
-USUAL_LIMIT = {"contribution": 0.03, "weights": 0.2}  # superclass-v9 in the composites: medians 0.026, 0.14
+USUAL_LIMIT = {"contribution": 0.03, "weights": 0.2}  # superclass-v9 in the composites: medians 0.028, 0.15
 USUAL_UNIT = {"contribution": "logit per 40 ms", "weights": "logit per mV per 40 ms"}
 
 
