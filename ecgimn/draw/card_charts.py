@@ -39,7 +39,7 @@ def card_figures(metrics: Mapping[str, Any], *, dark: bool = False) -> dict[str,
     dark : bool
     """
     classes = metrics.get("discrimination", {}).get("classes", {})
-    curves = {name: row["curves"] for name, row in classes.items() if "curves" in row}
+    curves = {name: row["curves"] for name, row in classes.items() if "curves" in row and row["n"]}
     figures: dict[str, go.Figure] = {}
     if curves:
         figures["ROC"] = roc_figure(
@@ -180,7 +180,7 @@ def discrimination_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
             "Class": name,
             "Records": f"{row['n']:,}",
             "AUROC (95 % interval)": interval_words(row["auroc"]),
-            "Average precision": f"{row['average_precision']:.3f}",
+            "Average precision": interval_words(row["average_precision"]),
         }
         for point, values in row.get("operating_points", {}).items():
             line[f"At {point_name(point)}"] = ", ".join(
@@ -196,7 +196,9 @@ def point_name(point: str) -> str:
 
 
 def interval_words(estimate: Any) -> str:
-    """Return "0.931 (0.927 to 0.935)" of an estimate stored as [value, low, high] or as a number."""
+    """Return "0.931 (0.927 to 0.935)" of an estimate stored as [value, low, high] or as a number; a dash of none."""
+    if estimate is None or (isinstance(estimate, list | tuple) and None in estimate):
+        return "—"
     if isinstance(estimate, list | tuple) and len(estimate) >= 3:
         value, low, high = estimate[:3]
         return f"{value:.3f} ({low:.3f} to {high:.3f})"

@@ -208,7 +208,7 @@ def mi_against_norm(data: Dataset, logits: NDArray[np.float64]) -> dict[str, Any
     return result
 
 
-def curves(target: NDArray[np.integer], probability: NDArray[np.float64]) -> dict[str, list[float]]:
+def curves(target: NDArray[np.integer], probability: NDArray[np.float64]) -> dict[str, list[float | None]]:
     """Thinned ROC and precision-recall curves."""
     order = np.argsort(-probability, kind="stable")
     hits = np.cumsum(target[order])
@@ -285,5 +285,6 @@ def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(expit(logits))
 
 
-def _round(value: float) -> float:
-    return round(float(value), 5)
+def _round(value: float) -> float | None:
+    """Return a value for JSON; None where it is undefined, as of a class without a record."""
+    return round(float(value), 5) if np.isfinite(value) else None

@@ -159,6 +159,15 @@ def test_a_card_is_drawn_as_it_was_measured() -> None:
     assert list(fidelity_figures(metrics, "MI")) == ["ST", "P, never trained"]
 
 
+def test_a_class_that_no_record_carries_has_a_dash_and_no_curve() -> None:
+    curve = {"false_positive_rate": [0.0, 1.0], "sensitivity": [0.0, 0.0], "precision": [0.0, 0.0]}
+    row = {"n": 0, "auroc": [None, None, None], "average_precision": None, "curves": curve}
+    metrics = {"discrimination": {"classes": {"WPW": row}}}
+    assert card_figures(metrics) == {}
+    (line,) = discrimination_rows(metrics)
+    assert (line["AUROC (95 % interval)"], line["Average precision"]) == ("—", "—")
+
+
 @pytest.mark.parametrize("window", [(1366, 768), (1920, 1080), (683, 384), (2560, 1440)])
 def test_the_trace_leaves_room_for_the_numbers(window: tuple[int, int]) -> None:
     screen = screen_for(window)

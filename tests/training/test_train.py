@@ -1,6 +1,7 @@
 """Training stops, goes on, and writes models that load; on real records when they are at hand."""
 
 import csv
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -276,6 +277,12 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
     assert result["bias"]["auroc_of_bias_alone"] == 0.5
     assert result["discrimination"]["macro_auroc_of_networks"] == [result["discrimination"]["macro_auroc"][0]]
     assert result["sanity"]["seed_consistency"] is None
+    model = load_model("quick-sub", folder=tmp_path / "models", device=torch.device("cpu"))
+    finer = evaluate(model, ptbxl, 9, limit=40)
+    absent = [name for name, row in finer["discrimination"]["classes"].items() if row["n"] == 0]
+    assert absent  # in forty records
+    assert all(finer["discrimination"]["classes"][name]["average_precision"] is None for name in absent)
+    assert json.loads(json.dumps(finer, allow_nan=False)) == finer
 
 
 @pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
