@@ -9,8 +9,8 @@ from ecgimn.draw.card_charts import (
     discrimination_rows,
     error_rows,
     fidelity_figures,
-    interval_words,
     point_name,
+    score_words,
     training_figures,
     twin_words,
 )
@@ -125,12 +125,7 @@ else:
     st.caption(
         f"Measured on {where}, {metrics.get('n_records', 0):,} records." + (f" Command: {command}" if command else "")
     )
-    discrimination = metrics.get("discrimination", {})
-    if (macro := discrimination.get("macro_auroc")) is not None:
-        each = discrimination.get("macro_auroc_of_networks", ())
-        alone = f" Its networks alone: {', '.join(f'{one:.3f}' for one in each)}." if len(each) > 1 else ""
-        st.markdown(f"**Macro AUROC** {interval_words(macro)}; 95 % interval over resampled patients.{alone}")
-    if words := twin_words(metrics):
+    for words in filter(None, (score_words(metrics), twin_words(metrics))):
         st.markdown(words)
     rows = discrimination_rows(metrics)
     if rows:

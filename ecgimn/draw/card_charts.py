@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ecgimn.draw.charts import signed
+from ecgimn.draw.comparison_words import with_interval
 from ecgimn.draw.curves import (
     fidelity_figure,
     precision_recall_figure,
@@ -39,7 +40,9 @@ def card_figures(metrics: Mapping[str, Any], *, dark: bool = False) -> dict[str,
     dark : bool
     """
     classes = metrics.get("discrimination", {}).get("classes", {})
-    curves = {name: row["curves"] for name, row in classes.items() if "curves" in row and row["n"]}
+    curves = {
+        name: row["curves"] for name, row in classes.items() if "curves" in row and _first(row["auroc"]) is not None
+    }
     figures: dict[str, go.Figure] = {}
     if curves:
         figures["ROC"] = roc_figure(
@@ -159,6 +162,16 @@ def error_rows(metrics: Mapping[str, Any], class_name: str, kind: str) -> list[d
     return rows
 
 
+def score_words(metrics: Mapping[str, Any]) -> str:
+    """Say how the model scores, and its networks alone where it averages several; nothing where it was not measured."""
+    found = metrics.get("discrimination", {})
+    if found.get("macro_auroc") is None:
+        return ""
+    words = f"**Macro AUROC** {interval_words(found['macro_auroc'])}; 95 % interval over resampled patients."
+    each = found.get("macro_auroc_of_networks", ())
+    return words + (f" Its networks alone: {', '.join(map(interval_words, each))}." if len(each) > 1 else "")
+
+
 def twin_words(metrics: Mapping[str, Any]) -> str:
     """Say how the model scores beside its black-box twin, or nothing where that was not measured."""
     twin = metrics.get("black_box_twin")
@@ -197,13 +210,8 @@ def point_name(point: str) -> str:
 
 def interval_words(estimate: Any) -> str:
     """Return "0.931 (0.927 to 0.935)" of an estimate stored as [value, low, high] or as a number; a dash of none."""
-    if estimate is None or (isinstance(estimate, list | tuple) and None in estimate):
-        return "—"
-    if isinstance(estimate, list | tuple) and len(estimate) >= 3:
-        value, low, high = estimate[:3]
-        return f"{value:.3f} ({low:.3f} to {high:.3f})"
-    return f"{_first(estimate):.3f}"
+    return with_interval(estimate if isinstance(estimate, list | tuple) else (estimate, None, None), digits=3)
 
 
-def _first(estimate: Any) -> float:
-    return float(estimate[0] if isinstance(estimate, list | tuple) else estimate)
+def _first(estimate: Any) -> Any:
+    return estimate[0] if isinstance(estimate, list | tuple) else estimate

@@ -87,7 +87,8 @@ def evaluate(
     labelled = np.asarray(everything.labels["superclass"].any(axis=1))
     data = everything.select(labelled)
     report("predicting")
-    logits = model.logits(everything.x)
+    of_networks = np.stack([network.logits(everything.x) for network in model.members()])
+    logits = of_networks.mean(axis=0)
     result: dict[str, Any] = {
         "model": model.card.name,
         "sha256": model.card.sha256,
@@ -98,7 +99,7 @@ def evaluate(
         "n_labelled": len(data),
         "classes": list(model.classes),
         "bootstraps": N_BOOTSTRAPS,
-        "discrimination": discrimination(model, data, logits[labelled], task),
+        "discrimination": discrimination(model, data, of_networks[:, labelled], task),
         "discrimination_all_records": {
             "macro_auroc": _round(macro(everything.labels[task], logits)[0]),
             "auroc": [_round(auroc(everything.labels[task][:, k], logits[:, k])[0]) for k in range(len(model.classes))],
@@ -147,14 +148,18 @@ def evaluate(
     return result
 
 
-def discrimination(model: Model, data: Dataset, logits: NDArray[np.float64], task: str) -> dict[str, Any]:
-    """AUROC with patient-bootstrap intervals, average precision, operating points, curves, and MI against NORM."""
+def discrimination(model: Model, data: Dataset, of_networks: NDArray[np.float64], task: str) -> dict[str, Any]:
+    """AUROC with patient-bootstrap intervals, average precision, operating points, curves, and MI against NORM.
+
+    Logits are those of each network, (members, n, K); their mean is the model's.
+    """
+    logits = of_networks.mean(axis=0)
     targets = data.labels[task]
     weights = patient_weights(data.patients)
     probabilities = _sigmoid(logits)
     result: dict[str, Any] = {
         "macro_auroc": estimate(lambda w: macro(targets, logits, w), weights).as_list(),
-        "macro_auroc_of_networks": [_round(macro(targets, network.logits(data.x))[0]) for network in model.members()],
+        "macro_auroc_of_networks": [_round(macro(targets, each)[0]) for each in of_networks],
         "classes": {},
     }
     for k, name in enumerate(model.classes):

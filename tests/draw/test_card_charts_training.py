@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ecgimn.draw.card_charts import error_rows, training_figures, twin_words
+from ecgimn.draw.card_charts import error_rows, score_words, training_figures, twin_words
 
 LOG = pd.DataFrame(
     {
@@ -43,3 +43,11 @@ def test_the_twin_is_named_with_the_difference_and_its_interval():
     assert "0.934 (0.927 to 0.941)" in words
     assert "+0.0010 (−0.0010 to +0.0030)" in words
     assert twin_words({}) == ""
+
+
+def test_the_score_is_told_with_that_of_each_network_of_an_average():
+    found = {"macro_auroc": [0.9345, 0.9278, 0.9409], "macro_auroc_of_networks": [0.9351, 0.9258]}
+    words = "**Macro AUROC** 0.934 (0.928 to 0.941); 95 % interval over resampled patients."
+    assert score_words({"discrimination": found | {"macro_auroc_of_networks": [0.9345]}}) == words
+    assert score_words({"discrimination": found}) == words + " Its networks alone: 0.935, 0.926."
+    assert score_words({}) == ""

@@ -159,13 +159,14 @@ def test_a_card_is_drawn_as_it_was_measured() -> None:
     assert list(fidelity_figures(metrics, "MI")) == ["ST", "P, never trained"]
 
 
-def test_a_class_that_no_record_carries_has_a_dash_and_no_curve() -> None:
+def test_a_class_of_no_record_or_of_all_has_a_dash_and_no_curve() -> None:
     curve = {"false_positive_rate": [0.0, 1.0], "sensitivity": [0.0, 0.0], "precision": [0.0, 0.0]}
     row = {"n": 0, "auroc": [None, None, None], "average_precision": None, "curves": curve}
-    metrics = {"discrimination": {"classes": {"WPW": row}}}
-    assert card_figures(metrics) == {}
-    (line,) = discrimination_rows(metrics)
-    assert (line["AUROC (95 % interval)"], line["Average precision"]) == ("—", "—")
+    metrics = {"discrimination": {"classes": {"WPW": row, "NORM": row | {"n": 40, "average_precision": 1.0}}}}
+    assert card_figures(metrics) == {}  # no record is anything but normal, either
+    absent, alone = discrimination_rows(metrics)
+    assert (absent["AUROC (95 % interval)"], absent["Average precision"]) == ("—", "—")
+    assert (alone["AUROC (95 % interval)"], alone["Average precision"]) == ("—", "1.000")
 
 
 @pytest.mark.parametrize("window", [(1366, 768), (1920, 1080), (683, 384), (2560, 1440)])
