@@ -7,8 +7,8 @@ from collections import Counter
 import streamlit as st
 
 from ecgimn.formats import MissingFactsError, Preview, ReadingHints
-from ecgimn.formats.hints import counts_time
-from ecgimn.formats.units import PLAUSIBLE_MV
+from ecgimn.formats.table import counts_time
+from ecgimn.formats.traces import PLAUSIBLE_MV
 from ecgimn.leads import INDEPENDENT_LEADS, STANDARD_LEADS, canonical_lead_name
 from ecgimn.recording import MAX_FS, MIN_FS
 from pages import _session_upload as own

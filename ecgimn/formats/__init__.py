@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ecgimn.formats.detect import detect_format
-from ecgimn.formats.hints import MissingFactsError, Preview, ReadingHints
 from ecgimn.formats.limits import read_bounded
-from ecgimn.formats.reading import read_files
-from ecgimn.formats.sandbox import read_in_child, start_reader
+from ecgimn.formats.read import read_files
+from ecgimn.formats.sandbox.parent import read_in_child, start_reader
+from ecgimn.formats.table import MissingFactsError, Preview, ReadingHints
 from ecgimn.formats.wfdb_record import read_wfdb
 from ecgimn.recording import Recording, Sex
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.archive import unzip
-from ecgimn.formats.hints import MissingFactsError, Preview, ReadingHints, Table, evident_orientation
 from ecgimn.formats.limits import MAX_FILE_BYTES, MAX_SAMPLES, MAX_SIGNALS, shown
+from ecgimn.formats.table import MissingFactsError, Preview, ReadingHints, Table, evident_orientation
 
 _FS_NAMES = ("fs", "freq", "frequency", "sampling_frequency", "sampling_rate", "sample_rate")
 _UNIT_NAMES = ("unit", "units")

@@ -7,10 +7,10 @@ import struct
 from typing import Any
 
 from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.assemble import Traces
-from ecgimn.formats.hints import ReadingHints
-from ecgimn.formats.kit import damaged, read_with_ecgdatakit
+from ecgimn.formats.ecgdatakit import damaged, read_with_ecgdatakit
 from ecgimn.formats.limits import shown
+from ecgimn.formats.table import ReadingHints
+from ecgimn.formats.traces import Traces
 
 _FORMAT = "DICOM"
 _PREAMBLE_BYTES, _META_GROUP = 132, 2

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.assemble import Traces
-from ecgimn.formats.hints import ReadingHints
-from ecgimn.formats.kit import damaged, read_with_ecgdatakit
+from ecgimn.formats.ecgdatakit import damaged, read_with_ecgdatakit
 from ecgimn.formats.limits import MAX_DURATION_S, MAX_SIGNALS
+from ecgimn.formats.table import ReadingHints
+from ecgimn.formats.traces import Traces
 from ecgimn.leads import canonical_lead_name
 
 _FORMAT = "EDF"

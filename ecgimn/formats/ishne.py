@@ -6,10 +6,10 @@ import struct
 from dataclasses import replace
 
 from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.assemble import Traces
-from ecgimn.formats.hints import ReadingHints
-from ecgimn.formats.kit import damaged, read_with_ecgdatakit
+from ecgimn.formats.ecgdatakit import damaged, read_with_ecgdatakit
 from ecgimn.formats.limits import check_length
+from ecgimn.formats.table import ReadingHints
+from ecgimn.formats.traces import Traces
 
 _FORMAT = "ISHNE"
 _FIXED_HEADER_BYTES = 522

@@ -6,10 +6,10 @@ import struct
 from typing import Any
 
 from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.assemble import Traces
-from ecgimn.formats.hints import ReadingHints
-from ecgimn.formats.kit import damaged, read_with_ecgdatakit
+from ecgimn.formats.ecgdatakit import damaged, read_with_ecgdatakit
 from ecgimn.formats.limits import MAX_SAMPLES, MAX_SIGNALS, too_large
+from ecgimn.formats.table import ReadingHints
+from ecgimn.formats.traces import Traces
 
 _FORMAT = "SCP-ECG"
 _MAX_BYTES = 2_000_000  # 10 s of 12 leads have 30 to 120 kB; Huffman decoding takes about a second per 100 kB

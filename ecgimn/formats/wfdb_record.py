@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.assemble import Traces, assemble, counted
 from ecgimn.formats.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES, read_bounded, shown
-from ecgimn.formats.units import millivolt_factor
+from ecgimn.formats.traces import Traces, assemble, counted, millivolt_factor
 from ecgimn.formats.wfdb_header import FORMATS, WfdbHeader, parse_header
 from ecgimn.recording import Recording, Sex
 

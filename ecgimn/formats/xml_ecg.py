@@ -7,10 +7,10 @@ from typing import Any
 from xml.parsers import expat
 
 from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.assemble import Traces
-from ecgimn.formats.hints import ReadingHints
-from ecgimn.formats.kit import read_with_ecgdatakit
+from ecgimn.formats.ecgdatakit import read_with_ecgdatakit
 from ecgimn.formats.limits import shown, too_large
+from ecgimn.formats.table import ReadingHints
+from ecgimn.formats.traces import Traces
 
 _MAX_BYTES = 8_000_000  # 10 s of 12 leads have up to 1 MB as aECG
 _MAX_DEPTH, _MAX_ELEMENTS = 64, 200_000

@@ -11,7 +11,7 @@ import pytest
 
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.archive import unzip
-from ecgimn.formats.reading import read_files
+from ecgimn.formats.read import read_files
 
 
 def archive(entries: list[tuple[str | zipfile.ZipInfo, bytes]], method: int = zipfile.ZIP_DEFLATED) -> bytes:

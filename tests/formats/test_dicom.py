@@ -12,7 +12,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ecgimn.errors import LeadError, RecordingFormatError, SignalError
 from ecgimn.formats.export import write_dicom
-from ecgimn.formats.reading import read_files
+from ecgimn.formats.read import read_files
 from ecgimn.recording import Recording
 
 

@@ -18,7 +18,7 @@ from ecgimn.formats.export import (
     write_dicom,
     write_wfdb,
 )
-from ecgimn.formats.reading import read_files
+from ecgimn.formats.read import read_files
 from ecgimn.recording import Recording
 
 STEP_MV = 0.001

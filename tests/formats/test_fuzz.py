@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import ecgimn.formats.sandbox as sandbox
-import ecgimn.formats.worker as worker
+import ecgimn.formats.sandbox.child as child
+import ecgimn.formats.sandbox.parent as parent
 from ecgimn.errors import RecordingError
 from ecgimn.formats import ReadingHints
-from ecgimn.formats.reading import read_files
+from ecgimn.formats.read import read_files
 from ecgimn.leads import STANDARD_LEADS
 
 FORMATS = ("WFDB", "DICOM", "EDF", "ISHNE", "SCP-ECG", "MUSE", "Philips", "aECG", "CSV", "NPY", "NPZ", "MAT", "ZIP")
@@ -77,14 +77,14 @@ def damaged(files: dict[str, bytes], rng: np.random.Generator) -> dict[str, byte
 
 def child_memory_bytes() -> int:
     """Return the resident memory of the child process."""
-    assert sandbox._child is not None
-    with open(f"/proc/{sandbox._child.process.pid}/statm", encoding="ascii") as statm:
+    assert parent._child is not None
+    with open(f"/proc/{parent._child.process.pid}/statm", encoding="ascii") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def assert_plain(text: str) -> None:
     """One or more short sentences without a trace of the machinery."""
-    assert text not in (worker.CRASH_MESSAGE, worker.TIME_MESSAGE, worker.MEMORY_MESSAGE), text
+    assert text not in (child.CRASH_MESSAGE, child.TIME_MESSAGE, child.MEMORY_MESSAGE), text
     assert text.endswith("."), text
     assert "\n" not in text, text
     assert 30 < len(text) < 500, text
@@ -104,7 +104,7 @@ def outcome(read, files: dict[str, bytes], name: str) -> str:
         assert not np.isinf(recording.signal).any()
         result = "read"
     assert time.process_time() - start_here < MAX_COMPUTING_S
-    assert time.perf_counter() - start < worker.WALL_LIMIT_S
+    assert time.perf_counter() - start < child.WALL_LIMIT_S
     return result
 
 
@@ -117,7 +117,7 @@ def bounded_memory():
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (worker._mapped_bytes() + MAX_MEMORY_BYTES, before[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (child._mapped_bytes() + MAX_MEMORY_BYTES, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_AS, before)
 
@@ -141,16 +141,16 @@ def test_the_corpus_has_at_least_two_thousand_files_over_all_formats():
 def test_damaged_uploads_end_in_the_child_without_a_trace(corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(20261)
-    sandbox.stop_reader()
-    sandbox._start_quietly()
-    assert sandbox._child is not None
-    process = sandbox._child.process
+    parent.stop_reader()
+    parent._start_quietly()
+    assert parent._child is not None
+    process = parent._child.process
     for name in FORMATS:
         for _ in range(PER_FORMAT_IN_CHILD):
-            outcome(sandbox.read_in_child, damaged(corpus[name], rng), name)
-    assert sandbox._child.process is process, "the child was replaced: a file stopped it"
+            outcome(parent.read_in_child, damaged(corpus[name], rng), name)
+    assert parent._child.process is process, "the child was replaced: a file stopped it"
     assert not list(tmp_path.iterdir())
-    assert not list(Path(sandbox._child.folder).rglob("ecgimn-*"))
+    assert not list(Path(parent._child.folder).rglob("ecgimn-*"))
     if Path("/proc/self/statm").exists():
         assert child_memory_bytes() < MAX_MEMORY_BYTES
-    sandbox.stop_reader()
+    parent.stop_reader()

@@ -8,7 +8,7 @@ import pytest
 from ecgimn.errors import LeadError, RecordingFormatError, SignalError
 from ecgimn.formats import MissingFactsError, ReadingHints, read_recording
 from ecgimn.formats.detect import detect_format
-from ecgimn.formats.reading import read_files
+from ecgimn.formats.read import read_files
 from ecgimn.leads import STANDARD_LEADS
 
 FORMATS = ["WFDB", "EDF", "ISHNE", "SCP-ECG", "MUSE", "Philips", "aECG", "CSV", "NPZ", "MAT", "ZIP"]

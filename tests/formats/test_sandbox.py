@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import ecgimn.formats.reading as reading
-import ecgimn.formats.sandbox as sandbox
-import ecgimn.formats.worker as worker
+import ecgimn.formats.read as read
+import ecgimn.formats.sandbox.child as child
+import ecgimn.formats.sandbox.parent as parent
 from ecgimn.errors import LeadError, RecordingFormatError, SignalError
 from ecgimn.formats import MissingFactsError, ReadingHints, read_upload
 from ecgimn.leads import STANDARD_LEADS
@@ -24,12 +24,12 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="uploads are rea
 
 
 @pytest.fixture(scope="module", autouse=True)
-def child():
+def started_child():
     """Start the child once for this module and end it afterwards."""
-    sandbox.stop_reader()
-    sandbox._start_quietly()
+    parent.stop_reader()
+    parent._start_quietly()
     yield
-    sandbox.stop_reader()
+    parent.stop_reader()
 
 
 def test_an_upload_has_a_random_name_and_the_samples_of_its_file(make, ecg):
@@ -74,13 +74,13 @@ def test_questions_and_answers_cross_the_process(make, ecg):
 
 def test_nothing_of_an_upload_stays_on_disk(make, ecg, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # the child's private folder goes here
-    sandbox.stop_reader()
+    parent.stop_reader()
     for files in (make.wfdb_files(ecg), {"a.edf": make.edf_file(ecg)}, {"a.xml": b"<RestingECG/>"}):
         with contextlib.suppress(RecordingFormatError):
             read_upload(files)
         (folder,) = tmp_path.iterdir()
         assert not list(folder.rglob("ecgimn-*"))
-    sandbox.stop_reader()
+    parent.stop_reader()
     assert not list(tmp_path.iterdir())
 
 
@@ -108,20 +108,20 @@ def test_too_much_is_refused_before_it_is_sent():
 
 
 def test_a_child_that_is_gone_is_replaced(make, ecg):
-    sandbox._start_quietly()
-    assert sandbox._child is not None
-    sandbox._child.process.kill()
-    sandbox._child.process.wait()
+    parent._start_quietly()
+    assert parent._child is not None
+    parent._child.process.kill()
+    parent._child.process.wait()
     assert read_upload(make.wfdb_files(ecg)).n_samples == 5000
 
 
 def test_a_child_whose_app_is_gone_ends_and_removes_its_folder():
-    child = sandbox._Child()
-    assert child.receive(60) is not None
-    child.jobs.close()  # as when the app is killed
-    assert child.process.wait(10) == 0
-    assert not Path(child.folder).exists()
-    child.stop()
+    running = parent._Child()
+    assert running.receive(60) is not None
+    running.jobs.close()  # as when the app is killed
+    assert running.process.wait(10) == 0
+    assert not Path(running.folder).exists()
+    running.stop()
 
 
 # --- what the fork itself may not do: jobs that stand for a parser taken over by its file ----------
@@ -129,11 +129,11 @@ def test_a_child_whose_app_is_gone_ends_and_removes_its_folder():
 
 def in_fork(monkeypatch: pytest.MonkeyPatch, work, *, wall_s: float = 15, cpu_s: int = 5) -> dict[str, object]:
     """Answer a job in a fork of this process whose reader is replaced by `work`."""
-    monkeypatch.setattr(worker, "read_files", lambda *arguments, **options: work())
-    monkeypatch.setattr(worker, "WALL_LIMIT_S", wall_s)
-    monkeypatch.setattr(worker, "CPU_LIMIT_S", cpu_s)
+    monkeypatch.setattr(child, "read_files", lambda *arguments, **options: work())
+    monkeypatch.setattr(child, "WALL_LIMIT_S", wall_s)
+    monkeypatch.setattr(child, "CPU_LIMIT_S", cpu_s)
     start = time.monotonic()
-    header, _ = worker._in_fork(({"files": [], "hints": None}, b""))
+    header, _ = child._in_fork(({"files": [], "hints": None}, b""))
     assert time.monotonic() - start < wall_s + 2
     return header
 
@@ -147,17 +147,17 @@ def compute_for_ever() -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_parser_that_hangs_is_stopped(monkeypatch):
     header = in_fork(monkeypatch, lambda: time.sleep(60), wall_s=1)
-    assert header["message"] == worker.TIME_MESSAGE
+    assert header["message"] == child.TIME_MESSAGE
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_parser_that_computes_too_long_is_stopped_by_what_it_used_and_not_by_the_clock(monkeypatch):
     """Limits on computing are strict: on a busy machine the same work takes longer and is still allowed."""
-    assert worker.CPU_LIMIT_S <= 5 < worker.WALL_LIMIT_S
+    assert child.CPU_LIMIT_S <= 5 < child.WALL_LIMIT_S
     before = os.times()
     header = in_fork(monkeypatch, compute_for_ever, wall_s=60, cpu_s=1)
     after = os.times()
-    assert header["message"] == worker.TIME_MESSAGE
+    assert header["message"] == child.TIME_MESSAGE
     used = after.children_user + after.children_system - before.children_user - before.children_system
     assert 0.5 < used < 3
 
@@ -165,21 +165,21 @@ def test_a_parser_that_computes_too_long_is_stopped_by_what_it_used_and_not_by_t
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_parser_that_takes_memory_is_stopped(monkeypatch):
     header = in_fork(monkeypatch, lambda: bytearray(1_000_000_000))
-    assert header["message"] == worker.MEMORY_MESSAGE
+    assert header["message"] == child.MEMORY_MESSAGE
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_parser_that_crashes_is_reported_as_such(monkeypatch):
-    assert in_fork(monkeypatch, lambda: os._exit(3))["message"] == worker.CRASH_MESSAGE
-    assert in_fork(monkeypatch, lambda: 1 / 0)["message"] == worker.CRASH_MESSAGE
+    assert in_fork(monkeypatch, lambda: os._exit(3))["message"] == child.CRASH_MESSAGE
+    assert in_fork(monkeypatch, lambda: 1 / 0)["message"] == child.CRASH_MESSAGE
 
 
 HOOK_CHECK = """
 import os, pathlib, socket, subprocess, sys, tempfile
 sys.path[:0] = [sys.argv[1]]
-import ecgimn.formats.worker as worker
+import ecgimn.formats.sandbox.child as child
 inside, outside = tempfile.gettempdir(), sys.argv[2]
-worker._forbid_side_effects(os.path.realpath(inside))
+child._forbid_side_effects(os.path.realpath(inside))
 pathlib.Path(inside, "own.txt").write_text("allowed")
 (pathlib.Path(inside) / "own.txt").unlink()
 open(sys.argv[1] + "/ecgimn/errors.py").close()
@@ -199,7 +199,7 @@ attempts = {
 for name, attempt in attempts.items():
     try:
         attempt()
-    except worker._ForbiddenError:
+    except child._ForbiddenError:
         continue
     print("allowed:", name)
 print("checked", len(attempts))
@@ -214,7 +214,7 @@ def test_the_child_cannot_write_outside_its_folder_connect_or_start_programs(tmp
     inside.mkdir()
     outside.mkdir()
     (outside / "kept.txt").write_text("kept")
-    root = str(Path(worker.__file__).resolve().parents[2])
+    root = str(Path(child.__file__).resolve().parents[3])
     result = subprocess.run(
         [sys.executable, "-I", "-c", HOOK_CHECK, root, str(outside)],
         capture_output=True, text=True, timeout=60, env={**os.environ, "TMPDIR": str(inside)}, check=True,
@@ -224,4 +224,4 @@ def test_the_child_cannot_write_outside_its_folder_connect_or_start_programs(tmp
 
 
 def test_the_reader_in_the_child_is_the_reader_tested_here():
-    assert worker.read_files is reading.read_files
+    assert child.read_files is read.read_files

@@ -12,7 +12,7 @@ import pytest
 
 from ecgimn.errors import LeadError, RecordingError, RecordingFormatError, SignalError
 from ecgimn.formats import MissingFactsError, ReadingHints
-from ecgimn.formats.reading import read_files
+from ecgimn.formats.read import read_files
 from ecgimn.leads import INDEPENDENT_LEADS, STANDARD_LEADS
 
 ALL = ReadingHints(fs=500, unit="uV", leads=STANDARD_LEADS)

@@ -9,15 +9,15 @@ from pathlib import PurePosixPath
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.archive import unzip
 from ecgimn.formats.arrays import read_mat, read_npy, read_npz
-from ecgimn.formats.assemble import Traces, assemble
-from ecgimn.formats.csv_table import read_csv
 from ecgimn.formats.detect import Format, detect_format
 from ecgimn.formats.dicom import read_dicom
 from ecgimn.formats.edf import read_edf
-from ecgimn.formats.hints import ReadingHints, traces_from_table
 from ecgimn.formats.ishne import read_ishne
 from ecgimn.formats.limits import MAX_FILE_BYTES, too_large
 from ecgimn.formats.scp import read_scp
+from ecgimn.formats.table import ReadingHints, traces_from_table
+from ecgimn.formats.text_table import read_csv
+from ecgimn.formats.traces import Traces, assemble
 from ecgimn.formats.wfdb_header import parse_header
 from ecgimn.formats.wfdb_record import wfdb_recording
 from ecgimn.formats.xml_ecg import read_xml

@@ -1,6 +1,6 @@
 """Reads uploads in a child process with limits on computing, waiting and memory, so that no file can harm the app.
 
-One child per app (`ecgimn.formats.worker`), shared by all visitors and used by one at a time; it forks for every
+One child per app (`ecgimn.formats.sandbox.child`), shared by all visitors and used by one at a time; it forks for every
 upload. It is started by `start_reader` or by the first upload, and again whenever it is gone.
 """
 
@@ -24,10 +24,10 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-import ecgimn.formats.worker as worker
+import ecgimn.formats.sandbox.child as reader
 from ecgimn.errors import LeadError, RecordingError, RecordingFormatError, SignalError
-from ecgimn.formats.hints import MissingFactsError, Preview, ReadingHints
 from ecgimn.formats.limits import MAX_FILE_BYTES, too_large
+from ecgimn.formats.table import MissingFactsError, Preview, ReadingHints
 from ecgimn.recording import Recording, Sex
 
 _START_LIMIT_S = 60.0  # loading the libraries takes about 2 s, much longer on a busy machine
@@ -35,7 +35,7 @@ _GRACE_S = 3.0  # beyond the child's own limit, for sending and starting
 _ERRORS: dict[str, type[RecordingError]] = {
     error.__name__: error for error in (RecordingError, RecordingFormatError, LeadError, SignalError)
 }
-_CODE = "import sys; sys.path[:0] = [sys.argv[1]]; from ecgimn.formats.worker import main; main()"
+_CODE = "import sys; sys.path[:0] = [sys.argv[1]]; from ecgimn.formats.sandbox.child import main; main()"
 
 
 class _Child:
@@ -43,7 +43,7 @@ class _Child:
 
     def __init__(self) -> None:
         self.folder = tempfile.mkdtemp(prefix="ecgimn-reader-")
-        root = str(Path(worker.__file__).resolve().parents[2])
+        root = str(Path(reader.__file__).resolve().parents[3])
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         environment = {"TMPDIR": self.folder, "HOME": self.folder, "MPLCONFIGDIR": self.folder, **threads}
         for name in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT"):
@@ -65,7 +65,7 @@ class _Child:
         """Return the child's next message, or None when none comes in time."""
         stream = _Timed(self.answers, time.monotonic() + limit_s)
         try:
-            return worker.read_message(cast(BinaryIO, stream))
+            return reader.read_message(cast(BinaryIO, stream))
         except (TimeoutError, OSError, ValueError):
             return None
 
@@ -117,7 +117,7 @@ def read_in_child(
     age: int | None = None,
     sex: Sex | None = None,
 ) -> Recording:
-    """Read one recording in the child process; see `ecgimn.formats.reading.read_files`.
+    """Read one recording in the child process; see `ecgimn.formats.read.read_files`.
 
     Raises
     ------
@@ -184,10 +184,10 @@ def _ask(job: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     child = _running()
     message = None
     with contextlib.suppress(OSError):
-        worker.write_message(child.jobs, job, body)
-        message = child.receive(worker.WALL_LIMIT_S + _GRACE_S)
+        reader.write_message(child.jobs, job, body)
+        message = child.receive(reader.WALL_LIMIT_S + _GRACE_S)
     if message is None:
-        text = worker.TIME_MESSAGE if child.process.poll() is None else worker.CRASH_MESSAGE
+        text = reader.TIME_MESSAGE if child.process.poll() is None else reader.CRASH_MESSAGE
         message = {"error": "RecordingFormatError", "message": text}, b""
         child.stop()
         _child = None

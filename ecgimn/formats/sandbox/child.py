@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from ecgimn.errors import RecordingError
-from ecgimn.formats.hints import MissingFactsError, ReadingHints
-from ecgimn.formats.reading import read_files
+from ecgimn.formats.read import read_files
+from ecgimn.formats.table import MissingFactsError, ReadingHints
 from ecgimn.recording import Recording
 
 CPU_LIMIT_S = 5  # what a parser may compute; a file that needs more is damaged or hostile

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import LeadError, RecordingFormatError
-from ecgimn.formats.assemble import Traces, counted
-from ecgimn.formats.units import millivolt_factor
+from ecgimn.formats.traces import Traces, counted, millivolt_factor
 from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name
 from ecgimn.recording import Sex
 

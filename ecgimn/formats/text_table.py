@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.assemble import counted
-from ecgimn.formats.hints import TIME_NAMES, Table, counts_time, leads_are_open
 from ecgimn.formats.limits import MAX_SAMPLES, MAX_SIGNALS, shown
-from ecgimn.formats.units import MILLIVOLT_PER_UNIT
+from ecgimn.formats.table import TIME_NAMES, Table, counts_time, leads_are_open
+from ecgimn.formats.traces import MILLIVOLT_PER_UNIT, counted
 from ecgimn.leads import canonical_lead_name
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)

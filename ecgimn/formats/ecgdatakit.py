@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import LeadError, RecordingFormatError, SignalError
-from ecgimn.formats.assemble import Traces, check_signal_count, counted
-from ecgimn.formats.hints import MissingFactsError, ReadingHints, leads_are_open, no_standard_lead, preview_of
 from ecgimn.formats.limits import shown
-from ecgimn.formats.units import millivolt_factor
+from ecgimn.formats.table import MissingFactsError, ReadingHints, leads_are_open, no_standard_lead, preview_of
+from ecgimn.formats.traces import Traces, check_signal_count, counted, millivolt_factor
 from ecgimn.leads import canonical_lead_name
 from ecgimn.recording import Sex
 
