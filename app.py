@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from pages import _preload as preload
+from pages.ui import preload
 
 preload.wait()  # before anything else is imported
 
-from ecgimn.intended_use import INTENDED_USE  # noqa: E402
-from pages import _cached as cached  # noqa: E402
-from pages import _session as session  # noqa: E402
+from ecgimn.about import INTENDED_USE  # noqa: E402
+from pages.ui import cache as cached  # noqa: E402
+from pages.ui.state import case as session  # noqa: E402
 
 READER_NOTE = (
     "The model answers only the question on its card, on adult 12-lead 10-second ECGs like those of PTB-XL; it does "

@@ -12,7 +12,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ecgimn import __version__
-from ecgimn.intended_use import INTENDED_USE
+from ecgimn.about import INTENDED_USE
 
 
 def component(name: str, version: str, licence: str) -> dict[str, Any]:

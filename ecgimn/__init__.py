@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from ecgimn.explain.ledger import make_ledger as make_ledger
     from ecgimn.formats import read_recording as read_recording
     from ecgimn.leads import STANDARD_LEADS as STANDARD_LEADS
-    from ecgimn.model.checkpoint import Model as Model
-    from ecgimn.model.checkpoint import list_models as list_models
-    from ecgimn.model.checkpoint import load_model as load_model
+    from ecgimn.model.model import Model as Model
+    from ecgimn.model.model import list_models as list_models
+    from ecgimn.model.model import load_model as load_model
     from ecgimn.recording import Recording as Recording
     from ecgimn.signal.reading import SignalReading as SignalReading
     from ecgimn.signal.reading import read_signal as read_signal
-    from ecgimn.sources.composites import list_composites as list_composites
-    from ecgimn.sources.composites import load_composite as load_composite
+    from ecgimn.sources.composites.case import list_composites as list_composites
+    from ecgimn.sources.composites.case import load_composite as load_composite
     from ecgimn.sources.ptbxl import open_ptbxl as open_ptbxl
 
 __version__ = "0.1.0"
@@ -47,14 +47,14 @@ _HOME = {
     "EcgImnError": "ecgimn.errors",
     "Explanation": "ecgimn.explain.explanation",
     "Ledger": "ecgimn.explain.ledger",
-    "Model": "ecgimn.model.checkpoint",
+    "Model": "ecgimn.model.model",
     "Recording": "ecgimn.recording",
     "STANDARD_LEADS": "ecgimn.leads",
     "SignalReading": "ecgimn.signal.reading",
-    "list_composites": "ecgimn.sources.composites",
-    "list_models": "ecgimn.model.checkpoint",
-    "load_composite": "ecgimn.sources.composites",
-    "load_model": "ecgimn.model.checkpoint",
+    "list_composites": "ecgimn.sources.composites.case",
+    "list_models": "ecgimn.model.model",
+    "load_composite": "ecgimn.sources.composites.case",
+    "load_model": "ecgimn.model.model",
     "make_ledger": "ecgimn.explain.ledger",
     "open_ptbxl": "ecgimn.sources.ptbxl",
     "read_recording": "ecgimn.formats",

@@ -131,3 +131,19 @@ class Recording:
     def with_signal(self, signal: NDArray[np.floating]) -> Recording:
         """Return the same recording with other samples: an edited ECG."""
         return replace(self, signal=np.asarray(signal, dtype=np.float32))
+
+
+def bridge_gaps(signal: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the signal with gaps (NaN) bridged by straight lines, for algorithms that need every sample.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (n_leads, n_samples)
+        Each lead holds at least one finite sample; the recording's own check guarantees it.
+    """
+    bridged = np.array(signal, dtype=np.float64)
+    for row in bridged:
+        gap = np.isnan(row)
+        if gap.any():
+            row[gap] = np.interp(np.flatnonzero(gap), np.flatnonzero(~gap), row[~gap])
+    return bridged

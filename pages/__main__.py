@@ -12,7 +12,7 @@ from streamlit import runtime
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
-from pages import _preload as preload
+from pages.ui import preload
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
 

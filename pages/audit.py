@@ -6,11 +6,11 @@ import streamlit as st
 
 from ecgimn.errors import EcgImnError
 from ecgimn.study.definition import KIND
-from pages import _audit_results as results
-from pages import _audit_setup as setup
-from pages import _session as session
-from pages import _session_study as study
-from pages._audit_reading import read_audit_page
+from pages.ui import audit_results as results
+from pages.ui import audit_setup as setup
+from pages.ui.audit_reading import read_audit_page
+from pages.ui.state import case as session
+from pages.ui.state import study
 
 session.run_under_app()
 

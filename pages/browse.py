@@ -8,11 +8,10 @@ from ecgimn.errors import EcgImnError
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from ecgimn.sources.search import OLDEST, QUALITY_NOTES, Query, find_records
 from ecgimn.sources.settings import ptbxl_place
-from pages import _cached as cached
-from pages import _session as session
-from pages._found import show_found
-from pages._model_view import by_models_view
-from pages._physionet import offer_ptbxl
+from pages.ui import cache as cached
+from pages.ui.records import by_models_view, show_found
+from pages.ui.state import case as session
+from pages.ui.upload import offer_ptbxl
 
 session.run_under_app()
 

@@ -9,13 +9,13 @@ import streamlit as st
 
 from ecgimn.batch import cohort
 from ecgimn.batch.output import read_settings
-from ecgimn.draw.beat import median_beat_figure
-from ecgimn.draw.charts import ledger_figure
-from ecgimn.draw.cohort import spread_figure
+from ecgimn.draw.charts.cohort import spread_figure
+from ecgimn.draw.charts.ledger import ledger_figure
+from ecgimn.draw.screen.beats import median_beat_figure
 from ecgimn.errors import EcgImnError
 from ecgimn.leads import STANDARD_LEADS
-from pages import _cached_cohort as runs
-from pages import _session as session
+from pages.ui import cache as runs
+from pages.ui.state import case as session
 
 session.run_under_app()
 

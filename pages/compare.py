@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ecgimn.draw.charts import ledger_figure
-from ecgimn.draw.compare_words import agreement_words, equation_words, fidelity_words
-from ecgimn.draw.side_by_side import side_by_side_figure
+from ecgimn.draw.charts.ledger import ledger_figure
+from ecgimn.draw.screen.side_by_side import side_by_side_figure
+from ecgimn.draw.words.case import agreement_words, equation_words, fidelity_words
 from ecgimn.errors import EcgImnError
-from ecgimn.explain.local_fidelity import local_fidelity
-from ecgimn.explain.rank_agreement import rank_agreement
+from ecgimn.explain.checks import local_fidelity, rank_agreement
+from ecgimn.explain.sentences import most_probable
 from ecgimn.explain.sides import EXACT, ComparedNetwork, Side, exact_side, method_names, network_of
-from ecgimn.explain.summary import most_probable
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
-from ecgimn.signal.waves import WAVE_NAMES
-from pages import _cached as cached
-from pages import _compared as compared
-from pages import _session as session
-from pages._open_case import READING_ROOM, OpenCase, explained, open_case
-from pages._view_settings import view_settings
+from ecgimn.signal.waves.find import WAVE_NAMES
+from pages.ui import cache as cached
+from pages.ui import compared
+from pages.ui.case_bar import READING_ROOM, OpenCase, explained, open_case
+from pages.ui.state import case as session
+from pages.ui.trace import view_settings
 
 session.run_under_app()
 

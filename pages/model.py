@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ecgimn.draw.card_charts import (
+from ecgimn.draw.charts.card import (
     card_figures,
     discrimination_rows,
     error_rows,
@@ -16,9 +16,9 @@ from ecgimn.draw.card_charts import (
 )
 from ecgimn.errors import EcgImnError
 from ecgimn.model.card import ModelCard, read_training_log
-from ecgimn.model.checkpoint import MODELS_FOLDER
-from pages import _cached as cached
-from pages import _session as session
+from ecgimn.model.model import MODELS_FOLDER
+from pages.ui import cache as cached
+from pages.ui.state import case as session
 
 session.run_under_app()
 

@@ -6,30 +6,28 @@ from dataclasses import replace
 
 import streamlit as st
 
-from ecgimn.draw.ecg import ecg_figure
-from ecgimn.draw.tables import interval_values, st_grid, subject_words
+from ecgimn.draw.screen.ecg import ecg_figure
+from ecgimn.draw.screen.window import screen_for
 from ecgimn.draw.view import View
-from ecgimn.draw.window import screen_for
+from ecgimn.draw.words.case import interval_values, st_grid, subject_words
 from ecgimn.errors import EcgImnError
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.ledger import Ledger, make_ledger
-from ecgimn.explain.narrative import describe_evidence
-from ecgimn.explain.summary import class_chips, most_probable
+from ecgimn.explain.sentences import class_chips, describe_evidence, most_probable
 from ecgimn.model.card import ModelCard
 from ecgimn.recording import Recording
+from ecgimn.signal.quality import out_of_scope
 from ecgimn.signal.reading import SignalReading, with_reference
-from ecgimn.signal.scope import out_of_scope
-from pages import _box as box
-from pages import _cached as cached
-from pages import _session as session
-from pages import _session_view as view_state
-from pages import _widgets as widgets
-from pages._details import show_details
-from pages._evidence import evidence, evidence_ahead
-from pages._prefetch import prefetch
-from pages._shown import Shown
-from pages._view_settings import view_settings
-from pages._windows import all_windows
+from pages.ui import cache as cached
+from pages.ui import case_bar as widgets
+from pages.ui import trace as box
+from pages.ui.cache import prefetch
+from pages.ui.details import all_windows, show_details
+from pages.ui.evidence.__init__ import evidence, evidence_ahead
+from pages.ui.shown import Shown
+from pages.ui.state import case as session
+from pages.ui.state import view as view_state
+from pages.ui.trace import view_settings
 
 session.run_under_app()
 

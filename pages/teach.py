@@ -7,23 +7,22 @@ from typing import Any
 
 import streamlit as st
 
-from ecgimn.draw.case_report import st_marks
-from ecgimn.draw.ecg import Screen, ecg_figure
-from ecgimn.draw.tables import st_rows
+from ecgimn.draw.print.case import st_marks
+from ecgimn.draw.screen.ecg import Screen, ecg_figure
+from ecgimn.draw.screen.window import screen_for
 from ecgimn.draw.view import View
-from ecgimn.draw.window import screen_for
+from ecgimn.draw.words.case import st_rows
 from ecgimn.errors import EcgImnError
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.ledger import make_ledger
-from ecgimn.explain.narrative import describe_evidence
-from ecgimn.explain.summary import class_chips, most_probable
+from ecgimn.explain.sentences import class_chips, describe_evidence, most_probable
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
 from ecgimn.study.cases import find_case
 from ecgimn.study.collection import Collection, QuizCase, attempt_of, collection_text, disturb, list_collections, score
-from pages import _cached as cached
-from pages import _session as session
-from pages import _session_study as study
+from pages.ui import cache as cached
+from pages.ui.state import case as session
+from pages.ui.state import study
 
 session.run_under_app()
 

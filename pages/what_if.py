@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ecgimn.draw.what_if import outcome_figure, what_if_figure
-from ecgimn.explain.cable_exchange import EXCHANGES
-from ecgimn.explain.edit_words import describe_call, describe_edit, describe_outcome, flip_table
-from ecgimn.explain.intervene import LEAD_GROUPS, WaveMasks
-from ecgimn.explain.summary import class_chips, most_probable
-from ecgimn.explain.wave_masks import masks_from_waves, no_wave_masks
-from ecgimn.explain.what_if import FLATTENED, Bench, edited, outcome
+from ecgimn.draw.screen.what_if import outcome_figure, what_if_figure
+from ecgimn.explain.edits import LEAD_GROUPS, WaveMasks, masks_from_waves, no_wave_masks
+from ecgimn.explain.sentences import (
+    class_chips,
+    describe_call,
+    describe_edit,
+    describe_outcome,
+    flip_table,
+    most_probable,
+)
+from ecgimn.explain.what_if import EXCHANGES, FLATTENED, Bench, edited, outcome
 from ecgimn.leads import STANDARD_LEADS
-from pages import _edited as edits
-from pages import _session as session
-from pages import _session_view as view_state
-from pages import _widgets as widgets
-from pages._open_case import READING_ROOM, OpenCase, open_case
-from pages._view_settings import view_settings
+from pages.ui import case_bar as widgets
+from pages.ui import edited as edits
+from pages.ui.case_bar import READING_ROOM, OpenCase, open_case
+from pages.ui.state import case as session
+from pages.ui.state import view as view_state
+from pages.ui.trace import view_settings
 
 session.run_under_app()
 

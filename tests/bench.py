@@ -20,12 +20,12 @@ from ecgimn.batch.items import Item, list_items
 from ecgimn.batch.work import Chunk, WaveSearch, explain_chunk
 from ecgimn.explain.explanation import explain
 from ecgimn.explain.ledger import make_ledger
-from ecgimn.model.checkpoint import load_model
+from ecgimn.model.model import load_model
 from ecgimn.recording import Recording
 from ecgimn.signal.quality import assess_quality
 from ecgimn.signal.reading import read_signal
-from ecgimn.signal.waves import find_waves
-from ecgimn.sources.composites import load_composite
+from ecgimn.signal.waves.find import find_waves
+from ecgimn.sources.composites.case import load_composite
 from tests.browser.measuring import write_composites
 
 REPEATS = 5

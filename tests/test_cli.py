@@ -149,7 +149,7 @@ def test_unknown_names_get_one_plain_sentence(tmp_path):
 @pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
 def test_a_real_record_agrees_with_itself_at_both_rates():
     from ecgimn.explain.explanation import explain
-    from ecgimn.model.checkpoint import load_model
+    from ecgimn.model.model import load_model
     from ecgimn.sources.ptbxl import open_ptbxl
 
     ptbxl, model = open_ptbxl(), load_model()

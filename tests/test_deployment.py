@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgimn.intended_use import INTENDED_USE
-from ecgimn.places import shipped
+from ecgimn.about import INTENDED_USE, shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import ks_2samp
 
-from ecgimn.batch.output import Settings, read_settings, read_table
+from ecgimn.batch.output import BEAT_MS, Settings, read_settings, read_table
 from ecgimn.batch.rows import ALL_WAVES
-from ecgimn.batch.tables import BEAT_MS
 from ecgimn.errors import SourceError
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.signal.waves import WAVE_NAMES
+from ecgimn.signal.waves.find import WAVE_NAMES
 
 FOLDERS_VARIABLE = "ECGIMN_BATCH"
 UNCERTAIN_LOGIT = 0.5  # a logit this close to the operating point counts as uncertain (project choice)

@@ -6,16 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ecgimn.batch.tables import BEAT_MS, Rows
-from ecgimn.explain.explanation import Explanation
+from ecgimn.batch.output import BEAT_MS, Rows
+from ecgimn.explain.explanation import Explanation, LeadEvidence
 from ecgimn.explain.ledger import Ledger
-from ecgimn.explain.many import LeadEvidence
-from ecgimn.explain.summary import evidence_over_beats
+from ecgimn.explain.sentences import evidence_over_beats
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 from ecgimn.signal.quality import Quality
 from ecgimn.signal.reading import SignalReading
-from ecgimn.signal.waves import WAVE_NAMES
+from ecgimn.signal.waves.find import WAVE_NAMES
 
 ALL_WAVES = "all"  # of a ledger whose waves were not looked for
 

@@ -22,8 +22,7 @@ from typing import TypeVar
 
 from ecgimn import __version__
 from ecgimn.batch.items import Item, kind_of, list_items
-from ecgimn.batch.output import Settings, done_records, open_output
-from ecgimn.batch.tables import Rows, Tables
+from ecgimn.batch.output import Rows, Settings, Tables, done_records, open_output
 from ecgimn.batch.work import Chunk, WaveSearch, explain_chunk
 from ecgimn.errors import ModelError, SourceError
 from ecgimn.model.card import ModelCard

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ecgimn.batch.items import Item
+from ecgimn.batch.output import Rows, Tables
 from ecgimn.batch.rows import add_beats, add_explanation, add_lead_evidence, add_quality, add_reading
-from ecgimn.batch.tables import Rows, Tables
 from ecgimn.errors import CheckpointError, RecordingError
+from ecgimn.explain.explanation import explain_many, lead_evidence
 from ecgimn.explain.ledger import make_ledger
-from ecgimn.explain.many import explain_many, lead_evidence
 from ecgimn.explain.windows import tile
 from ecgimn.formats import read_recording
 from ecgimn.recording import Recording
@@ -23,7 +23,7 @@ from ecgimn.signal.quality import assess_quality
 from ecgimn.signal.reading import SignalReading, read_signal
 
 if TYPE_CHECKING:
-    from ecgimn.model.checkpoint import Model
+    from ecgimn.model.model import Model
 
 WaveSearch = Literal["all leads", "five leads", "not looked for"]
 NETWORK_BATCH = 64  # recordings in one pass of the network
@@ -83,7 +83,7 @@ def explain_chunk(chunk: Chunk) -> Tables:
 
 @lru_cache(maxsize=1)
 def _model(name: str, sha256: str) -> Model:
-    from ecgimn.model.checkpoint import load_model
+    from ecgimn.model.model import load_model
 
     model = load_model(name)
     if model.card.sha256 != sha256:

@@ -32,7 +32,7 @@ def batch(
     from ecgimn.batch.items import read_salt
     from ecgimn.batch.run import Request, run_batch
     from ecgimn.batch.work import WaveSearch
-    from ecgimn.model.checkpoint import load_model
+    from ecgimn.model.model import load_model
 
     if no_delineation and five_leads:
         refuse("--no-delineation looks for no waves and --five-leads for some. Give one of them.")

@@ -37,7 +37,7 @@ def explain(
     from ecgimn.explain.explanation import explain as explain_recording
     from ecgimn.explain.ledger import make_ledger
     from ecgimn.formats import ReadingHints, read_recording
-    from ecgimn.model.checkpoint import load_model
+    from ecgimn.model.model import load_model
     from ecgimn.signal.reading import read_signal
 
     names = None if leads is None else tuple(name.strip() for name in leads.split(","))
@@ -60,7 +60,7 @@ def explain(
         write_json(content, json_path)
     for path in (png, pdf):
         if path is not None:
-            from ecgimn.draw.case_report import write_case_report
+            from ecgimn.draw.print.case import write_case_report
 
             shown = class_name or loaded.classes[int(explanation.probability.argmax())]
             write_case_report(writable(path), reading, explanation, ledger, class_name=shown)

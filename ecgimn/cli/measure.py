@@ -20,9 +20,9 @@ def evaluate(
     card: Annotated[bool, typer.Option("--card", help="Also write the figures on the model's card.")] = False,
 ) -> None:
     """Measure a model on a fold: discrimination, calibration, completeness, fidelity, localisation, sanity, cost."""
-    from ecgimn.model.checkpoint import load_model, write_metrics
+    from ecgimn.evaluate.report import evaluate as evaluate_model
+    from ecgimn.model.model import load_model, write_metrics
     from ecgimn.sources.ptbxl import PtbXl
-    from ecgimn.training.evaluate import evaluate as evaluate_model
 
     writable(json_path)
     loaded, source = load_model(model), PtbXl(ptbxl)
@@ -51,8 +51,8 @@ def compare_methods(
     ] = None,
 ) -> None:
     """Compare the model's maps with post-hoc methods, its black-box twin and the published network, on one fold."""
-    from ecgimn.model.checkpoint import load_model
-    from ecgimn.training.comparison_pool import compare_methods as compare
+    from ecgimn.evaluate.compare import compare_methods as compare
+    from ecgimn.model.model import load_model
 
     writable(json_path)
     if document is not None and not document.is_file():
@@ -67,7 +67,7 @@ def compare_methods(
     content = {**measured, **result}
     write_json(content, json_path)
     if document is not None:
-        from ecgimn.draw.comparison_table import write_into
+        from ecgimn.draw.words.methods import write_into
 
         document.write_text(write_into(document.read_text(encoding="utf-8"), content), encoding="utf-8")
     for row in result["rows"]:
@@ -80,9 +80,9 @@ def bench(
     json_path: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
 ) -> None:
     """Time the maps of all classes of one record against post-hoc methods, on one core in one run."""
-    from ecgimn.model.checkpoint import load_model
-    from ecgimn.sources.composites import load_composite
-    from ecgimn.training.bench import bench as measure
+    from ecgimn.evaluate.bench import bench as measure
+    from ecgimn.model.model import load_model
+    from ecgimn.sources.composites.case import load_composite
 
     result = measure(load_model(model), load_composite("imi-st"))
     if json_path is not None:

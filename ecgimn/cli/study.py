@@ -38,8 +38,7 @@ def export_study(
     """Write the whole record of an audit: definition, answers, what the model said; no passphrase."""
     from ecgimn.study.definition import KIND
     from ecgimn.study.record import export_study as export_record
-    from ecgimn.study.record import record_of
-    from ecgimn.study.spreadsheet import study_csv
+    from ecgimn.study.record import record_of, study_csv
     from ecgimn.study.store import open_store
 
     store = open_store()
@@ -57,7 +56,7 @@ def export_study(
 @studies.command("import")
 def import_study(file: ExportArgument) -> None:
     """Add the export of another site to the audits kept here; what is known stays as it is."""
-    from ecgimn.study.merge import import_study as merge
+    from ecgimn.study.record import import_study as merge
     from ecgimn.study.record import parse_export
     from ecgimn.study.store import open_store
 
@@ -74,7 +73,7 @@ def report_study(
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML file.")] = None,
 ) -> None:
     """Compute the figures of an audit anew from its export alone."""
-    from ecgimn.draw.study_report import study_html
+    from ecgimn.draw.charts.study import study_html
     from ecgimn.study.record import parse_export, record_of
     from ecgimn.study.results import compute_results
 

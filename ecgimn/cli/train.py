@@ -25,12 +25,12 @@ def train(
     On CUDA where there is one; ECGIMN_DEVICE forces cpu or cuda. The published network is trained on the processor.
     """
     from ecgimn.sources.ptbxl import PtbXl
-    from ecgimn.training.config import read_config, stages
-    from ecgimn.training.export import export_models
-    from ecgimn.training.paper import is_paper_config
-    from ecgimn.training.run_state import epochs_done
-    from ecgimn.training.train import load_folds
-    from ecgimn.training.train import train as train_network
+    from ecgimn.train.export import export_models
+    from ecgimn.train.heads import epochs_done
+    from ecgimn.train.loop import load_folds
+    from ecgimn.train.loop import train as train_network
+    from ecgimn.train.published import is_paper_config
+    from ecgimn.train.recipe import read_config, stages
 
     if is_paper_config(config):
         _train_paper(PtbXl(ptbxl), config, resume=resume)
@@ -69,8 +69,7 @@ def train(
 
 def _train_paper(source: Any, config: Path, *, resume: bool) -> None:
     """Train the published network, whose TOML file says kind = "paper"."""
-    from ecgimn.training.paper import read_paper_config, train_paper
-    from ecgimn.training.paper_export import export_paper
+    from ecgimn.train.published import export_paper, read_paper_config, train_paper
 
     run = read_paper_config(config)
     folder = RUNS / run.name
@@ -90,7 +89,7 @@ def _train_paper(source: Any, config: Path, *, resume: bool) -> None:
 
 def composites(ptbxl: PtbXlOption) -> None:
     """Make the composite cases of assets/composites from PTB-XL."""
-    from ecgimn.sources.composites import write_composites
+    from ecgimn.sources.composites.make import write_composites
     from ecgimn.sources.ptbxl import PtbXl
 
     with progress_bar() as progress:
@@ -101,7 +100,7 @@ def composites(ptbxl: PtbXlOption) -> None:
 
 def models() -> None:
     """List the models at hand."""
-    from ecgimn.model.checkpoint import list_models
+    from ecgimn.model.model import list_models
 
     for name in list_models():
         typer.echo(name)

@@ -14,7 +14,7 @@ from ecgimn.leads import lead_index
 
 if TYPE_CHECKING:
     from ecgimn.recording import Recording
-    from ecgimn.signal.waves import Waves
+    from ecgimn.signal.waves.find import Waves
 
 ST_STEPS_MV = (-0.1, -0.05, 0.05, 0.1)  # half a millimetre and one millimetre, the steps of the ST criteria
 ST_STEP_WORDS = ("lowered ≥ 0.1 mV", "lowered", "level", "raised", "raised ≥ 0.1 mV")

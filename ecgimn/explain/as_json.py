@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ecgimn import __version__
+from ecgimn.about import INTENDED_USE
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.ledger import Ledger
-from ecgimn.explain.narrative import describe_evidence
-from ecgimn.intended_use import INTENDED_USE
+from ecgimn.explain.sentences import describe_evidence
 from ecgimn.signal.intervals import Measured
 from ecgimn.signal.reading import SignalReading
 

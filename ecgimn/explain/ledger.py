@@ -1,23 +1,67 @@
-"""The evidence ledger: lead by wave, in logit; its total is the logit.
+"""The evidence ledger: lead by wave, and beat by beat, in logit; its total is the logit.
 
 With u = x - level, the voltage about each lead's isoelectric level, `logit = b + sum of cells <w, u>_cell + baseline
 term`. Weights sum to zero over a lead, so the baseline term, `sum_lead level * sum_t w`, is zero up to rounding; it is
 kept all the same, so that the total is the logit and not nearly so. With a model that z-scores each lead it is not
 zero: the term then is `sum_lead (level - mean) * sum_t w`, the offset that no sample explains.
+
+A beat reaches from its P wave (QRS where there is none) to the next beat's, so the beats do not overlap; what lies
+before the first and after the last is the remainder, and beats and remainder add up to logit - bias. The lead by wave
+cells of the network's 100 Hz input, from quick landmarks, are the features on which methods are compared.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgimn.explain.edits import WaveMasks
 from ecgimn.explain.explanation import Explanation, contrast_name
 from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS, TERRITORIES
-from ecgimn.recording import Recording
-from ecgimn.signal.posterior import bridge_gaps
-from ecgimn.signal.waves import WAVE_NAMES, Waves
+from ecgimn.recording import Recording, bridge_gaps
+from ecgimn.signal.waves.find import WAVE_NAMES, Waves
+
+if TYPE_CHECKING:
+    from ecgimn.explain.explanation import Explanation
+    from ecgimn.signal.reading import SignalReading
+    from ecgimn.signal.waves.find import Waves
+
+
+QUICK_WAVES = ("p", "qrs", "st", "t")
+N_CELLS = 12 * (len(QUICK_WAVES) + 1)
+
+
+def cell_partition(masks: WaveMasks, n_samples: int) -> NDArray[np.int64]:
+    """Return the wave of every sample, (n_samples,): an index into `QUICK_WAVES`, or the number after the last."""
+    stacked = np.stack([np.broadcast_to(getattr(masks, wave), (n_samples,)) for wave in QUICK_WAVES])
+    return np.where(stacked.max(axis=0) >= 0.5, stacked.argmax(axis=0), len(QUICK_WAVES))
+
+
+def lead_wave_cells(wave: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the cell of every sample of every lead, (n,) -> (12, n), numbered lead by lead from 0 to 59."""
+    return np.asarray(np.arange(12)[:, None] * (len(QUICK_WAVES) + 1) + wave)
+
+
+def cell_evidence(maps: NDArray[np.floating], u: NDArray[np.floating], wave: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the evidence per lead and wave, shape (K, 12, n_waves + 1), of one record.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (K, 12, n)
+    u : ndarray of shape (12, n)
+        Voltage about the isoelectric level.
+    wave : ndarray of shape (n,)
+    """
+    return cell_sums(maps * u, wave)
+
+
+def cell_sums(attribution: NDArray[np.floating], wave: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the sums of (..., 12, n) over the waves, shape (..., 12, n_waves + 1)."""
+    one_hot = (wave[:, None] == np.arange(len(QUICK_WAVES) + 1)).astype(np.float64)
+    return np.asarray(attribution @ one_hot)
 
 
 @dataclass(frozen=True)
@@ -175,3 +219,155 @@ def fold_to_independent_leads(weights: NDArray[np.floating]) -> NDArray[np.float
     """
     limb = np.einsum("li,...lt->...it", LIMB_FROM_I_II, weights[..., :6, :])
     return np.concatenate([limb, weights[..., 6:, :]], axis=-2)
+
+
+SCALE_PERCENTILE = 99.0  # of |contribution| over the recording: one scale for all of its beats
+MARKS = {"qrs_onset": "QRS onset", "qrs_offset": "J", "t_offset": "T end"}
+
+
+@dataclass(frozen=True)
+class Beat:
+    """One beat of a recording.
+
+    Attributes
+    ----------
+    number : int
+        From 1, as printed.
+    start, stop : int
+        Its samples; `stop` is the first sample of the next beat, or of the stretch after the last one.
+    r_s : float
+        Time of its R in seconds from the beginning of the recording.
+    rr_before_s : float or None
+        Interval from the R before; None for the first beat.
+    used : bool
+        Whether it is in the median beat.
+    left_out : str
+        Why it is not; empty when it is.
+    correlation : float or None
+        Of its QRS with the median beat's; None where beats were not compared.
+    logit : float
+        Evidence of the class on this beat.
+    """
+
+    number: int
+    start: int
+    stop: int
+    r_s: float
+    rr_before_s: float | None
+    used: bool
+    left_out: str
+    correlation: float | None
+    logit: float
+
+
+@dataclass(frozen=True)
+class BeatByBeat:
+    """Evidence of one class over the beats of a recording.
+
+    Attributes
+    ----------
+    class_name : str
+    beats : tuple of Beat
+    remainder : float
+        Evidence before the first and behind the last beat, and the ledger's baseline term. Logit.
+    evidence : float
+        `logit - bias`: the sum of beats and remainder.
+    """
+
+    class_name: str
+    beats: tuple[Beat, ...]
+    remainder: float
+    evidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class BeatTrace:
+    """Signal and evidence of one beat, as they are drawn.
+
+    Attributes
+    ----------
+    fs : float
+        Hz.
+    signal : ndarray of shape (12, length)
+        mV, as in the recording; NaN in gaps.
+    contribution : ndarray of shape (12, length)
+        Isoelectric contribution, logit per sample; its sum is the beat's logit.
+    limit : float
+        Contribution per sample at the end of a scale that is the same for all beats of the recording.
+    landmarks_s : dict of str to float
+        "QRS onset", "J", "T end", in seconds from the first sample; only those that were found.
+    """
+
+    fs: float
+    signal: NDArray[np.float64]
+    contribution: NDArray[np.float64]
+    limit: float
+    landmarks_s: dict[str, float]
+
+
+def beat_by_beat(reading: SignalReading, ledger: Ledger, class_name: str) -> BeatByBeat | None:
+    """Return the evidence of a class beat by beat; None where no beat was found.
+
+    Parameters
+    ----------
+    reading : SignalReading
+    ledger : Ledger
+        Of the same recording.
+    class_name : str
+    """
+    waves = reading.waves
+    if waves is None:
+        return None
+    k = ledger.classes.index(class_name)
+    logits = ledger.beats[k].sum(axis=0)  # (n_beats + 1,)
+    windows = reading.measurements.beat.windows if reading.measurements else None
+    starts = _starts(waves)
+    beats = tuple(
+        Beat(
+            number=place + 1,
+            start=start,
+            stop=stop,
+            r_s=float(waves.r_samples[place] / waves.fs),
+            rr_before_s=float(waves.rr_s[place - 1]) if place else None,
+            used=windows is not None and bool(windows.used[place]),
+            left_out=windows.left_out[place] if windows is not None else "beats were not compared",
+            correlation=float(windows.correlation[place]) if windows is not None else None,
+            logit=float(logits[place]),
+        )
+        for place, (start, stop) in enumerate(starts)
+    )
+    remainder = float(logits[-1] + ledger.baseline[k])
+    return BeatByBeat(class_name, beats, remainder, float(ledger.logit[k] - ledger.bias[k]))
+
+
+def beat_trace(beat: Beat, reading: SignalReading, explanation: Explanation, class_name: str) -> BeatTrace:
+    """Return signal and contributions of one beat.
+
+    Parameters
+    ----------
+    beat : Beat
+    reading : SignalReading
+    explanation : Explanation
+        Of the same recording.
+    class_name : str
+    """
+    recording, waves = reading.recording, reading.waves
+    k = explanation.index(class_name)
+    evidence = isoelectric_attribution(explanation, recording, reading.levels)[k]
+    marks = {}
+    for name, words in MARKS.items():
+        at = float(getattr(waves, f"global_{name}")[beat.number - 1]) - beat.start
+        if np.isfinite(at) and 0 <= at <= beat.stop - beat.start:
+            marks[words] = at / recording.fs
+    span = slice(beat.start, beat.stop)
+    limit = float(np.percentile(np.abs(evidence), SCALE_PERCENTILE)) or float(np.abs(evidence).max()) or 1.0
+    return BeatTrace(recording.fs, recording.signal[:, span].astype(np.float64), evidence[:, span], limit, marks)
+
+
+def _starts(waves: Waves) -> list[tuple[int, int]]:
+    """Return the samples of each beat; none for one whose place another took."""
+    spans = []
+    for place in range(waves.n_beats):
+        inside = np.flatnonzero(waves.beat == place)
+        spans.append((int(inside[0]), int(inside[-1]) + 1) if inside.size else (int(waves.r_samples[place]),) * 2)
+    return spans

@@ -17,19 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from ecgimn.explain.checks import cell_sums
 from ecgimn.explain.explanation import Explanation, one_class
 from ecgimn.explain.ledger import isoelectric_attribution
-from ecgimn.explain.local_fidelity import cell_sums
-from ecgimn.recording import Recording
-from ecgimn.signal.landmarks import quick_landmarks
-from ecgimn.signal.posterior import bridge_gaps
+from ecgimn.recording import Recording, bridge_gaps
 from ecgimn.signal.preprocess import MODEL_FS, TRIM_START, Preprocessing, preprocessing
 from ecgimn.signal.reading import SignalReading
-from ecgimn.signal.waves import WAVE_NAMES
+from ecgimn.signal.waves.find import WAVE_NAMES
+from ecgimn.signal.waves.quick import quick_landmarks
 
 if TYPE_CHECKING:
-    from ecgimn.explain.posthoc import Target
-    from ecgimn.model.checkpoint import Model
+    from ecgimn.explain.methods import Target
+    from ecgimn.model.model import Model
 
 EXACT = "exact map"
 
@@ -112,7 +111,7 @@ def network_of(model: Model) -> ComparedNetwork:
     """Return a listed model as a network to be explained by any method."""
 
     def target() -> Target:
-        from ecgimn.explain.posthoc import model_target
+        from ecgimn.explain.methods import model_target
 
         return model_target(model)
 
@@ -127,8 +126,8 @@ def twin_network() -> ComparedNetwork:
     ModelNotFoundError
         It is not installed.
     """
-    from ecgimn.explain.twin import twin_logits, twin_target
-    from ecgimn.model import checkpoint
+    from ecgimn.explain.methods import twin_logits, twin_target
+    from ecgimn.model import model as checkpoint
     from ecgimn.model.blackbox import TWIN, load_black_box
 
     network, classes = load_black_box(TWIN, checkpoint.MODELS_FOLDER)
@@ -144,7 +143,7 @@ def twin_network() -> ComparedNetwork:
 
 def method_names() -> tuple[str, ...]:
     """Return the post-hoc methods there are, by their names on screen."""
-    from ecgimn.explain.posthoc import METHODS
+    from ecgimn.explain.methods import METHODS
 
     return tuple(METHODS)
 
@@ -176,8 +175,8 @@ def post_hoc_side(method: str, network: ComparedNetwork, reading: SignalReading,
     ValueError
         The method is unknown, or the recording holds no beat.
     """
-    from ecgimn.explain.posthoc import Input, attribute
-    from ecgimn.explain.posthoc import one_class as one_class_of
+    from ecgimn.explain.methods import Input, attribute
+    from ecgimn.explain.methods import one_class as one_class_of
 
     recording, waves = reading.recording, reading.waves
     if waves is None:

@@ -1,23 +1,85 @@
-"""What if the ECG were another: edits of the millivolts of the trace, and what map and network say about them.
+"""What if the ECG were different: edits of the trace, swapped electrodes, and the smallest ST change that changes the call.
 
-The edit is made on the raw trace at its own rate. Its map predicts the change of the logit, `<W(x), d>`; the network
-is asked again about `x + d` and gives the actual one. Electrodes, not leads, carry the heart's signal: an edit asked of
-some limb leads moves the others too, by the smallest change that keeps Einthoven's and Goldberger's relations.
+The edit is made on the raw trace at its own rate. The map predicts the change of the logit, `<W(x), d>`; the network is
+re-run on `x + d` and gives the actual one. Electrodes, not leads, carry the heart's signal: an edit of some limb leads
+moves the others too, by the smallest change that keeps Einthoven's and Goldberger's relations.
+
+Leads are differences of electrode potentials, so swapping two electrodes is one matrix over the leads. Limb leads follow
+from the swapped potentials; chest leads are taken against the mean of RA, LA and LL (Wilson), which moves only when the
+right leg takes part. The right leg's potential is taken for the left leg's, as it nearly is (doi:10.5195/ijms.2014.95,
+PMC6932211).
+
+The smallest ST change is sought in both directions on a coarse grid first and narrowed by bisection, because the
+network's answer need not be monotonic in ST.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
-from ecgimn.explain.cable_exchange import exchange_matrix
+from ecgimn.explain.edits import WaveMasks, intervention
 from ecgimn.explain.explanation import Explanation
-from ecgimn.explain.intervene import WaveMasks, intervention
-from ecgimn.leads import INDEPENDENT_LEADS, LIMB_FROM_I_II, STANDARD_LEADS
-from ecgimn.recording import Recording
-from ecgimn.signal.posterior import bridge_gaps
+from ecgimn.leads import CHEST_LEADS, INDEPENDENT_LEADS, LIMB_FROM_I_II, STANDARD_LEADS, lead_index
+from ecgimn.recording import Recording, bridge_gaps
+
+if TYPE_CHECKING:
+    from ecgimn.model.model import Model
+
+
+#: Electrode potentials as combinations of I and II, with the right arm as zero.
+_POTENTIALS: dict[str, tuple[float, float]] = {"RA": (0, 0), "LA": (1, 0), "LL": (0, 1), "RL": (0, 1)}
+_TERMINAL = ("RA", "LA", "LL")  # Wilson's central terminal is their mean
+
+#: What the reader may exchange, by name: limb cables first, then every pair of chest electrodes.
+EXCHANGES: dict[str, tuple[str, str]] = {
+    f"{first} and {second}": (first, second)
+    for first, second in (
+        ("RA", "LA"),
+        ("RA", "LL"),
+        ("LA", "LL"),
+        ("RA", "RL"),
+        ("LA", "RL"),
+        *combinations(CHEST_LEADS, 2),
+    )
+}
+
+
+def exchange_matrix(name: str) -> NDArray[np.float64]:
+    """Return the (12, 12) matrix that turns the leads as they should be into the leads with two cables exchanged.
+
+    Parameters
+    ----------
+    name : str
+        A key of `EXCHANGES`.
+
+    Raises
+    ------
+    ValueError
+        There is no such exchange.
+    """
+    if name not in EXCHANGES:
+        raise ValueError(f"name is {name!r}; one of {', '.join(EXCHANGES)} is needed")
+    first, second = EXCHANGES[name]
+    if first in CHEST_LEADS:
+        matrix = np.eye(12)
+        rows = [lead_index(first), lead_index(second)]
+        matrix[rows] = matrix[rows[::-1]]
+        return matrix
+    right = {electrode: np.array(value, dtype=np.float64) for electrode, value in _POTENTIALS.items()}
+    wrong = right | {first: right[second], second: right[first]}
+    matrix = np.zeros((12, 12))
+    matrix[:6, :2] = LIMB_FROM_I_II @ np.stack([wrong["LA"] - wrong["RA"], wrong["LL"] - wrong["RA"]])
+    matrix[6:, 6:] = np.eye(6)
+    matrix[6:, :2] = np.mean([right[place] - wrong[place] for place in _TERMINAL], axis=0)
+    return matrix
+
 
 #: Waves that can be flattened, and the mask that is brought to the isoelectric level.
 FLATTENED = {"P": "p", "QRS": "qrs", "ST": "st", "T": "t"}
@@ -189,3 +251,130 @@ def leads_that_follow(change: NDArray[np.floating], asked: tuple[str, ...]) -> t
     """Return the leads that an edit moved although they were not asked for."""
     moved = np.abs(change).max(axis=1) >= SEEN_MV
     return tuple(lead for lead, here in zip(STANDARD_LEADS, moved, strict=True) if here and lead not in asked)
+
+
+LIMIT_MV = 0.5  # beyond five millimetres an edited ST no longer looks like an ECG
+STEP_MV = 0.01  # a tenth of a millimetre, finer than a reader sees
+COARSE_STEPS = 5  # of `STEP_MV`: every half millimetre is asked, a flip and back within one is not seen
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Where the call flips in one direction.
+
+    Attributes
+    ----------
+    network_mv : float or None
+        Smallest ST change found with the network re-run, in whole hundredths of a mV with its sign; None: no flip
+        within ±`LIMIT_MV`.
+    map_mv : float or None
+        ST change at which the map of the original alone would cross the threshold; None: not within ±`LIMIT_MV`.
+    farthest_probability : float
+        The probability with the network re-run at `network_mv`, or at the limit where there is no flip.
+    """
+
+    network_mv: float | None
+    map_mv: float | None
+    farthest_probability: float
+
+
+@dataclass(frozen=True)
+class FlipSearch:
+    """What ST change flips the call of a class in a group of leads.
+
+    Attributes
+    ----------
+    class_name : str
+    leads : tuple of str
+    threshold : float
+        On the probability; the class is called at or above it.
+    called : bool
+        Whether the original is called.
+    probability : float
+        Of the original.
+    raised, lowered : Flip
+    """
+
+    class_name: str
+    leads: tuple[str, ...]
+    threshold: float
+    called: bool
+    probability: float
+    raised: Flip
+    lowered: Flip
+
+
+def smallest_st_change(
+    model: Model,
+    recording: Recording,
+    masks: WaveMasks,
+    explanation: Explanation,
+    class_name: str,
+    *,
+    threshold: float,
+    leads: tuple[str, ...],
+) -> FlipSearch:
+    """Search the smallest shift of ST in some leads that moves a class across its threshold.
+
+    About 26 runs of the network; other limb leads follow as in `what_if.consistent_change`.
+
+    Parameters
+    ----------
+    model : Model
+    recording : Recording
+        At most 10 s.
+    masks : WaveMasks
+        Of the recording; only `st` is used.
+    explanation : Explanation
+        Of the recording, by the model.
+    class_name : str
+    threshold : float
+        On the probability.
+    leads : tuple of str
+    """
+    chosen = np.isin(STANDARD_LEADS, leads)
+    signal = bridge_gaps(recording.signal)
+    unit = consistent_change(intervention("st_shift", signal, masks, leads=chosen, amount=1.0), chosen)
+    prepare = model.preprocessing(recording.fs, recording.n_samples)
+    x, dx, k = prepare.forward(signal), prepare.forward(unit), explanation.index(class_name)
+
+    def probabilities(steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        logits = model.logits(x + (STEP_MV * steps)[:, None, None] * dx)[:, k]
+        return np.asarray(expit(logits))
+
+    n_steps = round(LIMIT_MV / STEP_MV)
+    grid = np.arange(-n_steps, n_steps + 1, COARSE_STEPS)
+    answers = dict(zip(grid.tolist(), probabilities(grid).tolist(), strict=True))
+    called = answers[0] >= threshold
+    slope = float((explanation.weights[k] * unit).sum())
+    crossing = _linear_crossing(float(explanation.logit[k]), slope, threshold)
+
+    def search(sign: int) -> Flip:
+        predicted = crossing if crossing is not None and crossing * sign > 0 else None
+        inside, outside = 0, None
+        for step in range(COARSE_STEPS, n_steps + 1, COARSE_STEPS):
+            if (answers[sign * step] >= threshold) != called:
+                outside = step
+                break
+            inside = step
+        if outside is None:
+            return Flip(None, predicted, answers[sign * n_steps])
+        found = answers[sign * outside]
+        while outside - inside > 1:
+            middle = (inside + outside) // 2
+            here = float(probabilities(np.array([sign * middle]))[0])
+            if (here >= threshold) != called:
+                outside, found = middle, here
+            else:
+                inside = middle
+        return Flip(round(sign * outside * STEP_MV, 2), predicted, found)
+
+    return FlipSearch(class_name, tuple(leads), threshold, called, answers[0], search(1), search(-1))
+
+
+def _linear_crossing(logit: float, slope: float, threshold: float) -> float | None:
+    """ST change in mV at which `logit + slope * change` meets the threshold; None beyond the limit or for no slope."""
+    if not 0.0 < threshold < 1.0 or slope == 0.0:
+        return None
+    change = (math.log(threshold / (1.0 - threshold)) - logit) / slope
+    return change if abs(change) <= LIMIT_MV else None

@@ -19,7 +19,7 @@ from ecgimn.recording import WINDOW_S, Recording
 from ecgimn.signal.quality import assess_quality
 
 if TYPE_CHECKING:
-    from ecgimn.model.checkpoint import Model
+    from ecgimn.model.model import Model
 
 SHORTEST_S = WINDOW_S / 2  # a shorter rest is shared with the window before it; the models were trained on 5 s too
 

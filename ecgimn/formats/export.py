@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgimn.intended_use import INTENDED_USE
+from ecgimn.about import INTENDED_USE
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 

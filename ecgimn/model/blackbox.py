@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ecgimn.errors import CheckpointError, ModelNotFoundError
-from ecgimn.model.checkpoint import MODELS_FOLDER
+from ecgimn.model.model import MODELS_FOLDER
 from ecgimn.model.network import Encoder, NetworkConfig, padded
 
 TWIN = "black-box-v1"

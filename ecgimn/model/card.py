@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from ecgimn.about import INTENDED_USE
 from ecgimn.errors import CheckpointError
-from ecgimn.intended_use import INTENDED_USE
 from ecgimn.model.network import NetworkConfig
-from ecgimn.model.paper import PaperConfig
+from ecgimn.model.published import PaperConfig
 from ecgimn.signal.preprocess import HIGH_PASS_HZ, MODEL_FS, MODEL_SAMPLES, TRIM_END, TRIM_START
 
 _RESAMPLING = (

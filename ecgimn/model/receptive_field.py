@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from ecgimn.model.network import EcgImn, NetworkConfig, double_rate, padded
-from ecgimn.signal.posterior import bridge_gaps
+from ecgimn.recording import bridge_gaps
 from ecgimn.signal.preprocess import MODEL_FS, TRIM_START, preprocessing
 
 if TYPE_CHECKING:
-    from ecgimn.model.checkpoint import Model
+    from ecgimn.model.model import Model
     from ecgimn.recording import Recording
 
 STEM_HALF = 7  # taps to either side of the stem's convolution

@@ -1,25 +1,254 @@
-"""Verdicts on ST, T and voltage against published thresholds, and the reasons to withhold them.
+"""Verdicts on ST, T and voltage against published thresholds, how they are worded, and the reasons to withhold them.
 
-Thresholds live in `thresholds`, conditions that make ST and T secondary in `conduction`, signs of swapped cables in
-`lead_reversal`. A verdict says "meets" or "does not meet" a threshold and never names a disease; where sex or age is
-unknown it says for whom it would be met.
+Thresholds are in `criteria`, conditions that make ST and T secondary and signs of swapped electrodes in `conduction`. A
+verdict says "meets" or "does not meet" a threshold and never names a disease; where sex or age is unknown it says for
+whom it would be met.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.recording import Recording
-from ecgimn.signal import thresholds
-from ecgimn.signal.caveats import Caveats, find_caveats
-from ecgimn.signal.measure import SLOPE_SHAPES, Measurements, StMeasurement, measure, whole_microvolts
-from ecgimn.signal.qrs_shape import QrsShape
+from ecgimn.recording import Recording, Sex
+from ecgimn.signal import conduction
+from ecgimn.signal import criteria as thresholds
+from ecgimn.signal.conduction import possible_lead_reversal
+from ecgimn.signal.criteria import Group, lead_list, territories_of
+from ecgimn.signal.measure import (
+    SLOPE_SHAPES,
+    V2_NEGATIVE_UNTIL_AGE,
+    Measurements,
+    QrsShape,
+    StMeasurement,
+    TWave,
+    measure,
+    whole_microvolts,
+)
 from ecgimn.signal.quality import Quality, assess_quality
-from ecgimn.signal.t_wave import V2_NEGATIVE_UNTIL_AGE, TWave
-from ecgimn.signal.thresholds import Group
-from ecgimn.signal.verdicts import Finding, Outcome, spoken
-from ecgimn.signal.waves import Waves
+from ecgimn.signal.waves.find import Waves
+
+Verdict = Literal["meets", "does not meet", "depends", "withheld", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statement about the recording.
+
+    Attributes
+    ----------
+    kind : str
+        "ST elevation", "ST depression", "T inversion", "LVH voltage", "wide QRS", "LBBB criteria", "RBBB criteria",
+        "pacing", "pre-excitation", "lead reversal", "quality", "beats", "rate", "QTc".
+    text : str
+        The sentence for the screen.
+    leads : tuple of str
+        Leads it rests on.
+    verdict : {"meets", "does not meet", "depends", "withheld", "note"}
+    reason : str
+        Why it is withheld, or what must be known beside it.
+    """
+
+    kind: str
+    text: str
+    leads: tuple[str, ...]
+    verdict: Verdict
+    reason: str = ""
+
+    @property
+    def territories(self) -> tuple[str, ...]:
+        """Territories that hold at least one of the leads."""
+        return territories_of(self.leads)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a threshold says for one group.
+
+    Attributes
+    ----------
+    group : Group
+    runs : tuple of tuple of str
+        Runs of neighbouring leads that meet the threshold; empty when it is not met.
+    withheld : str
+        Why there is no verdict for this group; empty when there is one.
+    """
+
+    group: Group
+    runs: tuple[tuple[str, ...], ...]
+    withheld: str = ""
+
+    @property
+    def state(self) -> str:
+        """Return "met", "not met" or "withheld"."""
+        if self.withheld:
+            return "withheld"
+        return "met" if self.runs else "not met"
+
+
+def _group_names(groups: Sequence[Group], everyone: Sequence[Group]) -> str:
+    """Name groups together: both groups of men are "man" when both are there."""
+    men = [group for group in groups if group.sex == "male"]
+    all_men = [group for group in everyone if group.sex == "male"]
+    names = [group.label for group in groups if group.sex == "female"]
+    if men and len(men) == len(all_men) and len(all_men) > 1:
+        names.append("man")
+    else:
+        names.extend(group.label for group in men)
+    return " or ".join(names)
+
+
+_PLURAL = {"woman": "women", "man < 40": "men < 40 y", "man >= 40": "men >= 40 y"}
+
+
+def spoken(
+    threshold: str, outcomes: Sequence[Outcome], *, named_group: bool
+) -> tuple[str, Literal["meets", "does not meet", "depends", "withheld"], tuple[str, ...], str]:
+    """Put the outcomes of all possible groups into one sentence.
+
+    Parameters
+    ----------
+    threshold : str
+        "ST-elevation threshold" and the like.
+    outcomes : sequence of Outcome
+        One per group the subject may belong to.
+    named_group : bool
+        Whether the threshold depends on the group, so that the sentence names it.
+
+    Returns
+    -------
+    text, verdict, leads, reason
+    """
+    states = {outcome.state for outcome in outcomes}
+    leads = tuple(dict.fromkeys(lead for outcome in outcomes for run in outcome.runs for lead in run))
+    everyone = [outcome.group for outcome in outcomes]
+    label = f" ({_PLURAL[everyone[0].label]})" if named_group and len(everyone) == 1 else ""
+    reason = "; ".join(dict.fromkeys(outcome.withheld for outcome in outcomes if outcome.withheld))
+    if states == {"withheld"}:
+        return f"{threshold}: withheld ({reason})", "withheld", leads, f"Withheld: {reason}."
+    same_leads = len({outcome.runs for outcome in outcomes}) == 1
+    if states == {"not met"}:
+        return f"does not meet {threshold}{label}", "does not meet", (), ""
+    if states == {"met"} and same_leads:
+        return f"meets {threshold} in {lead_list(outcomes[0].runs)}{label}", "meets", leads, ""
+    clauses: dict[str, list[Group]] = {}
+    for outcome in outcomes:
+        where = f" in {lead_list(outcome.runs)}" if outcome.state == "met" and not _one_answer(outcomes) else ""
+        clauses.setdefault(outcome.state + where, []).append(outcome.group)
+    common = f" in {lead_list(next(o.runs for o in outcomes if o.state == 'met'))}" if _one_answer(outcomes) else ""
+    parts = [f"{answer} if {_group_names(groups, everyone)}" for answer, groups in clauses.items()]
+    verdict: Literal["meets", "depends"] = "meets" if states == {"met"} else "depends"
+    reason = f"Withheld where: {reason}." if reason else ""
+    return f"{threshold}{common}: {'; '.join(parts)}", verdict, leads, reason
+
+
+def _one_answer(outcomes: Sequence[Outcome]) -> bool:
+    """Whether all groups that meet the threshold meet it in the same leads."""
+    return len({outcome.runs for outcome in outcomes if outcome.state == "met"}) == 1
+
+
+MIN_BEATS = 3
+LOW_FS = 100.0  # Hz
+LOW_FS_NOTE = "fine notching and pacing spikes not resolvable; J point and intervals +/-10 ms"
+RBBB_LEADS = ("V1", "V2", "V3")
+
+
+@dataclass(frozen=True)
+class Caveats:
+    """What makes ST and T verdicts unsafe: reasons for all leads, reasons per group, and leads lost to RBBB."""
+
+    reasons: tuple[str, ...] = ()
+    by_group: tuple[tuple[str, str], ...] = ()
+    blocked_leads: tuple[str, ...] = ()
+
+    def of(self, group: Group) -> str:
+        """Reason to withhold for one group, or an empty text."""
+        return "; ".join([*self.reasons, *(reason for label, reason in self.by_group if label == group.label)])
+
+
+def lvh_voltage(sums: conduction.Voltages, groups: tuple[Group, ...]) -> Finding:
+    """Judge the voltage screens for left ventricular hypertrophy."""
+    values = f"Sokolow-Lyon {sums.sokolow_lyon_uv / 1000:.2f} mV, Cornell {sums.cornell_uv / 1000:.2f} mV"
+    met = {group.label: sums.met(group.sex) for group in groups}
+    leads = ("V1", "V5", "V6", "aVL", "V3")
+    names = set(met.values())
+    if names == {()}:
+        return Finding("LVH voltage", f"does not meet LVH voltage criteria ({values})", (), "does not meet")
+    if len(names) == 1:
+        which = " and ".join(names.pop())
+        return Finding("LVH voltage", f"meets LVH voltage criteria: {which} ({values})", leads, "meets")
+    if all(met.values()):
+        return Finding("LVH voltage", f"meets LVH voltage criteria ({values})", leads, "meets")
+    sexes = {"woman" if group.sex == "female" else "man": bool(met[group.label]) for group in groups}
+    parts = [f"{'met' if reached else 'not met'} if {name}" for name, reached in sexes.items()]
+    return Finding("LVH voltage", f"LVH voltage criteria: {'; '.join(parts)} ({values})", leads, "depends")
+
+
+def _qtc(measurements: Measurements, sex: Sex | None, qrs_ms: float) -> list[Finding]:
+    """QTc against its limits, Bazett and Fridericia side by side; not judged where QRS is wide."""
+    values = {name: measurements.intervals.qtc[name].value for name in ("Bazett", "Fridericia")}
+    if thresholds.qrs_verdict(qrs_ms) == "wide":
+        return []
+    parts = [f"{name} {value:.0f} ms: {thresholds.qtc_verdict(value, sex)}" for name, value in values.items() if value]
+    if not parts or all(part.endswith(": within limits") for part in parts):
+        return []
+    return [Finding("QTc", f"QTc {', '.join(parts)}", (), "note", "Bazett misleads at high and low rates.")]
+
+
+def find_caveats(
+    recording: Recording,
+    waves: Waves,
+    measurements: Measurements,
+    quality: Quality,
+    groups: tuple[Group, ...],
+) -> tuple[list[Finding], Caveats, dict[str, QrsShape]]:
+    """Findings beside ST and T, what they withhold, and the QRS shapes by lead that they rest on."""
+    items: list[Finding] = []
+    reasons: list[str] = []
+    blocked: tuple[str, ...] = ()
+    by_group: list[tuple[str, str]] = []
+    shapes = conduction.shapes_by_lead(measurements)
+    qrs, pr = measurements.intervals.qrs.value, measurements.intervals.pr.value
+
+    def warn(kind: str, text: str, reason: str, leads: tuple[str, ...] = ()) -> None:
+        items.append(Finding(kind, text, leads, "note"))
+        reasons.append(reason)
+
+    if recording.fs <= LOW_FS:
+        items.append(Finding("resolution", LOW_FS_NOTE, (), "note"))
+    if quality.refusals:
+        warn("quality", "failed the quality check: " + " ".join(quality.refusals), "failed quality check")
+    if 0 < measurements.n_beats < MIN_BEATS or not measurements.st:
+        warn("beats", measurements.reason or "fewer than 3 usable beats", "fewer than 3 usable beats")
+    if qrs is not None and shapes:
+        right = conduction.is_rbbb(qrs, shapes)
+        if right:
+            items.append(Finding("RBBB criteria", f"meets RBBB criteria (QRS {qrs:.0f} ms)", RBBB_LEADS, "meets",
+                                 "ST and T verdicts are withheld in V1-V3; read the others with care."))  # fmt: skip
+            blocked = RBBB_LEADS
+        elif conduction.is_lbbb(qrs, shapes):
+            text = f"meets LBBB criteria (QRS {qrs:.0f} ms)"
+            items.append(Finding("LBBB criteria", text, ("I", "aVL", "V5", "V6"), "meets"))
+            reasons.append("LBBB criteria met")
+        elif thresholds.qrs_verdict(qrs) == "wide":
+            warn("wide QRS", f"wide QRS ({qrs:.0f} ms)", f"wide QRS ({qrs:.0f} ms)")
+        if conduction.is_preexcited(pr, qrs) and not right:
+            warn("pre-excitation", "possible pre-excitation: short PR with broad QRS", "possible pre-excitation")
+        items.extend(_qtc(measurements, recording.sex, qrs))
+    paced = conduction.paced_beats(recording, waves)
+    if paced is not None and 2 * paced.sum() >= len(paced):
+        text = f"pacing spikes before {int(paced.sum())} of {len(paced)} beats"
+        warn("pacing", text, "paced rhythm")
+    if shapes:
+        sums = conduction.voltages(shapes)
+        items.append(lvh_voltage(sums, groups))
+        by_group = [(group.label, "LVH voltage criteria met") for group in groups if sums.met(group.sex)]
+        for sentence in possible_lead_reversal(recording, waves, measurements):
+            warn("lead reversal", sentence, "possible lead reversal")
+    return items, Caveats(tuple(dict.fromkeys(reasons)), tuple(by_group), blocked), shapes
+
 
 NEW_UNKNOWN = "Whether it is new cannot be judged from one tracing."
 NEIGHBOUR_RULE = "Neighbours in V1-V6 or in aVL, I, -aVR, II, aVF, III count as contiguous; stricter than lead groups."

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.leads import lead_index
-from ecgimn.signal.median_beat import MedianBeat
-from ecgimn.signal.waves import Waves
+from ecgimn.signal.beat import MedianBeat
+from ecgimn.signal.waves.find import Waves
 
 NET_AREA_NEAR_ZERO_MV_S = 0.002  # net QRS areas in I and aVF both below this give no direction
 IRREGULAR_RR = 0.15  # coefficient of variation of RR above which, without P waves, the mean RR is used

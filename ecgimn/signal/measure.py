@@ -1,8 +1,10 @@
-"""Everything that is measured on a recording: intervals, and per lead the levels of ST, the T wave and QRS amplitudes.
+"""Everything that is measured on a recording: intervals, and per lead the ST levels, the T wave and the QRS deflections.
 
 ST and T are measured on the median beat of the unfiltered signal, against the PQ level (median of the last 20 ms before
 QRS onset) or, on request, against the TP level (median of the quiet stretch from T end to the next P, at least 80 ms).
-J is the latest QRS offset over leads, one for all leads; each lead's own J is an option.
+J is the latest QRS offset over leads, one for all leads; each lead's own J is an option. T grades follow the
+AHA/ACCF/HRS 2009 recommendations, part IV (doi:10.1016/j.jacc.2008.12.014); a value on a limit belongs to the milder
+grade. Compared in whole microvolts.
 """
 
 from __future__ import annotations
@@ -14,13 +16,227 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.recording import Recording
+from ecgimn.recording import Recording, bridge_gaps
+from ecgimn.signal.beat import PQ_S, MedianBeat, median_beat
 from ecgimn.signal.intervals import Intervals, Measured, measure_intervals
-from ecgimn.signal.median_beat import PQ_S, MedianBeat, median_beat
-from ecgimn.signal.posterior import bridge_gaps
-from ecgimn.signal.qrs_shape import QrsShape, qrs_shape
-from ecgimn.signal.t_wave import TWave, t_wave
-from ecgimn.signal.waves import Waves
+from ecgimn.signal.waves.find import Waves
+
+MIN_DEFLECTION_MV = 0.03  # smaller lobes are noise or a rounding of the border
+MIN_SHARE = 0.04  # of the QRS peak-to-peak; lobes below count as noise too
+
+
+@dataclass(frozen=True)
+class QrsShape:
+    """QRS of one lead against the reference level.
+
+    Attributes
+    ----------
+    lead : str
+    q_mv, r_mv, s_mv, r2_mv : float
+        Negative lobe before the first R, first R, deepest negative lobe after it (all of it for QS, with r_mv 0), and a
+        positive lobe after that S (R'); 0 where absent. q and s are negative or 0.
+    q_ms, r_ms, s_ms, r2_ms : float
+        Durations of those lobes between crossings of the reference level.
+    last_is_positive : bool
+        The last lobe of the QRS points up.
+    """
+
+    lead: str
+    q_mv: float = 0.0
+    r_mv: float = 0.0
+    s_mv: float = 0.0
+    r2_mv: float = 0.0
+    q_ms: float = 0.0
+    r_ms: float = 0.0
+    s_ms: float = 0.0
+    r2_ms: float = 0.0
+    last_is_positive: bool = False
+
+    @property
+    def deepest_s_mv(self) -> float:
+        """The deepest negative lobe, Q or S or QS."""
+        return min(self.q_mv, self.s_mv)
+
+    @property
+    def highest_r_mv(self) -> float:
+        """The taller of R and R'."""
+        return max(self.r_mv, self.r2_mv)
+
+    @property
+    def widest_r_ms(self) -> float:
+        """The wider of R and R'."""
+        return max(self.r_ms, self.r2_ms)
+
+
+@dataclass(frozen=True)
+class _Lobe:
+    peak_mv: float
+    duration_ms: float
+
+
+def _lobes(span: NDArray[np.float64], fs: float) -> list[_Lobe]:
+    """Lobes of one sign in the order of time, noise left out, neighbours of the same sign joined.
+
+    A last stretch that still grows where QRS ends is the beginning of a shifted ST segment, not a deflection.
+    """
+    floor = max(MIN_DEFLECTION_MV, MIN_SHARE * float(np.ptp(span)))
+    sign = span > 0
+    borders = np.flatnonzero(np.diff(sign.astype(np.int8))) + 1
+    lobes: list[_Lobe] = []
+    parts = np.split(span, borders)
+    if len(parts) > 1 and np.argmax(np.abs(parts[-1])) == len(parts[-1]) - 1:
+        parts = parts[:-1]
+    for part in parts:
+        peak = float(part[np.argmax(np.abs(part))])
+        if abs(peak) < floor:
+            continue
+        lobe = _Lobe(peak, len(part) / fs * 1000.0)
+        if lobes and (lobes[-1].peak_mv > 0) == (peak > 0):
+            top = max(lobes[-1].peak_mv, peak, key=abs)
+            lobes[-1] = _Lobe(top, lobes[-1].duration_ms + lobe.duration_ms)
+        else:
+            lobes.append(lobe)
+    return lobes
+
+
+def qrs_shape(lead: str, trace: NDArray[np.float64], onset: float, offset: float, fs: float) -> QrsShape:
+    """Name the lobes of a QRS.
+
+    Parameters
+    ----------
+    lead : str
+    trace : ndarray of shape (length,)
+        Median beat against the reference level, in mV.
+    onset, offset : float
+        QRS borders in samples.
+    fs : float
+    """
+    lobes = _lobes(trace[int(onset) : int(offset) + 1], fs)
+    positive = [k for k, lobe in enumerate(lobes) if lobe.peak_mv > 0]
+    none = _Lobe(0.0, 0.0)
+    if not positive:
+        deepest = min(lobes, key=lambda lobe: lobe.peak_mv, default=none)
+        return QrsShape(lead, s_mv=deepest.peak_mv, s_ms=deepest.duration_ms)
+    first = positive[0]
+    q = lobes[first - 1] if first > 0 else none
+    after = lobes[first + 1 :]
+    s = min((lobe for lobe in after if lobe.peak_mv < 0), key=lambda lobe: lobe.peak_mv, default=none)
+    r2 = max((lobes[k] for k in positive[1:]), key=lambda lobe: lobe.peak_mv, default=none)
+    return QrsShape(
+        lead, q.peak_mv, lobes[first].peak_mv, s.peak_mv, r2.peak_mv,
+        q.duration_ms, lobes[first].duration_ms, s.duration_ms, r2.duration_ms, lobes[-1].peak_mv > 0,
+    )  # fmt: skip
+
+
+FLAT_UV = 100  # within +/-0.1 mV
+INVERTED_UV = -100  # below: inverted
+DEEP_UV = -500  # below: deep inverted
+GIANT_UV = -1000  # below: giant inverted
+LOW_SHARE_OF_R = 0.1  # a positive T below 10 % of R is low, where R dominates
+FLAT_LEADS = ("I", "II", "aVL", "V4", "V5", "V6")  # in the others a small T is "near zero" and has no grade
+ALWAYS_NEGATIVE = ("aVR",)
+MAY_BE_NEGATIVE = ("III", "aVL", "V1")
+V2_NEGATIVE_UNTIL_AGE = 20
+
+
+def negative_is_usual(lead: str, age: int | None) -> bool:
+    """Whether a negative T wave is a normal exception in this lead (V2 only up to about age 20)."""
+    young = age is not None and age <= V2_NEGATIVE_UNTIL_AGE
+    return lead in ALWAYS_NEGATIVE + MAY_BE_NEGATIVE or (lead == "V2" and young)
+
+
+def grade_t(
+    lead: str, positive_mv: float, negative_mv: float, *, positive_first: bool, shape: QrsShape | None, age: int | None
+) -> str:
+    """Grade a T wave.
+
+    Parameters
+    ----------
+    lead : str
+    positive_mv, negative_mv : float
+        Highest and lowest level of the T wave against the reference, in mV; 0 where there is no such lobe.
+    positive_first : bool
+        Order of the lobes.
+    shape : QrsShape or None
+        Of the same lead, for the share of R.
+    age : int or None
+
+    Returns
+    -------
+    grade : str
+        "positive", "low", "flat", "near zero", "inverted", "deep inverted", "giant inverted", "biphasic +/-",
+        "biphasic -/+", or "negative, usual in this lead".
+    """
+    up, down = round(max(positive_mv, 0.0) * 1000), round(min(negative_mv, 0.0) * 1000)
+    if up > FLAT_UV and down < INVERTED_UV:
+        return "biphasic +/-" if positive_first else "biphasic -/+"
+    if up >= -down:
+        if up <= FLAT_UV:
+            return "flat" if lead in FLAT_LEADS else "near zero"
+        dominant_r = shape is not None and shape.r_mv > abs(shape.s_mv) and shape.r_mv > abs(shape.q_mv)
+        if dominant_r and shape is not None and up < round(LOW_SHARE_OF_R * shape.r_mv * 1000):
+            return "low"
+        return "positive"
+    if down >= INVERTED_UV:
+        return "flat" if lead in FLAT_LEADS else "near zero"
+    if negative_is_usual(lead, age):
+        return "negative, usual in this lead"
+    if down >= DEEP_UV:
+        return "inverted"
+    return "deep inverted" if down >= GIANT_UV else "giant inverted"
+
+
+@dataclass(frozen=True)
+class TWave:
+    """T wave of one lead on the median beat.
+
+    Attributes
+    ----------
+    lead : str
+    amplitude_mv : float or None
+        The larger lobe against the reference level, with its sign; None when no T wave was found.
+    positive_mv, negative_mv : float
+        Highest and lowest level, 0 where there is no such lobe.
+    grade : str
+        As from `grade_t`; empty when no T wave was found.
+    reason : str
+        Why there is no value.
+    """
+
+    lead: str
+    amplitude_mv: float | None
+    positive_mv: float
+    negative_mv: float
+    grade: str
+    reason: str = ""
+
+
+def t_wave(
+    lead: str, trace: NDArray[np.float64], onset: float, offset: float, shape: QrsShape | None, age: int | None
+) -> TWave:
+    """Measure and grade the T wave of one lead.
+
+    Parameters
+    ----------
+    lead : str
+    trace : ndarray of shape (length,)
+        Median beat of the lead against the reference level, in mV.
+    onset, offset : float
+        Borders of T in samples; NaN when not found.
+    shape : QrsShape or None
+    age : int or None
+    """
+    if not np.isfinite(onset + offset) or offset - onset < 2 or offset > len(trace):
+        return TWave(lead, None, 0.0, 0.0, "", "no T wave was found")
+    span = trace[int(onset) : int(offset)]
+    if not np.isfinite(span).all():
+        return TWave(lead, None, 0.0, 0.0, "", "the T wave lies in a gap")
+    high, low = max(float(span.max()), 0.0), min(float(span.min()), 0.0)
+    grade = grade_t(
+        lead, high, low, positive_first=bool(span.argmax() < span.argmin()), shape=shape, age=age
+    )  # fmt: skip
+    return TWave(lead, high if high >= -low else low, high, low, grade)
+
 
 Reference = Literal["PQ", "TP"]
 JPoint = Literal["global", "lead"]

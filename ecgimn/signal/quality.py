@@ -1,7 +1,8 @@
-"""Signal quality before any prediction: reasons to refuse the model, and warnings with which the reader may go on.
+"""Signal quality and scope, before any prediction: reasons to refuse the model, warnings, and what is unlike its training.
 
 Limits follow the project's clinical conventions; those marked as a project choice were set on PTB-XL so that its good
-records pass. Nothing here needs a beat to be found; the heart-rate check is added where waves are given.
+records pass. Nothing here needs a beat to be found; the heart-rate check is added where waves are given. The models
+learned from folds 1 to 8 of PTB-XL: 17,418 recordings of 10 s, of which 111 (0.6 %) are of people under 18.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.recording import Recording
-from ecgimn.signal.posterior import EINTHOVEN_LIMIT_MV, bridge_gaps
+from ecgimn.recording import WINDOW_S, Recording, bridge_gaps
+from ecgimn.signal.waves.openecg import EINTHOVEN_LIMIT_MV
 
 if TYPE_CHECKING:
-    from ecgimn.signal.waves import Waves
+    from ecgimn.signal.waves.find import Waves
+
 
 MAX_GAP_SHARE = 0.01  # of a lead's samples
 MIN_SWING_MV, MAX_SWING_MV = 0.05, 20.0  # peak to peak of a lead
@@ -237,3 +239,30 @@ def assess_quality(recording: Recording, waves: Waves | None = None) -> Quality:
         hum_mv=float(hum.max()),
         muscle_mv=float(muscle.max()),
     )
+
+
+ADULT_AGE = 18
+ROUNDING_S = 0.05  # a recorder may stop a few samples early
+
+
+def out_of_scope(recording: Recording) -> tuple[str, ...]:
+    """Return what sets a recording apart from the models' training data, one plain sentence each.
+
+    Parameters
+    ----------
+    recording : Recording
+        The window that a model is asked about.
+    """
+    found = []
+    if recording.age is not None and recording.age < ADULT_AGE:
+        found.append(
+            f"Age {recording.age} is outside the scope of the models: they learned from adults (0.6 % were under "
+            f"{ADULT_AGE})."
+        )
+    if recording.duration_s < WINDOW_S - ROUNDING_S:
+        found.append(
+            f"{recording.duration_s:.1f} s are outside the scope of the models: they learned from {WINDOW_S:g} s."
+        )
+    if recording.derived_leads:
+        found.append(f"{', '.join(recording.derived_leads)} are not in the file and were computed from I and II.")
+    return tuple(found)

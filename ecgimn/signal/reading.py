@@ -13,7 +13,7 @@ from ecgimn.recording import Recording
 from ecgimn.signal.findings import Findings, find_findings
 from ecgimn.signal.measure import IsoelectricLevels, Measurements, Reference, isoelectric, measure
 from ecgimn.signal.quality import Quality, assess_quality
-from ecgimn.signal.waves import Waves, find_waves
+from ecgimn.signal.waves.find import Waves, find_waves
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ecgimn.errors import SourceError, StudyError
 from ecgimn.recording import Recording
-from ecgimn.sources.composites import list_composites, load_composite
+from ecgimn.sources.composites.case import list_composites, load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
 from ecgimn.study.definition import AuditCase
 

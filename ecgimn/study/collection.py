@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from ecgimn.about import shipped
 from ecgimn.errors import SourceError
 from ecgimn.leads import LIMB_FROM_I_II, LIMB_LEADS, STANDARD_LEADS, lead_index
-from ecgimn.places import shipped
 from ecgimn.recording import Recording
 from ecgimn.study.events import canonical
 

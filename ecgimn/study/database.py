@@ -1,8 +1,9 @@
-"""Opens the study database: SQLite in the user's data folder, or what ECGIMN_DATABASE_URL names; migrated when opened.
+"""The tables of the study database, and how it is opened: SQLite in the user's data folder, or what ECGIMN_DATABASE_URL names.
 
-SQLite runs with a write-ahead log and takes its write lock when a transaction begins, so two readers wait for each
-other for milliseconds instead of failing, and a killed process loses nothing that was committed. The last flush is left
-to the operating system (synchronous=NORMAL): after a power cut the file is whole, but the last seconds may be missing.
+What was answered is a log: rows of `event` are added, never changed. The database is migrated when opened. SQLite runs
+with a write-ahead log and takes its write lock when a transaction begins, so two readers wait for each other for
+milliseconds instead of failing, and a killed process loses nothing that was committed. The last flush is left to the
+operating system (synchronous=NORMAL): after a power cut the file is whole, but the last seconds may be missing.
 """
 
 from __future__ import annotations
@@ -17,10 +18,96 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from platformdirs import user_data_path
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    ForeignKey,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ecgimn.errors import StudyError
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+
+class SiteRow(Base):
+    """A place where studies are read: this installation (`mine`), or one whose export was imported."""
+
+    __tablename__ = "site"
+    uid: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    mine: Mapped[bool]
+
+
+class StudyRow(Base):
+    """An audit or a teaching collection; `uid` is the SHA-256 of its definition, so it is the same at every site."""
+
+    __tablename__ = "study"
+    uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(20))
+    definition: Mapped[str] = mapped_column(Text)
+    key: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[str] = mapped_column(String(32))
+
+
+class ReaderRow(Base):
+    """A reader: a pseudonym at a site; `key` is the scrypt hash of a passphrase, if one was chosen."""
+
+    __tablename__ = "reader"
+    __table_args__ = (UniqueConstraint("site_uid", "pseudonym"),)
+    uid: Mapped[str] = mapped_column(String(32), primary_key=True)
+    site_uid: Mapped[str] = mapped_column(ForeignKey("site.uid"))
+    pseudonym: Mapped[str] = mapped_column(String(80))
+    key: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[str] = mapped_column(String(32))
+
+
+class EventRow(Base):
+    """One thing that a reader did.
+
+    `number` counts a reader's events in a study without a gap. `once` is the kind of an event that may happen only once
+    per case, else null; nulls do not collide. `digest` covers the event and the reader's one before it.
+    """
+
+    __tablename__ = "event"
+    __table_args__ = (
+        UniqueConstraint("study_uid", "reader_uid", "number"),
+        UniqueConstraint("study_uid", "reader_uid", "case_id", "once"),
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    uid: Mapped[str] = mapped_column(String(32), unique=True)
+    study_uid: Mapped[str] = mapped_column(ForeignKey("study.uid"))
+    reader_uid: Mapped[str] = mapped_column(ForeignKey("reader.uid"))
+    number: Mapped[int]
+    case_id: Mapped[str] = mapped_column(String(80))
+    kind: Mapped[str] = mapped_column(String(20))
+    once: Mapped[str | None] = mapped_column(String(20))
+    payload: Mapped[str] = mapped_column(Text)
+    at: Mapped[str] = mapped_column(String(32))
+    app_version: Mapped[str] = mapped_column(String(40))
+    digest: Mapped[str] = mapped_column(String(64))
+
+
+class EvidenceRow(Base):
+    """What the model said about a case of a study, with its maps in bins of time; the same for all readers."""
+
+    __tablename__ = "evidence"
+    study_uid: Mapped[str] = mapped_column(ForeignKey("study.uid"), primary_key=True)
+    case_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    content: Mapped[str] = mapped_column(Text)
+
 
 URL_VARIABLE = "ECGIMN_DATABASE_URL"
 FILE_NAME = "studies.sqlite"

@@ -1,21 +1,33 @@
-"""The complete record of an audit: definition, readers, log and what the model said; as one JSON file and back."""
+"""The complete record of an audit: definition, readers, log and model answers; as one JSON file and back, and as CSV.
+
+Importing adds the new readers and events of another site and replaces nothing. The CSV holds one line per reader and
+case and is safe to open in a spreadsheet.
+"""
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
 from ecgimn import __version__
+from ecgimn.about import INTENDED_USE
 from ecgimn.errors import StudyError
-from ecgimn.intended_use import INTENDED_USE
 from ecgimn.study.answers import ANSWERED, check_answer
-from ecgimn.study.definition import Audit, plan, read_audit
+from ecgimn.study.database import EventRow, ReaderRow, SiteRow
+from ecgimn.study.definition import KIND, Audit, plan, read_audit
 from ecgimn.study.events import FREE, Event, Reader, canonical, is_unbroken, now
 from ecgimn.study.evidence import ModelAnswer, read_answer
-from ecgimn.study.store import Store
+from ecgimn.study.results import flat_row, rows_of
+from ecgimn.study.store import Store, event_row
 
 FORMAT, FORMAT_VERSION = "ecgimn-study", 1
 MAX_BYTES = 256 * 2**20
@@ -136,3 +148,100 @@ def _no_export(found: str) -> StudyError:
     return StudyError(
         f"The file is no usable export of a study: {found}. An export as written is needed. Fetch it anew."
     )
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What an import added."""
+
+    study_uid: str
+    name: str
+    new_study: bool
+    n_readers: int
+    n_events: int
+
+
+def import_study(store: Store, content: Mapping[str, Any]) -> Merged:
+    """Add an export to a store, in one transaction; importing it again adds nothing.
+
+    Parameters
+    ----------
+    store : Store
+    content : mapping
+        Of `parse_export`.
+
+    Raises
+    ------
+    StudyError
+        The export cannot be used, or holds another history of a reader that is known here.
+    """
+    record = record_of(content)
+    audit = record.audit
+    is_new = store.add_study(audit.uid, audit.name, KIND, audit.text)
+    try:
+        with store.write() as session:
+            n_readers = _add_readers(session, record)
+            n_events = _add_events(session, record)
+    except IntegrityError as exc:
+        raise StudyError(
+            "The export names a reader or an answer that is known here under another identity. Exports of other sites "
+            "or of this very database are needed. Nothing was imported."
+        ) from exc
+    for ref, answer in record.evidence.items():
+        store.keep_evidence(audit.uid, ref, answer.as_json())
+    return Merged(audit.uid, audit.name, is_new, n_readers, n_events)
+
+
+def _add_readers(session: Session, record: StudyRecord) -> int:
+    n_new = 0
+    for reader in record.readers.values():
+        if session.get(SiteRow, reader.site_uid) is None:
+            session.add(SiteRow(uid=reader.site_uid, name=f"site {reader.site_uid[:6]}", mine=False))
+            session.flush()
+        if session.get(ReaderRow, reader.uid) is None:
+            session.add(
+                ReaderRow(
+                    uid=reader.uid, site_uid=reader.site_uid, pseudonym=reader.pseudonym, key=None, created_at=now()
+                )
+            )
+            n_new += 1
+    session.flush()
+    return n_new
+
+
+def _add_events(session: Session, record: StudyRecord) -> int:
+    """Add what each reader did beyond what is known; both histories must agree as far as both go."""
+    n_new = 0
+    for uid, reader in record.readers.items():
+        mine = (EventRow.study_uid == record.audit.uid, EventRow.reader_uid == uid)
+        known = {
+            row.number: row.digest for row in session.execute(select(EventRow.number, EventRow.digest).where(*mine))
+        }
+        for event in (event for event in record.events if event.reader_uid == uid):
+            if event.number not in known:
+                session.add(event_row(event))
+                n_new += 1
+            elif known[event.number] != event.digest:
+                raise StudyError(
+                    f"The export holds another history of {reader.pseudonym} than the one known here. One history of "
+                    "each reader is needed. Ask the site which of the two is right; nothing was imported."
+                )
+    return n_new
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell of text that begins so would be run as a formula
+
+
+def study_csv(record: StudyRecord) -> str:
+    """Return the answers of an audit as CSV with a header line; cases not begun are left out."""
+    lines = [flat_row(record, row) for row in rows_of(record) if row.state.done]
+    out = io.StringIO()
+    if lines:
+        writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _safe(value) for name, value in line.items()} for line in lines)
+    return out.getvalue()
+
+
+def _safe(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

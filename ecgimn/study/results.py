@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 
-from ecgimn.intended_use import INTENDED_USE
+from ecgimn.about import INTENDED_USE
+from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.study.agreement import (
     DIGITS,
     N_BOOTSTRAPS,
@@ -21,10 +25,216 @@ from ecgimn.study.agreement import (
     gwet_ac1,
     ratio,
 )
-from ecgimn.study.answers import ITEMS
+from ecgimn.study.answers import ITEMS, read_box
+from ecgimn.study.definition import PlannedCase, plan
+from ecgimn.study.events import Event
+from ecgimn.study.evidence import BIN_MS, ModelAnswer
 from ecgimn.study.record import StudyRecord
-from ecgimn.study.regions import cells_of, dice
-from ecgimn.study.rows import REGION_SCORES, Row, rows_of
+from ecgimn.study.session import CaseState, case_state
+
+Cells = NDArray[np.bool_]
+Map = NDArray[np.float64]
+
+
+def cells_of(boxes: Iterable[Mapping[str, Any]], n_bins: int, bin_ms: float = BIN_MS) -> Cells:
+    """Return the cells whose middle lies in a box, shape (12, n_bins); a box marks one cell at least."""
+    cells = np.zeros((len(STANDARD_LEADS), n_bins), dtype=bool)
+    middles = (np.arange(n_bins) + 0.5) * bin_ms
+    for content in boxes:
+        box = read_box(content)
+        row = cells[lead_index(box.lead)]
+        row |= (middles >= box.start_ms) & (middles <= box.stop_ms)
+        row[min(int((box.start_ms + box.stop_ms) / 2 / bin_ms), n_bins - 1)] = True
+    return cells
+
+
+def point_auroc(cells: Cells, values: Map) -> float | None:
+    """Return the probability that a cell inside the boxes has more evidence than one outside, ties counted half.
+
+    The area under the ROC curve of the map's values for the marked cells (Hanley and McNeil 1982,
+    doi:10.1148/radiology.143.1.7063747). None where nothing or everything is marked.
+    """
+    inside, n = int(cells.sum()), cells.size
+    if inside in (0, n):
+        return None
+    ranks = rankdata(values.ravel())[cells.ravel()]
+    return float((ranks.sum() - inside * (inside + 1) / 2) / (inside * (n - inside)))
+
+
+def dice(first: Cells, second: Cells) -> float | None:
+    """Return twice the common cells over the cells of both (Dice 1945, doi:10.2307/1932409); None if both are empty."""
+    total = int(first.sum() + second.sum())
+    return float(2 * (first & second).sum() / total) if total else None
+
+
+def strongest(values: Map, n: int) -> Cells:
+    """Return the `n` cells with the largest values; of equal ones the earlier."""
+    cells = np.zeros(values.size, dtype=bool)
+    cells[np.argsort(-values.ravel(), kind="stable")[:n]] = True
+    return cells.reshape(values.shape)
+
+
+def dice_with_map(cells: Cells, values: Map) -> float | None:
+    """Return the Dice coefficient of the marked cells and as many of the map's strongest; no threshold to choose."""
+    return dice(cells, strongest(values, int(cells.sum()))) if cells.any() else None
+
+
+def pointing_hit(cells: Cells, values: Map) -> bool | None:
+    """Return whether the cell with the largest value is marked (Zhang et al. 2018, doi:10.1007/s11263-017-1059-x)."""
+    return bool(cells[np.unravel_index(int(values.argmax()), values.shape)]) if cells.any() else None
+
+
+def mass_inside(cells: Cells, values: Map) -> float | None:
+    """Return the share of the absolute evidence that lies in the marked cells."""
+    total = float(np.abs(values).sum())
+    return float(np.abs(values[cells]).sum() / total) if cells.any() and total > 0 else None
+
+
+REGION_SCORES = ("auroc", "dice", "pointing", "mass")
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One reader and one case.
+
+    Attributes
+    ----------
+    reader_uid : str
+    state : CaseState
+    answer : ModelAnswer or None
+        None where the model was not asked yet.
+    scores : dict of str to float
+        Of the reader's boxes against the map of the reader's own blind diagnosis; empty without boxes.
+    seconds_blind, seconds : float or None
+        Until the blind reading was committed, and until the last step; pauses left out.
+    """
+
+    reader_uid: str
+    state: CaseState
+    answer: ModelAnswer | None
+    scores: dict[str, float]
+    seconds_blind: float | None
+    seconds: float | None
+
+    @property
+    def planned(self) -> PlannedCase:
+        """Case, place and arm."""
+        return self.state.planned
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Classes that the data set gives."""
+        return self.planned.case.labels
+
+    def primary(self, step: str) -> str | None:
+        """Return the diagnosis of a step, "blind" or "revision", or None."""
+        return self.state.done[step]["primary"] if step in self.state.done else None
+
+    def right(self, step: str) -> bool | None:
+        """Return whether the diagnosis of a step is among the labels; None without diagnosis or label."""
+        primary = self.primary(step)
+        return primary in self.labels if primary is not None and self.labels else None
+
+    @property
+    def model_right(self) -> bool | None:
+        """Whether the class that the model called is among the labels; None where it was not shown or there is none."""
+        if self.answer is None or not self.labels or not self.state.sees("model"):
+            return None
+        return self.answer.called in self.labels
+
+    def rating(self, item: str) -> int | None:
+        """Return a rating from -3 to +3, or None."""
+        value = self.state.done.get("rating", {}).get(item)
+        return int(value) if value is not None else None
+
+
+def rows_of(record: StudyRecord) -> tuple[Row, ...]:
+    """Return all readers by all their cases, begun or not, in the order of pseudonyms and of each reader's list."""
+    by_case: dict[tuple[str, str], list[Event]] = {}
+    for event in record.events:
+        by_case.setdefault((event.reader_uid, event.case_id), []).append(event)
+    readers = sorted(record.readers.values(), key=lambda reader: (reader.pseudonym, reader.uid))
+    return tuple(
+        _row(reader.uid, planned, sorted(by_case.get((reader.uid, planned.case.ref), ()), key=lambda e: e.number),
+             record.evidence.get(planned.case.ref))
+        for reader in readers
+        for planned in plan(record.audit, reader.uid)
+    )  # fmt: skip
+
+
+def flat_row(record: StudyRecord, row: Row) -> dict[str, Any]:
+    """Return a row as one line of a table: text and numbers only."""
+    reader, done = record.readers[row.reader_uid], row.state.done
+    line: dict[str, Any] = {
+        "reader": reader.pseudonym,
+        "reader_uid": reader.uid,
+        "site": reader.site_uid,
+        "place": row.planned.place,
+        "case": row.planned.case.ref,
+        "recording_sha256": row.planned.case.digest,
+        "labels": " ".join(row.labels),
+        "arm": row.planned.arm.name,
+        "method": row.planned.arm.method,
+        "finished": int(row.state.finished),
+        "model": record.audit.model,
+        "model_sha256": record.audit.model_sha256,
+        "model_called": row.answer.called if row.answer is not None and row.state.sees("model") else "",
+    }
+    for step in ("blind", "revision"):
+        answer = done.get(step, {})
+        line |= {
+            f"{step}_diagnosis": answer.get("primary", ""),
+            f"{step}_also": " ".join(answer.get("also", ())),
+            f"{step}_confidence": answer.get("confidence", ""),
+        }
+    rating = done.get("rating", {})
+    line |= {"regions": len(done.get("blind", {}).get("boxes", ()))}
+    line |= {f"regions_{name}": row.scores.get(name, "") for name in REGION_SCORES}
+    line |= {item: rating.get(item, "") for item in ITEMS}
+    line |= {
+        "missed": len(rating.get("missed", ())),
+        "invented": len(rating.get("invented", ())),
+        "flags": ", ".join([*done.get("blind", {}).get("flags", ()), *rating.get("flags", ())]),
+        "text": rating.get("text", ""),
+        "seconds_blind": "" if row.seconds_blind is None else row.seconds_blind,
+        "seconds": "" if row.seconds is None else row.seconds,
+    }
+    return line
+
+
+def _row(reader_uid: str, planned: PlannedCase, events: list[Event], answer: ModelAnswer | None) -> Row:
+    state = case_state(planned, events)
+    blind = state.done.get("blind")
+    scores = _scores(blind["boxes"], answer, blind["primary"]) if blind and answer is not None else {}
+    return Row(
+        reader_uid, state, answer, scores, _active_seconds(events, ("blind",)),
+        _active_seconds(events, planned.arm.steps) if state.finished else None,
+    )  # fmt: skip
+
+
+def _scores(boxes: list[dict[str, Any]], answer: ModelAnswer, diagnosis: str) -> dict[str, float]:
+    values = answer.map_of(diagnosis)
+    cells = cells_of(boxes, values.shape[1])
+    found = {
+        "auroc": point_auroc(cells, values),
+        "dice": dice_with_map(cells, values),
+        "pointing": pointing_hit(cells, values),
+        "mass": mass_inside(cells, values),
+    }
+    return {name: round(float(value), DIGITS) for name, value in found.items() if value is not None}
+
+
+def _active_seconds(events: Iterable[Event], until: tuple[str, ...]) -> float | None:
+    """Return the time from opening to the last of the steps in `until`; what passes before a return does not count."""
+    total, reached, before = 0.0, None, None
+    for event in events:
+        if before is not None and event.kind != "opened":
+            total += max(event.seconds - before, 0.0)
+        before = event.seconds
+        if event.kind in until:
+            reached = round(total, 3)
+    return reached
+
 
 MAX_PAIRS = 300  # pairs of readers listed with their own kappa
 ALL = "all"

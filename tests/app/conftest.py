@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import ModelCard
-from ecgimn.model.checkpoint import save_model
+from ecgimn.model.model import save_model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.sources.ptbxl import SUPERCLASSES
 
@@ -48,7 +48,7 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small_app(app: AppTest, models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The app with the small model and without a data set."""
-    monkeypatch.setattr("ecgimn.model.checkpoint.MODELS_FOLDER", models_folder)
+    monkeypatch.setattr("ecgimn.model.model.MODELS_FOLDER", models_folder)
     monkeypatch.delenv("ECGIMN_PTBXL", raising=False)
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     return app
@@ -58,7 +58,7 @@ def small_app(app: AppTest, models_folder: Path, monkeypatch: pytest.MonkeyPatch
 def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AppTest:
     """The app as a new visitor finds it: started in the project's folder, nothing cached, an empty home folder."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("pages._prefetch.prefetch", lambda *_: None)  # each case of a test is read once
+    monkeypatch.setattr("pages.ui.cache.prefetch", lambda *_: None)  # each case of a test is read once
     monkeypatch.setenv("HOME", str(tmp_path))
     st.cache_data.clear()
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import read_card
-from ecgimn.sources.composites import list_composites
+from ecgimn.sources.composites.case import list_composites
 from ecgimn.study.cases import audit_case
 from ecgimn.study.definition import KIND, Arm, Audit, AuditCase, read_audit
 from ecgimn.study.session import Reading

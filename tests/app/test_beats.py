@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ecgimn.draw import single_beat
-from ecgimn.explain.beats import beat_by_beat
+from ecgimn.draw.screen import beats as single_beat
 from ecgimn.explain.explanation import explain
-from ecgimn.explain.ledger import make_ledger
-from ecgimn.model.checkpoint import load_model
+from ecgimn.explain.ledger import beat_by_beat, make_ledger
+from ecgimn.model.model import load_model
 from ecgimn.signal.reading import read_signal
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import NORMAL, button, class_of, figure, numbers
 

@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ecgimn.draw import box_words
-from ecgimn.explain.box import Box, box_evidence
-from ecgimn.explain.box_intervention import box_interventions
+from ecgimn.draw.words import case as box_words
+from ecgimn.explain.box import Box, box_evidence, box_interventions
 from ecgimn.explain.explanation import explain
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.model.checkpoint import load_model
+from ecgimn.model.model import load_model
 from ecgimn.signal.reading import read_signal
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import ECG, NORMAL, button, class_of, figure
 

@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import labelled, shown_text
 from tests.app.test_reading_room import equation
 from tests.sources.physionet_server import ecg_records

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ecgimn.batch.output import Settings, open_output
-from ecgimn.batch.tables import BEAT_MS, Rows
+from ecgimn.batch.output import BEAT_MS, Rows, Settings, open_output
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.signal.waves import WAVE_NAMES
+from ecgimn.signal.waves.find import WAVE_NAMES
 from ecgimn.sources.ptbxl import SUPERCLASSES
 
 SETTINGS = Settings("small", "abc", SUPERCLASSES, (0.5,) * 5, "all leads", "100", "ptbxl 1", "0.1.0")

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from ecgimn.explain.checks import rank_agreement
 from ecgimn.explain.explanation import explain
-from ecgimn.explain.rank_agreement import rank_agreement
 from ecgimn.explain.sides import exact_side
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.model.checkpoint import load_model
+from ecgimn.model.model import load_model
 from ecgimn.signal.reading import read_signal
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import figure
 

@@ -10,8 +10,8 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from ecgimn.model.card import ModelCard
-from ecgimn.model.checkpoint import save_model
-from ecgimn.model.paper import PaperConfig, PaperImn
+from ecgimn.model.model import save_model
+from ecgimn.model.published import PaperConfig, PaperImn
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import layer
 
@@ -33,7 +33,7 @@ def page(small_app: AppTest, models_folder: Path, tmp_path: Path, monkeypatch: p
         }},
     )  # fmt: skip
     save_model(card, [PaperImn(PaperConfig(2, "softmax")).eval()], folder)
-    monkeypatch.setattr("ecgimn.model.checkpoint.MODELS_FOLDER", folder)
+    monkeypatch.setattr("ecgimn.model.model.MODELS_FOLDER", folder)
     small_app.query_params["composite"] = CASE
     small_app.query_params["model"] = "paper-tiny"
     return small_app.run()

@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import ROOT, shown_text
 from tests.app.test_reading_room import equation
 from tests.sources.physionet_server import Server, ecg_records, with_sums

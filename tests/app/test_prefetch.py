@@ -8,12 +8,12 @@ import pytest
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from ecgimn.model.checkpoint import load_model
+from ecgimn.model.model import load_model
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import read_signal
-from ecgimn.sources.composites import load_composite
-from pages import _cached as cached
-from pages import _prefetch
+from ecgimn.sources.composites.case import load_composite
+from pages.ui import cache as _prefetch
+from pages.ui import cache as cached
 
 NORMAL = "norm"
 

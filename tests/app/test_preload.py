@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-READING_ROOM = "app pages._box pages._details pages._evidence pages._prefetch pages._widgets pages._windows"
+READING_ROOM = (
+    "app pages.ui.trace pages.ui.details pages.ui.evidence.__init__ pages.ui.cache pages.ui.case_bar pages.ui.details"
+)
 #: Libraries of exports, audits, uploads and comparisons: seconds that the first page need not wait for.
 LATER = ("alembic", "captum", "ecgdatakit", "matplotlib", "neurokit2", "pydicom", "sklearn", "sqlalchemy", "wfdb")
 PRELOADED = """
@@ -44,12 +46,12 @@ def test_the_first_page_imports_nothing_that_only_other_pages_need() -> None:
 def test_model_and_first_case_are_in_the_shared_caches_before_the_first_visit() -> None:
     from ecgimn.model import DEFAULT_MODEL
     from ecgimn.model.card import read_card
-    from ecgimn.model.checkpoint import MODELS_FOLDER
+    from ecgimn.model.model import MODELS_FOLDER
 
     run(PRELOADED, DEFAULT_MODEL, read_card(MODELS_FOLDER / f"{DEFAULT_MODEL}.json").sha256)
 
 
 def test_no_other_thread_is_waited_for_where_nothing_was_begun() -> None:
-    from pages import _preload as preload
+    from pages.ui import preload
 
     preload.wait()

@@ -16,16 +16,16 @@ import streamlit as st
 from streamlit.proto.BidiComponent_pb2 import BidiComponent
 from streamlit.testing.v1 import AppTest
 
-from ecgimn.draw.ecg import NO_PICTURE
+from ecgimn.draw.screen.ecg import NO_PICTURE
 from ecgimn.explain.explanation import contrast, contrast_name, explain
 from ecgimn.formats.export import write_wfdb
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.model.checkpoint import load_model
+from ecgimn.model.model import load_model
 from ecgimn.recording import Recording
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES
-from pages._details import DETAILS
-from pages._evidence import SCRIPT
+from pages.ui.details import DETAILS
+from pages.ui.evidence.__init__ import SCRIPT
 from tests.app.test_pages import labelled, shown_text
 
 NORMAL, HEAVIEST = "norm", "lae"  # the latter in the bytes sent for it
@@ -358,7 +358,7 @@ def test_nonsense_in_a_link_is_ignored(small_app: AppTest, name: str) -> None:
 def test_without_a_model_the_tracing_stands_alone(
     small_app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecgimn.model.checkpoint.MODELS_FOLDER", tmp_path)
+    monkeypatch.setattr("ecgimn.model.model.MODELS_FOLDER", tmp_path)
     small_app.run()
     assert len(small_app.error) == 1
     assert len(small_app.get("plotly_chart")) == 1
@@ -374,7 +374,7 @@ def test_a_damaged_model_is_refused_in_one_sentence_and_shows_no_number(
         if path.suffix == ".safetensors":
             data[-1] ^= 1
         (tmp_path / path.name).write_bytes(data)
-    monkeypatch.setattr("ecgimn.model.checkpoint.MODELS_FOLDER", tmp_path)
+    monkeypatch.setattr("ecgimn.model.model.MODELS_FOLDER", tmp_path)
     st.cache_resource.clear()
     small_app.run()
     assert not small_app.exception

@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from ecgimn.explain.box import Box
-from ecgimn.explain.box_intervention import box_interventions
+from ecgimn.explain.box import Box, box_interventions
 from ecgimn.explain.explanation import explain
 from ecgimn.formats.export import write_wfdb
 from ecgimn.leads import STANDARD_LEADS, lead_index
-from ecgimn.model.checkpoint import load_model
+from ecgimn.model.model import load_model
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import read_signal
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import ECG, NORMAL, as_upload, figure, layer, numbers, opened_with
 

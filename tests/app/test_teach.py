@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from ecgimn.sources.composites import list_composites
+from ecgimn.sources.composites.case import list_composites
 from ecgimn.study.collection import list_collections
 from tests.app.test_audit import button, sent
 from tests.app.test_pages import shown_text

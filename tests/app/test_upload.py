@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from ecgimn.explain.explanation import explain
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.model.checkpoint import load_model
-from ecgimn.sources.composites import load_composite
+from ecgimn.model.model import load_model
+from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import labelled, shown_text
 from tests.app.test_reading_room import NORMAL, as_upload, button, class_of, equation, longer, opened_with, printed
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ecgimn.draw.captions import FOOTER_LINE_PX
+from ecgimn.draw.screen.parts import FOOTER_LINE_PX
 from ecgimn.signal.reading import read_signal, with_reference
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import ECG, NORMAL, as_upload, figure, layer, opened_with
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from ecgimn.explain.edits import masks_from_waves
 from ecgimn.explain.explanation import explain
-from ecgimn.explain.wave_masks import masks_from_waves
 from ecgimn.explain.what_if import Bench, edited, outcome
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES
-from ecgimn.model.checkpoint import load_model
+from ecgimn.model.model import load_model
 from ecgimn.signal.reading import read_signal
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import figure, numbers
 

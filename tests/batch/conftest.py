@@ -9,7 +9,7 @@ import wfdb
 from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import read_card
-from ecgimn.model.checkpoint import MODELS_FOLDER
+from ecgimn.model.model import MODELS_FOLDER
 
 
 def tracing(seed, fs=100, seconds=10):

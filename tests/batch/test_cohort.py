@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 
 from ecgimn.batch.cohort import batch_folders, class_evidence, closeness, drift, mean_beat, model_view, run_words
-from ecgimn.batch.output import Settings, open_output
-from ecgimn.batch.tables import BEAT_MS, Rows
+from ecgimn.batch.output import BEAT_MS, Rows, Settings, open_output
 from ecgimn.errors import SourceError
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.signal.waves import WAVE_NAMES
+from ecgimn.signal.waves.find import WAVE_NAMES
 
 LIMIT = 0.5
 MI_LOGITS = {1: 2.0, 2: 1.5, 3: -2.0, 4: 0.1, 5: 3.0}

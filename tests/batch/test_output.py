@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ecgimn.batch.output import Settings, done_records, open_output, read_settings, read_table
-from ecgimn.batch.tables import Rows
+from ecgimn.batch.output import Rows, Settings, done_records, open_output, read_settings, read_table
 from ecgimn.errors import SourceError
 
 SETTINGS = Settings("m", "abc", ("MI",), (0.5,), "not looked for", "own", "folder 1", "0.1.0")

@@ -16,13 +16,12 @@ import numpy as np
 import pytest
 
 from ecgimn.batch import run
-from ecgimn.batch.output import part_folders, read_table
+from ecgimn.batch.output import SCHEMAS, Rows, part_folders, read_table
 from ecgimn.batch.run import Outcome, Pool, Request, run_batch
-from ecgimn.batch.tables import SCHEMAS, Rows
 from ecgimn.explain.explanation import explain
 from ecgimn.explain.ledger import make_ledger
 from ecgimn.formats import read_recording
-from ecgimn.model.checkpoint import load_model
+from ecgimn.model.model import load_model
 from ecgimn.signal.reading import read_signal
 from tests.batch.conftest import tracing, write
 

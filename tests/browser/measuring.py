@@ -12,7 +12,7 @@ import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from ecgimn.formats.export import write_csv
-from ecgimn.sources.composites import list_composites, load_composite
+from ecgimn.sources.composites.case import list_composites, load_composite
 from tests.browser.conftest import FLAGS, find_browser, running_app
 from tests.browser.visit import ARTIFACTS, VIEWPORT
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import read_card
-from ecgimn.model.checkpoint import MODELS_FOLDER
+from ecgimn.model.model import MODELS_FOLDER
 from ecgimn.study.answers import items_of
 from ecgimn.study.cases import audit_case
 from ecgimn.study.database import URL_VARIABLE

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from ecgimn.sources.composites import list_composites
+from ecgimn.sources.composites.case import list_composites
 from tests.browser.visit import ROOT, VIEWPORT, WAIT_MS, Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]

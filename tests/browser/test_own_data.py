@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ecgimn.recording import Recording
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 from tests.browser.conftest import running_app
 from tests.browser.visit import ARTIFACTS, VIEWPORT, WAIT_MS, Visit
 from tests.formats.synthetic_files import wfdb_files

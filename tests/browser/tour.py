@@ -16,7 +16,7 @@ from playwright.sync_api import Page
 from ecgimn.batch.run import Request, run_batch
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import read_card
-from ecgimn.model.checkpoint import MODELS_FOLDER
+from ecgimn.model.model import MODELS_FOLDER
 from tests.browser.measuring import app_and_browser, new_page, write_composites
 from tests.browser.visit import ROOT, Visit
 

@@ -13,7 +13,7 @@ from ecgimn.draw.marks import StMarks
 from ecgimn.explain.explanation import Explanation
 from ecgimn.leads import LIMB_FROM_I_II
 from ecgimn.recording import Recording
-from ecgimn.signal.waves import Waves
+from ecgimn.signal.waves.find import Waves
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 BEAT_S = 0.8

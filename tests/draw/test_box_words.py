@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgimn.draw import box_words
-from ecgimn.explain.box import Box, BoxEvidence, BoxMeasures
-from ecgimn.explain.box_intervention import BoxIntervention
+from ecgimn.draw.words import case as box_words
+from ecgimn.explain.box import Box, BoxEvidence, BoxIntervention, BoxMeasures
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.intervals import Measured
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ecgimn.draw.card_charts import error_rows, score_words, training_figures, twin_words
+from ecgimn.draw.charts.card import error_rows, score_words, training_figures, twin_words
 
 LOG = pd.DataFrame(
     {

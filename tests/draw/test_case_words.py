@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from ecgimn.draw.card_charts import card_figures, discrimination_rows, fidelity_figures
-from ecgimn.draw.case_export import case_export, recording_hash
-from ecgimn.draw.tables import interval_values, st_grid, st_rows, subject_words
+from ecgimn.draw.charts.card import card_figures, discrimination_rows, fidelity_figures
+from ecgimn.draw.print.case import case_export, recording_hash
+from ecgimn.draw.screen.window import column_shares, is_narrow, screen_for
 from ecgimn.draw.view import View
-from ecgimn.draw.window import column_shares, is_narrow, screen_for
+from ecgimn.draw.words.case import interval_values, st_grid, st_rows, subject_words
 from ecgimn.explain.explanation import Explanation, explain
 from ecgimn.explain.ledger import Ledger, make_ledger
-from ecgimn.explain.summary import class_chips, evidence_over_beats, sum_of_evidence
+from ecgimn.explain.sentences import class_chips, evidence_over_beats, sum_of_evidence
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.card import ModelCard
-from ecgimn.model.checkpoint import Model
+from ecgimn.model.model import Model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading, read_signal
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 
 Case = tuple[SignalReading, Explanation, Ledger]
 

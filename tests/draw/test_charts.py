@@ -3,10 +3,16 @@ import json
 import numpy as np
 import pytest
 
-from ecgimn.draw.beat import median_beat_figure
-from ecgimn.draw.charts import class_bars_figure, ledger_figure, signed
-from ecgimn.draw.curves import MAX_MARKERS, fidelity_figure, precision_recall_figure, reliability_figure, roc_figure
-from ecgimn.draw.polar import polar_figure
+from ecgimn.draw.charts.card import (
+    MAX_MARKERS,
+    fidelity_figure,
+    precision_recall_figure,
+    reliability_figure,
+    roc_figure,
+)
+from ecgimn.draw.charts.ledger import class_bars_figure, ledger_figure, signed
+from ecgimn.draw.charts.polar import polar_figure
+from ecgimn.draw.screen.beats import median_beat_figure
 from ecgimn.leads import STANDARD_LEADS
 
 WAVES = ("P", "QRS", "ST", "T")

@@ -7,22 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from ecgimn.draw.comparison_table import (
+from ecgimn.draw.words.methods import (
     COMPARISON,
     MARKS,
+    NOTHING,
     QUESTIONS,
     answer_rows,
+    answer_words,
     comparison_rows,
+    goal_words,
     network_rows,
     planted_rows,
     read_comparison,
+    verdict_words,
+    with_interval,
     write_into,
 )
-from ecgimn.draw.comparison_words import NOTHING, answer_words, goal_words, verdict_words, with_interval
 from ecgimn.errors import SourceError
-from ecgimn.training.comparison_verdicts import METRICS, goals, standing, verdicts
-from ecgimn.training.deletion import FILLS
-from ecgimn.training.planted import ST_ELEVATION
+from ecgimn.evaluate.deletion import FILLS
+from ecgimn.evaluate.localisation import ST_ELEVATION
+from ecgimn.evaluate.verdicts import METRICS, goals, standing, verdicts
 
 ROOT = Path(__file__).resolve().parents[2]
 

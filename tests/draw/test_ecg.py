@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from ecgimn.draw.ecg import Screen, ecg_figure
 from ecgimn.draw.marks import t_lines
 from ecgimn.draw.paper import GAINS_MM_PER_MV, LAYOUTS, SPEEDS_MM_PER_S
-from ecgimn.draw.traces import HOVER_S
+from ecgimn.draw.screen.ecg import Screen, ecg_figure
+from ecgimn.draw.screen.parts import HOVER_S
 from ecgimn.draw.view import QUANTITIES, STYLES, View
 from ecgimn.leads import STANDARD_LEADS
 

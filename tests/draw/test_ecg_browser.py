@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from ecgimn.draw.ecg import Screen, ecg_figure
 from ecgimn.draw.paper import LAYOUTS
+from ecgimn.draw.screen.ecg import Screen, ecg_figure
 from ecgimn.draw.view import View
 from tests.browser.conftest import FLAGS, find_browser
 

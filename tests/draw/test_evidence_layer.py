@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ecgimn.draw.ecg import NO_PICTURE, ecg_figure
-from ecgimn.draw.evidence_layer import evidence_layer
-from ecgimn.draw.overlay import evidence_map
+from ecgimn.draw.evidence import evidence_map
 from ecgimn.draw.paper import LAYOUTS
-from ecgimn.draw.traces import hover_samples
+from ecgimn.draw.screen.ecg import NO_PICTURE, ecg_figure
+from ecgimn.draw.screen.live import evidence_layer
+from ecgimn.draw.screen.parts import hover_samples
 from ecgimn.draw.view import STYLES, View
 from ecgimn.leads import lead_index
 from tests.draw.conftest import make_recording

@@ -9,8 +9,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from ecgimn.draw.colours import N_STEPS, evidence_colours, evidence_index
-from ecgimn.draw.layer import strip_path
-from ecgimn.draw.overlay import (
+from ecgimn.draw.evidence import (
     TRANSPARENT,
     bin_starts,
     block_density,
@@ -23,7 +22,8 @@ from ecgimn.draw.overlay import (
     robust_limit,
 )
 from ecgimn.draw.paper import LAYOUTS, paper_layout
-from ecgimn.draw.print_ecg import print_raster
+from ecgimn.draw.print.ecg import print_raster
+from ecgimn.draw.screen.parts import strip_path
 from ecgimn.draw.view import View
 from ecgimn.leads import STANDARD_LEADS
 

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
+from ecgimn.draw.charts.ledger import _luminance, _tint, ledger_html, sum_html
 from ecgimn.draw.colours import css, evidence_colours
-from ecgimn.draw.panel import _luminance, _tint, ledger_html, sum_html
 from ecgimn.leads import STANDARD_LEADS
 
 WAVES = ("P", "QRS", "ST", "T")

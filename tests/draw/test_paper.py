@@ -5,14 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from ecgimn.draw.paper import (
-    GAINS_MM_PER_MV,
-    LAYOUTS,
-    SPEEDS_MM_PER_S,
-    PaperLayout,
-    footer_parts,
-    paper_layout,
-)
+from ecgimn.draw.paper import GAINS_MM_PER_MV, LAYOUTS, SPEEDS_MM_PER_S, PaperLayout, footer_parts, paper_layout
 from ecgimn.draw.view import View
 from ecgimn.leads import STANDARD_LEADS
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ecgimn.draw.paper import LAYOUTS
-from ecgimn.draw.regions import PER_MM, wave_regions
+from ecgimn.draw.screen.live import PER_MM, wave_regions
 from ecgimn.draw.view import View
 from ecgimn.leads import lead_index
-from ecgimn.signal.waves import WAVE_NAMES
+from ecgimn.signal.waves.find import WAVE_NAMES
 
 
 def pairs(places):

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 import ecgimn
-from ecgimn.draw.overlay import evidence_map
+from ecgimn.draw.evidence import evidence_map
 from ecgimn.draw.paper import GAINS_MM_PER_MV, LAYOUTS, SPEEDS_MM_PER_S
-from ecgimn.draw.report import INTENDED_USE, ReportText, report_bytes, write_report
+from ecgimn.draw.print.report import INTENDED_USE, ReportText, report_bytes, write_report
 from ecgimn.draw.view import View
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.signal.waves import WAVE_NAMES
+from ecgimn.signal.waves.find import WAVE_NAMES
 
 MI = View(class_index=1)
 MM_PER_POINT = 25.4 / 72

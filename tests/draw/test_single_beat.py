@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgimn.draw import single_beat
 from ecgimn.draw.paper import STANDARD_GAIN_MM_PER_MV
-from ecgimn.explain.beats import Beat, BeatByBeat, BeatTrace
+from ecgimn.draw.screen import beats as single_beat
+from ecgimn.explain.ledger import Beat, BeatByBeat, BeatTrace
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.receptive_field import ReceptiveField
 from tests.draw.conftest import make_recording

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgimn.draw.table_charts import ages_figure, classes_figure
+from ecgimn.draw.charts.cohort import ages_figure, classes_figure
 
 
 def test_classes_are_drawn_over_the_whole_table_with_their_numbers() -> None:

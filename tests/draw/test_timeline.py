@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgimn.draw.timeline import timeline_figure, window_rows
+from ecgimn.draw.charts.timeline import timeline_figure, window_rows
 from ecgimn.explain.windows import Window, WindowLogits
 
 

@@ -5,7 +5,7 @@ import torch
 
 from ecgimn.leads import LIMB_FROM_I_II
 from ecgimn.model.card import ModelCard
-from ecgimn.model.checkpoint import Model
+from ecgimn.model.model import Model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.recording import Recording
 

@@ -6,10 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ecgimn.explain.beats import beat_by_beat, beat_trace
 from ecgimn.explain.box import Box, box_evidence
 from ecgimn.explain.explanation import explain
-from ecgimn.explain.ledger import make_ledger
+from ecgimn.explain.ledger import beat_by_beat, beat_trace, make_ledger
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.reading import read_signal
 from tests.explain.small_cases import CLASSES, synthetic

@@ -9,14 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from ecgimn.errors import LeadError
-from ecgimn.explain.box import Box, box_evidence, box_measures
-from ecgimn.explain.box_intervention import FILLS, box_change, box_interventions
+from ecgimn.explain.box import FILLS, Box, box_change, box_evidence, box_interventions, box_measures
 from ecgimn.explain.explanation import contrast, explain
 from ecgimn.explain.ledger import make_ledger
 from ecgimn.leads import STANDARD_LEADS, lead_index
-from ecgimn.model.checkpoint import load_model
+from ecgimn.model.model import load_model
 from ecgimn.signal.reading import read_signal
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 from tests.explain.small_cases import CLASSES, small_model, synthetic
 
 RECORDING = synthetic(250.0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecgimn.explain.cable_exchange import EXCHANGES, exchange_matrix
+from ecgimn.explain.what_if import EXCHANGES, exchange_matrix
 from ecgimn.leads import CANONICAL_PROJECTION, CHEST_LEADS, LIMB_FROM_I_II, STANDARD_LEADS
 
 

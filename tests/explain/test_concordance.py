@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ecgimn.explain.concordance import Concordance, abnormal_leads, case_concordance, describe_concordance
 from ecgimn.explain.ledger import Ledger
+from ecgimn.explain.sentences import Concordance, abnormal_leads, case_concordance, describe_concordance
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.signal.waves import WAVE_NAMES
+from ecgimn.signal.waves.find import WAVE_NAMES
 
 
 def reading(levels, inverted=()):

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from ecgimn.draw.case_export import case_export
+from ecgimn.draw.print.case import case_export
 from ecgimn.draw.view import View
 from ecgimn.explain.explanation import contrast, contrast_name, explain, one_class
 from ecgimn.explain.ledger import make_ledger
-from ecgimn.explain.narrative import describe_evidence
-from ecgimn.explain.summary import sum_of_evidence
+from ecgimn.explain.sentences import describe_evidence, sum_of_evidence
 from ecgimn.signal.reading import read_signal
 from tests.explain.small_cases import CLASSES, small_model, synthetic
 

@@ -8,7 +8,7 @@ import pytest
 from ecgimn.errors import SignalError
 from ecgimn.explain.explanation import contrast, explain
 from ecgimn.explain.ledger import fold_to_independent_leads, isoelectric_attribution, make_ledger
-from ecgimn.explain.narrative import describe_evidence, signed, st_elevation_share
+from ecgimn.explain.sentences import describe_evidence, signed, st_elevation_share
 from ecgimn.leads import INDEPENDENT_LEADS, LIMB_FROM_I_II, STANDARD_LEADS
 from ecgimn.signal.reading import read_signal
 from tests.explain.small_cases import CLASSES, synthetic

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ecgimn.explain.intervene import FAMILIES, LEAD_GROUPS, intervention, masks_from_landmarks
+from ecgimn.explain.edits import FAMILIES, LEAD_GROUPS, intervention, masks_from_landmarks
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.signal.landmarks import quick_landmarks
+from ecgimn.signal.waves.quick import quick_landmarks
 
 
 @pytest.fixture(scope="module")

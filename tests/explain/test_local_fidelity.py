@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from ecgimn.errors import ModelNotFoundError
+from ecgimn.explain.checks import cell_sums, local_fidelity, rank_agreement, removal_changes, spearman
 from ecgimn.explain.explanation import explain
 from ecgimn.explain.ledger import make_ledger
-from ecgimn.explain.local_fidelity import cell_sums, local_fidelity, removal_changes
-from ecgimn.explain.rank_agreement import rank_agreement, spearman
 from ecgimn.explain.sides import (
     EXACT,
     exact_side,
@@ -20,7 +19,7 @@ from ecgimn.explain.sides import (
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.preprocess import preprocessing
 from ecgimn.signal.reading import read_signal
-from ecgimn.signal.waves import WAVE_NAMES
+from ecgimn.signal.waves.find import WAVE_NAMES
 from tests.explain.small_cases import CLASSES, synthetic
 
 
@@ -142,7 +141,7 @@ def test_a_black_box_is_explained_post_hoc_once_it_is_there(read, tmp_path, monk
     from ecgimn.model.blackbox import BlackBox, save_black_box
     from ecgimn.model.network import NetworkConfig
 
-    monkeypatch.setattr("ecgimn.model.checkpoint.MODELS_FOLDER", tmp_path)
+    monkeypatch.setattr("ecgimn.model.model.MODELS_FOLDER", tmp_path)
     with pytest.raises(ModelNotFoundError, match="black"):
         twin_network()
     box = BlackBox(NetworkConfig(n_classes=2, widths=(8, 8, 8), blocks=1, decoder_width=8)).eval()
@@ -159,7 +158,7 @@ def test_a_black_box_is_explained_post_hoc_once_it_is_there(read, tmp_path, monk
 def test_gradients_of_a_linear_network_are_its_map(read):
     """On a network that is linear, integrated gradients and the exact map are one and the same."""
     torch = pytest.importorskip("torch")
-    from ecgimn.explain.posthoc import Target
+    from ecgimn.explain.methods import Target
     from ecgimn.explain.sides import ComparedNetwork
 
     recording = read.recording

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgimn.explain.explanation import explain
-from ecgimn.explain.many import explain_many, lead_evidence
-from ecgimn.model.checkpoint import load_model
+from ecgimn.explain.explanation import explain, explain_many, lead_evidence
+from ecgimn.model.model import load_model
 from ecgimn.recording import Recording
 
 

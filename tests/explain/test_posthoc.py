@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from ecgimn.explain.cells import N_CELLS, QUICK_WAVES, cell_partition, cell_sums, lead_wave_cells
-from ecgimn.explain.intervene import masks_from_landmarks
-from ecgimn.explain.posthoc import CONTROLS, METHODS, Input, Target, attribute, model_target, one_class
+from ecgimn.explain.edits import masks_from_landmarks
+from ecgimn.explain.ledger import N_CELLS, QUICK_WAVES, cell_partition, cell_sums, lead_wave_cells
+from ecgimn.explain.methods import CONTROLS, METHODS, Input, Target, attribute, model_target, one_class
 from ecgimn.model.card import ModelCard
-from ecgimn.model.checkpoint import Model
+from ecgimn.model.model import Model
 from ecgimn.model.network import EcgImn, NetworkConfig
-from ecgimn.model.paper import PaperConfig, PaperImn
-from ecgimn.signal.landmarks import quick_landmarks
+from ecgimn.model.published import PaperConfig, PaperImn
+from ecgimn.signal.waves.quick import quick_landmarks
 
 L = 400
 CELL_METHODS = ("occlusion", "KernelSHAP")

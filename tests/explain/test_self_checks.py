@@ -4,19 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from ecgimn.draw.self_check_words import check_view, check_words, logit_rows
+from ecgimn.draw.words.case import check_view, check_words, logit_rows
 from ecgimn.errors import SignalError
-from ecgimn.explain.self_checks import (
-    check_random_weights,
-    check_shuffled_leads,
-    check_time_shift,
-    shuffled_chest,
-)
+from ecgimn.explain.checks import check_random_weights, check_shuffled_leads, check_time_shift, shuffled_chest
 from ecgimn.model.card import ModelCard
-from ecgimn.model.checkpoint import Model
+from ecgimn.model.model import CASCADE, Model, randomised
 from ecgimn.model.network import EcgImn, NetworkConfig
-from ecgimn.model.randomised import CASCADE, randomised
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 
 CLASSES = ("NORM", "MI")
 TINY = NetworkConfig(n_classes=2, widths=(8, 8, 8), blocks=1, decoder_width=8)

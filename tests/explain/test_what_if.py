@@ -3,21 +3,23 @@
 import numpy as np
 import pytest
 
+from ecgimn.explain.edits import masks_from_waves, no_wave_masks
 from ecgimn.explain.explanation import explain
-from ecgimn.explain.flip import LIMIT_MV, STEP_MV, smallest_st_change
-from ecgimn.explain.wave_masks import masks_from_waves, no_wave_masks
 from ecgimn.explain.what_if import (
     FLATTENED,
+    LIMIT_MV,
+    STEP_MV,
     Bench,
     consistent_change,
     edited,
     leads_that_follow,
     outcome,
+    smallest_st_change,
     st_change_mv,
 )
 from ecgimn.leads import CANONICAL_PROJECTION, INDEPENDENT_LEADS, STANDARD_LEADS, TERRITORIES
 from ecgimn.signal.reading import read_signal
-from ecgimn.signal.waves import WAVE_NAMES
+from ecgimn.signal.waves.find import WAVE_NAMES
 from tests.explain.small_cases import CLASSES, synthetic
 
 INFERIOR, ANTERIOR = TERRITORIES["inferior"], TERRITORIES["anterior"]

@@ -12,7 +12,7 @@ from ecgimn.explain.explanation import explain
 from ecgimn.explain.windows import SHORTEST_S, explain_windows, tile
 from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS
 from ecgimn.model.card import ModelCard
-from ecgimn.model.checkpoint import Model
+from ecgimn.model.model import Model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.recording import WINDOW_S, Recording
 

@@ -10,7 +10,7 @@ from safetensors.torch import load
 
 from ecgimn.errors import CheckpointError, ModelNotFoundError
 from ecgimn.model.card import ModelCard, read_card, write_card
-from ecgimn.model.checkpoint import STORED, choose_device, list_models, load_model, save_model, write_metrics
+from ecgimn.model.model import STORED, choose_device, list_models, load_model, save_model, write_metrics
 from ecgimn.model.network import EcgImn, NetworkConfig
 
 TINY = NetworkConfig(n_classes=2, widths=(8, 8, 8), blocks=1, decoder_width=8)

@@ -9,12 +9,12 @@ import torch
 from ecgimn.errors import CheckpointError
 from ecgimn.explain.explanation import explain
 from ecgimn.explain.ledger import make_ledger
-from ecgimn.explain.summary import sum_of_evidence
+from ecgimn.explain.sentences import sum_of_evidence
 from ecgimn.leads import LIMB_FROM_I_II
 from ecgimn.model.card import ModelCard, read_card
-from ecgimn.model.checkpoint import load_model, save_model
+from ecgimn.model.model import load_model, save_model
 from ecgimn.model.network import NetworkConfig
-from ecgimn.model.paper import PaperConfig, PaperImn, z_score
+from ecgimn.model.published import PaperConfig, PaperImn, z_score
 from ecgimn.recording import Recording
 
 CPU = torch.device("cpu")

@@ -14,7 +14,7 @@ from synthetic_ecg import Tracing
 
 from ecgimn.recording import Recording
 from ecgimn.signal.measure import Measurements, measure
-from ecgimn.signal.waves import Waves, find_waves
+from ecgimn.signal.waves.find import Waves, find_waves
 
 
 @pytest.fixture(scope="session")

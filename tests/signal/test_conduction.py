@@ -8,11 +8,9 @@ from synthetic_ecg import Tracing
 
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
-from ecgimn.signal.conduction import is_lbbb, is_preexcited, is_rbbb, paced_beats, voltages
-from ecgimn.signal.lead_reversal import possible_lead_reversal
-from ecgimn.signal.measure import measure
-from ecgimn.signal.qrs_shape import QrsShape, qrs_shape
-from ecgimn.signal.waves import find_waves
+from ecgimn.signal.conduction import is_lbbb, is_preexcited, is_rbbb, paced_beats, possible_lead_reversal, voltages
+from ecgimn.signal.measure import QrsShape, measure, qrs_shape
+from ecgimn.signal.waves.find import find_waves
 
 
 def bump(time, centre, height, width=0.010):

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 from openecg.deploy import bundled_codec_onnx_path
 
-from ecgimn.signal.delineator import wave_logits
+from ecgimn.signal.waves.openecg import wave_logits
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ecgimn.formats import read_recording
+from ecgimn.signal.beat import median_beat
 from ecgimn.signal.intervals import measure_intervals
-from ecgimn.signal.median_beat import median_beat
-from ecgimn.signal.waves import find_waves
+from ecgimn.signal.waves.find import find_waves
 
 #: File, then PR, QRS and QT in ms and the QRS axis in degrees as the recorder printed them.
 PRINTED = {

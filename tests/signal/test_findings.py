@@ -7,7 +7,7 @@ from synthetic_ecg import ORDINARY, Tracing
 
 from ecgimn.signal.findings import find_findings
 from ecgimn.signal.measure import measure
-from ecgimn.signal.waves import find_waves
+from ecgimn.signal.waves.find import find_waves
 
 SHIFT = {"V2": 0.35, "V3": 0.35, "V4": 0.25}
 

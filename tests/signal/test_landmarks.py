@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ecgimn.signal.landmarks import quick_landmarks
+from ecgimn.signal.waves.quick import quick_landmarks
 
 
 def synthetic(beats, n=1000):

@@ -9,7 +9,7 @@ import wfdb
 from ecgimn.leads import STANDARD_LEADS, order_leads
 from ecgimn.recording import Recording
 from ecgimn.signal.measure import measure
-from ecgimn.signal.waves import find_waves
+from ecgimn.signal.waves.find import find_waves
 
 RECORDS = ("1", "7", "8", "10", "20", "21", "24", "55", "56", "86", "95")
 NEAR = 50  # samples at 500 Hz; first and last beats carry no marks, so beats are matched by R

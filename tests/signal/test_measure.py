@@ -14,7 +14,7 @@ from ecgimn.signal import intervals as iv
 from ecgimn.signal.intervals import Measured, axis_class, frontal_axis
 from ecgimn.signal.measure import isoelectric, isoelectric_levels, measure
 from ecgimn.signal.reading import read_signal, with_reference
-from ecgimn.signal.waves import find_waves
+from ecgimn.signal.waves.find import find_waves
 
 
 def measured(tracing, **options):

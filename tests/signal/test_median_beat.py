@@ -7,8 +7,8 @@ import pytest
 from synthetic_ecg import ORDINARY, Tracing
 
 from ecgimn.recording import Recording
-from ecgimn.signal.median_beat import beat_windows, median_beat
-from ecgimn.signal.waves import find_waves
+from ecgimn.signal.beat import beat_windows, median_beat
+from ecgimn.signal.waves.find import find_waves
 
 EARLY = {lead: (0.0, 0.0, 1.5 * r, -2.0 * r, -t) for lead, (_p, _q, r, _s, t) in ORDINARY.items()}
 

@@ -5,8 +5,8 @@ import pytest
 
 from ecgimn.leads import CHEST_LEADS, STANDARD_LEADS
 from ecgimn.signal.measure import measure
-from ecgimn.signal.waves import find_waves
-from ecgimn.sources.composites import load_composite
+from ecgimn.signal.waves.find import find_waves
+from ecgimn.sources.composites.case import load_composite
 
 AMOUNTS_MV = (0.05, -0.1, 0.2, 0.4)
 

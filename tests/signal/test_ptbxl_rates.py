@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgimn.signal.lead_reversal import possible_lead_reversal
+from ecgimn.signal.conduction import possible_lead_reversal
 from ecgimn.signal.measure import measure
 from ecgimn.signal.quality import assess_quality
-from ecgimn.signal.waves import find_waves
+from ecgimn.signal.waves.find import find_waves
 from ecgimn.sources.ptbxl import FOLDER_VARIABLE, open_ptbxl
 
 

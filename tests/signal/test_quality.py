@@ -8,7 +8,7 @@ from synthetic_ecg import Tracing
 
 from ecgimn.recording import Recording
 from ecgimn.signal.quality import EINTHOVEN_LIMIT_MV, assess_quality, einthoven_residual_mv
-from ecgimn.signal.waves import find_waves
+from ecgimn.signal.waves.find import find_waves
 
 FS = 500.0
 TIME = np.arange(5000) / FS

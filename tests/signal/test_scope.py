@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ecgimn.recording import Recording
-from ecgimn.signal.scope import out_of_scope
+from ecgimn.signal.quality import out_of_scope
 
 
 @pytest.mark.parametrize("age", [None, 18, 60, 90])

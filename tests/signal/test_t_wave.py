@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgimn.signal.qrs_shape import QrsShape
-from ecgimn.signal.t_wave import grade_t, t_wave
+from ecgimn.signal.measure import QrsShape, grade_t, t_wave
 
 R_5_MV = QrsShape("V5", r_mv=5.0)
 R_1_MV = QrsShape("V5", r_mv=1.0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ecgimn.signal import thresholds
+from ecgimn.signal import criteria as thresholds
+from ecgimn.signal.criteria import contiguous_runs, lead_list, possible_groups, st_elevation_threshold_uv
 from ecgimn.signal.measure import later_st_point, st_shape
-from ecgimn.signal.thresholds import contiguous_runs, lead_list, possible_groups, st_elevation_threshold_uv
 
 OTHER_LEADS = ("I", "II", "III", "aVL", "aVF", "V1", "V4", "V5", "V6", "-aVR")
 

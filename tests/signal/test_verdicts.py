@@ -5,13 +5,18 @@ from __future__ import annotations
 import pytest
 
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.signal.caveats import Caveats, lvh_voltage
 from ecgimn.signal.conduction import Voltages
-from ecgimn.signal.findings import st_depression, st_elevation, st_levels_uv, t_inversion, t_inversion_candidates
-from ecgimn.signal.measure import StMeasurement, st_shape
-from ecgimn.signal.qrs_shape import QrsShape
-from ecgimn.signal.t_wave import TWave
-from ecgimn.signal.thresholds import possible_groups
+from ecgimn.signal.criteria import possible_groups
+from ecgimn.signal.findings import (
+    Caveats,
+    lvh_voltage,
+    st_depression,
+    st_elevation,
+    st_levels_uv,
+    t_inversion,
+    t_inversion_candidates,
+)
+from ecgimn.signal.measure import QrsShape, StMeasurement, TWave, st_shape
 
 FORBIDDEN = ("STEMI", "infarct", "ischaemia", "ischemia", "normal heart", "critical")
 

@@ -8,12 +8,12 @@ from synthetic_ecg import ORDINARY, Tracing
 
 from ecgimn.errors import SignalError
 from ecgimn.leads import LIMB_FROM_I_II
-from ecgimn.recording import Recording
-from ecgimn.signal import posterior, second_opinion
-from ecgimn.signal import waves as waves_module
-from ecgimn.signal.delineator import DelineatorMissingError
-from ecgimn.signal.posterior import bridge_gaps, resample
-from ecgimn.signal.waves import QRS, ST, TP, UNASSIGNED, WAVE_NAMES, P, T, find_waves, outer_edge
+from ecgimn.recording import Recording, bridge_gaps
+from ecgimn.signal.waves import find as waves_module
+from ecgimn.signal.waves import neurokit as second_opinion
+from ecgimn.signal.waves import openecg as posterior
+from ecgimn.signal.waves.find import QRS, ST, TP, UNASSIGNED, WAVE_NAMES, P, T, find_waves, outer_edge
+from ecgimn.signal.waves.openecg import DelineatorMissingError, resample
 
 
 def r_error_ms(waves, tracing, margin_s=0.2):

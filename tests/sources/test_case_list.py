@@ -5,10 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from ecgimn.about import INTENDED_USE
 from ecgimn.errors import SourceError
-from ecgimn.intended_use import INTENDED_USE
-from ecgimn.sources.case_list import MAX_BYTES, read_case_list, write_case_list
-from ecgimn.sources.search import SEEN, SearchTable
+from ecgimn.sources.search import MAX_BYTES, SEEN, SearchTable, read_case_list, write_case_list
 
 SHOWN = pd.DataFrame({"fold": [3, 9, 10, 1], SEEN: [True, False, False, True], "classes": "MI"}, index=[1, 2, 5, 9])
 TABLE = SearchTable(SHOWN, SHOWN, (), ())

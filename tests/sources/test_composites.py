@@ -12,7 +12,7 @@ import pytest
 
 from ecgimn.errors import SourceError
 from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS
-from ecgimn.sources.composite_beats import (
+from ecgimn.sources.composites.beats import (
     AFTER,
     BEAT_FS,
     BEFORE,
@@ -24,18 +24,19 @@ from ecgimn.sources.composite_beats import (
     median_beat,
     qrs_edges,
 )
-from ecgimn.sources.composite_kinds import KINDS
-from ecgimn.sources.composite_making import METHOD, candidates
-from ecgimn.sources.composite_strip import NOISE_MV, beat_times, noise, random_source, strip, template
-from ecgimn.sources.composite_twins import TWINS
-from ecgimn.sources.composites import (
-    FOLDER,
-    LICENCE,
-    all_leads,
-    list_composites,
-    load_composite,
+from ecgimn.sources.composites.case import FOLDER, LICENCE, all_leads, list_composites, load_composite, read_composite
+from ecgimn.sources.composites.kinds import KINDS
+from ecgimn.sources.composites.make import (
+    METHOD,
+    NOISE_MV,
+    TWINS,
+    beat_times,
+    candidates,
     make_composites,
-    read_composite,
+    noise,
+    random_source,
+    strip,
+    template,
 )
 from ecgimn.sources.ptbxl import PtbXl
 

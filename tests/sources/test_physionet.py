@@ -11,8 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from ecgimn.errors import SourceError
-from ecgimn.sources.download import Patience, Progress
-from ecgimn.sources.physionet import PhysioNetFiles, open_physionet
+from ecgimn.sources.physionet import Patience, PhysioNetFiles, Progress, open_physionet
 from tests.sources.physionet_server import RECORD, Server, one_record, record_files, with_sums
 
 HURRY = Patience(connect_s=2, read_s=0.5, file_s=5)

@@ -9,7 +9,7 @@ import pytest
 
 from ecgimn.errors import SourceError, StudyError
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.sources.composites import load_composite
+from ecgimn.sources.composites.case import load_composite
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.study.cases import draw_cases, drawable, find_case, read_audit_case, refs_from_csv
 from ecgimn.study.collection import ARTEFACTS, KINDS, Artefact, disturb, list_collections, read_collection, score

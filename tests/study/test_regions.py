@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from ecgimn.errors import StudyError
 from ecgimn.study.answers import Box, repeat_over_beats
-from ecgimn.study.regions import cells_of, dice, dice_with_map, mass_inside, point_auroc, pointing_hit, strongest
+from ecgimn.study.results import cells_of, dice, dice_with_map, mass_inside, point_auroc, pointing_hit, strongest
 
 
 def test_a_box_marks_the_cells_whose_middle_it_holds() -> None:

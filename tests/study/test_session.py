@@ -134,7 +134,7 @@ def test_blocks_keep_an_arm_together_and_a_reader_may_have_one_arm_only() -> Non
 
 def test_the_clock_stands_still_during_a_pause(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     from ecgimn.study.record import study_record
-    from ecgimn.study.rows import rows_of
+    from ecgimn.study.results import rows_of
 
     moments = iter(f"2026-01-01T10:{minute:02d}:00.000+00:00" for minute in range(60))
     monkeypatch.setattr("ecgimn.study.store.now", lambda: next(moments))

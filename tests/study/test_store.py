@@ -180,7 +180,7 @@ def test_the_migrations_make_the_tables_that_the_code_maps(any_store: Store) -> 
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from ecgimn.study.tables import Base
+    from ecgimn.study.database import Base
 
     with any_store.engine.begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []

@@ -5,12 +5,11 @@ import pytest
 import torch
 
 from ecgimn.leads import CANONICAL_PROJECTION
-from ecgimn.signal.landmarks import quick_landmarks
 from ecgimn.signal.preprocess import high_pass_matrix
-from ecgimn.training.augment import AugmentConfig, make_batch
-from ecgimn.training.dataset import SUBCLASSES, SUPERCLASSES, Dataset
-from ecgimn.training.objective import ObjectiveConfig, ThroughPreprocessing
-from ecgimn.training.targets import Targets
+from ecgimn.signal.waves.quick import quick_landmarks
+from ecgimn.sources.ptbxl_arrays import SUBCLASSES, SUPERCLASSES, Dataset
+from ecgimn.train.augment import AugmentConfig, Targets, make_batch
+from ecgimn.train.objective import ObjectiveConfig, ThroughPreprocessing
 
 N, SAMPLES = 6, 982
 TARGETS = Targets(np.eye(N, 5, dtype=np.float32))

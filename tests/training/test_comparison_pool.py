@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from ecgimn.errors import SourceError
-from ecgimn.training import comparison_pool
-from ecgimn.training.comparison_pool import compare_methods
+from ecgimn.evaluate import compare as comparison_pool
+from ecgimn.evaluate.compare import compare_methods
 
 TASKS = [(0, "its own map"), (0, "random"), (0, "KernelSHAP"), (1, "its own map"), (1, "integrated gradients")]
 

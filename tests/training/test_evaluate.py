@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ecgimn.training.evaluate import bias_alone
+from ecgimn.evaluate.report import bias_alone
 
 
 class Model:

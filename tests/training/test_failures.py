@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ecgimn.errors import ModelNotFoundError
-from ecgimn.sources.composites import list_composites
-from ecgimn.training import failures
-from ecgimn.training.dataset import SUPERCLASSES, Dataset
+from ecgimn.evaluate import report as failures
+from ecgimn.sources.composites.case import list_composites
+from ecgimn.sources.ptbxl_arrays import SUPERCLASSES, Dataset
 
 N = 40
 
@@ -53,7 +53,7 @@ def test_a_model_without_errors_has_an_empty_gallery(data, model):
 
 
 def test_errors_on_composites_disagree_with_their_superclass():
-    from ecgimn.model.checkpoint import load_model
+    from ecgimn.model.model import load_model
 
     truth = {case.name: case.superclass for case in list_composites()}
     for row in failures.composite_errors(load_model()):

@@ -8,34 +8,35 @@ import pytest
 import torch
 from torch import nn
 
-from ecgimn.explain.cells import N_CELLS, cell_sums
-from ecgimn.explain.posthoc import Target
-from ecgimn.leads import CANONICAL_PROJECTION
-from ecgimn.model.card import ModelCard
-from ecgimn.model.checkpoint import Model
-from ecgimn.model.network import EcgImn, NetworkConfig
-from ecgimn.model.paper import PaperConfig, PaperImn
-from ecgimn.signal.landmarks import quick_landmarks
-from ecgimn.sources.composites import load_composite
-from ecgimn.training import faithfulness, subjects
-from ecgimn.training.attribution_checks import stability, territory
-from ecgimn.training.bench import bench, count_flop
-from ecgimn.training.comparison_sample import Sample
-from ecgimn.training.deletion import FILLS, SHARES, degradation, deletion_curves, fills_of, norm_beats
-from ecgimn.training.faithfulness import Comparison, _bias_share, fidelity_figures
-from ecgimn.training.fidelity import TRIALS, edited_copy
-from ecgimn.training.metrics import patient_weights
-from ecgimn.training.planted import find_plants, find_st_elevation, planted_in_composites, planted_in_records
-from ecgimn.training.subjects import (
+from ecgimn.evaluate import compare as faithfulness
+from ecgimn.evaluate import subjects
+from ecgimn.evaluate.bench import bench, count_flop
+from ecgimn.evaluate.compare import Comparison, _bias_share, fidelity_figures
+from ecgimn.evaluate.deletion import FILLS, SHARES, degradation, deletion_curves, fills_of, norm_beats
+from ecgimn.evaluate.fidelity import TRIALS, edited_copy
+from ecgimn.evaluate.localisation import find_plants, find_st_elevation, planted_in_composites, planted_in_records
+from ecgimn.evaluate.metrics import patient_weights
+from ecgimn.evaluate.stability import stability, territory
+from ecgimn.evaluate.subjects import (
     ON_PUBLISHED,
     OWN,
     Explained,
+    Sample,
     Subject,
     composite_case,
     explain_case,
     methods_of,
     model_subject,
 )
+from ecgimn.explain.ledger import N_CELLS, cell_sums
+from ecgimn.explain.methods import Target
+from ecgimn.leads import CANONICAL_PROJECTION
+from ecgimn.model.card import ModelCard
+from ecgimn.model.model import Model
+from ecgimn.model.network import EcgImn, NetworkConfig
+from ecgimn.model.published import PaperConfig, PaperImn
+from ecgimn.signal.waves.quick import quick_landmarks
+from ecgimn.sources.composites.case import load_composite
 
 STABLE = ("noise_20_db", "shift_80_ms", "random_weights", "seeds")
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
@@ -286,7 +287,7 @@ def test_operations_are_counted_by_hand():
 
 
 def test_the_bench_prints_ratios_of_one_run(monkeypatch):
-    monkeypatch.setattr("ecgimn.training.bench.POST_HOC", ("integrated gradients",))
+    monkeypatch.setattr("ecgimn.evaluate.bench.POST_HOC", ("integrated gradients",))
     found = bench(tiny_model(), load_composite("norm"))
     assert found["times_slower"]["integrated gradients"] > 1
     assert 0 < found["share_of_peak"] < 1.5

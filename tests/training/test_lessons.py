@@ -9,11 +9,11 @@ import torch
 from ecgimn.errors import CheckpointError
 from ecgimn.model.blackbox import BlackBox
 from ecgimn.model.network import NetworkConfig
-from ecgimn.training.config import TrainConfig
-from ecgimn.training.dataset import SUPERCLASSES, Dataset
-from ecgimn.training.lessons import Teacher, ask, make_targets
-from ecgimn.training.run_state import STATE, write_state
-from ecgimn.training.targets import Targets
+from ecgimn.sources.ptbxl_arrays import SUPERCLASSES, Dataset
+from ecgimn.train.augment import Targets
+from ecgimn.train.heads import STATE, write_state
+from ecgimn.train.recipe import TrainConfig
+from ecgimn.train.teachers import Teacher, ask, make_targets
 
 CPU = torch.device("cpu")
 NETWORK = NetworkConfig(n_classes=5, widths=(8, 8, 8), blocks=1, dropout=0.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ecgimn.training.metrics import (
+from ecgimn.evaluate.metrics import (
     auroc,
     average_precision,
     estimate,

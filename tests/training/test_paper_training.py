@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from ecgimn.errors import CheckpointError, SourceError
-from ecgimn.model.paper import PaperConfig, PaperImn, PaperOutput, z_score
+from ecgimn.model.published import PaperConfig, PaperImn, PaperOutput, z_score
 from ecgimn.sources.ptbxl import PtbXl
-from ecgimn.training.paper import (
+from ecgimn.train.published import (
     PaperTrainConfig,
+    export_paper,
     is_paper_config,
     paper_objective,
     read_paper_config,
     task_loss,
     train_paper,
 )
-from ecgimn.training.paper_export import export_paper
 
 ROOT = Path(__file__).resolve().parents[2]
 

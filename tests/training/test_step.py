@@ -8,16 +8,13 @@ import torch
 
 from ecgimn.leads import CANONICAL_PROJECTION
 from ecgimn.model.network import NetworkConfig
-from ecgimn.signal.landmarks import quick_landmarks
-from ecgimn.training.augment import Batch
-from ecgimn.training.batches import Batches
-from ecgimn.training.config import TrainConfig
-from ecgimn.training.dataset import TASKS, Dataset
-from ecgimn.training.objective import ObjectiveConfig
-from ecgimn.training.run_state import STATE
-from ecgimn.training.step import Averager, one_cycle
-from ecgimn.training.targets import Targets
-from ecgimn.training.train import Run, make_network, train
+from ecgimn.signal.waves.quick import quick_landmarks
+from ecgimn.sources.ptbxl_arrays import TASKS, Dataset
+from ecgimn.train.augment import Batch, Targets
+from ecgimn.train.heads import STATE
+from ecgimn.train.loop import Averager, Batches, Run, make_network, one_cycle, train
+from ecgimn.train.objective import ObjectiveConfig
+from ecgimn.train.recipe import TrainConfig
 
 SAMPLES = 982
 NETWORK = NetworkConfig(n_classes=5, widths=(8, 8, 8), blocks=1, decoder_width=8, dropout=0.0)

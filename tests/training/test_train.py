@@ -11,29 +11,28 @@ import pytest
 import torch
 
 from ecgimn.errors import CheckpointError, SourceError
-from ecgimn.explain.intervene import FAMILIES, masks_from_landmarks
+from ecgimn.evaluate.fidelity import KEPT_OUT, SIGNS, TRIALS, random_sign
+from ecgimn.evaluate.metrics import macro
+from ecgimn.explain.edits import FAMILIES, masks_from_landmarks
 from ecgimn.model.card import read_card
-from ecgimn.model.checkpoint import load_model
+from ecgimn.model.model import load_model
 from ecgimn.model.network import EcgImn, NetworkConfig
-from ecgimn.signal.landmarks import quick_landmarks
 from ecgimn.signal.preprocess import high_pass_matrix
+from ecgimn.signal.waves.quick import quick_landmarks
 from ecgimn.sources.ptbxl import SUPERCLASSES
-from ecgimn.training.config import TrainConfig, read_config, stages
-from ecgimn.training.fidelity import KEPT_OUT, TRIALS
-from ecgimn.training.lessons import share_of_teachers
-from ecgimn.training.metrics import macro
-from ecgimn.training.objective import (
+from ecgimn.train.heads import STATE, write_state
+from ecgimn.train.loop import Run, load_folds, train
+from ecgimn.train.objective import (  # fmt: skip
     REACTION_LOGIT,
     FidelitySpread,
     ObjectiveConfig,
     ThroughPreprocessing,
     objective,
     random_edit,
-)  # fmt: skip
-from ecgimn.training.paper import is_paper_config
-from ecgimn.training.run_state import STATE, write_state
-from ecgimn.training.signs import SIGNS, random_sign
-from ecgimn.training.train import Run, load_folds, train
+)
+from ecgimn.train.published import is_paper_config
+from ecgimn.train.recipe import TrainConfig, read_config, stages
+from ecgimn.train.teachers import share_of_teachers
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -241,9 +240,9 @@ def test_macro_auroc_leaves_out_classes_without_positives():
 @pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
 @pytest.mark.timeout(400)  # it trains and evaluates
 def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
+    from ecgimn.evaluate.report import evaluate
     from ecgimn.sources.ptbxl import open_ptbxl
-    from ecgimn.training.evaluate import evaluate
-    from ecgimn.training.export import export_models
+    from ecgimn.train.export import export_models
 
     ptbxl = open_ptbxl()
     models = {"quick-super": "superclass", "quick-sub": "subclass"}
@@ -288,7 +287,7 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
 @pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
 def test_networks_of_another_run_belong_to_the_average_where_a_configuration_says_so(tmp_path):
     from ecgimn.sources.ptbxl import open_ptbxl
-    from ecgimn.training.export import export_models
+    from ecgimn.train.export import export_models
 
     ptbxl, folder = open_ptbxl(), tmp_path / "models"
     alone = TrainConfig(

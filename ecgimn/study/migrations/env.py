@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from ecgimn.study.tables import Base
+from ecgimn.study.database import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,1 @@
+"""Charts and tables beside the ECG."""

@@ -1,0 +1,374 @@
+"""The charts of a model card, from metrics as `python -m ecgimn evaluate` writes them; what is missing is left out."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from ecgimn.draw.charts.ledger import base_layout, signed
+from ecgimn.draw.colours import Palette, palette
+from ecgimn.draw.words.methods import with_interval
+
+#: Distinct for common colour blindness, and each with a dash of its own (Okabe & Ito 2008, https://jfly.uni-koeln.de/color).
+SERIES = (
+    ("#0072B2", "solid"),
+    ("#D55E00", "dash"),
+    ("#009E73", "dot"),
+    ("#CC79A7", "dashdot"),
+    ("#E69F00", "longdash"),
+)
+MAX_MARKERS = 400  # every SVG marker is a node
+
+Curve = tuple[str, NDArray[np.floating], NDArray[np.floating], float]
+
+
+def roc_figure(curves: Sequence[Curve], *, dark: bool = False, height_px: float = 320.0) -> go.Figure:
+    """Draw ROC curves, each (name, false positive rate, true positive rate, area); the area is printed."""
+    colours = palette(overlay=True, dark=dark)
+    data = [_diagonal(colours), *_lines(curves, "AUROC")]
+    return _figure(data, colours, height_px, "1 − specificity", "sensitivity")
+
+
+def precision_recall_figure(curves: Sequence[Curve], *, dark: bool = False, height_px: float = 320.0) -> go.Figure:
+    """Draw precision over recall, each curve (name, recall, precision, average precision)."""
+    colours = palette(overlay=True, dark=dark)
+    return _figure(_lines(curves, "AP"), colours, height_px, "recall (sensitivity)", "precision")
+
+
+def reliability_figure(
+    curves: Sequence[tuple[str, NDArray[np.floating], NDArray[np.floating], NDArray[np.integer]]],
+    *,
+    dark: bool = False,
+    height_px: float = 320.0,
+) -> go.Figure:
+    """Draw observed frequency over mean probability, each curve (name, mean probability, observed, records per bin)."""
+    colours = palette(overlay=True, dark=dark)
+    data = [_diagonal(colours)]
+    for place, (name, predicted, observed, counts) in enumerate(curves):
+        colour, dash = SERIES[place % len(SERIES)]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": html.escape(name),
+                "x": np.asarray(predicted, dtype=np.float64),
+                "y": np.asarray(observed, dtype=np.float64),
+                "customdata": np.asarray(counts),
+                "line": {"color": colour, "dash": dash, "width": 2},
+                "marker": {"color": colour, "size": 6},
+                "hovertemplate": "%{x:.2f} predicted, %{y:.2f} observed, n = %{customdata}<extra></extra>",
+            }
+        )
+    return _figure(data, colours, height_px, "mean probability", "observed frequency")
+
+
+def training_figure(
+    curves: Sequence[tuple[str, NDArray[np.floating], NDArray[np.floating]]],
+    *,
+    dark: bool = False,
+    height_px: float = 240.0,
+) -> go.Figure:
+    """Draw one quantity of a training run by epoch, each curve (name, epoch, value)."""
+    colours = palette(overlay=True, dark=dark)
+    data = []
+    for place, (name, epoch, value) in enumerate(curves):
+        colour, dash = SERIES[place % len(SERIES)]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": html.escape(name),
+                "x": np.asarray(epoch, dtype=np.float32),
+                "y": np.asarray(value, dtype=np.float64),
+                "line": {"color": colour, "dash": dash, "width": 2},
+                "hovertemplate": "epoch %{x:.0f}: %{y:.4f}<extra></extra>",
+            }
+        )
+    figure = _figure(data, colours, height_px, "epoch", "")
+    return figure.update_layout(xaxis_range=None, yaxis_range=None)
+
+
+def fidelity_figure(
+    predicted: NDArray[np.floating],
+    actual: NDArray[np.floating],
+    *,
+    r2: float | None = None,
+    slope: float | None = None,
+    dark: bool = False,
+    height_px: float = 320.0,
+) -> go.Figure:
+    """Draw the actual change of the logit, network re-run, over the change that the map predicts.
+
+    Parameters
+    ----------
+    predicted, actual : ndarray of shape (n,)
+        Logit. At most 400 points are drawn, evenly taken; the title says how many of how many.
+    r2, slope : float, optional
+        Of all points, printed; computed by the caller.
+    dark : bool
+    height_px : float
+    """
+    colours = palette(overlay=True, dark=dark)
+    n_points = len(predicted)
+    taken = np.unique(np.linspace(0, max(n_points - 1, 0), min(n_points, MAX_MARKERS)).round().astype(np.intp))
+    predicted, actual = np.asarray(predicted, dtype=np.float64), np.asarray(actual, dtype=np.float64)
+    reach = float(max(np.abs(predicted).max(initial=0.0), np.abs(actual).max(initial=0.0))) or 1.0
+    words = [f"{len(taken)} of {n_points} edits drawn" if len(taken) < n_points else f"{n_points} edits"]
+    words += [f"R² {r2:.2f}"] if r2 is not None else []
+    words += [f"slope {slope:.2f}"] if slope is not None else []
+    data = [
+        {"type": "scatter", "mode": "lines", "name": "equal", "x": [-reach, reach], "y": [-reach, reach],
+         "line": {"color": colours.muted, "width": 1, "dash": "dot"}, "hoverinfo": "skip", "showlegend": False},
+        {"type": "scatter", "mode": "markers", "name": "edits", "x": predicted[taken], "y": actual[taken],
+         "marker": {"color": SERIES[0][0], "size": 5, "opacity": 0.9 if dark else 0.55}, "showlegend": False,
+         "hovertemplate": "predicted %{x:+.2f}, actual %{y:+.2f} logit<extra></extra>"},
+    ]  # fmt: skip
+    figure = _figure(
+        data, colours, height_px, "change predicted by the map (logit)", "actual change, network re-run (logit)"
+    )
+    return figure.update_layout(
+        xaxis_range=[-1.05 * reach, 1.05 * reach],
+        yaxis_range=[-1.05 * reach, 1.05 * reach],
+        title={"text": " · ".join(words), "font": {"size": 12}},
+        margin_t=34,
+    )
+
+
+def _lines(curves: Sequence[Curve], measure: str) -> list[dict[str, Any]]:
+    lines = []
+    for place, (name, x, y, area) in enumerate(curves):
+        colour, dash = SERIES[place % len(SERIES)]
+        lines.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": f"{html.escape(name)} · {measure} {area:.3f}",
+                "x": np.asarray(x, dtype=np.float32),
+                "y": np.asarray(y, dtype=np.float32),
+                "line": {"color": colour, "dash": dash, "width": 2},
+                "hovertemplate": "%{x:.2f}, %{y:.2f}<extra></extra>",
+            }
+        )
+    return lines
+
+
+def _diagonal(colours: Palette) -> dict[str, Any]:
+    line = {"color": colours.muted, "width": 1, "dash": "dot"}
+    return {"type": "scatter", "mode": "lines", "name": "diagonal", "x": [0, 1], "y": [0, 1], "line": line,
+            "hoverinfo": "skip", "showlegend": False}  # fmt: skip
+
+
+def _figure(data: list[dict[str, Any]], colours: Palette, height_px: float, x_title: str, y_title: str) -> go.Figure:
+    axis = {"range": [-0.01, 1.01], "gridcolor": colours.fine, "zeroline": False, "fixedrange": True}
+    layout = base_layout(colours, height_px=height_px) | {
+        "margin": {"l": 54, "r": 10, "t": 10, "b": 46},
+        "showlegend": True,
+        "legend": {"font": {"size": 11}, "bgcolor": "rgba(0,0,0,0)"},
+        "xaxis": axis | {"title": {"text": x_title, "font": {"size": 12}}},
+        "yaxis": axis | {"title": {"text": y_title, "font": {"size": 12}}},
+    }
+    return go.Figure({"data": data, "layout": layout}, _validate=False)
+
+
+#: Columns of a training log that are drawn, and their words.
+TRAINING_CURVES = {
+    "label_loss": "Loss of the labels",
+    "fidelity_loss": "Error of predicted changes, 1 − R²",
+    "auroc_superclass": "Macro AUROC, fold 9, superclasses",
+    "auroc_subclass": "Macro AUROC, fold 9, sub-classes",
+}
+POINTS = {"youden": "Youden index", "sensitivity_90": "sensitivity 90 %"}
+MEASURES = {"f1": "F1"}  # where the key of a measure is not its name
+
+
+def card_figures(metrics: Mapping[str, Any], *, dark: bool = False) -> dict[str, go.Figure]:
+    """Return a figure per title: ROC, precision-recall, calibration.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Of a model card; may be empty.
+    dark : bool
+    """
+    classes = metrics.get("discrimination", {}).get("classes", {})
+    curves = {
+        name: row["curves"] for name, row in classes.items() if "curves" in row and _first(row["auroc"]) is not None
+    }
+    figures: dict[str, go.Figure] = {}
+    if curves:
+        figures["ROC"] = roc_figure(
+            [
+                (name, np.array(c["false_positive_rate"]), np.array(c["sensitivity"]), _first(classes[name]["auroc"]))
+                for name, c in curves.items()
+            ],
+            dark=dark,
+        )
+        figures["Precision and recall"] = precision_recall_figure(
+            [
+                (name, np.array(c["sensitivity"]), np.array(c["precision"]), classes[name]["average_precision"])
+                for name, c in curves.items()
+            ],
+            dark=dark,
+        )
+    bins = {name: row for name, row in metrics.get("calibration", {}).items() if row.get("predicted")}
+    if bins:
+        figures["Calibration"] = reliability_figure(
+            [
+                (
+                    f"{name} · ECE {row['ece']:.3f}",
+                    np.array(row["predicted"]),
+                    np.array(row["observed"]),
+                    np.array(row.get("counts", [0] * len(row["predicted"]))),
+                )
+                for name, row in bins.items()
+            ],
+            dark=dark,
+        )
+    return figures
+
+
+def fidelity_figures(metrics: Mapping[str, Any], class_name: str, *, dark: bool = False) -> dict[str, go.Figure]:
+    """Return per kind of edit the actual change of one class's logit over the change that its map predicts.
+
+    The title of a kind that training never saw says so.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Of a model card.
+    class_name : str
+        One of `metrics["classes"]`.
+    dark : bool
+    """
+    families = metrics.get("fidelity", {}).get("families", {})
+    classes = list(metrics.get("classes", ()))
+    if class_name not in classes:
+        return {}
+    k = classes.index(class_name)
+    figures = {}
+    for name, row in families.items():
+        if "points" in row:
+            predicted, actual = (np.array(values) for values in row["points"][k])
+            title = name if row["in_training"] else f"{name}, never trained"
+            figures[title] = fidelity_figure(predicted, actual, r2=row["r2"][k], slope=row["slope"][k], dark=dark)
+    return figures
+
+
+def training_figures(log: pd.DataFrame, *, dark: bool = False) -> dict[str, go.Figure]:
+    """Return a figure per title of how training went: losses and macro AUROC by epoch, one curve per network.
+
+    Parameters
+    ----------
+    log : DataFrame
+        As `python -m ecgimn train` writes it beside the weights: a row per network and epoch.
+    dark : bool
+    """
+    figures = {}
+    for column, title in TRAINING_CURVES.items():
+        if column in log.columns and log[column].abs().max() > 0:
+            curves = [
+                (str(network), rows["epoch"].to_numpy(float), rows[column].to_numpy(float))
+                for network, rows in log.groupby("network")
+            ]
+            figures[title] = training_figure(curves, dark=dark)
+    return figures
+
+
+def error_rows(metrics: Mapping[str, Any], class_name: str, kind: str) -> list[dict[str, Any]]:
+    """Return records and composites that a model misjudged most surely, as rows for a table.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Of a model card.
+    class_name : str
+    kind : str
+        "missed": labelled and not called. "claimed": called and not labelled.
+
+    Returns
+    -------
+    list of dict
+        "Case", "Probability", "Labels" in PTB-XL or made of, and "ecg_id" or "composite" to open it by.
+    """
+    failures = metrics.get("failures", {})
+    rows: list[dict[str, Any]] = [
+        {
+            "Case": f"PTB-XL record {row['ecg_id']}",
+            "Probability": row["probability"],
+            "Labels": ", ".join(row["labels"]) or "none of these",
+            "ecg_id": row["ecg_id"],
+        }
+        for row in failures.get("records", {}).get(class_name, {}).get(kind, ())
+    ]
+    rows += [
+        {
+            "Case": f"composite · {row['title']}",
+            "Probability": row["probability"],
+            "Labels": "made of one superclass",
+            "composite": row["composite"],
+        }
+        for row in failures.get("composites", ())
+        if row["class"] == class_name and row["kind"] == kind
+    ]
+    return rows
+
+
+def score_words(metrics: Mapping[str, Any]) -> str:
+    """Say how the model scores, and its networks alone where it averages several; nothing where it was not measured."""
+    found = metrics.get("discrimination", {})
+    if found.get("macro_auroc") is None:
+        return ""
+    words = f"**Macro AUROC** {interval_words(found['macro_auroc'])}; 95 % interval over resampled patients."
+    each = found.get("macro_auroc_of_networks", ())
+    return words + (f" Its networks alone: {', '.join(map(interval_words, each))}." if len(each) > 1 else "")
+
+
+def twin_words(metrics: Mapping[str, Any]) -> str:
+    """Say how the model scores beside its black-box twin, or nothing where that was not measured."""
+    twin = metrics.get("black_box_twin")
+    if not twin:
+        return ""
+    value, low, high = twin["macro_auroc_gain"]
+    return (
+        f"The black-box twin (same encoder, pooled linear head, no map) scores {interval_words(twin['macro_auroc'])} "
+        f"on the same records. Difference, model minus twin: {signed(value, 4)} "
+        f"({signed(low, 4)} to {signed(high, 4)})."
+    )
+
+
+def discrimination_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return one row of text per class: records, AUROC with its interval, average precision, operating points."""
+    rows = []
+    for name, row in metrics.get("discrimination", {}).get("classes", {}).items():
+        line = {
+            "Class": name,
+            "Records": f"{row['n']:,}",
+            "AUROC (95 % interval)": interval_words(row["auroc"]),
+            "Average precision": interval_words(row["average_precision"]),
+        }
+        for point, values in row.get("operating_points", {}).items():
+            line[f"At {point_name(point)}"] = ", ".join(
+                f"{MEASURES.get(key, key)} {value:.2f}" for key, value in values.items() if isinstance(value, float)
+            )
+        rows.append(line)
+    return rows
+
+
+def point_name(point: str) -> str:
+    """Return an operating point by its name in the field."""
+    return POINTS.get(point, point.replace("_", " "))
+
+
+def interval_words(estimate: Any) -> str:
+    """Return "0.931 (0.927 to 0.935)" of an estimate stored as [value, low, high] or as a number; a dash of none."""
+    return with_interval(estimate if isinstance(estimate, list | tuple) else (estimate, None, None), digits=3)
+
+
+def _first(estimate: Any) -> Any:
+    return estimate[0] if isinstance(estimate, list | tuple) else estimate

@@ -1,0 +1,302 @@
+"""The ledger and the class probabilities: as small charts, and as HTML tables small enough to be sent for every class.
+
+A table costs the browser a hundredth of a chart and can be walked by a screen reader. The sign never depends on colour:
+every number is printed with its sign, and a bar that lowers the score is hatched. The tables carry no style but
+colours, which depend on numbers and theme; the page that shows them lays them out.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from ecgimn.draw.colours import N_STEPS, Palette, css, evidence_colours, evidence_index, palette
+
+FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
+MINUS = "−"
+N_STOPS = 17
+
+
+def ledger_figure(
+    cells: NDArray[np.floating],
+    leads: Sequence[str],
+    waves: Sequence[str],
+    *,
+    limit: float | None = None,
+    dark: bool = False,
+    height_px: float = 330.0,
+) -> go.Figure:
+    """Draw the ledger as a heat table with its sums; every cell prints its number, so that sign never hangs on colour.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (n_leads, n_waves)
+        Logit.
+    leads, waves : sequence of str
+        Names of rows and columns.
+    limit : float, optional
+        End of the symmetric colour scale; the largest |cell| when None. Sums are printed and not coloured.
+    dark : bool
+    height_px : float
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        `layout.meta["total"]` is the sum of the cells.
+    """
+    cells = np.asarray(cells, dtype=np.float64)
+    limit = limit if limit is not None else float(np.abs(cells).max(initial=0.0)) or 1.0
+    total = float(cells.sum())
+    with_sums = np.vstack([np.hstack([cells, cells.sum(axis=1, keepdims=True)]), [*cells.sum(axis=0), total]])
+    colours = palette(overlay=True, dark=dark)
+    coloured = with_sums.copy()
+    coloured[-1, :] = coloured[:, -1] = np.nan
+    text = [[signed(value) for value in row] for row in with_sums]
+    bold = [[f"<b>{word}</b>" if r == len(leads) or c == len(waves) else word for c, word in enumerate(row)]
+            for r, row in enumerate(text)]  # fmt: skip
+    names_y = [f"<b>{html.escape(lead)}</b>" for lead in leads] + ["<b>sum</b>"]
+    names_x = [html.escape(wave) for wave in waves] + ["<b>sum</b>"]
+    heat = {
+        "type": "heatmap",
+        "z": coloured,
+        "x": names_x,
+        "y": names_y,
+        "zmin": -limit,
+        "zmax": limit,
+        "colorscale": colour_scale(dark=dark),
+        "showscale": False,
+        "xgap": 1,
+        "ygap": 1,
+        "hovertemplate": "%{y} %{x}: %{text} logit<extra></extra>",
+        "text": text,
+    }
+    labels = {
+        "type": "scatter",
+        "mode": "text",
+        "x": [name for _ in names_y for name in names_x],
+        "y": [name for name in names_y for _ in names_x],
+        "text": [word for row in bold for word in row],
+        "textfont": {"size": 11, "color": colours.text},
+        "hoverinfo": "skip",
+    }
+    layout = base_layout(colours, height_px=height_px) | {
+        "margin": {"l": 44, "r": 4, "t": 24, "b": 4},
+        "xaxis": {"side": "top", "showgrid": False, "zeroline": False, "fixedrange": True, "ticks": "",
+                  "tickfont": {"size": 11}},
+        "yaxis": {"autorange": "reversed", "showgrid": False, "zeroline": False, "fixedrange": True, "ticks": "",
+                  "tickfont": {"size": 11}},
+        "meta": {"total": total, "limit": limit},
+    }  # fmt: skip
+    return go.Figure({"data": [heat, labels], "layout": layout}, _validate=False)
+
+
+def class_bars_figure(
+    classes: Sequence[str],
+    probabilities: NDArray[np.floating],
+    *,
+    chosen: int | None = None,
+    thresholds: Sequence[float] | None = None,
+    dark: bool = False,
+    height_px: float = 150.0,
+) -> go.Figure:
+    """Draw the probability of every class, with the decision threshold as a tick where there is one."""
+    colours = palette(overlay=True, dark=dark)
+    names = [
+        f"<b>{html.escape(name)}</b>" if index == chosen else html.escape(name) for index, name in enumerate(classes)
+    ]
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "y": names,
+        "x": np.asarray(probabilities, dtype=np.float64),
+        "marker": {"color": [colours.text if index == chosen else colours.muted for index in range(len(names))]},
+        "text": [f"{float(p):.2f}" for p in probabilities],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "hovertemplate": "%{y}: %{x:.3f}<extra></extra>",
+    }
+    data: list[dict[str, Any]] = [bars]
+    if thresholds is not None:
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": list(thresholds),
+                "y": names,
+                "marker": {"symbol": "line-ns-open", "size": 11, "color": colours.outline, "line": {"width": 2}},
+                "hovertemplate": "threshold %{x:.2f}<extra></extra>",
+            }
+        )
+    layout = base_layout(colours, height_px=height_px) | {
+        "margin": {"l": 52, "r": 30, "t": 4, "b": 32},
+        "bargap": 0.35,
+        "xaxis": {"range": [0, 1], "title": {"text": "probability", "font": {"size": 11}}, "gridcolor": colours.fine,
+                  "fixedrange": True},
+        "yaxis": {"autorange": "reversed", "fixedrange": True},
+    }  # fmt: skip
+    return go.Figure({"data": data, "layout": layout}, _validate=False)
+
+
+def colour_scale(*, dark: bool = False) -> list[list[Any]]:
+    """Return the evidence scale as Plotly takes it: stops from 0 to 1, the paper's colour at 0.5."""
+    scale = evidence_colours(dark=dark)
+    places = np.linspace(0, len(scale) - 1, N_STOPS).round().astype(int)
+    return [[index / (N_STOPS - 1), css(scale[place])] for index, place in enumerate(places)]
+
+
+def base_layout(colours: Palette, *, height_px: float) -> dict[str, Any]:
+    """Return what all small charts share."""
+    return {
+        "template": {},
+        "height": height_px,
+        "font": {"family": FONT, "size": 12, "color": colours.text},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": colours.paper,
+        "hoverlabel": {"bgcolor": colours.paper, "font": {"color": colours.text}},
+        "showlegend": False,
+        "uirevision": "chart",
+    }
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Return a number with its sign and a true minus; what rounds to zero has no sign."""
+    words = f"{value:+.{digits}f}"
+    return words[1:] if float(words) == 0 else words.replace("-", MINUS)
+
+
+REMAINDER_FROM = 1e-4  # logit; a smaller one is rounding
+#: Relative luminance up to which the dark theme's text, and white, keep a contrast of 4.5 : 1; black does from there.
+LIGHT_TEXT_UP_TO, WHITE_TEXT_UP_TO = 0.14, 0.179
+
+
+def sum_html(
+    name: str,
+    bias: float,
+    parts: Sequence[tuple[str, float]],
+    logit: float,
+    *,
+    outcome: str,
+    probability: float | None = None,
+    threshold: float | None = None,
+    dark: bool = False,
+) -> str:
+    """Return how the logit comes about as a table: the bias, part by part, the logit, and what that comes to.
+
+    Parameters
+    ----------
+    name : str
+        The class, or the difference of two.
+    bias, logit : float
+    parts : sequence of (name, logit)
+        Territories, say. What bias and parts leave open is a last part, "remainder", if it is not rounding.
+    outcome : str
+        What the logit comes to, in words.
+    probability : float, optional
+        A bar on a scale of its own, 0 to 1 over the width of the bars.
+    threshold : float, optional
+        Operating point on the probability, a tick.
+    dark : bool
+    """
+    colours = palette(overlay=True, dark=dark)
+    scale = evidence_colours(dark=dark)
+    remainder = logit - bias - sum(value for _, value in parts)
+    steps = [("bias", bias), *parts, *([("remainder", remainder)] if abs(remainder) > REMAINDER_FROM else [])]
+    ends = np.cumsum([value for _, value in steps])
+    low, high = min(0.0, float(ends.min())), max(0.0, float(ends.max()))
+    span = (high - low) or 1.0
+
+    def row(label: str, start: float, value: float, colour: str, kind: str = "") -> str:
+        left = 100 * (min(start, start + value) - low) / span
+        down = " down" if value < 0 and kind != "logit" else ""
+        return (
+            f"<tr class='{kind}'><th scope='row'>{html.escape(label)}</th><td class='bars'>"
+            f"<i class='zero' style='left:{-100 * low / span:.1f}%'></i>"
+            f"<b class='bar{down}' style='left:{left:.1f}%;width:{100 * abs(value) / span:.1f}%;"
+            f"background-color:{colour}'></b></td><td class='number'>{signed(value)}</td></tr>"
+        )
+
+    tints = [colours.muted, *(css(scale[-1] if value >= 0 else scale[0]) for _, value in steps[1:])]
+    rows = [
+        row(label, float(end) - value, value, tint)
+        for (label, value), end, tint in zip(steps, ends, tints, strict=True)
+    ]
+    rows.append(row("logit", 0.0, logit, colours.text, "logit"))
+    rows.append(_outcome_row(outcome, probability, threshold, colours.bold, colours.outline))
+    title = f"From bias to logit of {html.escape(name)} by territory"
+    return f"<table class='sum' aria-label='{title}'><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _outcome_row(outcome: str, probability: float | None, threshold: float | None, bar: str, tick: str) -> str:
+    """Return the last row: the outcome in words over its bar from 0 to 1, with the threshold as a tick."""
+    words = html.escape(outcome) + (f" · threshold {threshold:.2f}" if threshold is not None else "")
+    marks = ""
+    if probability is not None:
+        marks += f"<b class='bar' style='left:0;width:{100 * probability:.1f}%;background-color:{bar}'></b>"
+    if threshold is not None:
+        marks += f"<i class='tick' style='left:{100 * threshold:.1f}%;background-color:{tick}'></i>"
+    return f"<tr class='outcome'><th></th><td colspan='2'><span>{words}</span><div class='bars'>{marks}</div></td></tr>"
+
+
+def ledger_html(
+    name: str,
+    cells: NDArray[np.floating],
+    leads: Sequence[str],
+    waves: Sequence[str],
+    *,
+    limit: float | None = None,
+    dark: bool = False,
+) -> str:
+    """Return the ledger as a heat table with its sums; every cell prints its number.
+
+    Parameters
+    ----------
+    name : str
+        The class, or the difference of two.
+    cells : ndarray of shape (n_leads, n_waves)
+        Logit.
+    leads, waves : sequence of str
+        Names of rows and columns.
+    limit : float, optional
+        End of the symmetric colour scale; the largest |cell| when None. Sums are printed and not coloured.
+    dark : bool
+    """
+    cells = np.asarray(cells, dtype=np.float64)
+    limit = limit if limit is not None else float(np.abs(cells).max(initial=0.0)) or 1.0
+    steps = evidence_index(cells, limit)
+
+    def cell(value: float, step: int) -> str:
+        tint = f" style='{_tint(step, dark=dark)}'" if step != N_STEPS else ""  # N_STEPS is the paper's own colour
+        return f"<td{tint}>{signed(value)}</td>"
+
+    head = "".join(f"<th scope='col'>{html.escape(wave)}</th>" for wave in (*waves, "sum"))
+    rows = [
+        f"<tr><th scope='row'>{html.escape(lead)}</th>"
+        f"{''.join(map(cell, cells[row].tolist(), steps[row].tolist()))}<td>{signed(float(cells[row].sum()))}</td></tr>"
+        for row, lead in enumerate(leads)
+    ]
+    sums = "".join(f"<td>{signed(float(value))}</td>" for value in (*cells.sum(axis=0), cells.sum()))
+    return (
+        f"<table class='ledger' role='grid'><caption><b>Ledger of {html.escape(name)}</b>, logit by lead and wave"
+        f"</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+        f"<tfoot><tr><th scope='row'>sum</th>{sums}</tr></tfoot></table>"
+    )
+
+
+def _tint(step: int, *, dark: bool) -> str:
+    """Return background and, where the theme's own text would be hard to read on it, text colour of a cell."""
+    colour = evidence_colours(dark=dark)[step]
+    brightness = _luminance(colour) if dark else 0.0
+    words = "" if brightness <= LIGHT_TEXT_UP_TO else ";color:#FFF" if brightness <= WHITE_TEXT_UP_TO else ";color:#000"
+    return f"background:{css(colour)}{words}"
+
+
+def _luminance(colour: NDArray[np.uint8]) -> float:
+    """Relative luminance of an sRGB colour (WCAG 2.2), 0 to 1."""
+    channel = colour.astype(float) / 255
+    linear = np.where(channel <= 0.04045, channel / 12.92, ((channel + 0.055) / 1.055) ** 2.4)
+    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))

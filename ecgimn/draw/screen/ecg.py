@@ -1,0 +1,267 @@
+"""The ECG on the screen: a Plotly figure with one pair of axes in which one unit is one millimetre of paper.
+
+Traces are SVG lines with `x0` and `dx`; behind them lie the evidence, one PNG, and grid and marks, one SVG (as ticks
+the grid alone would be 450 nodes). Twelve leads at 500 Hz stay under half a megabyte and 600 nodes. Hover answers from
+a sparse invisible line with a point every 20 ms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from ecgimn.draw.colours import palette
+from ecgimn.draw.evidence import evidence_map, overlay_indices, overlay_webp, webp_uri
+from ecgimn.draw.marks import StMarks
+from ecgimn.draw.paper import BOLD_MM, FINE_MM, PaperLayout, footer_parts
+from ecgimn.draw.screen.parts import (
+    FOOTER_LINE_PX,
+    colour_bar_trace,
+    evidence_switch,
+    footer,
+    footer_lines,
+    hover_traces,
+    label_trace,
+    lead_traces,
+    legend,
+    outline_shapes,
+    paper_svg,
+    pulse_trace,
+    strips_left_mm,
+    strips_svg,
+    svg_uri,
+)
+from ecgimn.draw.view import View
+
+if TYPE_CHECKING:
+    from ecgimn.explain.explanation import Explanation
+    from ecgimn.recording import Recording
+    from ecgimn.signal.waves.find import Waves
+
+
+CSS_PX_PER_MM = 96 / 25.4  # what a browser calls a millimetre, until the reader has calibrated the screen
+COLOUR_BAR_PX = 126  # also holds the switch; what needs more would make Plotly shrink the paper
+MAX_HEADROOM_MM = 45.0  # room for the tallest wave of the first and last row; what passes it is named in the footer
+NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # one clear dot
+_FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Room on the screen.
+
+    Attributes
+    ----------
+    width_px, height_px : float
+        What the figure may fill, in CSS pixels.
+    px_per_mm : float
+        CSS pixels of one true millimetre, as calibrated with a bank card (85.60 mm); 96 dpi until then.
+    calibrated : bool
+        Whether the reader has fitted the bank card to this screen.
+    true_size : bool
+        Draw one millimetre as one millimetre, whatever room that takes, instead of fitting the room.
+    switch : bool
+        Buttons below the colour bar that dim or hide the evidence in the browser, without asking the server.
+    """
+
+    width_px: float = 900.0
+    height_px: float = 560.0
+    px_per_mm: float = CSS_PX_PER_MM
+    calibrated: bool = False
+    true_size: bool = False
+    switch: bool = True
+
+
+def ecg_figure(
+    recording: Recording,
+    explanation: Explanation | None = None,
+    *,
+    view: View | None = None,
+    waves: Waves | None = None,
+    st: StMarks | None = None,
+    screen: Screen | None = None,
+    isoelectric_mv: NDArray[np.floating] | None = None,
+    evidence_apart: bool = False,
+) -> go.Figure:
+    """Draw a recording on millimetre paper, with the evidence behind it.
+
+    Parameters
+    ----------
+    recording : Recording
+        The samples drawn, in mV, as they are.
+    explanation : Explanation, optional
+        Of the same samples; without it there is no overlay.
+    view : View, optional
+        Layout, scales, class, style.
+    waves : Waves, optional
+        For ST segments, T waves, J points and the "blocks" style.
+    st : StMarks, optional
+        Measured ST levels and the leads beyond the threshold.
+    screen : Screen, optional
+        Room; px per mm are equal in x and y. Show the figure at its own width and height.
+    isoelectric_mv : ndarray of shape (12,), optional
+        Isoelectric level of each lead, for the quantity "isoelectric".
+    evidence_apart : bool
+        Draw grey paper with empty places for the pictures of `ecgimn.draw.screen.live`, which then change without
+        the trace being drawn anew; the page also fills in the pointer's answers.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        `layout.meta` holds speed, gain, px_per_mm, shown (share of the evidence, or None), the footer's parts, and
+        `paper`, which tells this paper with this recording from all others.
+
+    Raises
+    ------
+    ValueError
+        The explanation has another length or rate than the recording, or misses what the view needs.
+    """
+    view, st, screen = view or View(), st or StMarks(), screen or Screen()
+    layout, beyond = view.paper_for(recording, MAX_HEADROOM_MM)
+    evidence = None
+    if explanation is not None and view.overlay:
+        _check_same(recording, explanation)
+        evidence = evidence_map(explanation, view, recording=recording, isoelectric_mv=isoelectric_mv)
+    view = view.with_marks_for(evidence=evidence is not None)
+    colours = palette(overlay=evidence is not None or evidence_apart, dark=view.dark)
+
+    traces = lead_traces(layout, recording, colours)
+    traces.append(pulse_trace(layout, colours))
+    traces += hover_traces(layout, recording, evidence, bare=evidence_apart)
+    traces.append(label_trace(layout, st, colours))
+    if evidence is not None:
+        traces.append(colour_bar_trace(evidence, view, colours))
+
+    shown = evidence.shown_share(layout) if evidence is not None else None
+    beyond_words = [f"the trace leaves the grid in {', '.join(beyond)}"] if beyond else []
+
+    def words(px_per_mm: float) -> list[str]:
+        scale = px_per_mm / screen.px_per_mm
+        reference = st.reference if st.level_mv else ""
+        parts = footer_parts(
+            layout,
+            recording.fs,
+            filter_name=view.filter_name,
+            reference=reference,
+            scale=scale,
+            calibrated=screen.calibrated,
+        )
+        return [*parts, *([f"shown: {100 * shown:.0f} % of total |evidence|"] if shown is not None else []),
+                *beyond_words]  # fmt: skip
+
+    left, right, top = 6, (COLOUR_BAR_PX if evidence is not None else 6), 4
+    marks = legend(view, waves, st, colours)
+    n_lines = 2
+    while True:  # a taller footer leaves less room for the paper, and a narrower paper may need a taller footer
+        footer_room = n_lines * FOOTER_LINE_PX + 6
+        px_per_mm = screen.px_per_mm if screen.true_size else min(
+            (screen.width_px - left - right) / layout.width_mm,
+            (screen.height_px - top - footer_room) / layout.height_mm,
+        )  # fmt: skip
+        width_px = layout.width_mm * px_per_mm + left + right
+        parts = words(px_per_mm)
+        lines = footer_lines(parts, marks, width_px)
+        if len(lines) <= n_lines:
+            break
+        n_lines = len(lines)
+    images = []
+    if evidence is not None:
+        raster = overlay_indices(evidence, layout, view, recording, waves)
+        source = webp_uri(overlay_webp(raster, dark=view.dark))
+        images.append(_image(layout, source, "evidence", left_mm=layout.origin_mm, opacity=view.opacity))
+    elif evidence_apart:
+        images.append(_image(layout, NO_PICTURE, "evidence", left_mm=layout.origin_mm))
+    images.append(_image(layout, svg_uri(paper_svg(layout, recording, view, colours, waves=waves, st=st)), "paper"))
+    left_mm = strips_left_mm(layout)
+    if evidence_apart:
+        images.append(_image(layout, NO_PICTURE, "strips", left_mm=left_mm))
+    elif evidence is not None and view.show_strip:
+        strips = svg_uri(strips_svg(layout, evidence, view, colours, left_mm=left_mm))
+        images.append(_image(layout, strips, "strips", left_mm=left_mm))
+    axis = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "fixedrange": False}
+    return go.Figure(
+        {
+            "data": traces,
+            "layout": {
+                "template": {},
+                "width": width_px,
+                "height": layout.height_mm * px_per_mm + top + footer_room,
+                "margin": {"l": left, "r": right, "t": top, "b": footer_room, "pad": 0},
+                "xaxis": axis | {"range": [0, layout.width_mm], "dtick": BOLD_MM, "minor": {"dtick": FINE_MM}},
+                "yaxis": axis
+                | {
+                    "range": [0, layout.height_mm],
+                    "dtick": BOLD_MM,
+                    "minor": {"dtick": FINE_MM},
+                    "scaleanchor": "x",
+                    "scaleratio": 1,
+                    "constrain": "domain",
+                },
+                "images": images,
+                "updatemenus": [evidence_switch(images, colours)] if evidence is not None and screen.switch else [],
+                "shapes": outline_shapes(layout, st, colours),
+                "annotations": [footer(lines, colours)],
+                "font": {"family": _FONT, "color": colours.text},
+                "paper_bgcolor": "rgba(0,0,0,0)",
+                "plot_bgcolor": colours.paper,
+                "hovermode": "closest",
+                "hoverdistance": 60,
+                "hoverlabel": {"bgcolor": colours.paper, "bordercolor": colours.bold, "font": {"color": colours.text}},
+                "showlegend": False,
+                "dragmode": "select",
+                "uirevision": "ecg",
+                "meta": {
+                    "speed_mm_per_s": layout.speed,
+                    "gain_mm_per_mv": layout.gain,
+                    "grid_mm": [FINE_MM, BOLD_MM],
+                    "px_per_mm": px_per_mm,
+                    "paper": paper_token(recording, layout),
+                    "shown": shown,
+                    "limit": evidence.limit if evidence is not None else None,
+                    "footer": parts,
+                },
+            },
+        },
+        _validate=False,
+    )
+
+
+def paper_token(recording: Recording, layout: PaperLayout) -> str:
+    """Return what tells this recording on this paper from all others, so that no evidence lands on another trace."""
+    return hashlib.sha256(f"{recording.digest} {layout}".encode()).hexdigest()[:16]
+
+
+def _check_same(recording: Recording, explanation: Explanation) -> None:
+    n_samples = explanation.attribution.shape[2]
+    if n_samples != recording.n_samples or abs(explanation.fs - recording.fs) > 1e-9:
+        raise ValueError(
+            f"The explanation holds {n_samples} samples at {explanation.fs:g} Hz, the recording {recording.n_samples} "
+            f"at {recording.fs:g} Hz. Draw an explanation of these very samples."
+        )
+
+
+def _image(
+    layout: PaperLayout, source: str, name: str, *, left_mm: float = 0.0, opacity: float = 1.0
+) -> dict[str, Any]:
+    """Return an image under the traces that covers the paper to the right of `left_mm`.
+
+    Plotly tells images apart by their place and size: two that cover the same rectangle would be drawn as one.
+    """
+    return {
+        "name": name,
+        "source": source,
+        "xref": "x",
+        "yref": "y",
+        "x": left_mm,
+        "y": layout.height_mm,
+        "sizex": layout.width_mm - left_mm,
+        "sizey": layout.height_mm,
+        "sizing": "stretch",
+        "layer": "below",
+        "opacity": opacity,
+    }

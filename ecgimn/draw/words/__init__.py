@@ -1,0 +1,1 @@
+"""Text for the screen that is made of numbers."""

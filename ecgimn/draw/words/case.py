@@ -1,0 +1,308 @@
+"""What the screen says of one case: measurements in rows, the answers for a box, compared maps and sanity checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ecgimn.draw.charts.ledger import signed
+from ecgimn.draw.evidence import robust_limit
+from ecgimn.draw.view import View
+from ecgimn.explain.box import Box, BoxEvidence, BoxIntervention, BoxMeasures
+from ecgimn.explain.checks import LocalFidelity, RankAgreement, SelfCheck
+from ecgimn.explain.explanation import Explanation
+from ecgimn.explain.sentences import signed
+from ecgimn.explain.sides import Side
+from ecgimn.leads import CHEST_LEADS, LIMB_LEADS, STANDARD_LEADS
+from ecgimn.signal.criteria import possible_groups
+from ecgimn.signal.intervals import Measured
+from ecgimn.signal.reading import SignalReading
+
+MM_PER_MV = 10.0  # in ST tables 1 mm is 0.1 mV at every display gain
+MINUS = "−"
+NOTHING = "—"
+
+
+@dataclass(frozen=True)
+class Value:
+    """One measurement as shown: name, value with unit or "—", and why or what to know."""
+
+    name: str
+    text: str
+    note: str = ""
+
+
+def interval_values(reading: SignalReading) -> tuple[Value, ...]:
+    """Return rate, intervals and axis in the order in which a reader expects them."""
+    if reading.measurements is None:
+        return ()
+    intervals = reading.measurements.intervals
+    return (
+        _value("Heart rate", intervals.heart_rate, unit="/min"),
+        _value("PR", intervals.pr),
+        _value("QRS", intervals.qrs),
+        _value("QT", intervals.qt),
+        _value("QTc Bazett", intervals.qtc["Bazett"]),
+        _value("QTc Fridericia", intervals.qtc["Fridericia"]),
+        _value("Axis", intervals.axis, unit="°"),
+    )
+
+
+def st_grid(reading: SignalReading) -> str:
+    """Return the ST level at J+60 of all leads as a small Markdown table, in mV; leads beyond threshold in bold."""
+    if not reading.j60_mv:
+        return ""
+    lines = []
+    for leads in (LIMB_LEADS, CHEST_LEADS):
+        marked = [f"**{lead} ▲**" if lead in reading.st_elevation_leads else f"**{lead}**" for lead in leads]
+        values = [
+            f"**{_signed(reading.j60_mv[lead])}**"
+            if lead in reading.st_elevation_leads
+            else _signed(reading.j60_mv[lead])
+            for lead in leads
+        ]
+        lines.append("| " + " | ".join(marked) + " |")
+        if len(lines) == 1:
+            lines.append("|" + " :---: |" * len(leads))
+        lines.append("| " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+def st_rows(reading: SignalReading) -> list[dict[str, str]]:
+    """Return the ST table, one row per lead: levels in mV and mm, slope, shape; and the T wave."""
+    if reading.measurements is None:
+        return []
+    waves = {wave.lead: wave for wave in reading.measurements.t_waves}
+    rows = []
+    for st in reading.measurements.st:
+        wave = waves[st.lead]
+        rows.append(
+            {
+                "Lead": st.lead,
+                "J": _level(st.j_mv),
+                "J+60": _level(st.j60_mv),
+                "J+80": _level(st.j80_mv),
+                "Slope (mV/s)": _signed(st.slope_mv_per_s),
+                "ST shape": st.shape,
+                "T (mV)": _signed(wave.amplitude_mv),
+                "T grade": wave.grade,
+            }
+        )
+    return rows
+
+
+def subject_words(reading: SignalReading) -> str:
+    """Say for whom the thresholds are judged."""
+    recording = reading.recording
+    age = None if recording.age is None else "90+ y" if recording.age >= 90 else f"{recording.age} y"
+    known = ", ".join(part for part in (recording.sex, age) if part)
+    groups = possible_groups(recording.sex, recording.age)
+    if len(groups) == 1:
+        return known
+    missing = " and ".join(name for name, value in (("sex", recording.sex), ("age", age)) if value is None)
+    return f"{known + ', ' if known else ''}{missing} unknown"
+
+
+def _value(name: str, measured: Measured, *, unit: str = "") -> Value:
+    if measured.value is None:
+        return Value(name, NOTHING, measured.reason)
+    number = f"{measured.value:.0f}".replace("-", MINUS)
+    space = "" if unit.startswith(("/", "°")) else " "
+    return Value(name, f"{number}{space}{unit or measured.unit}", measured.note)
+
+
+def _level(value_mv: float) -> str:
+    """Print a level in mV and in mm of standard paper: "+0.11 mV, 1.1 mm"."""
+    if not np.isfinite(value_mv):
+        return NOTHING
+    return f"{_signed(value_mv)} mV, {_signed(MM_PER_MV * value_mv, 1).lstrip('+')} mm"
+
+
+def _signed(value: float | None, digits: int = 2) -> str:
+    if value is None or not np.isfinite(value):
+        return NOTHING
+    words = f"{value:+.{digits}f}"
+    return words[1:] if float(words) == 0 else words.replace("-", MINUS)
+
+
+FILL_WORDS = {"isoelectric": "isoelectric", "line": "line across"}
+LEADS_NAMED = 4  # of a box over more leads, the others are added up
+
+
+def title(box: Box) -> str:
+    """Name the leads and the time of a box: "V3, V4 · 1,240–1,320 ms"."""
+    leads = "all 12 leads" if len(box.leads) == len(STANDARD_LEADS) else ", ".join(box.leads)
+    return f"{leads or 'no lead'} · {1000 * box.start_s:,.0f}–{1000 * box.stop_s:,.0f} ms"
+
+
+def caliper_words(measures: BoxMeasures) -> str:
+    """Return width, height, and what the width would be as an RR or a QT interval."""
+    size = f"**{measures.width_ms:.0f} ms**"
+    if measures.height_mv is not None:
+        size += f" × **{measures.height_mv:.2f} mV** ({MM_PER_MV * measures.height_mv:.1f} mm)"
+    parts = []
+    if measures.rate.value is not None:
+        parts.append(f"as RR {measures.rate.value:.0f}/min")
+    qtc = [f"{value.value:.0f} ({name})" for name, value in measures.qtc.items() if value.value is not None]
+    reason = next((value.reason for value in measures.qtc.values() if value.reason), "")
+    if qtc:
+        parts.append(f"as QT: QTc {', '.join(qtc)} ms")
+    elif parts:
+        parts.append(f"as QT: QTc {NOTHING} ({reason})")
+    return f"{size} · {' · '.join(parts) or 'too short or too long for an RR or a QT interval'}"
+
+
+def evidence_words(evidence: BoxEvidence) -> str:
+    """Return the evidence inside and its part of the whole."""
+    words = f"**{signed(evidence.logit)} logit** of {signed(evidence.total)} for {evidence.class_name}"
+    if evidence.share is not None:
+        words += f" ({100 * evidence.share:.0f} %)".replace("-", "−")
+    return (
+        f"{words}; {100 * evidence.absolute_share:.1f} % of all |contribution| "
+        f"on {100 * evidence.sample_share:.1f} % of the samples"
+    )
+
+
+def lead_words(evidence: BoxEvidence, measures: BoxMeasures) -> str:
+    """Return contribution and mean level of the leads of a box, the strongest first."""
+    leads = sorted(evidence.by_lead, key=lambda lead: -abs(evidence.by_lead[lead]))
+    parts = []
+    for lead in leads[:LEADS_NAMED]:
+        level = measures.level_mv[lead]
+        words = f" (mean {signed(level)} mV)" if np.isfinite(level) else ""
+        parts.append(f"{lead} **{signed(evidence.by_lead[lead])}**{words}")
+    if others := leads[LEADS_NAMED:]:
+        parts.append(f"{len(others)} more {signed(sum(evidence.by_lead[lead] for lead in others))}")
+    return " · ".join(parts)
+
+
+def without_words(answers: Sequence[BoxIntervention], class_name: str) -> str:
+    """Return the score as it is, as the head of the table of what it becomes."""
+    return f"{class_name} **{_scores(answers[0], class_name)[0]}**, without what is in the box:"
+
+
+def without_table(answers: Sequence[BoxIntervention], class_name: str) -> str:
+    """Return a Markdown table of the score without what is in the box, by the map and by the network re-run.
+
+    The score is the probability, or the logit where the class is the difference of two; its change is in logit.
+    """
+    k = answers[0].classes.index(class_name)
+    lines = ["| set to | map predicts | network re-run |", "| :--- | :---: | :---: |"]
+    for answer in answers:
+        _, predicted, actual = _scores(answer, class_name)
+        lines.append(
+            f"| {FILL_WORDS[answer.fill]} | **{predicted}** ({signed(answer.predicted_change[k])}) "
+            f"| **{actual}** ({signed(answer.actual_change[k])}) |"
+        )
+    return "\n".join(lines)
+
+
+def _scores(answer: BoxIntervention, class_name: str) -> tuple[str, str, str]:
+    """Return the score as it is, as the map predicts it and as the network gives it."""
+    if not answer.is_contrast:
+        before, predicted, actual = (f"{value:.2f}" for value in answer.probabilities(class_name))
+        return before, predicted, actual
+    k = answer.classes.index(class_name)
+    logit = answer.logit[k]
+    return signed(logit), signed(logit + answer.predicted_change[k]), signed(logit + answer.actual_change[k])
+
+
+NOTHING = "—"
+
+
+def equation_words(side: Side) -> str:
+    """Return how the logit of a side comes about."""
+    evidence = float(side.evidence.sum())
+    rest = "bias" if side.exact else "not booked"
+    return (
+        f"**{side.title}** · logit {signed(float(side.explanation.logit[0]))} = {rest} "
+        f"{signed(float(side.explanation.bias[0]))} + evidence {signed(evidence)} · probability "
+        f"{float(side.explanation.probability[0]):.2f}"
+    )
+
+
+def agreement_words(agreement: RankAgreement) -> str:
+    """Return the rank correlation of two maps in one line."""
+    cells = f"**{_rho(agreement.cells)}** over {agreement.n_cells} cells of lead by wave"
+    samples = (
+        f"**{_rho(agreement.samples)}** over {agreement.n_samples:,} samples"
+        if agreement.n_samples
+        else f"{NOTHING} over samples ({agreement.reason})"
+    )
+    share = (
+        f" · {100 * agreement.same_sign:.0f} % of the first one's evidence lies in cells where both have the same sign"
+        if agreement.same_sign is not None
+        else ""
+    )
+    return f"Rank correlation (Spearman): {cells} · {samples}{share}"
+
+
+def fidelity_words(found: LocalFidelity | None) -> str:
+    """Return a method's faithfulness on one record in one line."""
+    if found is None:
+        return f"Faithfulness on this record: {NOTHING} (too few cells to remove)"
+    return (
+        f"Faithfulness on this record: R² **{found.r2:.2f}**, slope {found.slope:.2f} over {found.n_edits} edits; "
+        f"root mean square change predicted {found.rms_predicted:.2f}, actual {found.rms_actual:.2f} logit"
+    )
+
+
+def _rho(value: float | None) -> str:
+    return NOTHING if value is None else signed(value)
+
+
+GONE = 0.3  # a rank correlation below this is no resemblance
+KEPT = 0.9  # and above this the same map
+
+
+def check_words(check: SelfCheck, kind: str, class_name: str) -> list[tuple[str, bool]]:
+    """Return sentences on one check, each with whether it went as it should."""
+    k = check.first.index(class_name)
+    moved = float(check.second.logit[k] - check.first.logit[k])
+    score = f"The logit of {class_name} goes from {signed(check.first.logit[k])} to {signed(check.second.logit[k])}."
+    if check.agreement is None:
+        return [("The two maps cannot be compared: one of them is constant.", False), (score, True)]
+    rho = f"{check.agreement:.2f}".replace("-", "−")
+    if kind == "Random weights":
+        fine = abs(check.agreement) < GONE
+        verdict = "the map is gone, as it must be" if fine else "part of the map survives without what was learned"
+        return [(f"Rank correlation with the learned map **{rho}**: {verdict}.", fine), (score, True)]
+    if kind == "Time shift":
+        fine = check.agreement >= KEPT
+        verdict = "the map moves with the trace" if fine else "the map changes with the moment of the cut"
+        steady = abs(moved) < 0.5
+        return [(f"Rank correlation where both see the same samples **{rho}**: {verdict}.", fine), (score, steady)]
+    place = "—" if check.in_place is None else f"{check.in_place:.2f}".replace("-", "−")
+    words = (
+        f"Rank correlation of the chest leads **{rho}** with the trace each map belonged to, **{place}** with the lead "
+        "of the same name."
+    )
+    reacts = abs(moved) >= 0.1
+    return [(words, True), (f"{score} {'It' if reacts else 'It hardly'} depends on which lead is which.", reacts)]
+
+
+def check_view(
+    check: SelfCheck, class_name: str, explanation: Explanation, *, own_scale: bool, dark: bool = False
+) -> View:
+    """Return how a side is drawn: one limit of colour for both sides, or its own where sizes mean nothing."""
+    k = check.first.index(class_name)
+    both = (check.first, check.second)
+    limits = [robust_limit(np.asarray(one.attribution[k]), one.fs) for one in both]
+    limit = limits[0 if explanation is check.first else 1] if own_scale else max(limits)
+    return View(layout="12x1", class_index=k, limit=limit, show_st=False, show_t=False, dark=dark)
+
+
+def logit_rows(check: SelfCheck) -> list[dict[str, str]]:
+    """Return logit and probability of every class before and after."""
+    return [
+        {
+            "Class": name,
+            "Logit": signed(float(check.first.logit[k])),
+            "Logit then": signed(float(check.second.logit[k])),
+            "Probability": f"{check.first.probability[k]:.2f}",
+            "Probability then": f"{check.second.probability[k]:.2f}",
+        }
+        for k, name in enumerate(check.first.classes)
+    ]

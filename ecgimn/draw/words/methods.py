@@ -1,0 +1,323 @@
+"""The comparison of methods in rows and sentences that follow from its figures and say so where we lose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ecgimn.about import shipped
+from ecgimn.errors import SourceError
+from ecgimn.explain.sentences import signed
+
+NOTHING = "—"
+SHARES = ("Planted ST elevation found", "Territory of infarction hit")
+#: Columns of the table that are called otherwise than their figure.
+COLUMN_OF = {
+    "Planted ST elevation found": "Planted ST found",
+    "Territory of infarction hit": "Territory hit",
+    "Alike under 20 dB noise": "20 dB noise",
+    "Alike after 80 ms": "80 ms shift",
+    "Alike with random weights": "Random weights",
+    "Alike in another seed": "Other seed",
+    "Cells for 90 % of the evidence": "Cells for 90 %",
+}
+MANY = 100.0  # from here on decimals mean nothing
+NAMED = 3  # rows named in one sentence; the rest is counted
+BETTER = {"higher": "higher is better", "lower": "fewer is more compact", "near 0": "near 0 is better"}
+
+
+def verdict_words(content: Mapping[str, Any]) -> list[str]:
+    """Return one line per figure: who is best, and how the model's own map stands to all other methods."""
+    return [_verdict(one) for one in content["verdicts"]]
+
+
+def answer_words(content: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
+    """Return the lines of the figures that stand in some columns of the table."""
+    return [_verdict(one) for one in content["verdicts"] if COLUMN_OF.get(one["metric"], one["metric"]) in columns]
+
+
+def _verdict(one: Mapping[str, Any]) -> str:
+    metric, ours, best = one["metric"], one["ours"], one["best"]
+    better = "less is better" if metric.startswith("Time") else BETTER[one["better"]]
+    lines = [f"**{metric}** ({better}). Ours: {_value(metric, ours)}."]
+    if _who(ours) == _who(best):
+        lines[0] = f"**{metric}** ({better}). Best: ours, {_value(metric, ours)}."
+    else:
+        lines.append(f"Best: {_who(best)}, {_value(metric, best)}.")
+    apart = "with intervals apart" if None not in ours["value"] else "without an interval"
+    counts = [
+        (len(one["ahead"]), f"ahead of {_of(one['ahead'], one['rivals'])} {apart}"),
+        (len(one["level"]), f"level with {_named(metric, one['level'])}"),
+        (len(one["behind"]), f"behind {_named(metric, one['behind'])} {apart}"),
+    ]
+    lines.append("Ours is " + "; ".join(words for n, words in counts if n) + ".")
+    below = []
+    for pair in one["same_network"]:
+        own, rival = pair["own"], pair["best"]
+        standing = {
+            "ahead": "ahead, intervals apart", "level": "level, intervals overlap", "behind": "behind, intervals apart"
+        }[pair["own_is"]]  # fmt: skip
+        if None in own["value"]:
+            standing = standing.split(",")[0]
+        below.append(
+            f"On the same network ({own['network']}) its own map, {_value(metric, own)}, against the best post-hoc "
+            f"method, {rival['method']}, {_value(metric, rival)}: {standing}{_gap(rival)}."
+        )
+    return "\n    - ".join([" ".join(lines), *below])
+
+
+def _of(rows: Sequence[Mapping[str, Any]], rivals: int) -> str:
+    return f"all {rivals} others" if len(rows) == rivals else f"{len(rows)} of {rivals}"
+
+
+def _named(metric: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    words = [f"{_who(row)}, {_value(metric, row)}{_gap(row)}" for row in rows[:NAMED]]
+    more = [f"and {len(rows) - NAMED} more"] if len(rows) > NAMED else []
+    return ", ".join([*words, *more])
+
+
+def _gap(row: Mapping[str, Any]) -> str:
+    """Return ours minus theirs on the same resamples, which tells more than whether intervals overlap."""
+    gap = row.get("difference")
+    if not gap:
+        return ""
+    value, low, high = (signed(part) for part in gap)
+    return f" [record by record {value}, {low} to {high}]"
+
+
+def goal_words(content: Mapping[str, Any]) -> list[str]:
+    """Return one line per goal: whether it was reached, and if not, what stands in the way."""
+    lines = []
+    for goal in content["goals"]:
+        answer = "Reached" if goal["reached"] else "Not reached"
+        if "pointing" in goal:
+            every = goal["pointing"]["all"]
+            lines.append(
+                f"{goal['goal']}. **{answer}**: {share(every['pointing'])} of {every['n']:,} plants. The logit rises "
+                f"in {share(every['reacted'])} of them; where it does, {share(every['pointing_reacted'])} are found."
+                + "".join(
+                    f" {group.capitalize()}: rises in {share(found['reacted'])}, found {share(found['pointing'])}."
+                    for group, found in goal["pointing"].items()
+                    if group != "all"
+                )
+            )
+        else:
+            left = goal["not_beaten"]
+            rest = f", because of {_named('', left)}" if left else ""
+            lines.append(f"{goal['goal']}. **{answer}**{rest}.")
+    return lines
+
+
+def _who(row: Mapping[str, Any]) -> str:
+    return f"{row['method']} on {row['network']}"
+
+
+def _value(metric: str, row: Mapping[str, Any]) -> str:
+    if metric in SHARES:
+        return share(row["value"])
+    digits = 0 if metric.startswith(("Cells", "Time")) else 3 if metric.startswith("Alike") else 2
+    return with_interval(row["value"], digits)
+
+
+def with_interval(values: Sequence[float | None] | None, digits: int = 2) -> str:
+    """Return "0.91 (0.88 to 0.93)", with true minus signs; a dash where there is no value."""
+    if values is None or values[0] is None:
+        return NOTHING
+    value, low, high = (_number(part, digits) for part in values)
+    return value if NOTHING in (low, high) else f"{value} ({low} to {high})"
+
+
+def share(values: Sequence[float | None] | None, digits: int = 0) -> str:
+    """Return "91 % (88 to 93)" of a share with its interval; a dash where there is no value."""
+    if values is None or values[0] is None:
+        return NOTHING
+    value, low, high = (_number(None if part is None else 100.0 * part, digits) for part in values)
+    return f"{value} %" if NOTHING in (low, high) else f"{value} % ({low} to {high})"
+
+
+def _number(value: float | None, digits: int) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:,.{digits if abs(value) < MANY else 0}f}".replace("-", "−")
+
+
+COMPARISON = shipped("docs") / "faithfulness.json"
+ST_ELEVATION = "ST elevation +0.2 mV"
+NEEDED = {"rows", "networks", "command", "n", "goals", "verdicts"}
+QUESTIONS = {
+    "Does it foretell what an edit does?": (
+        ("R² of changes", "R², edits not trained on", "R² after the best line", "Slope"),
+        "The ECG is edited, wave by wave and lead group by lead group, and the network is asked again. **R²** says how "
+        "well the change of the logit that the explanation foretold fits the one that happened: 1 is perfect, at 0 the "
+        "mean would have been as good, below 0 better. *After the best line* forgives a wrong size, and *slope* says "
+        "how wrong it was: 1 is right. *Edits not trained on* are families that no training of this project used.",
+    ),
+    "Do its strongest cells matter?": (
+        (
+            "Degradation, isoelectric line (SD)", "Degradation, composite NORM beat (SD)",
+            "Top 6 cells gone, isoelectric line (SD)", "Top 6 cells gone, composite NORM beat (SD)",
+        ),
+        "Cells (one wave in one lead) are taken away, most supporting first and most opposing first. **Degradation** "
+        "is the area between the two curves of the logit, in its standard deviations (SD); larger is better, chance is "
+        "near 0. *Top 6 cells gone*: by how much the logit falls without the six strongest of 60. What takes the place "
+        "of a cell matters, so there are two fills: a flat line, and the same wave of a normal composite beat.",
+    ),
+    "Does it point at the right place?": (
+        ("Planted ST found", "All planted found", "Planted in composites found", "Territory hit", "Cells for 90 %"),
+        "ST elevation, T inversion, Q waves and a wide QRS are **planted** in tracings labelled NORM alone, and in the "
+        "normal composite. Found: the cell whose evidence grows most lies in the leads and wave of the plant. "
+        "**Territory**: the strongest lead for MI, in records of anterior and of inferior infarction, lies where it "
+        "should. *Cells for 90 %*: how many of 60 hold nine tenths of the evidence.",
+    ),
+    "Is it stable, and what does it cost?": (
+        ("20 dB noise", "80 ms shift", "Other seed", "Random weights", "Time (ms)"),
+        "Correlation of two explanations of the same tracing: with **noise**, cut **80 ms** later, by a network of "
+        "**another seed**: should be near 1. With **random weights** it should be near 0: what stays was a picture of "
+        "the ECG and not of what the network learned. *Time* is processor time for all classes of one tracing.",
+    ),
+}  # fmt: skip
+MARKS = ("<!-- tables: written by compare-methods -->", "<!-- end of tables -->")
+
+
+def read_comparison(path: Path = COMPARISON) -> dict[str, Any]:
+    """Read the figures that were shipped or measured.
+
+    Raises
+    ------
+    SourceError
+        The file is not there or does not parse.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or not content.keys() >= NEEDED:
+            raise ValueError("it holds something else")
+    except (OSError, ValueError) as exc:
+        raise SourceError(
+            f"No comparison of methods is at hand: {path.name} cannot be read ({exc}). Measure it with: "
+            "python -m ecgimn compare-methods --ptbxl DIR --fold 10 --json docs/faithfulness.json"
+        ) from exc
+    return content
+
+
+def comparison_rows(content: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return one row per network and method; each figure with its 95 % interval where it has one."""
+    return [
+        {
+            "Network": row["network"],
+            "Explained by": row["method"] + (" (control)" if row["kind"] == "control" else ""),
+            "R² of changes": with_interval(row["fidelity"]["r2"]),
+            "R² after the best line": with_interval(row["fidelity"]["r2_rescaled"]),
+            "Slope": with_interval(row["fidelity"]["slope"]),
+            "R², edits not trained on": with_interval(row["fidelity"]["r2_unseen"]),
+            **{f"Degradation, {fill} (SD)": with_interval(value) for fill, value in row["degradation"].items()},
+            **{f"Top 6 cells gone, {fill} (SD)": with_interval(value) for fill, value in row["top_cells"].items()},
+            "Planted ST found": share(row["planted"].get(ST_ELEVATION, {}).get("pointing")),
+            "All planted found": share(_pooled(row["planted"])),
+            "Planted in composites found": share(_pooled(row["planted_in_composites"])),
+            "Territory hit": share(row["territory"].get("all", {}).get("hit")),
+            "20 dB noise": with_interval(row["stability"]["noise_20_db"], digits=3),
+            "80 ms shift": with_interval(row["stability"]["shift_80_ms"], digits=3),
+            "Random weights": with_interval(row["stability"]["random_weights"], digits=3),
+            "Other seed": with_interval(row["stability"]["seeds"], digits=3),
+            "Cells for 90 %": with_interval(row["cells_for_90_percent"], digits=0),
+            "Time (ms)": f"{row['cpu_ms']:,.0f}",
+        }
+        for row in content["rows"]
+    ]
+
+
+def answer_rows(content: Mapping[str, Any], question: str) -> list[dict[str, str]]:
+    """Return the columns of `comparison_rows` that answer one of `QUESTIONS`."""
+    columns = ("Network", "Explained by", *QUESTIONS[question][0])
+    return [{name: row[name] for name in columns} for row in comparison_rows(content)]
+
+
+def planted_rows(content: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return one row per network with a map of its own and group of leads: an ST elevation planted in many records."""
+    return [
+        {
+            "Network": network["network"],
+            "ST elevation in": "all of these" if group == "all" else group,
+            "Plants": f"{found['n']:,}",
+            f"Logit of {found['class']} rises": share(found["reacted"]),
+            "Found": share(found["pointing"]),
+            "Found where it rises": share(found["pointing_reacted"]),
+            "Found in ST or T": share(found["pointing_within"]),
+            "Growth inside": share(found["mass"]),
+        }
+        for network in content["networks"]
+        for group, found in (network.get("planted_st") or {}).items()
+    ]
+
+
+def network_rows(content: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return one row per network: what holds of it whatever explains it."""
+    return [
+        {
+            "Network": row["network"],
+            "Classes": ", ".join(row["classes"]),
+            "Records": f"{row['n']:,}",
+            "Macro AUROC": with_interval(row["macro_auroc"], digits=3),
+            "Variance of the logit that is bias": share(row["bias_share"], digits=2),
+        }
+        for row in content["networks"]
+    ]
+
+
+def sample_words(content: Mapping[str, Any]) -> str:
+    """Return what the figures were measured on, and how sure they are."""
+    n = content["n"]
+    return (
+        f"Fold {content['fold']} of PTB-XL: {n['records']:,} labelled records; {n['cases']} of them edited and "
+        f"emptied, {n['planted']} planted in, {n['stability']} for noise, shift and random weights; drawn by seed "
+        f"{content['seed']}, the same for every row. Intervals: {content['interval']}."
+    )
+
+
+def write_into(document: str, content: Mapping[str, Any]) -> str:
+    """Return a Markdown document with the words and tables between its two marks made anew.
+
+    Raises
+    ------
+    SourceError
+        The document does not hold the marks.
+    """
+    start, _, rest = document.partition(MARKS[0])
+    _, found, end = rest.partition(MARKS[1])
+    if not found:
+        raise SourceError(f"The document holds no place for the tables. The lines {' and '.join(MARKS)} are needed.")
+    parts = [
+        f"`{content['command']}`",
+        f"Model {content.get('model')}, sha256 {str(content.get('sha256'))[:16]}. {sample_words(content)}",
+        "### What was set out to be reached",
+        _bullets(goal_words(content)),
+        "### Who is ahead",
+        _bullets(verdict_words(content)),
+        "### Every method",
+        _markdown(comparison_rows(content)),
+        "### ST elevation planted in many records",
+        _markdown(planted_rows(content)),
+        "### The networks themselves",
+        _markdown(network_rows(content)),
+    ]
+    return f"{start}{MARKS[0]}\n\n" + "\n\n".join(part for part in parts if part) + f"\n\n{MARKS[1]}{end}"
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _markdown(rows: Sequence[Mapping[str, str]]) -> str:
+    if not rows:
+        return NOTHING
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def _pooled(plants: Mapping[str, Mapping[str, Any]]) -> list[float | None]:
+    """Return the share of all plants that were found, without an interval: kinds differ in number."""
+    hits = [(plant["n"], plant["pointing"][0]) for plant in plants.values() if plant["pointing"][0] is not None]
+    total = sum(n for n, _ in hits)
+    return [sum(n * value for n, value in hits) / total if total else None, None, None]

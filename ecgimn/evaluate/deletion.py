@@ -1,0 +1,99 @@
+"""Deletion and insertion over lead x wave cells, with the network re-run, for any method and two fills.
+
+For each class the logit falls as the most supporting cells go first (MoRF) and rises as the most opposing go first
+(LeRF). The area between the two curves over the share of cells gone is the degradation score. Read backwards, LeRF is
+insertion: the state in which the most supporting cells are all that is left. Samek et al., arXiv:1509.06321.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgimn.evaluate.subjects import Array, Case, Subject
+from ecgimn.explain.ledger import N_CELLS, lead_wave_cells
+from ecgimn.signal.preprocess import preprocessing
+from ecgimn.signal.waves.quick import Landmarks, quick_landmarks
+from ecgimn.sources.composites.case import load_composite
+
+FILLS = ("isoelectric line", "composite NORM beat")
+SHARES = (0.05, 0.1, 0.2, 0.4, 0.7)  # of the cells, gone
+TOP = 1  # the place in SHARES of "the top cells": 6 of 60
+NORM_COMPOSITE = "norm"
+
+
+def fills_of(case: Case) -> Array:
+    """Return what takes the place of a cell, shape (2, 12, n): the isoelectric line, and a NORM beat in its time."""
+    line = np.broadcast_to(case.landmarks.level[:, None], case.x.shape)
+    return np.stack([line, norm_beats(case.landmarks, case.x.shape[-1])])
+
+
+@cache
+def _norm_beat() -> tuple[Array, NDArray[np.int64], Array]:
+    """Return the knots, the phases in samples and the mean beat (12, n) about its level of the composite NORM case."""
+    recording = load_composite(NORM_COMPOSITE)
+    x = preprocessing(recording.fs, recording.n_samples).forward(recording.signal)
+    norm = quick_landmarks(x)
+    there = _knots(norm)
+    inner = norm.centres[(norm.centres + there[0] >= 0) & (norm.centres + there[-1] < x.shape[1] - 1)]
+    phase = np.arange(int(np.floor(there[0])), int(np.ceil(there[-1])) + 1)
+    beat = np.mean([x[:, np.clip(centre + phase, 0, x.shape[1] - 1)] for centre in inner], axis=0)
+    return there, phase, beat - norm.level[:, None]
+
+
+def norm_beats(marks: Landmarks, n_samples: int) -> Array:
+    """Return the beat of the composite NORM case, wave by wave stretched to a record's beats, on its level, (12, n)."""
+    there, phase, beat = _norm_beat()
+    here = _knots(marks)
+    filled = np.zeros((12, n_samples))
+    for centre in marks.centres:
+        start, stop = max(0, int(centre + here[0])), min(n_samples, int(centre + here[-1]) + 1)
+        place = np.interp(np.arange(start, stop) - centre, here, there)
+        filled[:, start:stop] = [np.interp(place, phase, lead) for lead in beat]
+    return np.asarray(filled + marks.level[:, None])
+
+
+def _knots(marks: Landmarks) -> Array:
+    """Return onset of P, of QRS, centre, end of QRS, of T, and of the cycle, in samples about the centre."""
+    p_onset = -marks.qrs_before - min(20.0, 0.35 * marks.rr)
+    t_end = max(float(marks.t_end), marks.qrs_after + 2.0)
+    points = [p_onset, -marks.qrs_before, 0.0, marks.qrs_after, t_end, max(t_end + 1.0, marks.rr + p_onset)]
+    return np.asarray(points, dtype=np.float64)
+
+
+def deletion_curves(subject: Subject, case: Case, cells: NDArray[np.floating], fills: Array) -> Array:
+    """Return the change in logit as cells go, shape (2 fills, 2 orders, K, 1 + len(SHARES)), of one record.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (K, 60)
+        Evidence per lead x wave cell, by which the cells are ordered; MoRF is the first order, LeRF the second.
+    fills : ndarray of shape (2, 12, n)
+        What takes the place of a cell, from `fills_of`.
+    """
+    n_classes = len(cells)
+    base = subject.input(case)
+    of_sample = lead_wave_cells(case.wave)
+    rank = np.argsort(np.argsort(np.stack([-cells, cells]), axis=-1), axis=-1)  # (2, K, 60)
+    gone = np.stack([rank < round(share * N_CELLS) for share in SHARES], axis=2)  # (2, K, steps, 60)
+    removed = gone[..., of_sample].reshape(-1, *case.x.shape)
+    before = subject.logits(base[None])[0]
+    own_class = np.broadcast_to(np.arange(n_classes)[None, :, None], gone.shape[:3]).ravel()
+    curves = np.zeros((len(fills), *gone.shape[:2], 1 + len(SHARES)))
+    for number, fill in enumerate(fills):
+        after = subject.logits((base + removed * (fill - case.x)).astype(np.float32))
+        change = after[np.arange(len(after)), own_class] - before[own_class]
+        curves[number, ..., 1:] = change.reshape(gone.shape[:3])
+    return curves
+
+
+def degradation(curves: Array) -> Array:
+    """Return the area between LeRF and MoRF over the share of cells gone, (..., 2, K, steps) -> (..., K).
+
+    When all cells are gone both orders have met, so the area closes there.
+    """
+    gap = curves[..., 1, :, :] - curves[..., 0, :, :]
+    closed = np.concatenate([gap, np.zeros((*gap.shape[:-1], 1))], axis=-1)
+    return np.asarray(np.trapezoid(closed, [0.0, *SHARES, 1.0], axis=-1))

@@ -1,0 +1,261 @@
+"""Does the evidence lie where cardiologists look? Territories of infarction, waves by class, planted changes.
+
+Planted changes are the pointing game of Zhang et al. (arXiv:1608.00507), on what a change adds: the cell (lead x wave)
+whose evidence for the class grew most has to lie in the planted leads and waves. Whether a network reacts at all is the
+network's own affair, so it is counted beside: a true map cannot show growing evidence for a class whose logit falls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from ecgimn.evaluate.fidelity import SIGNS
+from ecgimn.evaluate.metrics import patient_weights, ratio_estimate
+from ecgimn.evaluate.stability import mean_over, quick_ledgers
+from ecgimn.evaluate.subjects import OWN, Array, Case, Explained, Subject, composite_case
+from ecgimn.explain.edits import LEAD_GROUPS, intervention, masks_from_landmarks
+from ecgimn.explain.ledger import QUICK_WAVES
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.model.model import Model
+from ecgimn.signal.preprocess import input_change
+from ecgimn.sources.composites.case import read_composite
+from ecgimn.sources.ptbxl_arrays import SUBCLASSES, SUPERCLASSES, Dataset
+
+#: Leads in which evidence for each kind of infarction is expected (CLINICAL teaching convention).
+EXPECTED_LEADS = {
+    "AMI": ("V1", "V2", "V3", "V4", "V5"),
+    "IMI": ("II", "III", "aVF"),
+    "LMI": ("I", "aVL", "V5", "V6"),
+}
+
+
+def territory_hits(model: Model, data: Dataset, ledgers: NDArray[np.floating], *, threshold: float) -> dict[str, Any]:
+    """Share of AMI, IMI and LMI records called MI whose strongest MI lead lies in the expected territory."""
+    mi = model.classes.index("MI")
+    called = expit(model.logits(data.x)[:, mi]) >= threshold
+    by_lead = ledgers[:, mi].sum(axis=-1)
+    result: dict[str, Any] = {}
+    for name, expected in EXPECTED_LEADS.items():
+        chosen = called & (data.labels["subclass"][:, SUBCLASSES.index(name)] == 1)
+        if name != "LMI":  # a case with both anterior and inferior infarction has no single territory
+            other = "IMI" if name == "AMI" else "AMI"
+            chosen &= data.labels["subclass"][:, SUBCLASSES.index(other)] == 0
+        strongest = np.array(STANDARD_LEADS)[by_lead[chosen].argmax(axis=1)] if chosen.any() else np.array([])
+        positive = np.clip(by_lead[chosen], 0, None)
+        inside = positive[:, np.isin(STANDARD_LEADS, expected)].sum(1) / np.maximum(positive.sum(1), 1e-9)
+        result[name] = {
+            "n": int(chosen.sum()),
+            "hit": round(float(np.isin(strongest, expected).mean()), 4) if chosen.any() else None,
+            "chance": round(len(expected) / 12, 4),
+            "share_of_positive_evidence": round(float(inside.mean()), 4) if chosen.any() else None,
+            "strongest_lead": {
+                lead: int((strongest == lead).sum()) for lead in STANDARD_LEADS if (strongest == lead).any()
+            },
+        }
+    return result
+
+
+def wave_shares(data: Dataset, ledgers: NDArray[np.floating]) -> dict[str, dict[str, float]]:
+    """Mean share of absolute lead x wave evidence per wave, over the records that carry each superclass."""
+    waves = (*QUICK_WAVES, "other")
+    result = {}
+    for k, name in enumerate(SUPERCLASSES):
+        chosen = np.abs(ledgers[data.labels["superclass"][:, k] == 1, k])
+        share = chosen.sum(axis=1) / chosen.sum(axis=(1, 2))[:, None]
+        result[name] = {wave: round(float(v), 4) for wave, v in zip(waves, share.mean(axis=0), strict=True)}
+    return result
+
+
+def planted_evidence(model: Model, data: Dataset, *, limit: int = 200, seed: int = 0) -> dict[str, Any]:
+    """Plant a change in NORM records and see whether the evidence that appears lies in its leads and wave.
+
+    `pointing`: the cell (lead x wave) whose evidence grew most lies in the planted leads and wave. `mass`: share of the
+    growth of positive evidence that lies there. `sign`: the logit of the class that should react rises.
+    """
+    normal = np.flatnonzero(data.norm_alone)[:limit]
+    rng = np.random.default_rng(seed)
+    part = data.select(normal)
+    before, logit_before = quick_ledgers(model, part), model.logits(part.x)
+    result: dict[str, Any] = {}
+    for name, sign in SIGNS.items():
+        k = model.classes.index(sign.reacting)
+        chosen = [sign.groups[int(rng.integers(len(sign.groups)))] for _ in normal]
+        x = part.x.astype(np.float64)
+        for i, group in enumerate(chosen):
+            masks = masks_from_landmarks(part.landmarks[i], x.shape[-1])
+            change = intervention(sign.family, x[i], masks, leads=LEAD_GROUPS[group], amount=sign.amount)
+            x[i] += input_change(change)
+        edited = part.with_x(x)
+        growth = (quick_ledgers(model, edited) - before)[:, k]
+        wave_mask = np.isin((*QUICK_WAVES, "other"), sign.waves)
+        region = np.stack([LEAD_GROUPS[group][:, None] & wave_mask for group in chosen])
+        top = growth.reshape(len(growth), -1).argmax(axis=1)
+        positive = np.clip(growth, 0, None)
+        result[name] = {
+            "class": sign.reacting,
+            "n": len(normal),
+            "pointing": round(float(region.reshape(len(growth), -1)[np.arange(len(growth)), top].mean()), 4),
+            "mass": round(float((positive * region).sum() / max(positive.sum(), 1e-9)), 4),
+            "sign": round(float((model.logits(edited.x)[:, k] > logit_before[:, k]).mean()), 4),
+        }
+    return result
+
+
+ST_ELEVATION = "ST elevation +0.2 mV"
+NORMAL = "norm"
+#: Composite twins of the normal case with one change, the plant that each belongs to, and the class that should react.
+TWINS = {
+    "twin-ste-v2-v4": (ST_ELEVATION, "MI"),
+    "twin-ste-inferior": (ST_ELEVATION, "MI"),
+    "twin-std-v4-v6": ("ST depression -0.15 mV", "STTC"),
+    "twin-tinv-v4-v6": ("T inversion", "STTC"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Plant:
+    """One change in one case.
+
+    Attributes
+    ----------
+    name : str
+        Of its kind.
+    before, after : Case
+        The case without and with the change; the landmarks are those without.
+    reacting : str
+        The class whose logit should rise.
+    leads : ndarray of shape (12,), bool
+        Leads that were changed.
+    waves : tuple of str
+        Waves of `QUICK_WAVES` that the change reaches. An ST shift sets in at J, which lies in the last samples of the
+        cell of QRS.
+    """
+
+    name: str
+    before: Case
+    after: Case
+    reacting: str
+    leads: NDArray[np.bool_]
+    waves: tuple[str, ...]
+
+    def region(self, waves: Iterable[str]) -> NDArray[np.bool_]:
+        """Return the cells of the changed leads in some waves, (12, n_waves + 1)."""
+        return np.asarray(self.leads[:, None] & np.isin((*QUICK_WAVES, "other"), list(waves)))
+
+    @property
+    def within(self) -> tuple[str, ...]:
+        """The waves without the one in which the change only sets in."""
+        return tuple(wave for wave in self.waves if wave != "qrs") or self.waves
+
+
+def plant(name: str, case: Case, group: str) -> Plant:
+    """Make one of the changes of `SIGNS` in a group of leads."""
+    sign = SIGNS[name]
+    change = intervention(sign.family, case.x, case.masks, leads=LEAD_GROUPS[group], amount=sign.amount)
+    return Plant(name, case, case.edited(change), sign.reacting, LEAD_GROUPS[group], sign.waves)
+
+
+def planted_in_records(cases: Sequence[Case], *, seed: int = 0) -> list[Plant]:
+    """Return every change of `SIGNS` in every record, each in leads drawn from its groups."""
+    rng = np.random.default_rng(seed)
+    plants = []
+    for name, sign in SIGNS.items():
+        plants += [plant(name, case, sign.groups[int(rng.integers(len(sign.groups)))]) for case in cases]
+    return plants
+
+
+def planted_in_composites() -> list[Plant]:
+    """Return every change of `SIGNS` in every group of leads of the normal composite, and the composite twins.
+
+    The twins were changed at 500 Hz in the mean beat, apart from the code of the edits here.
+    """
+    normal = replace(composite_case(NORMAL), record=-1)  # a number that no record has, so that its ledger is kept
+    plants = [plant(name, normal, group) for name, sign in SIGNS.items() for group in sign.groups]
+    for twin, (name, reacting) in TWINS.items():
+        card = read_composite(twin).case.planted
+        if card is None:
+            raise ValueError(f"{twin} has no planted change")
+        after = replace(composite_case(twin), landmarks=normal.landmarks)
+        waves = SIGNS[name].waves if name in SIGNS else ("qrs", *(wave.lower() for wave in card.waves))
+        plants.append(Plant(name, normal, after, reacting, np.isin(STANDARD_LEADS, card.leads), waves))
+    return plants
+
+
+def find_plants(explained: Explained, plants: Sequence[Plant]) -> dict[str, dict[str, Any]]:
+    """Score one method on some plants, kind by kind; kinds whose class the network does not have are left out.
+
+    Returns
+    -------
+    dict
+        Per kind `class`, `n`, and as value, low, high: `pointing`, the share of plants of which the cell of largest
+        growth lies in the planted leads and waves; `pointing_within`, the same without the wave in which the change
+        only sets in; `mass`, the share of the growth of positive evidence that lies there; `sign`, the share in which
+        the evidence there grows; `reacted`, the share in which the network's own logit of the class rises; and
+        `pointing_reacted`, pointing among those.
+    """
+    kinds: dict[str, list[Plant]] = {}
+    for one in plants:
+        if one.reacting in explained.subject.classes:
+            kinds.setdefault(one.name, []).append(one)
+    return {name: _score(found, *_reaction(explained, found)) for name, found in kinds.items()}
+
+
+def _reaction(explained: Explained, plants: list[Plant]) -> tuple[Array, Array]:
+    """Return what plants of one class add to its evidence, (n, 12, n_waves + 1), and to its logit, (n,)."""
+    subject, k = explained.subject, explained.subject.classes.index(plants[0].reacting)
+    growth = np.stack([explained.of_class(one.after, k) - explained.of_class(one.before, k) for one in plants])
+    before, after = (
+        subject.logits(subject.inputs([getattr(one, state) for one in plants]))[:, k] for state in ("before", "after")
+    )
+    return growth, after - before
+
+
+def _score(plants: list[Plant], growth: Array, rises: Array) -> dict[str, Any]:
+    cases = [one.before for one in plants]
+    regions = np.stack([one.region(one.waves) for one in plants])
+    hits, within = (_hits(growth, part) for part in (regions, np.stack([one.region(one.within) for one in plants])))
+    grown = np.clip(growth, 0.0, None)
+    weights = patient_weights(np.array([case.patient for case in cases]))
+    inside, total = (grown * regions).sum(axis=(1, 2)), grown.sum(axis=(1, 2))
+    figures = {
+        "pointing": mean_over(cases, hits),
+        "pointing_within": mean_over(cases, within),
+        "mass": ratio_estimate(inside, total, weights).as_list(),
+        "sign": mean_over(cases, (growth * regions).sum(axis=(1, 2)) > 0),
+        "reacted": mean_over(cases, rises > 0),
+        "pointing_reacted": mean_over([c for c, up in zip(cases, rises > 0, strict=True) if up], hits[rises > 0]),
+    }
+    if len({case.patient for case in cases}) == 1:  # one composite: nobody to draw anew
+        figures = {key: [value[0], None, None] for key, value in figures.items()}
+    return {"class": plants[0].reacting, "n": len(plants), **figures}
+
+
+def _hits(growth: Array, regions: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    top = growth.reshape(len(growth), -1).argmax(axis=1)
+    return np.asarray(regions.reshape(len(growth), -1)[np.arange(len(growth)), top])
+
+
+def find_st_elevation(subject: Subject, cases: Sequence[Case]) -> dict[str, dict[str, Any]] | None:
+    """Plant an ST elevation in every group of leads of many records, and look for it in the network's own map.
+
+    Returns
+    -------
+    dict or None
+        Per group of leads, and `all` together, what `find_plants` says; None without a map of its own, or without MI.
+    """
+    if subject.maps is None or SIGNS[ST_ELEVATION].reacting not in subject.classes:
+        return None
+    groups = SIGNS[ST_ELEVATION].groups
+    plants = [plant(ST_ELEVATION, case, group) for group in groups for case in cases]
+    growth, rises = _reaction(Explained(subject, OWN), plants)
+    found = {"all": _score(plants, growth, rises)}
+    for i, group in enumerate(groups):
+        rows = slice(i * len(cases), (i + 1) * len(cases))
+        found[group] = _score(plants[rows], growth[rows], rises[rows])
+    return found

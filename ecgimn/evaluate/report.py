@@ -1,0 +1,444 @@
+"""Everything that is measured of a model on one fold of PTB-XL, as plain values for JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from ecgimn import __version__
+from ecgimn.errors import ModelNotFoundError, SourceError
+from ecgimn.evaluate.fidelity import fidelity
+from ecgimn.evaluate.localisation import planted_evidence, territory_hits, wave_shares
+from ecgimn.evaluate.metrics import (
+    N_BINS,
+    N_BOOTSTRAPS,
+    auroc,
+    average_precision,
+    estimate,
+    macro,
+    operating_point,
+    patient_weights,
+    reliability,
+)
+from ecgimn.evaluate.stability import deletion, quick_ledgers, sanity
+from ecgimn.explain.explanation import explain
+from ecgimn.explain.ledger import make_ledger
+from ecgimn.explain.sentences import Concordance, case_concordance
+from ecgimn.model.blackbox import load_black_box
+from ecgimn.model.model import Model
+from ecgimn.signal.preprocess import MODEL_SAMPLES
+from ecgimn.signal.reading import read_signal
+from ecgimn.signal.waves.find import WAVE_NAMES
+from ecgimn.sources.composites.case import list_composites, load_composite
+from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.sources.ptbxl_arrays import SUPERCLASSES, Dataset, load_dataset
+
+N_FIDELITY = 512  # records that are edited and re-run
+N_POINTS = 60  # of them in a scatter plot, per family and class
+N_DELETION = 96
+N_CONCORDANCE = 100  # records that are delineated, half a second each
+N_NATIVE = 40  # records explained whole at their own rate for the completeness error
+CURVE_POINTS = 100
+
+
+def evaluate(
+    model: Model,
+    ptbxl: PtbXl,
+    fold: int,
+    *,
+    limit: int | None = None,
+    report: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Measure a model on a fold.
+
+    Parameters
+    ----------
+    model : Model
+        Of the superclasses or the sub-classes.
+    ptbxl : PtbXl
+    fold : int
+        1 to 10.
+    limit : int, optional
+        Only the first records of the fold, for a quick look.
+    report : callable
+        Called with the name of each part as it begins.
+
+    Raises
+    ------
+    SourceError
+        The model is the published one, or the folder holds no record of the fold at 100 Hz.
+    """
+    if model.card.kind != "ecg-imn":
+        raise SourceError(
+            f"The model {model.card.name!r} is the published ECG-IMN, which reads another input. "
+            "Measure it beside the others with: python -m ecgimn compare-methods"
+        )
+    ids = ptbxl.ids([fold], fs=100)[:limit]
+    if len(ids) == 0:
+        raise SourceError(
+            f"No record of fold {fold} at 100 Hz is in this PTB-XL folder. Folds with records are needed; "
+            "choose another fold or complete the download."
+        )
+    task = "superclass" if model.classes == SUPERCLASSES else "subclass"
+    report("reading records")
+    everything = load_dataset(ptbxl, ids)
+    labelled = np.asarray(everything.labels["superclass"].any(axis=1))
+    data = everything.select(labelled)
+    report("predicting")
+    of_networks = np.stack([network.logits(everything.x) for network in model.members()])
+    logits = of_networks.mean(axis=0)
+    result: dict[str, Any] = {
+        "model": model.card.name,
+        "sha256": model.card.sha256,
+        "version": __version__,
+        "fold": fold,
+        "seen_in_training": fold <= 8,
+        "n_records": len(everything),
+        "n_labelled": len(data),
+        "classes": list(model.classes),
+        "bootstraps": N_BOOTSTRAPS,
+        "discrimination": discrimination(model, data, of_networks[:, labelled], task),
+        "discrimination_all_records": {
+            "macro_auroc": _round(macro(everything.labels[task], logits)[0]),
+            "auroc": [_round(auroc(everything.labels[task][:, k], logits[:, k])[0]) for k in range(len(model.classes))],
+        },
+        "calibration": calibration(everything.labels[task], _sigmoid(logits), model.classes),
+    }
+    report("worst errors")
+    result["failures"] = {
+        "records": worst_errors(model, data, _sigmoid(logits[labelled]), task),
+        "composites": composite_errors(model),
+    }
+    if task == "superclass" and (twin := beside_black_box(data, logits[labelled])):
+        result["black_box_twin"] = twin
+    report("completeness")
+    result["completeness"] = completeness(model, ptbxl, ids)
+    rng = np.random.default_rng(0)
+    sample = data.select(np.sort(rng.permutation(len(data))[:N_FIDELITY]))
+    report("bias")
+    result["bias"] = bias_alone(model, sample, task)
+    report("fidelity under edits")
+    points = N_POINTS if task == "superclass" else 0
+    result["fidelity"] = {"n": len(sample), "families": fidelity(model, sample, points=points)}
+    report("ledgers")
+    if task == "superclass":
+        ledgers = quick_ledgers(model, data)
+        threshold = model.card.thresholds.get("youden", (0.5,) * len(model.classes))[model.classes.index("MI")]
+        result["localisation"] = {
+            "territory": territory_hits(model, data, ledgers, threshold=threshold),
+            "wave_shares": wave_shares(data, ledgers),
+            "planted": planted_evidence(model, data),
+            "cells_for_90_percent": cells_for_share(ledgers),
+        }
+        report("concordance with measured ST and T")
+        chosen = np.flatnonzero(
+            data.labels["superclass"][:, [SUPERCLASSES.index("MI"), SUPERCLASSES.index("STTC")]].any(1)
+        )
+        chosen = np.sort(rng.permutation(chosen)[:N_CONCORDANCE])
+        result["concordance"] = concordance(model, ptbxl, data.ids[chosen], data.labels["superclass"][chosen])
+        report("sanity")
+        result["sanity"] = sanity(model, sample, quick_ledgers(model, sample))
+        report("deletion")
+        few = sample.select(np.arange(min(N_DELETION, len(sample))))
+        result["deletion"] = deletion(model, few, quick_ledgers(model, few))
+    report("cost")
+    result["cost"] = cost(model)
+    return result
+
+
+def discrimination(model: Model, data: Dataset, of_networks: NDArray[np.float64], task: str) -> dict[str, Any]:
+    """AUROC with patient-bootstrap intervals, average precision, operating points, curves, and MI against NORM.
+
+    Logits are those of each network, (members, n, K); their mean is the model's.
+    """
+    logits = of_networks.mean(axis=0)
+    targets = data.labels[task]
+    weights = patient_weights(data.patients)
+    probabilities = _sigmoid(logits)
+    result: dict[str, Any] = {
+        "macro_auroc": estimate(lambda w: macro(targets, logits, w), weights).as_list(),
+        "macro_auroc_of_networks": [_round(macro(targets, each)[0]) for each in of_networks],
+        "classes": {},
+    }
+    for k, name in enumerate(model.classes):
+        target, score = targets[:, k], logits[:, k]
+
+        def figure(w: NDArray[np.float64] | None, target: Any = target, score: Any = score) -> NDArray[np.float64]:
+            return auroc(target, score, w)
+
+        result["classes"][name] = {
+            "n": int(target.sum()),
+            "auroc": estimate(figure, weights).as_list(),
+            "average_precision": _round(average_precision(target, score)),
+            "operating_points": {
+                point: operating_point(target, probabilities[:, k], values[k])
+                for point, values in model.card.thresholds.items()
+            },
+            "curves": curves(target, probabilities[:, k]),
+        }
+    if task == "superclass":
+        result["mi_against_norm"] = mi_against_norm(data, logits)
+    return result
+
+
+def bias_alone(model: Model, data: Dataset, task: str) -> dict[str, Any]:
+    """What the bias of each record carries by itself: its share of the logits' variance, and how it ranks records."""
+    written = [model.write_linear_model(x) for x in data.x]
+    bias, logit = (np.stack([getattr(each, part) for each in written]) for part in ("bias", "logit"))
+    return {
+        "n": len(data),
+        "value": [_round(v) for v in bias.mean(axis=0)],
+        "variance_share": [_round(v) for v in bias.var(axis=0) / logit.var(axis=0)],
+        "auroc_of_bias_alone": _round(macro(data.labels[task], bias)[0]),
+    }
+
+
+def mi_against_norm(data: Dataset, logits: NDArray[np.float64]) -> dict[str, Any]:
+    """The published task, records with exactly one of MI and NORM: by the MI logit, by the contrast of the two."""
+    norm, mi = SUPERCLASSES.index("NORM"), SUPERCLASSES.index("MI")
+    labels = data.labels["superclass"]
+    chosen = labels[:, norm] != labels[:, mi]
+    weights = patient_weights(data.patients[chosen])
+    target = labels[chosen, mi]
+    scores = {"mi": logits[chosen, mi], "contrast": logits[chosen, mi] - logits[chosen, norm]}
+    result: dict[str, Any] = {"n": int(chosen.sum()), "n_mi": int(target.sum())}
+    for name, score in scores.items():
+
+        def figure(w: NDArray[np.float64] | None, score: Any = score) -> NDArray[np.float64]:
+            return auroc(target, score, w)
+
+        result[f"auroc_{name}"] = estimate(figure, weights).as_list()
+    return result
+
+
+def curves(target: NDArray[np.integer], probability: NDArray[np.float64]) -> dict[str, list[float | None]]:
+    """Thinned ROC and precision-recall curves."""
+    order = np.argsort(-probability, kind="stable")
+    hits = np.cumsum(target[order])
+    kept = np.unique(np.linspace(0, len(order) - 1, CURVE_POINTS).astype(int))
+    n_positive, n_negative = max(1, int(target.sum())), max(1, int((1 - target).sum()))
+    return {
+        "false_positive_rate": [_round(v) for v in (np.arange(1, len(order) + 1) - hits)[kept] / n_negative],
+        "sensitivity": [_round(v) for v in hits[kept] / n_positive],
+        "precision": [_round(v) for v in hits[kept] / (kept + 1)],
+    }
+
+
+def calibration(
+    targets: NDArray[np.integer], probabilities: NDArray[np.float64], classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Brier score, expected calibration error and reliability curve per class."""
+    result = {}
+    for k, name in enumerate(classes):
+        curve = reliability(targets[:, k], probabilities[:, k])
+        result[name] = {
+            "bins": N_BINS,
+            "ece": _round(curve.ece),
+            "brier": _round(curve.brier),
+            "predicted": [_round(v) for v in curve.predicted],
+            "observed": [_round(v) for v in curve.observed],
+        }
+    return result
+
+
+def completeness(model: Model, ptbxl: PtbXl, ids: NDArray[np.int64]) -> dict[str, Any]:
+    """Largest |sum + bias - logit| over recordings explained at their own rate, and how 100 and 500 Hz agree."""
+    result: dict[str, Any] = {}
+    for fs in (100, 500):
+        there = [int(i) for i in ids if fs in ptbxl.rates(int(i))][:N_NATIVE]
+        if there:
+            errors = [explain(ptbxl.recording(i, fs), model).completeness_error for i in there]
+            result[f"{fs}_hz"] = {"n": len(there), "largest_error": float(f"{max(errors):.3g}")}
+    both = [int(i) for i in ids if len(ptbxl.rates(int(i))) == 2][:N_NATIVE]
+    if both:
+        gaps = [
+            np.abs(explain(ptbxl.recording(i, 500), model).logit - explain(ptbxl.recording(i, 100), model).logit).max()
+            for i in both
+        ]
+        result["500_against_100_hz"] = {"n": len(both), "median": _round(np.median(gaps)), "largest": _round(max(gaps))}
+    return result
+
+
+def cells_for_share(ledgers: NDArray[np.floating], share: float = 0.9) -> dict[str, Any]:
+    """Number of lead x wave cells, of 60, that hold a share of the absolute evidence: median per class."""
+    size = np.sort(np.abs(ledgers.reshape(*ledgers.shape[:2], -1)), axis=-1)[..., ::-1]
+    needed = (np.cumsum(size, axis=-1) < share * size.sum(axis=-1, keepdims=True)).sum(axis=-1) + 1
+    return {"of": int(size.shape[-1]), "median": [_round(v) for v in np.median(needed, axis=0)]}
+
+
+def cost(model: Model, repeats: int = 7) -> dict[str, float]:
+    """Median milliseconds per record on one core for the maps of all classes, one record at a time, and parameters."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    x = np.zeros((12, MODEL_SAMPLES))
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        model.write_linear_model(x)
+        times.append(time.perf_counter() - started)
+    torch.set_num_threads(threads)
+    return {
+        "ms_per_explanation": round(1e3 * float(np.median(times)), 2),
+        "members": len(model.networks),
+        "parameters": sum(p.numel() for p in model.networks[0].parameters()),
+    }
+
+
+def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(expit(logits))
+
+
+def _round(value: float) -> float | None:
+    """Return a value for JSON; None where it is undefined, as of a class without a record."""
+    return round(float(value), 5) if np.isfinite(value) else None
+
+
+CLASSES = ("MI", "STTC")
+
+
+def concordance(model: Model, ptbxl: PtbXl, ids: NDArray[np.int64], labels: NDArray[np.uint8]) -> dict[str, Any]:
+    """Measure concordance and wave shares over records that carry MI or STTC.
+
+    Parameters
+    ----------
+    model : Model
+        Of the superclasses.
+    ids : ndarray of shape (n,)
+    labels : ndarray of shape (n, 5)
+        Superclasses of the records.
+    """
+    rows: dict[str, list[Concordance]] = {name: [] for name in CLASSES}
+    shares: dict[str, list[NDArray[np.float64]]] = {name: [] for name in CLASSES}
+    for ecg_id, label in zip(ids, labels, strict=True):
+        recording = ptbxl.recording(int(ecg_id), 100)
+        reading = read_signal(recording)
+        if reading.waves is None:
+            continue
+        ledger = make_ledger(explain(recording, model), recording, reading.waves, reading.levels)
+        for name in CLASSES:
+            if not label[model.classes.index(name)]:
+                continue
+            size = np.abs(ledger.of(name)).sum(axis=0)
+            shares[name].append(size / size.sum())
+            case = case_concordance(reading, ledger, name)
+            if case is not None:
+                rows[name].append(case)
+    return {name: _summary(rows[name], shares[name]) for name in CLASSES}
+
+
+def _summary(rows: list[Concordance], shares: list[NDArray[np.float64]]) -> dict[str, Any]:
+    summary: dict[str, Any] = {"n": len(rows), "n_waves": len(shares)}
+    for key in ("share", "expected", "auroc"):
+        summary[key] = round(float(np.mean([getattr(row, key) for row in rows])), 4) if rows else None
+    if shares:
+        mean = np.mean(shares, axis=0)
+        summary["wave_shares"] = {wave: round(float(v), 4) for wave, v in zip(WAVE_NAMES, mean, strict=True)}
+    return summary
+
+
+N_WORST = 5  # of each kind and class
+BATCH = 128
+
+
+def worst_errors(
+    model: Model, data: Dataset, probabilities: NDArray[np.float64], task: str
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return the records that a model misjudges most surely.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, K)
+        Of the records of `data`.
+
+    Returns
+    -------
+    dict
+        Per class "missed" (labelled, lowest probability) and "claimed" (not labelled, highest probability), records on
+        the wrong side of the operating point only: [{"ecg_id", "probability", "labels"}], worst first.
+    """
+    targets = data.labels[task].astype(bool)
+    thresholds = model.card.thresholds.get("youden", (0.5,) * len(model.classes))
+    result = {}
+    for k, name in enumerate(model.classes):
+        called = probabilities[:, k] >= thresholds[k]
+        missed = np.flatnonzero(targets[:, k] & ~called)
+        claimed = np.flatnonzero(~targets[:, k] & called)
+        missed = missed[np.argsort(probabilities[missed, k])][:N_WORST]
+        claimed = claimed[np.argsort(-probabilities[claimed, k])][:N_WORST]
+        result[name] = {
+            kind: [
+                {
+                    "ecg_id": int(data.ids[row]),
+                    "probability": round(float(probabilities[row, k]), 4),
+                    "labels": [model.classes[j] for j in np.flatnonzero(targets[row])],
+                }
+                for row in rows
+            ]
+            for kind, rows in (("missed", missed), ("claimed", claimed))
+        }
+    return result
+
+
+def composite_errors(model: Model) -> list[dict[str, Any]]:
+    """Return the composite cases whose superclass a model misses, and classes it claims beyond it, surest first.
+
+    Cases with a planted change are left out: their label is that of the case before the change.
+    """
+    thresholds = np.array(model.card.thresholds.get("youden", (0.5,) * len(model.classes)))
+    found = []
+    for case in list_composites():
+        if case.planted is not None or case.superclass not in model.classes:
+            continue
+        probability = explain(load_composite(case.name), model).probability
+        for k, name in enumerate(model.classes):
+            called, labelled = bool(probability[k] >= thresholds[k]), name == case.superclass
+            if called != labelled:
+                found.append(
+                    {
+                        "composite": case.name,
+                        "title": case.title,
+                        "class": name,
+                        "kind": "missed" if labelled else "claimed",
+                        "probability": round(float(probability[k]), 4),
+                        "threshold": round(float(thresholds[k]), 4),
+                    }
+                )
+    return sorted(found, key=lambda row: -abs(row["probability"] - row["threshold"]))
+
+
+def beside_black_box(data: Dataset, logits: NDArray[np.float64]) -> dict[str, Any] | None:
+    """Compare logits (n, 5) of the superclasses with those of the black-box twin, or None where it is not shipped.
+
+    Returns
+    -------
+    dict
+        Macro AUROC and AUROC per class of the twin, and the difference of the macro AUROCs (the model's minus the
+        twin's), each with its interval from resampling patients.
+    """
+    try:
+        twin, classes = load_black_box()
+    except ModelNotFoundError:
+        return None
+    if classes != SUPERCLASSES:
+        return None
+    with torch.inference_mode():
+        parts = [
+            twin(torch.from_numpy(data.x[i : i + BATCH].astype(np.float32))).double().numpy()
+            for i in range(0, len(data), BATCH)
+        ]
+    theirs, targets = np.concatenate(parts), data.labels["superclass"]
+    weights = patient_weights(data.patients)
+    return {
+        "macro_auroc": estimate(lambda w: macro(targets, theirs, w), weights).as_list(),
+        "auroc": {name: round(float(auroc(targets[:, k], theirs[:, k])[0]), 5) for k, name in enumerate(SUPERCLASSES)},
+        "macro_auroc_gain": estimate(
+            lambda w: macro(targets, logits, w) - macro(targets, theirs, w), weights
+        ).as_list(),
+        "parameters": sum(p.numel() for p in twin.parameters()),
+    }

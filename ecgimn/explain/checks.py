@@ -1,0 +1,304 @@
+"""Checks of a map on one recording: predicted against actual changes, agreement of two maps, and sanity checks.
+
+Local fidelity sets one wave of one lead, on every beat, to the lead's isoelectric level and re-runs the network. A map
+predicts that the logit then loses what the map booked there; the network says what it really loses. Fold-wide figures
+are on the model's card (`evaluate.fidelity`); these are for the tracing on the screen, and for any method that claims to
+explain it. Two maps are compared by Spearman's rank correlation, over cells of lead by wave and over samples. Sanity
+checks ask what must destroy the map, what must move it, and what must leave it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from ecgimn.errors import SignalError
+from ecgimn.explain.explanation import Explanation, explain
+from ecgimn.leads import CHEST_LEADS, STANDARD_LEADS
+from ecgimn.model.model import Model
+from ecgimn.recording import Recording, bridge_gaps
+from ecgimn.signal.preprocess import Preprocessing
+from ecgimn.signal.waves.find import WAVE_NAMES, Waves
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """Predicted and actual changes in logit under edits, (n, K) each."""
+
+    predicted: NDArray[np.float64]
+    actual: NDArray[np.float64]
+
+
+def r_squared(changes: Changes) -> NDArray[np.float64]:
+    """Return 1 - SSE / SST of the actual change given the predicted one, per class."""
+    error = ((changes.actual - changes.predicted) ** 2).sum(axis=0)
+    total = ((changes.actual - changes.actual.mean(axis=0)) ** 2).sum(axis=0)
+    return np.asarray(1.0 - error / np.maximum(total, 1e-12))
+
+
+def slope(changes: Changes) -> NDArray[np.float64]:
+    """Return the least-squares slope of actual on predicted change, per class."""
+    predicted = changes.predicted - changes.predicted.mean(axis=0)
+    actual = changes.actual - changes.actual.mean(axis=0)
+    return np.asarray((predicted * actual).sum(axis=0) / np.maximum((predicted**2).sum(axis=0), 1e-12))
+
+
+LEAST_VALUES = 8
+
+
+@dataclass(frozen=True)
+class RankAgreement:
+    """Rank correlation of two maps.
+
+    Attributes
+    ----------
+    cells, samples : float or None
+        Spearman's rho; None where it cannot be computed, and `reason` says why for the samples.
+    n_cells, n_samples : int
+        Values compared.
+    same_sign : float or None
+        Share of the first map's absolute evidence that lies in cells where the second has the same sign.
+    reason : str
+    """
+
+    cells: float | None
+    samples: float | None
+    n_cells: int
+    n_samples: int
+    same_sign: float | None
+    reason: str = ""
+
+
+def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float | None:
+    """Return Spearman's rho of two arrays of the same shape; None for too few values or for a constant."""
+    first, second = np.ravel(first), np.ravel(second)
+    if first.size < LEAST_VALUES or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return float(spearmanr(first, second).statistic)
+
+
+def rank_agreement(
+    first_cells: NDArray[np.floating],
+    second_cells: NDArray[np.floating],
+    first: NDArray[np.floating],
+    second: NDArray[np.floating],
+    *,
+    same_recording: bool,
+) -> RankAgreement:
+    """Compare two maps.
+
+    Parameters
+    ----------
+    first_cells, second_cells : ndarray of shape (12, n_waves)
+        Sums over lead and wave; cells that are zero in both, waves that neither recording holds, are left out.
+    first, second : ndarray of shape (12, n_samples)
+        Contribution per sample.
+    same_recording : bool
+        Samples are compared on one recording only: those of two hold different moments.
+    """
+    held = (first_cells != 0) | (second_cells != 0)
+    weight = np.abs(first_cells[held])
+    same = weight[np.sign(first_cells[held]) == np.sign(second_cells[held])].sum()
+    return RankAgreement(
+        cells=spearman(first_cells[held], second_cells[held]),
+        samples=spearman(first, second) if same_recording else None,
+        n_cells=int(held.sum()),
+        n_samples=int(first.size) if same_recording else 0,
+        same_sign=float(same / weight.sum()) if weight.sum() > 0 else None,
+        reason="" if same_recording else "two recordings share no moment",
+    )
+
+
+LEAST_EDITS = 8  # fewer say nothing about agreement
+
+
+@dataclass(frozen=True)
+class LocalFidelity:
+    """How well predicted changes agree with actual ones on one recording and one class.
+
+    Attributes
+    ----------
+    n_edits : int
+        Cells of lead by wave that were removed.
+    r2 : float
+        1 - SSE / SST of the actual change given the predicted one; below 0 the mean would have been the better guess.
+    slope : float
+        Of actual on predicted change, least squares; 1 where the size is right.
+    rms_predicted, rms_actual : float
+        Logit.
+    """
+
+    n_edits: int
+    r2: float
+    slope: float
+    rms_predicted: float
+    rms_actual: float
+
+
+def cell_sums(values: NDArray[np.floating], waves: Waves) -> NDArray[np.float64]:
+    """Return the sums of a map, (12, n_samples), over every lead and wave, (12, n_waves)."""
+    return np.stack(
+        [
+            np.bincount(labels, weights=row, minlength=len(WAVE_NAMES))
+            for labels, row in zip(waves.labels.astype(np.int64), values, strict=True)
+        ]
+    )
+
+
+def removal_changes(
+    logits: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    prepare: Preprocessing,
+    recording: Recording,
+    waves: Waves,
+    levels: NDArray[np.floating],
+) -> NDArray[np.float64]:
+    """Return the actual change of every logit when one cell is removed: up to 84 runs of the network.
+
+    Parameters
+    ----------
+    logits : callable
+        The network: inputs (n, 12, L) to logits (n, K).
+    prepare : Preprocessing
+        From this recording to the network's input.
+    recording : Recording
+    waves : Waves
+    levels : ndarray of shape (12,)
+        Isoelectric level per lead in mV.
+
+    Returns
+    -------
+    ndarray of shape (12, n_waves, K)
+        NaN for cells that hold no sample.
+    """
+    signal = bridge_gaps(recording.signal)
+    x, above = prepare.forward(signal), signal - np.asarray(levels, dtype=np.float64)[:, None]
+    before = logits(x[None])[0]
+    changes = np.full((*signal.shape[:1], len(WAVE_NAMES), len(before)), np.nan)
+    for lead in range(len(signal)):
+        present = np.unique(waves.labels[lead])
+        edits = np.zeros((len(present), *signal.shape))
+        for place, wave in enumerate(present):
+            edits[place, lead] = np.where(waves.labels[lead] == wave, -above[lead], 0.0)
+        changes[lead, present] = logits(x + prepare.forward(edits)) - before
+    return changes
+
+
+def local_fidelity(predicted: NDArray[np.floating], actual: NDArray[np.floating]) -> LocalFidelity | None:
+    """Return how well a method predicted what removing each cell does; None where there are too few cells.
+
+    Parameters
+    ----------
+    predicted, actual : ndarray of shape (12, n_waves)
+        Changes of one class in logit; cells that are NaN in `actual` are left out.
+    """
+    made = np.isfinite(actual)
+    if made.sum() < LEAST_EDITS:
+        return None
+    changes = Changes(np.asarray(predicted)[made][:, None], np.asarray(actual)[made][:, None])
+    return LocalFidelity(
+        n_edits=int(made.sum()),
+        r2=float(r_squared(changes)[0]),
+        slope=float(slope(changes)[0]),
+        rms_predicted=float(np.sqrt((changes.predicted**2).mean())),
+        rms_actual=float(np.sqrt((changes.actual**2).mean())),
+    )
+
+
+BIN_S = 0.04  # one small square: maps are compared in sums over it, lead by lead
+MOST_SHIFT_S = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class SelfCheck:
+    """One check: two recordings, their explanations, and how alike the maps are.
+
+    Attributes
+    ----------
+    before, after : Recording
+        Of the same length.
+    first, second : Explanation
+        Of `before` by the model, and of `after` by the model or by what was made of it.
+    agreement : float or None
+        Spearman's rank correlation of the two maps of the class asked for, sample against the sample it should be.
+    in_place : float or None
+        The same, lead against lead of the same name, where leads were exchanged.
+    """
+
+    before: Recording
+    after: Recording
+    first: Explanation
+    second: Explanation
+    agreement: float | None
+    in_place: float | None = None
+
+
+def check_random_weights(recording: Recording, model: Model, changed: Model, class_name: str) -> SelfCheck:
+    """Compare the map with that of the same network with weights drawn anew: it should not survive."""
+    first, second = explain(recording, model), explain(recording, changed)
+    k = first.index(class_name)
+    return SelfCheck(
+        recording, recording, first, second, _alike(first.attribution[k], second.attribution[k], recording.fs)
+    )
+
+
+def check_shuffled_leads(recording: Recording, model: Model, class_name: str, *, seed: int) -> SelfCheck:
+    """Exchange the chest leads at random and explain again.
+
+    The limb leads stay: they are bound to one another. Evidence that follows the shape of a trace moves with it; what
+    the network knows of each place on the chest stays.
+    """
+    order = shuffled_chest(seed)
+    after = recording.with_signal(recording.signal[order])
+    first, second = explain(recording, model), explain(after, model)
+    k = first.index(class_name)
+    chest = [STANDARD_LEADS.index(lead) for lead in CHEST_LEADS]
+    old, new = first.attribution[k], second.attribution[k]
+    return SelfCheck(
+        recording,
+        after,
+        first,
+        second,
+        agreement=_alike(old[order][chest], new[chest], recording.fs),
+        in_place=_alike(old[chest], new[chest], recording.fs),
+    )
+
+
+def shuffled_chest(seed: int) -> NDArray[np.int64]:
+    """Return rows of a 12-lead signal with the chest leads in another order; none stays in its place."""
+    rng, chest = np.random.default_rng(seed), np.arange(6, 12)
+    order = rng.permutation(chest)
+    while (order == chest).any():
+        order = rng.permutation(chest)
+    return np.concatenate([np.arange(6), order])
+
+
+def check_time_shift(recording: Recording, model: Model, class_name: str, *, shift_s: float) -> SelfCheck:
+    """Explain a window and the same window a moment later: the map should move with the trace.
+
+    Raises
+    ------
+    SignalError
+        The shift leaves too little of the recording.
+    """
+    shift = round(shift_s * recording.fs)
+    if not 0 < shift <= round(MOST_SHIFT_S * recording.fs):
+        raise SignalError(f"The shift is {shift_s:g} s. More than 0 and at most {MOST_SHIFT_S:g} s is needed.")
+    length = recording.n_samples - shift
+    before = recording.with_signal(recording.signal[:, :length])
+    after = recording.with_signal(recording.signal[:, shift:])
+    first, second = explain(before, model), explain(after, model)
+    k = first.index(class_name)
+    same_old, same_new = first.attribution[k][:, shift:], second.attribution[k][:, : length - shift]
+    return SelfCheck(before, after, first, second, _alike(same_old, same_new, recording.fs))
+
+
+def _alike(first: NDArray[np.floating], second: NDArray[np.floating], fs: float) -> float | None:
+    """Return the rank correlation of two maps (n_leads, n) in sums over small squares."""
+    width = max(1, round(BIN_S * fs))
+    n = first.shape[-1] // width * width
+    sums = [part[:, :n].reshape(len(part), -1, width).sum(axis=-1) for part in (first, second)]
+    return spearman(*sums)

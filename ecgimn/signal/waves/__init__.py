@@ -1,0 +1,1 @@
+"""Finds P, QRS and T of every beat in every lead."""

@@ -1,0 +1,1 @@
+"""Trains ECG-IMNs and black boxes on PTB-XL and writes models with their cards."""

@@ -1,1 +1,0 @@
-"""Training on PTB-XL, and everything that is measured of a model."""

@@ -1,0 +1,170 @@
+"""Faithfulness: every explanation method on the same records, and sanity checks of the map on the open case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from ecgimn.draw.screen.ecg import Screen, ecg_figure
+from ecgimn.draw.screen.window import SIDES_PX
+from ecgimn.draw.words.case import check_view, check_words, logit_rows
+from ecgimn.draw.words.methods import (
+    QUESTIONS,
+    answer_rows,
+    answer_words,
+    goal_words,
+    network_rows,
+    planted_rows,
+    read_comparison,
+    sample_words,
+)
+from ecgimn.errors import EcgImnError
+from ecgimn.explain.checks import MOST_SHIFT_S, SelfCheck
+from ecgimn.explain.sentences import class_chips, most_probable
+from pages.ui import case_bar as widgets
+from pages.ui import checked
+from pages.ui.case_bar import OpenCase, open_case
+from pages.ui.state import case as session
+
+session.run_under_app()
+
+CHART = {"displayModeBar": False}
+CASE, TABLE = "This case", "All methods compared"
+GOALS = "Goals and networks"
+PLANTED = (
+    "ST raised by 0.2 mV from J on, in tracings labelled NORM alone. Found: the cell whose evidence for MI grows most "
+    "lies in the changed leads, at the end of QRS, in ST or in T. Where the network's own logit does not rise, a true "
+    "map has no growth to show."
+)
+RANDOM, LEADS, SHIFT = "Random weights", "Shuffled chest leads", "Time shift"
+PARTS = {"head": "last layer", "decoder": "decoder and last layer", "encoder": "the whole network"}
+LEAST_HEIGHT_PX = 430.0  # of a tracing
+HEAD_PX = 340.0  # above the tracings
+HELP = """
+**Random weights.** Part of the network, from its last layer inwards, gets weights drawn anew. A map that stays the same
+was a picture of the ECG and not of what the network learned. Rank correlation should be near 0.
+
+**Shuffled chest leads.** V1 to V6 change places; the limb leads stay, they are bound to one another. What follows the
+shape of a trace moves with it, what the network knows about a place stays. Both correlations are printed; the score
+itself should change.
+
+**Time shift.** The same tracing, cut a moment later. The map should move with it: where both see the same samples, rank
+correlation should be near 1.
+
+**Rank correlation** (Spearman) compares contributions in sums over 40 ms, lead by lead.
+"""
+
+
+def run_check(case: OpenCase, kind: str, shown: str) -> SelfCheck:
+    """Run the check that the reader asked for, with what it needs to know."""
+    digest, sha = case.recording.digest, case.card.sha256
+    if kind == RANDOM:
+        part = st.segmented_control(
+            "Weights drawn anew in", PARTS, format_func=PARTS.get, default="encoder", key="lab_part"
+        )
+        seed = st.number_input("Seed", 0, 99, 0, key="lab_seed", width=110)
+        return checked.random_weights(digest, sha, str(part or "encoder"), int(seed), shown, case)
+    if kind == LEADS:
+        seed = st.number_input("Seed", 0, 99, 0, key="lab_order", width=110)
+        return checked.shuffled_leads(digest, sha, int(seed), shown, case)
+    shift = st.slider("Shift (s)", 0.02, MOST_SHIFT_S, 0.1, 0.02, key="lab_shift", width=260)
+    return checked.time_shift(digest, sha, float(shift), shown, case)
+
+
+@st.fragment
+def check_case(case: OpenCase) -> None:
+    shown = session.chosen_class(case.explanation.classes, most_probable(case.explanation))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        widgets.class_chips(class_chips(case.explanation, case.card.thresholds.get("youden", ())), shown)
+        kind = st.segmented_control("Check", (RANDOM, LEADS, SHIFT), default=RANDOM, key="lab_check") or RANDOM
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            try:
+                check = run_check(case, kind, shown)
+            except EcgImnError as exc:
+                st.error(str(exc), icon=":material/error:")
+                return
+    session.write_link(shown)
+    for words, fine in check_words(check, kind, shown):
+        st.markdown(f":green[:material/check:] {words}" if fine else f":orange[:material/help:] {words}")
+    width, height = session.window()
+    screen = Screen(max((width - SIDES_PX) / 2, 420.0), max(height - HEAD_PX, LEAST_HEIGHT_PX), switch=False)
+    titles = (
+        "As it is",
+        {RANDOM: "With random weights", LEADS: "Chest leads exchanged", SHIFT: "A moment later"}[kind],
+    )
+    pairs = ((check.before, check.first), (check.after, check.second))
+    for column, title, (recording, explanation) in zip(st.columns(2, gap="small"), titles, pairs, strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            view = check_view(check, shown, explanation, own_scale=kind == RANDOM, dark=session.is_dark())
+            figure = ecg_figure(recording, explanation, view=view, screen=screen)
+            st.plotly_chart(
+                figure, width="content", theme=None, key=f"lab_{title}", config=CHART, alt=f"{title}: 12-lead ECG with "
+                f"the contribution to {shown} behind the leads",
+            )  # fmt: skip
+    if kind == RANDOM:
+        st.caption("Each side has its own scale of colour: with random weights sizes mean nothing, only the pattern.")
+    st.dataframe(logit_rows(check), hide_index=True, width="content", alt="Logits before and after")
+
+
+def say_whose_figures(content: Mapping[str, Any]) -> None:
+    """Say what was measured, and warn where it is not the model in use."""
+    st.caption(sample_words(content))
+    try:
+        card = session.current_card()
+    except EcgImnError:
+        card = None
+    if card is None or card.sha256 != content.get("sha256"):
+        st.warning(
+            f"Measured on other weights than those of the model in use: {content.get('model')}, "
+            f"sha {str(content.get('sha256'))[:12]}.",
+            icon=":material/history:",
+        )
+
+
+@st.fragment
+def show_table() -> None:
+    try:
+        content = read_comparison()
+    except EcgImnError as exc:
+        st.info(str(exc), icon=":material/straighten:")
+        return
+    say_whose_figures(content)
+    questions = (*QUESTIONS, GOALS)
+    question = st.segmented_control("Question", questions, default=questions[0], key="lab_question") or questions[0]
+    if question == GOALS:
+        for line in goal_words(content):
+            st.markdown(f"- {line}")
+        st.markdown("**ST elevation planted in many records**")
+        st.caption(PLANTED)
+        st.dataframe(
+            planted_rows(content), hide_index=True, width="content", height="content", alt="Planted ST elevation"
+        )
+        st.markdown("**The networks themselves**")
+        st.dataframe(network_rows(content), hide_index=True, width="content", alt="Networks compared")
+    else:
+        columns, words = QUESTIONS[question]
+        st.markdown(words)
+        pinned = {name: st.column_config.Column(pinned=True) for name in ("Network", "Explained by")}
+        st.dataframe(
+            answer_rows(content, question),
+            hide_index=True,
+            height="content",
+            column_config=pinned,
+            alt=f"Explanation methods compared: {question}",
+        )
+        with st.expander("Who is ahead", icon=":material/balance:"):
+            st.markdown("\n".join(f"- {line}" for line in answer_words(content, columns)))
+    st.caption(f"In brackets: 95 % intervals. Measured with: {content['command']}. How, and what it does not show: "
+               "docs/FAITHFULNESS.md")  # fmt: skip
+
+
+part = st.segmented_control("Show", (CASE, TABLE), default=CASE, key="lab_part_of_page", label_visibility="collapsed")
+if part == TABLE:
+    show_table()
+else:
+    check_case(open_case())
+    with st.expander("How to read this page", icon=":material/help:"):
+        st.markdown(HELP)

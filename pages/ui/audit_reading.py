@@ -1,0 +1,469 @@
+"""One reader's audit: the tracing, the answers, and what is revealed after each of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from ecgimn.draw.charts.study import ITEM_WORDS
+from ecgimn.draw.paper import PaperLayout
+from ecgimn.draw.print.case import st_marks
+from ecgimn.draw.screen.box import box_at, box_frames, ready_for_boxes
+from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen, ecg_figure
+from ecgimn.draw.screen.window import screen_for
+from ecgimn.draw.view import View
+from ecgimn.draw.words.case import interval_values, st_grid
+from ecgimn.errors import EcgImnError, StudyError
+from ecgimn.explain.box import Box as Stretch
+from ecgimn.explain.explanation import Explanation
+from ecgimn.explain.sentences import class_chips
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.model import model as checkpoint
+from ecgimn.model.card import read_card
+from ecgimn.model.model import Model
+from ecgimn.recording import Recording
+from ecgimn.signal.reading import SignalReading
+from ecgimn.study.answers import CONFIDENCES, FLAGS, RATINGS, Box, items_of, read_box, repeat_over_beats
+from ecgimn.study.cases import read_audit_case
+from ecgimn.study.definition import Audit, AuditCase
+from ecgimn.study.evidence import model_answer
+from ecgimn.study.session import CaseState, Reading, start_reading
+from ecgimn.study.store import Store
+from pages.ui import cache as cached
+from pages.ui.state import case as session
+from pages.ui.state import study
+from pages.ui.state import view as view_state
+
+CONFIDENCE_WORDS = {1: "1 guess", 2: "2", 3: "3", 4: "4", 5: "5 certain"}
+SCALE_WORDS = {rating: f"{rating:+d}".replace("-", "−").replace("+0", "0") for rating in RATINGS}
+QUESTIONS = {
+    "relevant": "The evidence shown is relevant for the diagnosis",
+    "helpful": "The evidence shown helped me",
+    "trust": "I have confidence in the model's answer",
+}
+CLASS_WORDS = {
+    "NORM": "normal ECG",
+    "MI": "myocardial infarction",
+    "STTC": "ST/T change",
+    "CD": "conduction disturbance",
+    "HYP": "hypertrophy",
+}
+
+
+def show_committed(audit: Audit, state: CaseState) -> None:
+    """Show what the reader committed, and of the model what was revealed."""
+    blind = state.done.get("blind")
+    if blind is None:
+        return
+    also = f", also {', '.join(blind['also'])}" if blind["also"] else ""
+    st.markdown(f":material/lock: Read blind: **{blind['primary']}**{also}, confidence {blind['confidence']} of 5")
+    model = state.done.get("model")
+    if model is not None:
+        st.markdown(f":material/smart_toy: The model calls **{model['called']}**, as labelled in PTB-XL")
+        st.caption(" · ".join(f"{name} {model['probability'][name]:.2f}" for name in audit.classes))
+    revised = state.done.get("revision")
+    if revised is not None:
+        st.markdown(f":material/lock: Revised: **{revised['primary']}**, confidence {revised['confidence']} of 5")
+
+
+def ask_diagnosis(reading: Reading, state: CaseState) -> None:
+    """Ask for the diagnosis, blind or revised; the revision begins with the blind one."""
+    place, step = state.planned.place, state.step or "blind"
+    given: dict[str, Any] = {**state.done.get("blind", {}), **state.draft} if step == "revision" else state.draft
+    key = f"answer_{place}_{step}"
+    classes = reading.audit.classes
+    primary = st.pills("Label that fits best", classes, default=given.get("primary"), key=f"{key}_primary")
+    st.caption(" · ".join(f"{name} {CLASS_WORDS[name]}" for name in classes if name in CLASS_WORDS))
+    also = st.pills(
+        "Also present", classes, selection_mode="multi", default=[c for c in given.get("also", ()) if c in classes],
+        key=f"{key}_also",
+    )  # fmt: skip
+    confidence = st.segmented_control(
+        "Confidence", CONFIDENCES, default=given.get("confidence"), format_func=CONFIDENCE_WORDS.__getitem__,
+        key=f"{key}_confidence",
+    )  # fmt: skip
+    content: dict[str, Any] = {"primary": primary, "also": list(also), "confidence": confidence}
+    if step == "blind":
+        flags = st.pills("Flags", FLAGS, selection_mode="multi", default=given.get("flags", []), key=f"{key}_flags")
+        content |= {"flags": list(flags), "boxes": state.draft.get("boxes", [])}
+    _keep(reading, state, content, given)
+    label = (
+        "Commit, then see the model's answer" if step == "blind" and "model" in state.planned.arm.steps else "Commit"
+    )
+    _commit(reading, state, content, label)
+
+
+def ask_rating(reading: Reading, state: CaseState) -> None:
+    """Ask for the ratings that apply in this arm."""
+    place, given = state.planned.place, state.draft
+    content: dict[str, Any] = {}
+    for item in items_of(state.planned.arm):
+        content[item] = st.segmented_control(
+            QUESTIONS[item], RATINGS, default=given.get(item), format_func=SCALE_WORDS.__getitem__,
+            key=f"answer_{place}_rating_{item}", help=f"−3 not at all, +3 fully ({ITEM_WORDS[item]})",
+        )  # fmt: skip
+    content["text"] = st.text_area(
+        "Remarks (optional)", given.get("text", ""), max_chars=2000, height=80, key=f"answer_{place}_rating_text",
+        help="No names and nothing else that identifies a person.",
+    )  # fmt: skip
+    flags = st.pills(
+        "Flags", FLAGS, selection_mode="multi", default=given.get("flags", []), key=f"answer_{place}_rating_flags"
+    )
+    content |= {"flags": list(flags), "missed": given.get("missed", []), "invented": given.get("invented", [])}
+    _keep(reading, state, content, given)
+    _commit(reading, state, content, "Commit the rating")
+
+
+def _keep(reading: Reading, state: CaseState, content: dict[str, Any], given: dict[str, Any]) -> None:
+    """Save what was entered as soon as it differs from what the questions began with."""
+    known = {name: given.get(name) for name in content}
+    if content != known and any(content.values()):
+        try:
+            reading.save_draft(state.planned.place, state.step or "", content)
+        except EcgImnError as exc:
+            st.error(str(exc), icon=":material/error:")
+
+
+def _commit(reading: Reading, state: CaseState, content: dict[str, Any], label: str) -> None:
+    key = f"answer_{state.planned.place}_{state.step}_commit"  # a second click must not commit the next step
+    if st.button(label, type="primary", icon=":material/lock:", shortcut="Mod+Enter", help="Ctrl and Enter", key=key):
+        try:
+            reading.commit(state.planned.place, state.step or "", content)
+        except EcgImnError as exc:
+            st.error(str(exc), icon=":material/error:")
+        else:
+            st.rerun()
+
+
+CHART = {"displayModeBar": False}
+NOTES = ("ST", "T wave", "Q or QRS", "P or PR", "rhythm", "other")
+MARKS = {"boxes": "What I saw", "missed": "The map missed this", "invented": "The map invented this"}
+HEAD_PX = 60.0  # more above the trace than in the reading room
+
+
+def draw_trace(
+    reading: Reading, state: CaseState, signal: SignalReading, explanation: Explanation | None, n_cases: int
+) -> None:
+    """Draw the case; without an explanation nothing about the model is in the picture."""
+    place, method = state.planned.place, state.planned.arm.method
+    view = View(dark=session.is_dark(), show_st=False, show_t=False)
+    if explanation is not None and method != "none":
+        shown = _class_shown(explanation, place)
+        view = View(
+            dark=session.is_dark(), quantity=method, class_index=explanation.index(shown), show_st=True, show_t=True
+        )
+    fields = _fields(state)
+    room = screen_for(session.window())
+    figure = ecg_figure(
+        signal.recording,
+        explanation,
+        view=view,
+        waves=signal.waves if explanation is not None else None,
+        st=st_marks(signal) if explanation is not None else None,
+        screen=Screen(width_px=room.width_px, height_px=room.height_px - HEAD_PX, px_per_mm=room.px_per_mm),
+        isoelectric_mv=signal.levels,
+    )
+    layout, _ = view.paper_for(signal.recording, MAX_HEADROOM_MM)
+    content = dict(state.draft)
+    boxes = [read_box(box) for field in fields for box in content.get(field, ())]
+    if not fields and "blind" in state.done:
+        boxes = [read_box(box) for box in state.done["blind"]["boxes"]]
+    frames = [
+        frame
+        for box in boxes
+        for frame in box_frames(layout, Stretch((box.lead,), box.start_ms / 1000, box.stop_ms / 1000), dark=view.dark)
+    ]
+    alt = f"12-lead ECG, case {place} of {n_cases}" + (", with evidence" if explanation is not None else "")
+    key = f"answer_trace_{place}_{state.step}_{len(boxes)}"
+    settings: dict[str, Any] = {"width": "content", "theme": None, "config": CHART, "alt": alt, "key": key}
+    if fields:
+        settings |= {"on_select": partial(_take, reading, place, layout, signal, key), "selection_mode": "box"}
+    st.plotly_chart(ready_for_boxes(figure, frames, dark=view.dark), **settings)
+    if fields:
+        _tools(reading, state, signal, fields)
+
+
+def _fields(state: CaseState) -> tuple[str, ...]:
+    """Return what boxes may be drawn for in this step."""
+    if state.step == "blind":
+        return ("boxes",)
+    return ("missed", "invented") if state.step == "rating" and state.sees("evidence") else ()
+
+
+def _tools(reading: Reading, state: CaseState, signal: SignalReading, fields: tuple[str, ...]) -> None:
+    """Say what the next box is, let it be typed, and list those that are there."""
+    place = state.planned.place
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(":material/select: **Drag a box** over what you see", width="content")
+        if len(fields) > 1:
+            st.segmented_control(
+                "The box is", fields, default=fields[0], format_func=MARKS.__getitem__, key=f"answer_mark_{place}",
+                label_visibility="collapsed", required=True,
+            )  # fmt: skip
+        st.selectbox("Finding", NOTES, key=f"answer_note_{place}", label_visibility="collapsed", width=130)
+        st.toggle("Mark every beat", key=f"answer_every_{place}", value=True, disabled=signal.waves is None)
+        with st.popover("Type a box"):
+            st.multiselect("Leads", STANDARD_LEADS, key=f"answer_leads_{place}")
+            left, right = st.columns(2)
+            longest = round(1000 * signal.recording.duration_s)
+            left.number_input("From (ms)", 0, longest, 0, 10, key=f"answer_start_{place}")
+            right.number_input("To (ms)", 0, longest, 400, 10, key=f"answer_stop_{place}")
+            st.button("Add this box", on_click=_typed, args=(reading, place, signal))
+    for field in fields:
+        listed = state.draft.get(field, ())
+        if listed:
+            _list(reading, place, field, listed)
+
+
+def _list(reading: Reading, place: int, field: str, listed: list[dict[str, Any]]) -> None:
+    """List boxes, those of one drag together, with a button that takes them away."""
+    groups: dict[tuple[str, str], int] = {}
+    for content in listed:
+        box = read_box(content)
+        groups[box.lead, box.note] = groups.get((box.lead, box.note), 0) + 1
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.caption(MARKS[field], width="content")
+        for lead, note in groups:
+            number = groups[lead, note]
+            label = f"{lead} {note}" + (f" ×{number}" if number > 1 else "")
+            st.button(
+                label, key=f"answer_drop_{place}_{field}_{lead}_{note}", icon=":material/close:", type="tertiary",
+                help="Take this away", on_click=_drop, args=(reading, place, field, lead, note),
+            )  # fmt: skip
+
+
+def _class_shown(explanation: Explanation, place: int) -> str:
+    chips = class_chips(explanation)
+    first = max(explanation.classes, key=lambda name: float(explanation.probability[explanation.index(name)]))
+    chosen = st.segmented_control(
+        "Evidence for", list(explanation.classes), default=first, format_func=chips.__getitem__,
+        key=f"answer_class_{place}", required=True, label_visibility="collapsed",
+    )  # fmt: skip
+    return str(chosen or first)
+
+
+def _take(reading: Reading, place: int, layout: PaperLayout, signal: SignalReading, key: str) -> None:
+    drawn = view_state.drawn_boxes(key)
+    stretch = box_at(layout, signal.recording, *drawn[-1]) if drawn else None
+    if stretch is not None:
+        _add(reading, place, signal, stretch)
+
+
+def _typed(reading: Reading, place: int, signal: SignalReading) -> None:
+    leads = tuple(study.chosen(f"answer_leads_{place}") or ())
+    start, stop = study.chosen(f"answer_start_{place}"), study.chosen(f"answer_stop_{place}")
+    if not leads or start >= stop:
+        st.toast("The box is empty: it needs a lead, and an end after its beginning.", icon=":material/error:")
+        return
+    _add(reading, place, signal, Stretch(leads, start / 1000, stop / 1000))
+
+
+def _add(reading: Reading, place: int, signal: SignalReading, stretch: Stretch) -> None:
+    """Keep a box, in the log, before anything else happens."""
+    state = reading.state(place)
+    fields = _fields(state)
+    if not fields or state.step is None:
+        return
+    field = study.chosen(f"answer_mark_{place}") if len(fields) > 1 else fields[0]
+    note = str(study.chosen(f"answer_note_{place}") or "")
+    boxes = [Box(lead, 1000 * stretch.start_s, 1000 * stretch.stop_s, note) for lead in stretch.leads]
+    if study.chosen(f"answer_every_{place}") and signal.waves is not None:
+        recording = signal.recording
+        r_ms = [1000.0 * int(r) / recording.fs for r in signal.waves.r_samples]
+        boxes = [one for box in boxes for one in repeat_over_beats(box, r_ms, 1000 * recording.duration_s)]
+    kept = [*state.draft.get(field or fields[0], ()), *(asdict(read_box(asdict(box))) for box in boxes)]
+    _save(reading, place, {**state.draft, field or fields[0]: kept})
+
+
+def _drop(reading: Reading, place: int, field: str, lead: str, note: str) -> None:
+    draft = reading.state(place).draft
+    kept = [box for box in draft.get(field, ()) if (box["lead"], box["note"]) != (lead, note)]
+    _save(reading, place, {**draft, field: kept})
+
+
+def _save(reading: Reading, place: int, content: dict[str, Any]) -> None:
+    try:
+        reading.save_draft(place, reading.state(place).step or "", content)
+    except EcgImnError as exc:
+        st.toast(str(exc), icon=":material/error:")
+
+
+HOW = (
+    "You read each ECG blind and commit your answer. Only then the model's answer and, where planned, its evidence are "
+    "shown; you may revise, and you rate what you saw. Committed answers stay as they are. Every entry is saved at "
+    "once: you may close the window and go on another day."
+)
+STEP_WORDS = {
+    "blind": "Read blind",
+    "model": "The model's answer",
+    "evidence": "The evidence",
+    "revision": "Revise",
+    "rating": "Rate",
+}
+
+
+def read_audit_page(store: Store, uid: str) -> None:
+    """Let a visitor sign in and read."""
+    reader = study.reader()
+    if reader is None:
+        _sign_in(store)
+        return
+    try:
+        reading = start_reading(store, uid, reader)
+        states = reading.states()
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return
+    place = study.place(uid)
+    if place is None:
+        _waiting_room(reading, states)
+    else:
+        _case(reading, reading.state(place), len(states))
+
+
+def _sign_in(store: Store) -> None:
+    st.caption(HOW)
+    with st.container(border=True, width=460):
+        pseudonym = st.text_input(
+            "Pseudonym", max_chars=40, key="study_pseudonym", help="Not your name. The same one brings you back."
+        )
+        passphrase = st.text_input("Passphrase (optional)", type="password", max_chars=200, key="study_passphrase")
+        if st.button("Sign in", type="primary", icon=":material/login:", shortcut="Mod+Enter"):
+            try:
+                study.sign_in(store.sign_in(pseudonym, passphrase)[0])
+            except EcgImnError as exc:
+                st.error(str(exc), icon=":material/error:")
+            else:
+                st.rerun()
+    st.caption("A passphrase keeps others from answering under your pseudonym. It cannot be recovered.")
+
+
+def _waiting_room(reading: Reading, states: tuple[CaseState, ...]) -> None:
+    done, following = sum(state.finished for state in states), reading.next_place(states)
+    st.subheader(reading.audit.name)
+    st.progress(done / len(states), text=f"{done} of {len(states)} cases finished")
+    if following is None:
+        st.success("All cases are finished. Thank you.", icon=":material/task_alt:")
+        return
+    st.caption(HOW)
+    label = "Begin" if done == 0 and not states[following - 1].done else f"Go on with case {following}"
+    if st.button(label, type="primary", icon=":material/play_arrow:", shortcut="Right"):
+        _open(reading, following)
+
+
+def _open(reading: Reading, place: int) -> None:
+    try:
+        reading.open(place)
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return
+    study.go_to(reading.audit.uid, place)
+    st.rerun()
+
+
+def _case(reading: Reading, state: CaseState, n_cases: int) -> None:
+    audit, place = reading.audit, state.planned.place
+    try:
+        recording = _recording(audit, state.planned.case)
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return
+    signal = cached.get_reading(cached.identity(recording), recording)
+    explanation = None
+    if "blind" in state.done and len(state.planned.arm.steps) > 1:
+        try:
+            explanation = _explanation(audit, recording)
+            if state.step == "model":
+                answer = model_answer(explanation, recording, signal.levels)
+                state = reading.reveal(place, "model", answer)
+        except EcgImnError as exc:
+            st.error(str(exc), icon=":material/error:")
+            return
+    _head(reading, state, n_cases)
+    left, right = st.columns((0.64, 0.36), gap="small")
+    with left:
+        draw_trace(reading, state, signal, explanation if state.sees("evidence") else None, n_cases)
+        _beside(audit, signal)
+    with right:
+        show_committed(audit, state)
+        if state.step == "evidence" and explanation is not None:
+            _offer_evidence(reading, place, signal, explanation)
+        elif state.step in ("blind", "revision"):
+            ask_diagnosis(reading, state)
+        elif state.step == "rating":
+            ask_rating(reading, state)
+        else:
+            _finished(reading, state)
+
+
+def _head(reading: Reading, state: CaseState, n_cases: int) -> None:
+    steps = state.planned.arm.steps
+    words = [f"**{STEP_WORDS[step]}**" if step == state.step else f":gray[{STEP_WORDS[step]}]" for step in steps]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**Case {state.planned.place} of {n_cases}**  ·  " + " → ".join(words), width="content")
+        if st.button("Pause", icon=":material/pause:", help="The clock stops. Everything entered is kept."):
+            reading.pause(state.planned.place)
+            study.go_to(reading.audit.uid, None)
+            st.rerun()
+
+
+def _offer_evidence(reading: Reading, place: int, signal: SignalReading, explanation: Explanation) -> None:
+    if st.button("Show the evidence", type="primary", icon=":material/visibility:", shortcut="Mod+Enter"):
+        try:
+            reading.reveal(place, "evidence", model_answer(explanation, signal.recording, signal.levels))
+        except EcgImnError as exc:
+            st.error(str(exc), icon=":material/error:")
+        else:
+            st.rerun()
+
+
+def _finished(reading: Reading, state: CaseState) -> None:
+    following = reading.next_place()
+    if following is None:
+        st.success("All cases are finished. Thank you.", icon=":material/task_alt:")
+        return
+    st.success("This case is finished.", icon=":material/check:")
+    if st.button(f"Go on with case {following}", type="primary", shortcut="Right", icon=":material/arrow_forward:"):
+        _open(reading, following)
+
+
+def _beside(audit: Audit, signal: SignalReading) -> None:
+    """Show what the audit lets a reader see from the start, none of which depends on label or model."""
+    recording = signal.recording
+    if "age and sex" in audit.shows:
+        age = "—" if recording.age is None else "90+ years" if recording.age >= 90 else f"{recording.age} years"
+        st.caption(f"Age {age} · sex {recording.sex or '—'}")
+    if "measurements" in audit.shows and signal.measurements is not None:
+        st.markdown(" · ".join(f"{value.name} **{value.text}**" for value in interval_values(signal)))
+        st.markdown(f"**ST at J+60** in mV, reference {signal.measurements.reference}")
+        st.markdown(st_grid(signal) or f"— ({signal.measurements.reason})")
+    for warning in signal.quality.warnings:
+        st.caption(warning)
+
+
+@st.cache_data(max_entries=32, show_spinner="Opening the case")
+def _get_recording(ref: str, digest: str) -> Recording:
+    return read_audit_case(AuditCase(ref, digest, ()), cached.current_ptbxl()).recording
+
+
+def _recording(audit: Audit, case: AuditCase) -> Recording:
+    return _get_recording(case.ref, case.digest)
+
+
+def _explanation(audit: Audit, recording: Recording) -> Explanation:
+    return cached.get_explanation(recording.digest, audit.model_sha256, recording, _model(audit))
+
+
+def _model(audit: Audit) -> Model:
+    """Return the very model that the audit names."""
+    if audit.model in cached.model_names():
+        card = read_card(checkpoint.MODELS_FOLDER / f"{audit.model}.json")
+        if card.sha256 == audit.model_sha256:
+            return cached.get_model(card.name, card.sha256)
+    raise StudyError(
+        f"The model {audit.model} with the hash {audit.model_sha256[:8]} is not installed here. The audit was made "
+        "with it, and no other may answer. Put its files into models/."
+    )

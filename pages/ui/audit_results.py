@@ -1,0 +1,98 @@
+"""The results of an audit: figures, exports, report; closed to a reader who has not finished."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from ecgimn import __version__
+from ecgimn.draw.charts.study import result_charts, result_tables, study_html
+from ecgimn.errors import EcgImnError
+from ecgimn.study.record import export_study, study_csv, study_record
+from ecgimn.study.results import compute_results
+from ecgimn.study.session import start_reading
+from ecgimn.study.store import Store
+from pages.ui.state import case as session
+from pages.ui.state import study
+
+FILE_NAME = "ecg-imn-audit"
+
+
+def show(store: Store, uid: str) -> None:
+    """Show the results of an audit to whoever may see them."""
+    try:
+        if not _may_enter(store, uid):
+            return
+        found = _results(uid, store.n_events(uid), store)
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return
+    facts = found["study"]
+    st.caption(
+        f"{facts['n_cases']} cases · {facts['selection']} · model {facts['model']} {facts['model_sha256'][:8]} · "
+        f"seed {facts['seed']} · log {found['log_digest'][:8]}"
+    )
+    _exports(store, uid, found)
+    tables = result_tables(found)
+    st.dataframe(tables.pop("Progress", []), hide_index=True, alt="Progress of the readers", width="content")
+    charts = result_charts(found, dark=session.is_dark())
+    if not charts:
+        st.info("Figures appear once readers have answered.", icon=":material/info:")
+        return
+    left, right = st.columns(2, gap="medium")
+    for place, (title, svg) in enumerate(charts.items()):
+        with (left, right)[place % 2]:
+            st.markdown(f"**{title}**")
+            st.image(svg)
+    st.caption("Means over answers with 95 % intervals from resampling cases. A label is an opinion too.")
+    chosen = st.segmented_control("Table", list(tables), key="audit_table", label_visibility="collapsed")
+    if chosen:
+        st.dataframe(tables[chosen], hide_index=True, alt=chosen, width="content")
+
+
+def _may_enter(store: Store, uid: str) -> bool:
+    reader = study.reader()
+    if reader is not None and not start_reading(store, uid, reader).may_see_results():
+        st.info("You have cases to read in this audit. Results open when you have finished.", icon=":material/lock:")
+        return False
+    if store.asks_passphrase(uid) and not study.opens_results(uid):
+        with st.container(border=True, width=460):
+            passphrase = st.text_input(
+                "Coordinator's passphrase", type="password", max_chars=200, key="study_coordinator"
+            )
+            if st.button("Open the results", icon=":material/lock_open:"):
+                if store.opens_results(uid, passphrase):
+                    study.open_results(uid)
+                    st.rerun()
+                st.error(
+                    "The passphrase does not fit. The one chosen at the set-up is needed.", icon=":material/error:"
+                )
+        return False
+    return True
+
+
+@st.cache_data(max_entries=4, show_spinner="Computing the figures")
+def _results(uid: str, n_events: int, _store: Store) -> dict[str, Any]:
+    return compute_results(study_record(_store, uid))
+
+
+def _exports(store: Store, uid: str, found: dict[str, Any]) -> None:
+    with st.container(horizontal=True):
+        st.download_button(
+            "Export (JSON)", lambda: json.dumps(export_study(store, uid), indent=1), f"{FILE_NAME}-{uid[:8]}.json",
+            "application/json", on_click="ignore", icon=":material/download:", key="audit_export_json",
+        )  # fmt: skip
+        st.download_button(
+            "Answers (CSV)", lambda: study_csv(study_record(store, uid)), f"{FILE_NAME}-{uid[:8]}.csv", "text/csv",
+            on_click="ignore", icon=":material/download:", key="audit_export_csv",
+        )  # fmt: skip
+        st.download_button(
+            "Report (HTML)", lambda: study_html(found, made=f"ECG-IMN Reader {__version__}"),
+            f"{FILE_NAME}-{uid[:8]}.html", "text/html", on_click="ignore", icon=":material/download:",
+            key="audit_export_html",
+        )  # fmt: skip
+    st.caption(
+        "The export holds everything another site needs: python -m ecgimn study report FILE gives equal figures."
+    )

@@ -1,0 +1,182 @@
+"""Setting up an audit, or importing one. Labels appear here, so a reader of the audit should not look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from ecgimn import __version__
+from ecgimn.draw.charts.study import METHOD_WORDS
+from ecgimn.errors import EcgImnError
+from ecgimn.model import model as checkpoint
+from ecgimn.model.card import ModelCard, read_card
+from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
+from ecgimn.study.cases import COMPOSITE, PTBXL, audit_case, draw_cases, drawable, refs_from_csv
+from ecgimn.study.definition import KIND, SHOWN, Arm, Audit
+from ecgimn.study.record import import_study, parse_export
+from ecgimn.study.store import Store
+from pages.ui import cache as cached
+from pages.ui.state import case as session
+
+ARMS = {
+    "evidence": Arm("with evidence", method="isoelectric"),
+    "answer only": Arm("model's answer only", method="none"),
+    "weights": Arm("with weights", method="weights"),
+    "from zero": Arm("with contribution from zero", method="contribution"),
+    "blind": Arm("blind only", model=False, method="none"),
+}
+ARM_WORDS = {
+    "evidence": f"answer and {METHOD_WORDS['isoelectric']}",
+    "answer only": "answer alone, no map",
+    "weights": "answer and weights",
+    "from zero": f"answer and {METHOD_WORDS['contribution']}",
+    "blind": "blind reading only",
+}
+LISTS = {
+    "composite": "Composite cases",
+    "sample": "Random sample, the same number of each class",
+    "browse": "Records found on the Browse page",
+    "csv": "A list of my own (CSV)",
+}
+ALLOCATIONS = {"case": "for each case of a reader, balanced over labels", "reader": "once for each reader"}
+MANY = 24  # cases from here on get a progress bar of their own
+
+
+def show(store: Store) -> None:
+    """Offer to set up or to import an audit."""
+    left, right = st.columns((0.64, 0.36), gap="large")
+    with left:
+        _set_up(store)
+    with right:
+        _import(store)
+
+
+def _set_up(store: Store) -> None:
+    st.subheader("New audit")
+    st.caption("Labels of the cases can be seen here. Whoever sets an audit up should not read it.")
+    try:
+        ptbxl = cached.current_ptbxl()
+        cards = _cards()
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return
+    if not cards:
+        st.error(
+            "No model with the five superclasses is installed. One is needed, since readers choose among its labels. "
+            "Put its files into models/.",
+            icon=":material/error:",
+        )
+        return
+    name = st.text_input("Name", max_chars=120, key="audit_name", placeholder="Inferior leads, spring round")
+    kind = st.selectbox("Cases", list(LISTS), format_func=LISTS.__getitem__, key="audit_list", filter_mode=None)
+    seed = st.number_input("Seed of sample, order and arms", 0, 2**31 - 1, 1, key="audit_seed", width=220)
+    refs, selection = _cases(kind, ptbxl, int(seed))
+    st.caption(f"{len(refs)} cases chosen.")
+    model = st.selectbox("Model", list(cards), key="audit_model")
+    arms = st.multiselect(
+        "After the blind reading, a reader sees (each is an arm)", list(ARMS), default=["evidence"],
+        format_func=ARM_WORDS.__getitem__, key="audit_arms",
+    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        allocation = st.selectbox(
+            "Arms are drawn", list(ALLOCATIONS), format_func=ALLOCATIONS.__getitem__, key="audit_allocation",
+            disabled=len(arms) < 2, width=330, filter_mode=None,
+        )  # fmt: skip
+        blocks = st.toggle("One arm after the other", key="audit_blocks", disabled=len(arms) < 2)
+    shows = st.pills("Beside the trace from the start", SHOWN, selection_mode="multi", key="audit_shows")
+    passphrase = st.text_input(
+        "Coordinator's passphrase (optional)", type="password", max_chars=200, key="audit_passphrase",
+        help="Without it, results and export stay closed. It cannot be recovered.",
+    )  # fmt: skip
+    if st.button("Set up the audit", type="primary", icon=":material/add:", key="audit_create"):
+        try:
+            if not refs:
+                st.error("No case is chosen. One at least is needed. Choose cases.", icon=":material/error:")
+                return
+            bar = st.progress(0.0, "Reading the cases") if len(refs) >= MANY else None
+            listed = []
+            for done, ref in enumerate(refs, start=1):
+                listed.append(audit_case(ref, ptbxl))
+                if bar is not None:
+                    bar.progress(done / len(refs), f"Reading the cases: {done} of {len(refs)}")
+            card = cards[model]
+            audit = Audit(
+                name=name.strip(), model=card.name, model_sha256=card.sha256, classes=card.classes, cases=tuple(listed),
+                selection=selection, arms=tuple(ARMS[arm] for arm in arms), allocation=allocation, blocks=blocks,
+                shows=tuple(shows), seed=int(seed), app_version=__version__,
+            )  # fmt: skip
+            is_new = store.add_study(audit.uid, audit.name, KIND, audit.text, passphrase=passphrase)
+        except EcgImnError as exc:
+            st.error(str(exc), icon=":material/error:")
+            return
+        if is_new:
+            st.success(f"The audit {audit.name} is set up: {len(refs)} cases.", icon=":material/check:")
+        else:
+            st.info("An audit exactly like this one is kept already.", icon=":material/info:")
+
+
+def _cards() -> dict[str, ModelCard]:
+    cards = [read_card(checkpoint.MODELS_FOLDER / f"{name}.json") for name in cached.model_names()]
+    return {card.name: card for card in cards if set(card.classes) <= set(SUPERCLASSES)}
+
+
+def _cases(kind: str, ptbxl: PtbXl | None, seed: int) -> tuple[tuple[str, ...], str]:
+    """Return the references chosen and how they were chosen, in words."""
+    if kind == "composite":
+        titles = {f"{COMPOSITE}:{case.name}": case.title for case in cached.get_composites()}
+        names = st.multiselect(
+            "Composite cases",
+            list(titles),
+            default=list(titles),
+            format_func=titles.__getitem__,
+            key="audit_composites",
+        )
+        return tuple(names), "composite cases, chosen by hand"
+    if kind == "browse":
+        found = session.record_list()
+        if not found:
+            st.info("Find records on the Browse page and open one; all that were found are then listed here.")
+        return tuple(f"{PTBXL}:{ecg_id}" for ecg_id in found), "PTB-XL records found in the browser of this app"
+    if kind == "csv":
+        file = st.file_uploader("CSV with a column case (composite:norm, ptbxl:21837) or ecg_id", key="audit_csv")
+        return (_from_csv(file.getvalue()) if file else ()), "listed in a CSV file"
+    per_class = st.number_input("Cases of each class", 1, 200, 4, key="audit_per_class", width=220)
+    source = "composite cases" if ptbxl is None else "PTB-XL folds 9 and 10, never trained on"
+    if ptbxl is None:
+        st.caption("PTB-XL is not set up; the sample is drawn from the composite cases.")
+    drawn = draw_cases(_drawable(str(ptbxl.folder) if ptbxl else "", ptbxl), int(per_class), seed)
+    return drawn, f"random sample, {per_class} of each class, of {source}; seed {seed}"
+
+
+@st.cache_data(max_entries=2, show_spinner="Looking for records that are here")
+def _drawable(place: str, _ptbxl: PtbXl | None) -> dict[str, tuple[str, ...]]:
+    return drawable(_ptbxl)
+
+
+def _from_csv(data: bytes) -> Sequence[str]:
+    try:
+        return refs_from_csv(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        st.error("The list is no text in UTF-8. A CSV file is needed. Save it again.", icon=":material/error:")
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+    return ()
+
+
+def _import(store: Store) -> None:
+    st.subheader("Import")
+    st.caption(
+        "The export of another site brings its audit and its readers' answers. What is kept here stays as it is; the "
+        "same export twice adds nothing."
+    )
+    file = st.file_uploader("Export of an audit (JSON)", type=["json"], key="audit_import")
+    if file is not None and st.button("Import", icon=":material/download:", key="audit_import_now"):
+        try:
+            merged = import_study(store, parse_export(file.getvalue()))
+        except EcgImnError as exc:
+            st.error(str(exc), icon=":material/error:")
+            return
+        st.success(
+            f"{merged.name}: {merged.n_readers} new readers, {merged.n_events} new entries.", icon=":material/check:"
+        )

@@ -1,0 +1,235 @@
+"""The top line of every page: choose a case, open it through the quality check, say what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ecgimn.draw.screen.window import column_shares, is_narrow
+from ecgimn.errors import EcgImnError
+from ecgimn.explain.explanation import Explanation
+from ecgimn.explain.ledger import Ledger, make_ledger
+from ecgimn.model.card import ModelCard
+from ecgimn.model.model import Model
+from ecgimn.recording import Recording
+from ecgimn.signal.reading import SignalReading
+from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.sources.search import label_lines
+from ecgimn.sources.settings import ptbxl_place
+from pages.ui import cache as cached
+from pages.ui import case_bar as widgets
+from pages.ui.state import case as session
+from pages.ui.state import upload as own
+from pages.ui.state import view as view_state
+from pages.ui.upload import offer_ptbxl, upload_area
+
+READING_ROOM = "pages/read.py"
+
+
+@dataclass(frozen=True, eq=False)
+class OpenCase:
+    """A case on the screen with everything that is known about it."""
+
+    reading: SignalReading
+    explanation: Explanation
+    card: ModelCard
+    model: Model
+
+    @property
+    def recording(self) -> Recording:
+        """The samples."""
+        return self.reading.recording
+
+    def ledger(self) -> Ledger:
+        """Lead by wave, in logit."""
+        return make_ledger(self.explanation, self.recording, self.reading.waves, self.reading.levels)
+
+
+def open_case() -> OpenCase:
+    """Let the reader choose a case; stop the page with a reason where there is none or no model may speak."""
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    recording = widgets.case_line(bar)
+    if recording is None:
+        session.write_link(None)
+        st.stop()
+    try:
+        card, model = session.current_card(), session.current_model()
+    except EcgImnError as exc:
+        widgets.status_line(bar, recording, None)
+        st.error(str(exc), icon=":material/error:")
+        st.stop()
+    widgets.status_line(bar, recording, card, cached.device_name(model.device.type))
+    return explained(recording, card, model)
+
+
+def explained(recording: Recording, card: ModelCard, model: Model) -> OpenCase:
+    """Read and explain a recording, or stop the page where its quality forbids a prediction."""
+    reading = cached.get_reading(cached.identity(recording), recording)
+    if not reading.quality.usable and not session.has_gone_on(recording):
+        for refusal in reading.quality.refusals:
+            st.warning(refusal, icon=":material/block:")
+        st.page_link(READING_ROOM, label="See the tracing in the reading room", icon=":material/ecg_heart:")
+        st.stop()
+    return OpenCase(reading, cached.get_explanation(recording.digest, card.sha256, recording, model), card, model)
+
+
+MANY_CLASSES = 8
+
+
+def case_line(bar: DeltaGenerator) -> Recording | None:
+    """Let the reader choose a case in the line at the top; return it, or None after saying what is missing."""
+    try:
+        ptbxl = cached.current_ptbxl()
+        cases = cached.get_composites()
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        ptbxl, cases = None, ()
+    session.start_case(cases, ptbxl)
+    body = st.container()  # of the page, for what does not fit the line
+    with bar:
+        st.selectbox(
+            "Kind of case", list(session.SOURCES), format_func=session.SOURCES.__getitem__, key="source",
+            label_visibility="collapsed", width=165, persist_state="session", filter_mode=None,
+        )  # fmt: skip
+        kind = session.source()
+        if kind == "composite" and cases:
+            titles = {case.name: f"{case.title} (mean of {case.n_patients})" for case in cases}
+            st.selectbox(
+                "Composite case", list(titles), list(titles).index(session.composite_name()), titles.__getitem__,
+                key=(key := session.widget_key("composite")), on_change=session.take, args=("composite", key),
+                label_visibility="collapsed", width=330,
+            )  # fmt: skip
+        elif kind == "ptbxl" and ptbxl is not None:
+            st.number_input(
+                "PTB-XL record", int(ptbxl.table.index.min()), int(ptbxl.table.index.max()), session.ptbxl_id(),
+                key=(key := session.widget_key("ptbxl_id")), on_change=session.take, args=("ptbxl_id", key), step=None,
+                label_visibility="collapsed", width=110,
+            )  # fmt: skip
+            rates = ptbxl.rates(session.ptbxl_id()) if session.ptbxl_id() in ptbxl.table.index else ()
+            if len(rates) > 1:
+                st.selectbox(
+                    "Sampling frequency", sorted(rates, reverse=True), format_func="{} Hz".format, key="ptbxl_fs",
+                    label_visibility="collapsed", width=100, persist_state="session", filter_mode=None,
+                )  # fmt: skip
+        whole = upload_area(body) if kind == "file" else None
+        alone = kind == "file" and (whole is None or session.last_window(whole) == 0)
+        step_of = "10-second window" if kind == "file" else "case"
+        st.button("Previous", shortcut="Left", on_click=session.step_case, args=(-1,), disabled=alone,
+                  help=f"Previous {step_of}")  # fmt: skip
+        st.button("Next", shortcut="Right", on_click=session.step_case, args=(1,), disabled=alone,
+                  help=f"Next {step_of}")  # fmt: skip
+    try:
+        return _chosen_recording(kind, whole, ptbxl, has_composites=bool(cases))
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return None
+
+
+def _chosen_recording(
+    kind: str, whole: Recording | None, ptbxl: PtbXl | None, *, has_composites: bool
+) -> Recording | None:
+    place = ptbxl_place()
+    if kind == "file":
+        return own.own_window(whole) if whole is not None else None
+    if kind == "composite":
+        if has_composites:
+            return cached.get_composite(session.composite_name())
+        st.info("No composite case is installed. Open a file of your own, or choose PTB-XL.", icon=":material/info:")
+    elif ptbxl is None or place is None:
+        offer_ptbxl()
+    else:
+        fs = session.ptbxl_fs(ptbxl.rates(session.ptbxl_id()))
+        return cached.get_record(place, session.ptbxl_id(), fs)
+    return None
+
+
+def status_line(bar: DeltaGenerator, recording: Recording, card: ModelCard | None, device: str = "") -> None:
+    """Say at the end of the top line what is shown and by what it is explained."""
+    model = f"{card.name} · sha {card.sha256[:8]} · {device}" if card is not None else "no model"
+    if recording.source == "PTB-XL" and session.seen_in_training():
+        bar.badge("seen in training", icon=":material/school:", color="orange", help="Folds 1 to 8 of PTB-XL.")
+    bar.caption(f"{model} · {recording.fs:g} Hz · **research only, not for care**", width="content")
+
+
+def trace_and_numbers(figure_px: float) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Make room for a trace of this width and for the numbers beside it, in a narrow window below it."""
+    window = session.window()
+    if is_narrow(window):
+        return st.container(), st.container()
+    left, right = st.columns(column_shares(figure_px, window), gap="small")
+    return left, right
+
+
+def class_chips(chips: Mapping[str, str], shown: str) -> None:
+    """Let the reader choose the class shown; each chip prints the probability."""
+    if len(chips) > MANY_CLASSES:
+        st.selectbox(
+            "Class shown, with its probability",
+            list(chips),
+            list(chips).index(shown),
+            chips.__getitem__,
+            key=(key := session.widget_key("class_shown")),
+            on_change=session.take_class,
+            args=(key,),
+            label_visibility="collapsed",
+            width=220,
+        )
+    else:
+        _chip_row("class", chips, shown, session.choose_class)
+
+
+def quantity_chips() -> None:
+    """Let the reader choose what is drawn behind the leads."""
+    quantities = {name: name.capitalize() for name in view_state.QUANTITIES}
+    _chip_row("quantity", quantities, view_state.quantity(), view_state.choose_quantity)
+
+
+def _chip_row(kind: str, chips: Mapping[str, str], shown: str, choose: Callable[[str], None]) -> None:
+    """Draw one button per choice; buttons, unlike radio groups, leave the arrow keys to next and previous case."""
+    with st.container(horizontal=True, gap="xxsmall", width="content"):
+        for name, label in chips.items():
+            look = "primary" if name == shown else "secondary"
+            st.button(label, key=f"{kind}_{name}", type=look, on_click=choose, args=(name,))
+
+
+def about_case_toggle(recording: Recording) -> None:
+    """Offer what is known about a public case; it stays hidden until asked for."""
+    if recording.source == "PTB-XL":
+        st.toggle("Show labels", key="about", persist_state="session")
+    elif recording.source == "composite":
+        st.toggle("About this composite", key="about", persist_state="session")
+
+
+def about_case(recording: Recording) -> None:
+    """Show what is known about a public case, once asked for."""
+    if recording.source not in ("PTB-XL", "composite") or not session.about_shown():
+        return
+    if recording.source == "composite":
+        case = session.composite_case()
+        st.markdown(f"**{case.record_name}.** {case.hallmark}")
+        st.caption(f"{case.label_definition} {case.selection} {case.method}")
+        if case.planted is not None:
+            st.caption(f"Planted: {case.planted.change} in {', '.join(case.planted.leads)}.")
+        st.caption(f"{case.attribution} Licence: {case.licence}")
+    elif (ptbxl := cached.current_ptbxl()) is not None:
+        st.caption("As published with PTB-XL, not judged here:")
+        for line in label_lines(ptbxl, session.ptbxl_id()):
+            st.text(line)
+
+
+def against_choice(classes: Sequence[str]) -> None:
+    """Let the reader take another class away from the one shown."""
+    st.selectbox(
+        "Compared with", [session.ALONE, *(f"vs {name}" for name in classes)], key="against", bind="query-params",
+        label_visibility="collapsed", width=112, filter_mode=None,
+        help="The difference of two logits, with its own map, sum and ledger.",
+    )  # fmt: skip
+
+
+def keyboard_buttons(classes: Sequence[str]) -> None:
+    """Show the buttons that also have a key."""
+    st.button("Layout", shortcut="L", on_click=view_state.next_layout, help="Next layout of the leads")
+    st.button("Class", shortcut="K", on_click=session.next_class, args=(classes,), help="Show the next class")

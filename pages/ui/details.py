@@ -1,0 +1,316 @@
+"""What is one click below the trace: ST table, beats, polar view, box by numbers, windows, exports, link."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from ecgimn.draw.charts.polar import polar_figure
+from ecgimn.draw.charts.timeline import timeline_figure, window_rows
+from ecgimn.draw.print.case import EXPORT_KINDS, case_export
+from ecgimn.draw.screen import beats as single_beat
+from ecgimn.draw.screen.beats import median_beat_figure
+from ecgimn.draw.screen.window import screen_for
+from ecgimn.draw.words.case import st_rows
+from ecgimn.explain.explanation import Explanation
+from ecgimn.explain.ledger import BeatByBeat, Ledger, beat_by_beat, beat_trace
+from ecgimn.explain.sentences import case_concordance, describe_concordance, evidence_over_beats
+from ecgimn.explain.windows import WindowLogits, explain_windows
+from ecgimn.formats.export import SAMPLE_KINDS, file_stem, samples_bytes
+from ecgimn.model.card import ModelCard
+from ecgimn.model.model import Model
+from ecgimn.model.receptive_field import ReceptiveField, receptive_field
+from ecgimn.recording import Recording
+from ecgimn.signal.reading import SignalReading
+from pages.ui import cache as cached
+from pages.ui import case_bar as widgets
+from pages.ui import trace as box
+from pages.ui.shown import Shown
+from pages.ui.state import case as session
+from pages.ui.state import upload as own
+from pages.ui.state import view as view_state
+
+FILES = {
+    "wfdb": ("WFDB", "zip", "application/zip"),
+    "dicom": ("DICOM", "dcm", "application/dicom"),
+    "csv": ("Samples CSV", "csv", "text/csv"),
+}
+
+
+def samples_export(recording: Recording) -> None:
+    """Offer the recording on the screen without patient, dates and header text."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for kind in SAMPLE_KINDS:
+            label, suffix, mime = FILES[kind]
+            st.download_button(
+                label,
+                partial(samples_bytes, kind, recording),
+                file_name=f"{file_stem(recording)}.{suffix}",
+                mime=mime,
+                key=f"samples_{kind}",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+        st.caption("The samples, de-identified: leads, rate and millivolts, and nothing about the patient.")
+
+
+HTML = '<button title="Case, class and view as an address">Copy link</button> <span role="status"></span>'
+CSS = """
+button, span { font: inherit; font-family: var(--st-font); font-size: 0.875rem; color: var(--st-text-color); }
+button { padding: 0.45rem 0.75rem; cursor: pointer; background: transparent; border: 1px solid var(--st-border-color);
+  border-radius: var(--st-button-radius); }
+"""
+SCRIPT = (Path(__file__).parent / "copy_link.js").read_text(encoding="utf-8")
+
+
+def copy_link(recording: Recording) -> None:
+    """Offer the address of this view of a public case."""
+    if recording.source != "upload":
+        st.components.v2.component("copy_link", html=HTML, css=CSS, js=SCRIPT)(key="copy_link", width="content")
+
+
+FEW_WINDOWS = 6  # fit a table without scrolling
+
+
+def all_windows(card: ModelCard, model: Model) -> None:
+    """Offer to explain all windows of the visitor's own recording, where it has more than one."""
+    whole = session.own_recording()
+    if whole is None or session.last_window(whole) == 0:
+        return
+    start, stop = session.window_start(), session.window_start() + own.own_window(whole).duration_s
+    with st.container(horizontal=True, vertical_alignment="center"):
+        asked = st.toggle("All windows", key="all_windows", persist_state="session")
+        st.caption(f"Shown: {start:.4g} to {stop:.4g} s of {whole.duration_s:.4g} s.", width="content")
+    if asked:
+        _show(_found(whole, card, model), start, stop)
+
+
+def _found(whole: Recording, card: ModelCard, model: Model) -> WindowLogits:
+    found = own.kept_windows(whole.digest, card.sha256)
+    if found is None:
+        bar = st.progress(0.0, "Explaining all windows")
+        found = explain_windows(
+            whole, model, progress=lambda done, of: bar.progress(done / of, f"Window {done} of {of}")
+        )
+        bar.empty()
+        own.keep_windows(found, whole.digest)
+    return found
+
+
+def _show(found: WindowLogits, start: float, stop: float) -> None:
+    shown = session.chosen_class(found.classes, found.highest_class)
+    place = next(
+        (place for place, window in enumerate(found.windows) if (window.start_s, window.stop_s) == (start, stop)), None
+    )
+    st.plotly_chart(
+        timeline_figure(found, shown=shown, chosen=place, dark=session.is_dark()),
+        theme=None,
+        key="timeline",
+        on_select=partial(own.open_window, "timeline", found),
+        selection_mode="points",
+        config={"displayModeBar": False},
+        alt=f"Logit of {shown} and other classes over the windows of the recording",
+    )
+    st.dataframe(
+        window_rows(found),
+        key="window_table",
+        on_select=partial(own.open_window, "window_table", found),
+        selection_mode="single-row",
+        hide_index=True,
+        height="content" if len(found.windows) <= FEW_WINDOWS else 220,
+        alt="Logit of every class in every window",
+    )
+    strongest = found.strongest(shown)
+    where = f" {shown} is highest from {found.windows[strongest].words}." if strongest is not None else ""
+    st.caption(f"The windows tile the recording; each logit is exact for its own window.{where} Click one to open it.")
+
+
+CHART = {"displayModeBar": False}
+BARS = "beat_bars"
+
+
+def beats(reading: SignalReading, seen: Explanation, table: Ledger, card: ModelCard, *, dark: bool) -> None:
+    """Show one beat and the evidence of all; `seen` and `table` are of the one class, or difference, that is shown.
+
+    B steps to the next beat, Shift and B back: arrow keys belong to the cases, and to the row of details once clicked.
+    """
+    name, recording = seen.classes[0], reading.recording
+    evidence = beat_by_beat(reading, table, name)
+    if evidence is None:
+        st.markdown(f"Beats — ({reading.reason})")
+        return
+    n_beats = len(evidence.beats)
+    beat = evidence.beats[view_state.beat_of(recording, n_beats) - 1]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        step_to(recording, "Previous beat", "Shift+B", beat.number - 1, n_beats)
+        step_to(recording, "Next beat", "B", beat.number + 1, n_beats)
+        st.markdown(single_beat.beat_words(beat, n_beats, name), width="content")
+    st.caption(single_beat.median_words(beat))
+    width_px = screen_for(session.window()).width_px
+    if beat.stop > beat.start:
+        figure = single_beat.single_beat_figure(
+            beat_trace(beat, reading, seen, name),
+            name=name,
+            longest=max(one.stop - one.start for one in evidence.beats),
+            frame_mv=recording.signal,
+            dark=dark,
+            width_px=width_px,
+        )
+        alt = f"Beat {beat.number} of {n_beats} in each lead with its contribution to {name}"
+        st.plotly_chart(figure, width="content", theme=None, key="single_beat", config=CHART, alt=alt)
+    st.plotly_chart(
+        single_beat.beats_figure(evidence, beat.number, dark=dark, width_px=width_px),
+        width="content",
+        theme=None,
+        key=BARS,
+        config=CHART,
+        alt=f"Contribution to {name} of each beat; beat {beat.number} is marked",
+        on_select=lambda: _take(recording, evidence),
+        selection_mode="points",
+    )
+    st.caption(single_beat.sum_words(evidence))
+    model = cached.get_model(card.name, card.sha256)
+    field = _field(f"{recording.digest} {card.sha256} {beat.r_s}", recording, model, beat.r_s)
+    st.caption(single_beat.field_words(field))
+
+
+def step_to(recording: Recording, label: str, shortcut: str, number: int, n_beats: int) -> None:
+    """Show a button, with a key, that goes to a beat; none before the first and behind the last."""
+    st.button(
+        label,
+        shortcut=shortcut,
+        on_click=view_state.choose_beat,
+        args=(recording, number),
+        disabled=not 1 <= number <= n_beats,
+    )
+
+
+def _take(recording: Recording, evidence: BeatByBeat) -> None:
+    places = view_state.clicked(BARS)
+    if places:
+        view_state.choose_beat(recording, evidence.beats[places[0]].number)
+
+
+@st.cache_data(max_entries=128, scope="session", show_spinner=False)
+def _field(key: str, _recording: Recording, _model: Model, _at_s: float) -> ReceptiveField | None:
+    """Measure how far the network looks about a moment; `key` names recording, model and moment."""
+    return receptive_field(_model, _recording, _at_s)
+
+
+CHART = {"displayModeBar": False}
+ST_WIDTHS = {"Lead": 45, "J": 125, "J+60": 125, "J+80": 125, "Slope (mV/s)": 85, "ST shape": 110, "T (mV)": 60}
+DETAILS = ("ST and T table", "Median beat", "Beats", "Box", "Polar view", "Export")
+MIME = {
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "json": "application/json",
+    "csv": "text/csv",
+}
+
+
+def show_details(case: Shown) -> None:
+    """Let the reader open one more thing about the case, below the trace."""
+    reading = case.reading
+    with st.container(horizontal=True, vertical_alignment="center"):
+        detail = st.segmented_control("More", DETAILS, key="detail", label_visibility="collapsed")
+        widgets.about_case_toggle(reading.recording)
+        st.toggle(
+            "Reach of weights", key="reach", bind="query-params",
+            help="Under the pointer: the stretch of all leads that holds 90 % of what the weights there hang on.",
+        )  # fmt: skip
+        copy_link(reading.recording)
+    widgets.about_case(reading.recording)
+    if detail == "ST and T table":
+        st.dataframe(
+            st_rows(reading),
+            hide_index=True,
+            height="content",
+            row_height=30,
+            alt="ST and T by lead",
+            column_config={name: st.column_config.Column(width=width) for name, width in ST_WIDTHS.items()},
+        )
+        reference = view_state.st_reference()
+        st.caption(f"Measured on the median beat of the unfiltered signal, against the {reference} level.")
+        st.caption(describe_concordance(case_concordance(reading, case.table, case.name)))
+    elif detail == "Median beat":
+        show_median_beat(case)
+    elif detail == "Beats":
+        beats(reading, case.seen, case.table, case.card, dark=case.view.dark)
+    elif detail == "Box":
+        box.by_numbers(reading.recording)
+    elif detail == "Polar view":
+        st.plotly_chart(
+            polar_figure(
+                reading.j60_mv, case.table.by_lead(case.name), st_name="ST level at J+60", dark=case.view.dark
+            ),
+            theme=None,
+            key="polar",
+            config=CHART,
+            alt=f"ST level and contribution to {case.name} by lead",
+        )
+    elif detail == "Export":
+        show_export(case)
+
+
+def show_median_beat(case: Shown) -> None:
+    """Show the median beat of each lead with the mean contribution to it."""
+    reading = case.reading
+    evidence = evidence_over_beats(case.seen, reading, case.name)
+    if evidence is None or reading.measurements is None or reading.measurements.beat.signal is None:
+        st.markdown(f"Median beat — ({reading.measurements.beat.reason if reading.measurements else reading.reason})")
+        return
+    beat = reading.measurements.beat
+    figure = median_beat_figure(
+        beat.signal,
+        beat.fs,
+        evidence.mean,
+        evidence.spread,
+        remainder=evidence.remainder,
+        name=case.name,
+        dark=case.view.dark,
+        width_px=screen_for(session.window()).width_px,
+        beats_used=(reading.measurements.n_beats, reading.measurements.n_beats_found),
+    )
+    alt = f"Median beat of each lead with the mean contribution to {case.name}"
+    st.plotly_chart(figure, width="content", theme=None, key="beat", config=CHART, alt=alt)
+
+
+def show_export(case: Shown) -> None:
+    """Offer the case as files."""
+    salt = session.export_salt(case.reading.recording)
+    with st.container(horizontal=True):
+        for kind in EXPORT_KINDS:
+            st.download_button(
+                "Ledger CSV" if kind == "csv" else kind.upper(),
+                partial(
+                    case_export,
+                    kind,
+                    case.reading,
+                    case.explanation,
+                    case.ledger,
+                    class_name=case.first,
+                    against=case.second,
+                    view=case.view,
+                    salt=salt,
+                ),
+                file_name=f"ecg-imn-reading.{kind}",
+                mime=MIME[kind],
+                key=f"export_{kind}",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+    st.caption(
+        "PDF, PNG and SVG are A4 and true to the millimetre. No export holds the name of a file. The address of this "
+        "page is a link to this view of a public case, and Copy link takes it along; a file of your own is never in it."
+    )
+    samples_export(case.reading.recording)
+    with st.expander("View state"):
+        st.json(
+            session.case_in_link()
+            | {"model": case.card.name, "class": case.first, "against": case.second}
+            | {"st_reference": view_state.st_reference()}
+            | case.view.as_dict()
+        )

@@ -1,0 +1,279 @@
+"""One visitor's case, model, class, link and list of records, behind typed accessors."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+from ecgimn.model import DEFAULT_MODEL
+from ecgimn.model import model as checkpoint
+from ecgimn.model.card import ModelCard, read_card
+from ecgimn.model.model import Model
+from ecgimn.recording import WINDOW_S, Recording
+from ecgimn.sources.composites.case import CompositeCase
+from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.sources.search import neighbour
+from pages.ui.cache import current_ptbxl, get_composites, get_model, model_names
+from pages.ui.state import view as view_state
+from pages.ui.state.browser import is_dark as is_dark
+from pages.ui.state.browser import watch_window as watch_window
+from pages.ui.state.browser import window as window
+from pages.ui.state.widgets import put as put
+from pages.ui.state.widgets import take as take
+from pages.ui.state.widgets import widget_key as widget_key
+
+
+def case_list() -> tuple[int, ...]:
+    """Return the records on the list, in the order in which they were added."""
+    return tuple(st.session_state.get("case_list", ()))
+
+
+def set_case_list(ids: Iterable[int]) -> None:
+    """Make these records the list."""
+    st.session_state["case_list"] = tuple(int(ecg_id) for ecg_id in ids)
+
+
+def add_to_case_list(ids: Iterable[int]) -> None:
+    """Add records that are not on the list yet, at its end."""
+    set_case_list(dict.fromkeys((*case_list(), *map(int, ids))))
+
+
+SOURCES = {"composite": "Composite case", "ptbxl": "PTB-XL record", "file": "Own file"}
+ALONE = "alone"  # the class shown is not compared with another
+FIRST_CASE = "imi-st"  # a frank finding in one territory; any other composite where it is missing
+
+
+def run_under_app() -> None:
+    """Hand over to app.py when Streamlit started this page by itself (its old discovery, until navigation ran)."""
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
+def current_card() -> ModelCard:
+    """Card of the model in use; raises `ModelError` in the reader's words where there is none."""
+    names = model_names()
+    name = st.session_state.get("model") or DEFAULT_MODEL
+    if name not in names:
+        raise checkpoint.ModelNotFoundError(
+            f"The model {name} is not in models/. Without a model no evidence and no number is shown. "
+            "Put its .safetensors and .json files there, or train one with: python -m ecgimn train --ptbxl DIR"
+        )
+    return read_card(checkpoint.MODELS_FOLDER / f"{name}.json")
+
+
+def current_model() -> Model:
+    """Return the model in use, loaded and checked against its card; raises `ModelError`."""
+    card = current_card()
+    return get_model(card.name, card.sha256)
+
+
+def has_gone_on(recording: Recording) -> bool:
+    """Whether the reader asked the model about this recording although its quality speaks against it."""
+    return recording.digest in st.session_state.get("gone_on", ())
+
+
+def go_on(recording: Recording) -> None:
+    """Remember that the reader wants the model's answer in spite of the quality check."""
+    st.session_state["gone_on"] = (*st.session_state.get("gone_on", ()), recording.digest)
+
+
+def export_salt(recording: Recording) -> bytes:
+    """Salt for the hash of an upload in exports, one per session; empty for public recordings."""
+    if recording.source != "upload":
+        return b""
+    return bytes(st.session_state.setdefault("salt", secrets.token_bytes(16)))
+
+
+# The case on the screen.
+
+
+def start_case(cases: Sequence[CompositeCase], ptbxl: PtbXl | None) -> None:
+    """Take the case from the link on a first visit, else the first composite; afterwards only fill what is missing."""
+    state, first_visit = st.session_state, not st.session_state.get("started")
+    link = st.query_params.to_dict() if first_visit else {}
+    state["started"] = True
+    names = [case.name for case in cases]
+    if link.get("composite") in names:
+        state["source"], state["composite"] = "composite", link["composite"]
+    elif ptbxl is not None and link.get("record", "").isdecimal() and int(link["record"]) in ptbxl.table.index:
+        state["source"], state["ptbxl_id"] = "ptbxl", int(link["record"])
+        if link.get("fs") in ("100", "500"):
+            state["ptbxl_fs"] = int(link["fs"])
+    if "record_to_open" in state:
+        state["source"] = "ptbxl"
+        put("ptbxl_id", state.pop("record_to_open"))
+    if "composite_to_open" in state:
+        state["source"] = "composite"
+        put("composite", state.pop("composite_to_open"))
+    if "class" in link:
+        state["class_chosen"] = link["class"]
+    if first_visit:
+        view_state.take_linked(link)
+    state.setdefault("source", "composite" if names or ptbxl is None else "ptbxl")
+    if names:
+        state.setdefault("composite", FIRST_CASE if FIRST_CASE in names else names[0])
+    if ptbxl is not None and "ptbxl_id" not in state:
+        state["ptbxl_id"] = neighbour(ptbxl, record_list(), 0, 1) or int(ptbxl.table.index.min())
+
+
+def source() -> str:
+    """Return which kind of case is chosen: one of `SOURCES`."""
+    return str(st.session_state["source"])
+
+
+def composite_name() -> str:
+    """Return the composite chosen."""
+    return str(st.session_state["composite"])
+
+
+def ptbxl_id() -> int:
+    """Return the PTB-XL record chosen."""
+    return int(st.session_state["ptbxl_id"])
+
+
+def ptbxl_fs(rates: Sequence[int]) -> int:
+    """Return the sampling frequency chosen for PTB-XL in Hz, or the highest at which the record is here."""
+    chosen = st.session_state.get("ptbxl_fs")
+    return int(chosen) if chosen in rates else max(rates, default=500)
+
+
+def open_record(ecg_id: int, found: Sequence[int] = ()) -> None:
+    """Choose a PTB-XL record; next and previous then go through the records found."""
+    # Kept apart until the reading room runs: what another page writes under a widget's key is lost on the way there.
+    st.session_state.update(record_to_open=int(ecg_id), record_list=tuple(int(i) for i in found), started=True)
+
+
+def open_composite(name: str) -> None:
+    """Choose a composite case."""
+    st.session_state.update(composite_to_open=name, started=True)
+
+
+def record_list() -> tuple[int, ...]:
+    """Records that next and previous go through; empty for all."""
+    return tuple(st.session_state.get("record_list", ()))
+
+
+def seen_in_training() -> bool:
+    """Whether the models of this project were trained on the PTB-XL record chosen."""
+    ptbxl = current_ptbxl()
+    return ptbxl is not None and ptbxl.seen_in_training(ptbxl_id())
+
+
+def composite_case() -> CompositeCase:
+    """Card of the composite chosen."""
+    return next(case for case in get_composites() if case.name == composite_name())
+
+
+def about_shown() -> bool:
+    """Whether the reader asked for labels or for what a composite is made of."""
+    return bool(st.session_state.get("about", False))
+
+
+def neighbour_case(step: int) -> tuple[str, str | int]:
+    """Return kind and name of the public case that is `step` (1 or -1) away; of one's own file no other is known."""
+    if source() == "composite" and get_composites():
+        names = [case.name for case in get_composites()]
+        return "composite", names[(names.index(composite_name()) + step) % len(names)]
+    if source() == "ptbxl" and (ptbxl := current_ptbxl()) is not None:
+        return "ptbxl", neighbour(ptbxl, record_list(), ptbxl_id(), step) or ptbxl_id()
+    return "", ""
+
+
+def step_case(step: int) -> None:
+    """Go to the next (1) or previous (-1) case: composite, PTB-XL record, or 10-second window of one's own file."""
+    kind, name = neighbour_case(step)
+    if kind:
+        put("composite" if kind == "composite" else "ptbxl_id", name)
+    elif (whole := own_recording()) is not None:
+        show_window(min(max(window_start() + step * WINDOW_S, 0.0), last_window(whole)), WINDOW_S)
+
+
+def own_recording() -> Recording | None:
+    """Return the visitor's own recording, whole."""
+    return st.session_state.get("own_recording")
+
+
+def set_own_recording(recording: Recording | None, key: str = "") -> None:
+    """Keep the visitor's own recording, or forget it; `key` stands for the files and facts it was read from."""
+    st.session_state.update(own_recording=recording, own_key=key, own_windows=None)
+    show_window(0.0, WINDOW_S)
+
+
+def own_key() -> str:
+    """Return what the visitor's own recording was read from, as a hash."""
+    return str(st.session_state.get("own_key", ""))
+
+
+def window_start() -> float:
+    """Start of the window of a long recording in seconds."""
+    return float(st.session_state.get("window_start", 0.0))
+
+
+def show_window(start_s: float, length_s: float) -> None:
+    """Show another window of a long recording."""
+    st.session_state["window_s"] = length_s
+    put("window_start", start_s)
+
+
+def last_window(whole: Recording) -> float:
+    """Latest start of a 10-second window in seconds."""
+    return round(max(whole.duration_s - WINDOW_S, 0.0), 2)
+
+
+# The class.
+
+
+def chosen_class(classes: Sequence[str], otherwise: str) -> str:
+    """Return the class that the reader chose last, else `otherwise`."""
+    chosen = st.session_state.get("class_chosen")
+    shown = chosen if chosen in classes else otherwise
+    if st.session_state.get("class_shown") != shown:
+        put("class_shown", shown)
+    return shown
+
+
+def choose_class(name: str) -> None:
+    """Keep the class that the reader has just chosen, also for the next case."""
+    st.session_state["class_chosen"] = name
+
+
+def take_class(key: str) -> None:
+    """Keep the class that the reader has just chosen in a list."""
+    if key == widget_key("class_shown"):
+        choose_class(st.session_state[key])
+
+
+def against(classes: Sequence[str]) -> str | None:
+    """Return the class that is taken away from any other one shown, or None."""
+    chosen = str(st.session_state.get("against", ALONE)).removeprefix("vs ")
+    return chosen if chosen in classes else None
+
+
+def next_class(classes: Sequence[str]) -> None:
+    """Show the next class."""
+    shown = chosen_class(classes, st.session_state["class_shown"])
+    choose_class(classes[(list(classes).index(shown) + 1) % len(classes)])
+
+
+def case_in_link() -> dict[str, str]:
+    """Return what a link says of the case: a public one by its name; an upload leaves no trace there."""
+    if source() == "composite" and get_composites():
+        return {"composite": composite_name()}
+    if source() != "ptbxl":
+        return {}
+    fs = st.session_state.get("ptbxl_fs", 500)  # the higher rate is the default
+    return {"record": str(ptbxl_id())} | ({"fs": str(fs)} if fs != 500 else {})
+
+
+def write_link(class_name: str | None) -> None:
+    """Put public case, class and view into the address. The widgets of the view bind themselves."""
+    wanted = case_in_link() | view_state.linked() | ({"class": class_name} if class_name else {})
+    for name in ("composite", "record", "fs", "class", "quantity", "layout", "opacity", "evidence"):
+        if name not in wanted:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != wanted[name]:
+            st.query_params[name] = wanted[name]

@@ -1,0 +1,208 @@
+"""The figure of the ECG: its settings, the screen's calibration, and a box drawn on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from ecgimn.draw.paper import PaperLayout
+from ecgimn.draw.screen.box import box_at, box_frames, ready_for_boxes
+from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen
+from ecgimn.draw.screen.window import is_narrow, screen_for
+from ecgimn.draw.view import View
+from ecgimn.draw.words import case as box_words
+from ecgimn.explain.box import Box, BoxIntervention, box_evidence, box_interventions, box_measures
+from ecgimn.explain.explanation import Explanation, contrast
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.model.card import ModelCard
+from ecgimn.model.model import Model
+from ecgimn.recording import Recording
+from ecgimn.signal.reading import SignalReading
+from pages.ui import cache as cached
+from pages.ui.state import browser as screen_state
+from pages.ui.state import case as session
+from pages.ui.state import view as view_state
+
+HTML = """
+<div class="card" role="img" aria-label="Outline of a bank card, 85.60 mm wide"></div>
+<input type="range" min="2" max="12" step="0.01" aria-label="Width of the card">
+<div class="row"><output></output> <button>The card fits</button></div>
+"""
+CSS = """
+.card { box-sizing: border-box; border: 2px solid var(--st-text-color); border-radius: 3.5% / 5.6%; max-width: none;
+  background: var(--st-secondary-background-color); margin-bottom: 0.75rem; }
+input { width: 100%; accent-color: var(--st-primary-color); }
+.row { display: flex; justify-content: space-between; align-items: center; font-family: var(--st-font);
+  font-size: 0.875rem; color: var(--st-text-color); }
+button { font: inherit; padding: 0.25rem 0.75rem; color: inherit; cursor: pointer;
+  background: var(--st-secondary-background-color); border: 1px solid var(--st-border-color);
+  border-radius: var(--st-button-radius); }
+"""
+SCRIPT = (Path(__file__).parent / "card.js").read_text(encoding="utf-8")
+
+
+def calibrate() -> None:
+    """Let the reader fit the drawn card to a real one."""
+    st.caption(
+        "Hold a bank card against the screen and move the slider until the outline is as wide (85.60 mm, ISO/IEC 7810 "
+        "ID-1). This browser keeps the result, at every zoom."
+    )
+    card = st.components.v2.component("bank_card", html=HTML, css=CSS, js=SCRIPT)
+    card(data={"scale": screen_state.screen_scale()}, key="bank_card", on_fits_change=screen_state.take_card)
+
+
+USUAL_LIMIT = {"contribution": 0.03, "weights": 0.2}  # superclass-v9 in the composites: medians 0.028, 0.15
+USUAL_UNIT = {"contribution": "logit per 40 ms", "weights": "logit per mV per 40 ms"}
+
+
+def view_settings(class_index: int | tuple[int, int], *, n_members: int) -> tuple[View, Screen]:
+    """Let the reader choose how the case is drawn; rarely used settings lie in a popover."""
+    with st.popover("View", icon=":material/tune:"):
+        if st.toggle("Calibrate the screen with a bank card", key="calibrate"):
+            calibrate()
+        left, right = st.columns(2)
+        left.selectbox(
+            "Layout", view_state.LAYOUT_ORDER, view_state.LAYOUT_ORDER.index(view_state.layout()),
+            key=(key := session.widget_key("layout")), on_change=session.take, args=("layout", key),
+        )  # fmt: skip
+        speed = left.selectbox("Paper speed (mm/s)", [12.5, 25.0, 50.0], index=1, key="speed", bind="query-params")
+        gain = left.selectbox("Gain (mm/mV)", [5.0, 10.0, 20.0], index=1, key="gain", bind="query-params")
+        size = left.selectbox(
+            "Figure", ["fits the window", screen_state.TRUE_SIZE], key="size", persist_state="session"
+        )
+        style = right.selectbox("Evidence as", ["band", "line", "blocks"], key="style", bind="query-params")
+        level = right.selectbox(
+            "Contribution counts from", ["isoelectric level", "zero of the file"], key="level", bind="query-params",
+            help="The ledger counts voltages from each lead's isoelectric level. The total is the same.",
+        )  # fmt: skip
+        scale = right.selectbox(
+            "Ends of the colour scale", ["of this record", "fixed"], key="scale", bind="query-params",
+            help="99th percentile of this record, or the same for every case.",
+        )  # fmt: skip
+        limit = None
+        if scale == "fixed":
+            limit = right.number_input(
+                f"± {USUAL_UNIT[view_state.quantity()]}", 0.0001, 100.0, USUAL_LIMIT[view_state.quantity()],
+                key=f"limit_{view_state.quantity()}", bind="query-params", format="%.4f",
+            )  # fmt: skip
+        cabrera = right.toggle("Cabrera order", key="cabrera", bind="query-params")
+        strip = right.toggle("Strip of signed area", value=True, key="strip", bind="query-params")
+        st_t = right.toggle("Mark ST and T", value=True, key="marks", bind="query-params")
+        unsure = right.toggle("Hatch where unsure", key="unsure", bind="query-params",
+                              disabled=n_members < 2,
+                              help="Where the members' spread is larger than their mean.")  # fmt: skip
+        left.selectbox(
+            "ST measured from", ["PQ", "TP"], key="st_reference", bind="query-params",
+            help="Level just before QRS, or the quiet stretch from T to the next P.",
+        )  # fmt: skip
+        window = screen_state.window()
+        screen = replace(
+            screen_for(window, beside=not is_narrow(window)), px_per_mm=screen_state.screen_scale(),
+            calibrated=screen_state.is_calibrated(),
+            true_size=size == screen_state.TRUE_SIZE,
+        )  # fmt: skip
+    quantity, (overlay, opacity) = view_state.quantity(), view_state.evidence_seen()
+    view = View(
+        layout=view_state.layout(), speed=speed, gain=gain, cabrera=cabrera, overlay=overlay, limit=limit,
+        quantity="isoelectric" if quantity == "contribution" and level == "isoelectric level" else quantity,
+        class_index=class_index, style=style, opacity=opacity, show_strip=strip, show_st=st_t, show_t=st_t,
+        show_uncertainty=unsure and n_members > 1, dark=session.is_dark(),
+    )  # fmt: skip
+    return view, screen
+
+
+CHART = {"displayModeBar": False}
+KEY = "ecg"
+HOW = "Drag a box on the trace, or type one here. A double click on the trace takes it away, as Clear does."
+WITHOUT = (
+    "The map predicts with the weights of this ECG held. The network re-run reads the changed ECG and writes new ones."
+)
+
+
+def trace(figure: Any, recording: Recording, view: View, alt: str) -> None:
+    """Show the ECG, a figure ready for boxes; a box drawn on it is kept for this recording."""
+    layout, _ = view.paper_for(recording, MAX_HEADROOM_MM)
+    chart = f"{recording.digest} {view} {figure.layout.width}"
+    box = view_state.box_of(recording)
+    # Where the reader drew the box by hand, the browser shows it already; a frame would draw the whole chart anew.
+    frames = box_frames(layout, box, dark=view.dark) if box is not None and view_state.box_chart() != chart else []
+    st.plotly_chart(
+        ready_for_boxes(figure, frames, dark=view.dark) if frames else figure,
+        width="content",
+        theme=None,
+        key=KEY,
+        config=CHART,
+        alt=alt,
+        on_select=partial(_take, recording, layout, "" if frames else chart),
+        selection_mode="box",
+    )
+
+
+def _take(recording: Recording, layout: PaperLayout, chart: str) -> None:
+    drawn = view_state.drawn_boxes(KEY)
+    view_state.keep_box(recording, box_at(layout, recording, *drawn[-1]) if drawn else None, chart)
+
+
+def answers(
+    reading: SignalReading, explanation: Explanation, card: ModelCard, first: str, second: str | None = None
+) -> None:
+    """Show what the box says, once there is one: caliper, evidence inside, the score without it.
+
+    Of one class, or of the difference of two.
+    """
+    recording = reading.recording
+    box = view_state.box_of(recording)
+    if box is None:
+        return
+    measures = box_measures(box, reading)
+    without = _interventions(
+        f"{recording.digest} {card.sha256} {box}", box, explanation, reading, cached.get_model(card.name, card.sha256)
+    )
+    shown, seen = first, explanation
+    if second is not None:
+        seen = contrast(explanation, first, second)
+        shown, without = seen.classes[0], tuple(answer.contrast(first, second) for answer in without)
+    evidence = box_evidence(box, seen, recording, reading.levels, shown)
+    with st.container(border=True, gap="xsmall", key="box_answers"):
+        st.markdown(f"**Box** {box_words.title(box)}")
+        st.markdown(f":material/straighten: {box_words.caliper_words(measures)}")
+        st.markdown(f":material/balance: {box_words.evidence_words(evidence)}")
+        st.markdown(box_words.lead_words(evidence, measures))
+        st.markdown(f":material/ink_eraser: {box_words.without_words(without, shown)}", help=WITHOUT)
+        st.markdown(box_words.without_table(without, shown))
+
+
+@st.cache_data(max_entries=32, scope="session", show_spinner="Asking the model without the box")
+def _interventions(
+    key: str, _box: Box, _explanation: Explanation, _reading: SignalReading, _model: Model
+) -> tuple[BoxIntervention, ...]:
+    """Ask map and network what the score is without the box; `key` names recording, model and box."""
+    return box_interventions(_box, _explanation, _reading.recording, _reading.levels, _model)
+
+
+def by_numbers(recording: Recording) -> None:
+    """Let the reader type a box; the fields show the one that is there, also where it was drawn."""
+    box = view_state.box_of(recording)
+    longest, which = round(1000 * recording.duration_s), str(box)
+    st.caption(HOW)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.multiselect("Leads", STANDARD_LEADS, box.leads if box else ["II"], key=f"box_leads {which}", width=330)
+        start = round(1000 * box.start_s) if box else 0
+        st.number_input("From (ms)", 0, longest, start, 10, key=f"box_start {which}", width=130)
+        stop = round(1000 * box.stop_s) if box else 400
+        st.number_input("To (ms)", 0, longest, stop, 10, key=f"box_stop {which}", width=130)
+        leads, start_ms, stop_ms = view_state.typed_box(which)
+        empty = not leads or start_ms >= stop_ms
+        st.button("Show the box", on_click=_type, args=(recording, which), disabled=empty)
+        st.button("Clear", on_click=view_state.keep_box, args=(recording, None), disabled=box is None)
+    if empty:
+        st.caption("The box is empty: it needs a lead, and an end after its beginning.")
+
+
+def _type(recording: Recording, which: str) -> None:
+    leads, start_ms, stop_ms = view_state.typed_box(which)
+    view_state.keep_box(recording, Box(leads, start_ms / 1000, stop_ms / 1000))
