@@ -1,4 +1,4 @@
-"""What-if bench: change the ECG, and see trace, map and probabilities answer together."""
+"""What if: change the ECG, and see trace, map and probabilities answer together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ecgimn.explain.sentences import (
     flip_table,
     most_probable,
 )
-from ecgimn.explain.what_if import EXCHANGES, FLATTENED, Bench, edited, outcome
+from ecgimn.explain.what_if import EXCHANGES, FLATTENED, Edit, edited, outcome
 from ecgimn.leads import STANDARD_LEADS
 from pages.ui import case_bar as widgets
 from pages.ui import edited as edits
@@ -69,7 +69,7 @@ def show_help() -> None:
     st.markdown(HELP)
 
 
-def bench_controls(*, has_waves: bool) -> Bench:
+def edit_controls(*, has_waves: bool) -> Edit:
     """Let the reader change the ECG."""
     one, two = st.columns([5, 6], gap="small")
     group = one.selectbox("Leads to change", GROUPS, key="edit_leads", bind="query-params")
@@ -94,14 +94,14 @@ def bench_controls(*, has_waves: bool) -> Bench:
         st.button("Reset", icon=":material/restart_alt:", on_click=view_state.give_widgets, args=(UNCHANGED,))
         if st.button("Help", shortcut="H"):
             show_help()
-    return Bench(
+    return Edit(
         leads=GROUPS[group], st_mv=st_mv, t_factor=t_factor, qrs_factor=qrs_factor, flattened=tuple(flattened),
         removed=tuple(removed), exchanged=None if cables == NO_EXCHANGE else cables, noise_mv=noise, drift_mv=drift,
     )  # fmt: skip
 
 
 @st.fragment
-def bench_page(case: OpenCase, masks: WaveMasks) -> None:
+def edit_page(case: OpenCase, masks: WaveMasks) -> None:
     before, thresholds = case.explanation, case.card.thresholds.get("youden", ())
     shown = session.chosen_class(before.classes, most_probable(before))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -113,8 +113,8 @@ def bench_page(case: OpenCase, masks: WaveMasks) -> None:
     session.write_link(shown)
     left, right = widgets.trace_and_numbers(screen.width_px)
     with right:
-        bench = bench_controls(has_waves=case.reading.waves is not None)
-    other = edited(case.recording, masks, bench)
+        edit = edit_controls(has_waves=case.reading.waves is not None)
+    other = edited(case.recording, masks, edit)
     untouched = other.digest == case.recording.digest
     after = before if untouched else edits.explain_edit(other.digest, case.card.sha256, other, case.model)
     result = outcome(case.recording, before, other, after)
@@ -129,10 +129,10 @@ def bench_page(case: OpenCase, masks: WaveMasks) -> None:
             screen=screen,
             isoelectric_mv=case.reading.levels,
         )
-        words = "as recorded" if bench.changes_nothing else "edited, the original in grey behind it"
+        words = "as recorded" if edit.changes_nothing else "edited, the original in grey behind it"
         alt = f"12-lead ECG, {words}, with the evidence for {shown} behind the leads"
         st.plotly_chart(figure, width="content", theme=None, key="what_if_ecg", config=CHART, alt=alt)
-        st.caption("Nothing is changed yet." if untouched else " ".join(describe_edit(result, masks, bench)))
+        st.caption("Nothing is changed yet." if untouched else " ".join(describe_edit(result, masks, edit)))
     with right:
         st.markdown(describe_outcome(result, shown))
         st.plotly_chart(
@@ -142,11 +142,11 @@ def bench_page(case: OpenCase, masks: WaveMasks) -> None:
             config=CHART,
             alt="Probability of every class before and after the edit, and predicted and actual change of the logit",
         )
-        show_flip(case, masks, bench, shown)
+        show_flip(case, masks, edit, shown)
         st.caption("Waves keep the borders measured on the original; an edited ECG is not measured anew.")
 
 
-def show_flip(case: OpenCase, masks: WaveMasks, bench: Bench, shown: str) -> None:
+def show_flip(case: OpenCase, masks: WaveMasks, edit: Edit, shown: str) -> None:
     """Search, when asked, how far ST would have to move for the call to flip."""
     thresholds = case.card.thresholds.get("youden", ())
     if not thresholds or case.reading.waves is None:
@@ -155,7 +155,7 @@ def show_flip(case: OpenCase, masks: WaveMasks, bench: Bench, shown: str) -> Non
         return
     if st.toggle(f"Smallest ST change that flips {shown}", key="edit_flip", persist_state="session"):
         threshold = float(thresholds[case.explanation.index(shown)])
-        search = edits.search_flip(case.recording.digest, case.card.sha256, shown, bench.leads, threshold, case, masks)
+        search = edits.search_flip(case.recording.digest, case.card.sha256, shown, edit.leads, threshold, case, masks)
         st.markdown(f"{describe_call(search)}\n\n{flip_table(search)}")
 
 
@@ -166,4 +166,4 @@ if reading.waves is None:
     masks = no_wave_masks(reading.recording.fs, reading.recording.n_samples, reading.levels)
 else:
     masks = masks_from_waves(reading.waves, reading.levels)
-bench_page(case, masks)
+edit_page(case, masks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,17 +16,16 @@ import ecgimn
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = sorted((ROOT / "ecgimn").rglob("*.py"))
-SCREENS = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]
+SCREENS = [ROOT / "app.py", *sorted((ROOT / "pages").rglob("*.py"))]
 SCREENS = [path for path in SCREENS if path.exists()]
 
-_BORDER = {"errors", "intended_use", "leads", "places", "recording"}
+_BORDER = {"about", "errors", "leads", "recording"}
 _MODEL = _BORDER | {"signal", "model"}
 _FILES = {"formats", "sources"}
 #: What each part of the library may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
-    "intended_use": set(),
-    "places": set(),
+    "about": set(),
     "leads": {"errors"},
     "recording": {"errors", "leads"},
     "formats": _BORDER,
@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "draw": _MODEL | {"explain"},
     "batch": _MODEL | _FILES | {"explain"},
     "study": _MODEL | _FILES | {"explain"},
-    "training": _MODEL | _FILES | {"explain"},
+    "evaluate": _MODEL | _FILES | {"explain"},
+    "train": _MODEL | _FILES | {"explain", "evaluate"},
     "screens": _MODEL | _FILES | {"explain", "draw", "study", "batch"},
 }
 ANYTHING = {"cli", "__main__", "__init__"}
@@ -46,9 +47,9 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "streamlit": (),
     "plotly": ("draw/",),
     "matplotlib": ("draw/",),
-    "torch": ("model/", "training/", "explain/posthoc.py", "explain/twin.py"),
-    "captum": ("explain/posthoc.py",),
-    "safetensors": ("model/", "training/"),
+    "torch": ("model/", "train/", "evaluate/", "explain/methods.py"),
+    "captum": ("explain/methods.py",),
+    "safetensors": ("model/", "train/"),
     "wfdb": ("formats/",),
     "ecgdatakit": ("formats/",),
     "pydicom": ("formats/",),
@@ -58,7 +59,7 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "neurokit2": ("signal/",),
     "pooch": ("sources/",),
     "requests": ("sources/",),
-    "sklearn": ("training/", "study/"),
+    "sklearn": ("evaluate/", "train/", "study/"),
     "sqlalchemy": ("study/",),
     "alembic": ("study/",),
     "platformdirs": ("study/",),
@@ -89,6 +90,22 @@ def imported_modules(path: Path) -> Iterator[str]:
                 yield from (ecgimn._HOME.get(name, f"ecgimn.{name}") for name in names)
             else:
                 yield module
+
+
+def module_name(path: Path) -> str:
+    """Dotted name of a file."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def loaded_modules(path: Path) -> Iterator[str]:
+    """Dotted names of the project's modules that are imported when a file is loaded."""
+    known = {module_name(path) for path in LIBRARY + SCREENS}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            whole = {f"{node.module}.{alias.name}" for alias in node.names} & known
+            yield from whole or {node.module}
 
 
 def part_of(path: Path) -> str:
@@ -146,10 +163,42 @@ def test_no_call_opens_a_door_for_foreign_code(path: Path) -> None:
             assert (node.arg, node.value.value) not in doors, f"line {node.value.lineno}"
 
 
-@pytest.mark.parametrize("path", [path for path in SCREENS if not path.name.startswith("_session")], ids=name)
-def test_session_state_is_kept_behind_its_accessors(path: Path) -> None:
-    used = [node.attr for node in nodes(path) if isinstance(node, ast.Attribute)]
-    assert "session_state" not in used
+def touches(path: Path, name: str) -> bool:
+    """Whether a file uses an attribute of `st` that begins so, as in `st.session_state` or `st.cache_data`."""
+    return any(
+        isinstance(node, ast.Attribute) and node.attr.startswith(name) and ast.unparse(node.value) == "st"
+        for node in nodes(path)
+    )
+
+
+@pytest.mark.parametrize("path", [path for path in SCREENS if "state" not in path.parts], ids=name)
+def test_only_the_rooms_of_state_touch_the_session(path: Path) -> None:
+    assert not touches(path, "session_state")
+
+
+@pytest.mark.parametrize("path", [path for path in SCREENS if path != ROOT / "pages/ui/cache.py"], ids=name)
+def test_only_one_file_caches(path: Path) -> None:
+    assert not touches(path, "cache_")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pages/ui/state").glob("*.py")), ids=name)
+def test_state_knows_no_cache_and_no_other_part_of_a_page(path: Path) -> None:
+    pages = {module for module in imported_modules(path) if module.startswith("pages")}
+    assert {module for module in pages if not module.startswith("pages.ui.state")} == set()
+
+
+def test_no_two_modules_import_each_other_in_a_circle() -> None:
+    """Counts what is imported when a module is loaded; an import inside a function or for type checkers is none."""
+    graph = {module_name(path): set(loaded_modules(path)) for path in LIBRARY + SCREENS}
+    graph = {module: used & graph.keys() - {module} for module, used in graph.items()}
+    while free := {module for module, used in graph.items() if not used}:
+        graph = {module: used - free for module, used in graph.items() if module not in free}
+    assert graph == {}
+
+
+def test_no_class_name_has_two_meanings() -> None:
+    names = Counter(node.name for path in LIBRARY + SCREENS for node in nodes(path) if isinstance(node, ast.ClassDef))
+    assert [name for name, n in names.items() if n > 1] == []
 
 
 def test_no_module_is_a_drawer_for_odds_and_ends() -> None:
@@ -158,7 +207,13 @@ def test_no_module_is_a_drawer_for_odds_and_ends() -> None:
 
 @pytest.mark.parametrize(
     "modules",
-    ["ecgimn", "ecgimn.formats, ecgimn.recording", "ecgimn.signal.waves", "ecgimn.explain.ledger", "ecgimn.draw.ecg"],
+    [
+        "ecgimn",
+        "ecgimn.formats, ecgimn.recording",
+        "ecgimn.signal.waves.find",
+        "ecgimn.explain.ledger",
+        "ecgimn.draw.screen.ecg",
+    ],
 )
 def test_reading_measuring_and_drawing_start_without_torch_or_streamlit(modules: str) -> None:
     code = f"import sys, {modules}; print(sorted({{'torch', 'streamlit', 'captum'}} & sys.modules.keys()))"

@@ -25,7 +25,7 @@ _KEY = ["record", "start_s"]
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class CohortEvidence:
     """The ledgers of one class over a run.
 
     Attributes
@@ -101,7 +101,7 @@ def run_words(folder: Path) -> str:
     return f"{parts}. Model {settings.model} ({settings.sha256[:8]}), waves: {settings.waves}."
 
 
-def class_evidence(folder: Path, class_name: str) -> Evidence:
+def class_evidence(folder: Path, class_name: str) -> CohortEvidence:
     """Read the ledgers of one class.
 
     Raises
@@ -123,7 +123,7 @@ def class_evidence(folder: Path, class_name: str) -> Evidence:
     order = pd.DataFrame({name: table[name].to_numpy()[::per_row] for name in _KEY})
     aligned = order.merge(said, on=_KEY, how="left", validate="one_to_one")
     threshold = settings.thresholds[settings.classes.index(class_name)]
-    return Evidence(
+    return CohortEvidence(
         class_name,
         aligned["record"].to_numpy(dtype=str),
         aligned["logit"].to_numpy(dtype=np.float64),
@@ -145,7 +145,7 @@ def mean_beat(folder: Path, class_name: str) -> MeanBeat | None:
     return MeanBeat(int(records.max()), mv / np.maximum(records, 1.0), logit / np.maximum(records, 1.0))
 
 
-def closeness(evidence: Evidence) -> pd.DataFrame:
+def closeness(evidence: CohortEvidence) -> pd.DataFrame:
     """Rank the recordings of which the model says the class by how alike their evidence is to the group's mean.
 
     Returns

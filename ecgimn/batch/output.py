@@ -1,4 +1,4 @@
-"""The folder of a batch run: Parquet tables in numbered parts, each written whole or not at all, and their shared settings.
+"""The folder of a batch run: Parquet tables in numbered parts, each written whole or not at all, and its settings.
 
     DIR/run.json               what every part was made with; a run with other settings is refused
     DIR/parts/000001/*.parquet the tables of one chunk of recordings

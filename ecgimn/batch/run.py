@@ -73,7 +73,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunSummary:
     """How a run ended: recordings by what became of them; `before` were done already."""
 
     explained: int
@@ -82,7 +82,9 @@ class Outcome:
     before: int
 
 
-def run_batch(request: Request, report: Callable[[int, int, int], None] = lambda done, failed, total: None) -> Outcome:
+def run_batch(
+    request: Request, report: Callable[[int, int, int], None] = lambda done, failed, total: None
+) -> RunSummary:
     """Explain all recordings of a source that the output folder does not hold yet.
 
     Parameters
@@ -111,7 +113,7 @@ def run_batch(request: Request, report: Callable[[int, int, int], None] = lambda
                 for status in tables["records"]["status"].to_pylist():
                     counts[status] += 1
                 report(before + sum(counts.values()), counts["failed"], len(items))
-    return Outcome(**counts, before=before)
+    return RunSummary(**counts, before=before)
 
 
 def settings_of(request: Request) -> Settings:

@@ -52,7 +52,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class ExplainedWindow:
     """Ten seconds of one recording, on the way to the network."""
 
     record: str
@@ -94,7 +94,7 @@ def _model(name: str, sha256: str) -> Model:
     return model
 
 
-def _windows(chunk: Chunk, rows: Rows) -> Iterator[Window]:
+def _windows(chunk: Chunk, rows: Rows) -> Iterator[ExplainedWindow]:
     """Read the recordings one by one; those that pass the quality check go on in windows of at most ten seconds."""
     for item in chunk.items:
         try:
@@ -106,7 +106,7 @@ def _windows(chunk: Chunk, rows: Rows) -> Iterator[Window]:
         usable, places = 0, tile(whole)
         for place in places:
             recording = whole if len(places) == 1 else whole.window(place.start_s, place.duration_s)
-            at = Window(item.record, place.start_s, recording, _reading(recording, chunk.waves))
+            at = ExplainedWindow(item.record, place.start_s, recording, _reading(recording, chunk.waves))
             quality = assess_quality(recording) if at.reading is None else at.reading.quality
             add_quality(rows, item.record, place.start_s, recording, quality, public=item.source == "PTB-XL")
             if at.reading is not None:
@@ -122,13 +122,13 @@ def _reading(recording: Recording, waves: WaveSearch) -> SignalReading | None:
     return None if waves == "not looked for" else read_signal(recording, quick=waves == "five leads")
 
 
-def _book_leads(batch: tuple[Window, ...], model: Model, rows: Rows) -> None:
+def _book_leads(batch: tuple[ExplainedWindow, ...], model: Model, rows: Rows) -> None:
     evidence = lead_evidence([window.recording for window in batch], model)
     for place, window in enumerate(batch):
         add_lead_evidence(rows, window.record, window.start_s, model.classes, evidence, place)
 
 
-def _book_waves(batch: tuple[Window, ...], model: Model, rows: Rows, operating_point: str) -> None:
+def _book_waves(batch: tuple[ExplainedWindow, ...], model: Model, rows: Rows, operating_point: str) -> None:
     thresholds = np.array(model.card.thresholds.get(operating_point, (0.5,) * len(model.classes)))
     explanations = explain_many([window.recording for window in batch], model)
     for window, explanation in zip(batch, explanations, strict=True):
@@ -139,7 +139,7 @@ def _book_waves(batch: tuple[Window, ...], model: Model, rows: Rows, operating_p
             add_beats(rows, explanation, window.reading, explanation.probability >= thresholds)
 
 
-def _batched(windows: Iterable[Window], size: int) -> Iterator[tuple[Window, ...]]:
+def _batched(windows: Iterable[ExplainedWindow], size: int) -> Iterator[tuple[ExplainedWindow, ...]]:
     source = iter(windows)
     while batch := tuple(islice(source, size)):
         yield batch

@@ -1,1 +1,1 @@
-"""Measures models on PTB-XL: discrimination, calibration, fidelity, localisation, stability, and methods against each other."""
+"""Measures models on PTB-XL: discrimination, calibration, fidelity, localisation, stability; compares methods."""

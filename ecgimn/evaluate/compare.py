@@ -31,7 +31,7 @@ from ecgimn.evaluate.subjects import (
     KERNEL_SAMPLES,
     OWN,
     Array,
-    Case,
+    ComparedRecord,
     Explained,
     Sample,
     Subject,
@@ -188,7 +188,7 @@ def _kind(subject: Subject, method: str) -> str:
     return "control" if method in CONTROLS else "post-hoc"
 
 
-def _all_logits(subject: Subject, cases: list[Case]) -> Array:
+def _all_logits(subject: Subject, cases: list[ComparedRecord]) -> Array:
     return np.concatenate([subject.logits(subject.inputs(cases[i : i + 64])) for i in range(0, len(cases), 64)])
 
 

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgimn.evaluate.subjects import Array, Case, Subject
+from ecgimn.evaluate.subjects import Array, ComparedRecord, Subject
 from ecgimn.explain.ledger import N_CELLS, lead_wave_cells
 from ecgimn.signal.preprocess import preprocessing
 from ecgimn.signal.waves.quick import Landmarks, quick_landmarks
@@ -24,7 +24,7 @@ TOP = 1  # the place in SHARES of "the top cells": 6 of 60
 NORM_COMPOSITE = "norm"
 
 
-def fills_of(case: Case) -> Array:
+def fills_of(case: ComparedRecord) -> Array:
     """Return what takes the place of a cell, shape (2, 12, n): the isoelectric line, and a NORM beat in its time."""
     line = np.broadcast_to(case.landmarks.level[:, None], case.x.shape)
     return np.stack([line, norm_beats(case.landmarks, case.x.shape[-1])])
@@ -63,7 +63,7 @@ def _knots(marks: Landmarks) -> Array:
     return np.asarray(points, dtype=np.float64)
 
 
-def deletion_curves(subject: Subject, case: Case, cells: NDArray[np.floating], fills: Array) -> Array:
+def deletion_curves(subject: Subject, case: ComparedRecord, cells: NDArray[np.floating], fills: Array) -> Array:
     """Return the change in logit as cells go, shape (2 fills, 2 orders, K, 1 + len(SHARES)), of one record.
 
     Parameters

@@ -18,7 +18,7 @@ from scipy.special import expit
 from ecgimn.evaluate.fidelity import SIGNS
 from ecgimn.evaluate.metrics import patient_weights, ratio_estimate
 from ecgimn.evaluate.stability import mean_over, quick_ledgers
-from ecgimn.evaluate.subjects import OWN, Array, Case, Explained, Subject, composite_case
+from ecgimn.evaluate.subjects import OWN, Array, ComparedRecord, Explained, Subject, composite_case
 from ecgimn.explain.edits import LEAD_GROUPS, intervention, masks_from_landmarks
 from ecgimn.explain.ledger import QUICK_WAVES
 from ecgimn.leads import STANDARD_LEADS
@@ -126,7 +126,7 @@ class Plant:
     ----------
     name : str
         Of its kind.
-    before, after : Case
+    before, after : ComparedRecord
         The case without and with the change; the landmarks are those without.
     reacting : str
         The class whose logit should rise.
@@ -138,8 +138,8 @@ class Plant:
     """
 
     name: str
-    before: Case
-    after: Case
+    before: ComparedRecord
+    after: ComparedRecord
     reacting: str
     leads: NDArray[np.bool_]
     waves: tuple[str, ...]
@@ -154,14 +154,14 @@ class Plant:
         return tuple(wave for wave in self.waves if wave != "qrs") or self.waves
 
 
-def plant(name: str, case: Case, group: str) -> Plant:
+def plant(name: str, case: ComparedRecord, group: str) -> Plant:
     """Make one of the changes of `SIGNS` in a group of leads."""
     sign = SIGNS[name]
     change = intervention(sign.family, case.x, case.masks, leads=LEAD_GROUPS[group], amount=sign.amount)
     return Plant(name, case, case.edited(change), sign.reacting, LEAD_GROUPS[group], sign.waves)
 
 
-def planted_in_records(cases: Sequence[Case], *, seed: int = 0) -> list[Plant]:
+def planted_in_records(cases: Sequence[ComparedRecord], *, seed: int = 0) -> list[Plant]:
     """Return every change of `SIGNS` in every record, each in leads drawn from its groups."""
     rng = np.random.default_rng(seed)
     plants = []
@@ -241,7 +241,7 @@ def _hits(growth: Array, regions: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(regions.reshape(len(growth), -1)[np.arange(len(growth)), top])
 
 
-def find_st_elevation(subject: Subject, cases: Sequence[Case]) -> dict[str, dict[str, Any]] | None:
+def find_st_elevation(subject: Subject, cases: Sequence[ComparedRecord]) -> dict[str, dict[str, Any]] | None:
     """Plant an ST elevation in every group of leads of many records, and look for it in the network's own map.
 
     Returns

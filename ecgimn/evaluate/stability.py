@@ -1,4 +1,4 @@
-"""Checks of maps that need no ground truth: deletion and insertion, random weights, noise, shifts, agreement between seeds."""
+"""Checks of maps without ground truth: deletion and insertion, random weights, noise, shifts, agreement of seeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecgimn.evaluate.localisation import EXPECTED_LEADS
 from ecgimn.evaluate.metrics import patient_weights, ratio_estimate, rounded
-from ecgimn.evaluate.subjects import Array, Case, Explained, explain_case
+from ecgimn.evaluate.subjects import Array, ComparedRecord, Explained, explain_case
 from ecgimn.explain.edits import masks_from_landmarks
 from ecgimn.explain.ledger import cell_evidence, cell_partition, cell_sums
 from ecgimn.leads import STANDARD_LEADS
@@ -137,7 +137,7 @@ def _mean(values: NDArray[np.floating]) -> list[float]:
 Figure = list[float | None]  # value, and the ends of its interval
 
 
-def mean_over(cases: Sequence[Case], values: ArrayLike) -> Figure:
+def mean_over(cases: Sequence[ComparedRecord], values: ArrayLike) -> Figure:
     """Return the mean of one value per case with its interval over patients; without cases, nothing."""
     if not cases:
         return [None] * 3
@@ -145,7 +145,7 @@ def mean_over(cases: Sequence[Case], values: ArrayLike) -> Figure:
     return ratio_estimate(np.asarray(values, dtype=np.float64), np.ones(len(cases)), weights).as_list()
 
 
-def stability(explained: Explained, cases: list[Case], *, seed: int = 0) -> dict[str, Figure]:
+def stability(explained: Explained, cases: list[ComparedRecord], *, seed: int = 0) -> dict[str, Figure]:
     """Correlate a method's ledgers with those of noisy and shifted records, of random weights and of another seed.
 
     Returns
@@ -158,7 +158,7 @@ def stability(explained: Explained, cases: list[Case], *, seed: int = 0) -> dict
     rng = np.random.default_rng(seed)
     ledgers = np.stack([explained.of(case) for case in cases])
 
-    def against(other: Explained, theirs: list[Case], mine: Array = ledgers) -> Figure:
+    def against(other: Explained, theirs: list[ComparedRecord], mine: Array = ledgers) -> Figure:
         return mean_over(cases, correlation(mine, np.stack([other.of(case) for case in theirs])).mean(axis=1))
 
     found: dict[str, Figure] = {
@@ -174,12 +174,12 @@ def stability(explained: Explained, cases: list[Case], *, seed: int = 0) -> dict
     return found
 
 
-def _noise(case: Case, rng: np.random.Generator) -> Array:
+def _noise(case: ComparedRecord, rng: np.random.Generator) -> Array:
     power = (case.x**2).mean() * 10 ** (-NOISE_DB / 10)
     return np.asarray(rng.standard_normal(case.x.shape) * np.sqrt(power))
 
 
-def _shift_agreement(explained: Explained, case: Case) -> float:
+def _shift_agreement(explained: Explained, case: ComparedRecord) -> float:
     """Correlate, in cells, the map of a record with that of its part from 80 ms on, where both see the same samples."""
     late = case.window(SHIFT_SAMPLES, case.x.shape[-1])
     there = explain_case(explained.subject, explained.method, late).attribution
@@ -187,7 +187,7 @@ def _shift_agreement(explained: Explained, case: Case) -> float:
     return float(correlation(cell_sums(here, wave)[None], cell_sums(there, wave)[None]).mean())
 
 
-def territory(explained: Explained, cases: dict[str, list[Case]]) -> dict[str, Any]:
+def territory(explained: Explained, cases: dict[str, list[ComparedRecord]]) -> dict[str, Any]:
     """Share of records with one kind of infarction whose strongest lead for MI lies in its territory.
 
     Returns
@@ -198,7 +198,7 @@ def territory(explained: Explained, cases: dict[str, list[Case]]) -> dict[str, A
     if "MI" not in explained.subject.classes:
         return {}
     k, result = explained.subject.classes.index("MI"), {}
-    everyone: list[Case] = []
+    everyone: list[ComparedRecord] = []
     every_hit: list[bool] = []
     for name, found in cases.items():
         leads = [STANDARD_LEADS[int(explained.of_class(case, k).sum(-1).argmax())] for case in found]

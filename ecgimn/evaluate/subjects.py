@@ -1,4 +1,4 @@
-"""What is compared: networks with or without maps of their own, and the records of one comparison, the same for every method."""
+"""What is compared: networks with or without maps of their own, and the records, the same for every method."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class ComparedRecord:
     """One record at 100 Hz.
 
     Attributes
@@ -74,7 +74,7 @@ class Case:
         """Voltage about the isoelectric level, (12, n)."""
         return np.asarray(self.x - self.landmarks.level[:, None])
 
-    def edited(self, change: NDArray[np.floating]) -> Case:
+    def edited(self, change: NDArray[np.floating]) -> ComparedRecord:
         """Return the record with a change in mV, as a network would receive it; the landmarks stay."""
         return replace(
             self,
@@ -83,12 +83,12 @@ class Case:
             record=None,
         )
 
-    def window(self, start: int, stop: int) -> Case:
+    def window(self, start: int, stop: int) -> ComparedRecord:
         """Return a part of the record."""
         centres = self.landmarks.centres - start
         kept = centres[(centres >= 0) & (centres < stop - start)]
         marks = replace(self.landmarks, centres=kept)
-        return Case(self.x[:, start:stop], self.unfiltered[:, start:stop], marks, None, self.patient)
+        return ComparedRecord(self.x[:, start:stop], self.unfiltered[:, start:stop], marks, None, self.patient)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,16 +125,16 @@ class Subject:
     members: tuple[Subject, ...]
     randomised: Callable[[int], Subject]
 
-    def input(self, case: Case) -> Array:
+    def input(self, case: ComparedRecord) -> Array:
         """Return the form of a record that this network reads."""
         return case.x if self.high_pass else case.unfiltered
 
-    def inputs(self, cases: list[Case]) -> Array:
+    def inputs(self, cases: list[ComparedRecord]) -> Array:
         """Return the inputs of several records, (n, 12, L)."""
         return np.stack([self.input(case) for case in cases])
 
 
-def explain_case(subject: Subject, method: str, case: Case, *, only: int | None = None) -> PostHoc:
+def explain_case(subject: Subject, method: str, case: ComparedRecord, *, only: int | None = None) -> PostHoc:
     """Explain one record by one method, for all classes or only one."""
     if method == OWN:
         if subject.maps is None:
@@ -161,12 +161,12 @@ class Explained:
         self.subject, self.method = subject, method
         self._kept: dict[int, Array] = {}
 
-    def keep(self, case: Case, said: PostHoc) -> None:
+    def keep(self, case: ComparedRecord, said: PostHoc) -> None:
         """Keep an explanation that is there already."""
         if case.record is not None:
             self._kept[case.record] = said.attribution
 
-    def attribution(self, case: Case) -> Array:
+    def attribution(self, case: ComparedRecord) -> Array:
         """Return the attribution of all classes, (K, 12, n)."""
         if case.record in self._kept:
             return self._kept[case.record]
@@ -174,11 +174,11 @@ class Explained:
         self.keep(case, said)
         return said.attribution
 
-    def of(self, case: Case) -> Array:
+    def of(self, case: ComparedRecord) -> Array:
         """Return the lead x wave ledger of all classes, (K, 12, n_waves + 1)."""
         return cell_sums(self.attribution(case), case.wave)
 
-    def of_class(self, case: Case, k: int) -> Array:
+    def of_class(self, case: ComparedRecord, k: int) -> Array:
         """Return the ledger of one class, (12, n_waves + 1), at the least expense."""
         if case.record in self._kept or (case.record is not None and self.method not in CLASS_BY_CLASS):
             return np.asarray(self.of(case)[k])
@@ -252,22 +252,22 @@ def chosen_subjects(name: str) -> list[tuple[Subject, tuple[str, ...]]]:
     return chosen
 
 
-def load_cases(ptbxl: PtbXl, data: Dataset) -> list[Case]:
+def load_cases(ptbxl: PtbXl, data: Dataset) -> list[ComparedRecord]:
     """Return the records of a dataset in both forms."""
     prepare = preprocessing(MODEL_FS, 1000, high_pass=False)
     raw = prepare.forward(ptbxl.signals(data.ids, 100) / 1000.0)
     return [
-        Case(data.x[i].astype(np.float64), raw[i], marks, int(data.ids[i]), int(data.patients[i]))
+        ComparedRecord(data.x[i].astype(np.float64), raw[i], marks, int(data.ids[i]), int(data.patients[i]))
         for i, marks in enumerate(data.landmarks)
     ]
 
 
-def composite_case(name: str) -> Case:
+def composite_case(name: str) -> ComparedRecord:
     """Return a composite case in both forms."""
     recording = load_composite(name)
     x = preprocessing(recording.fs, recording.n_samples).forward(recording.signal)
     raw = preprocessing(recording.fs, recording.n_samples, high_pass=False).forward(recording.signal)
-    return Case(x, raw, quick_landmarks(x))
+    return ComparedRecord(x, raw, quick_landmarks(x))
 
 
 LEAST_FOR_SPREAD = 128  # records from which the spread of the logits is taken, however quick the look
@@ -297,28 +297,28 @@ class Sample:
     Attributes
     ----------
     fold, seed : int
-    cases : list of Case
+    cases : list of ComparedRecord
         Edited, and emptied cell by cell; `patients` (n,) are theirs.
     stable, infarctions
         Cases for the checks of stability and of expected evidence.
-    normal : list of Case
+    normal : list of ComparedRecord
         Labelled NORM alone; the first `n_planted` are planted in for every method, all of them for own maps.
     edits : dict of ndarray of shape (n, 12, L)
         What each family of edits does to each case, in mV, on the filtered record.
-    everything : list of Case
+    everything : list of ComparedRecord
         Labelled records of the fold, with superclass `labels` (n, 5) and patients `everyone` (n,).
     """
 
     fold: int
     seed: int
-    cases: list[Case]
+    cases: list[ComparedRecord]
     patients: NDArray[np.int64]
-    stable: list[Case]
-    normal: list[Case]
+    stable: list[ComparedRecord]
+    normal: list[ComparedRecord]
     n_planted: int
-    infarctions: dict[str, list[Case]]
+    infarctions: dict[str, list[ComparedRecord]]
     edits: dict[str, Array]
-    everything: list[Case]
+    everything: list[ComparedRecord]
     labels: NDArray[np.uint8]
     everyone: NDArray[np.int64]
 
@@ -348,7 +348,7 @@ def draw_sample(ptbxl: PtbXl, fold: int, *, limit: int | None = None, seed: int 
         chosen = (subclass[:, SUBCLASSES.index(name)] == 1) & (subclass[:, SUBCLASSES.index(other)] == 0)
         kinds[name] = order[chosen][: sizes.territory]
 
-    def cases(rows: NDArray[np.int64]) -> list[Case]:
+    def cases(rows: NDArray[np.int64]) -> list[ComparedRecord]:
         return load_cases(ptbxl, data.select(rows))
 
     part = data.select(order[: sizes.cases])

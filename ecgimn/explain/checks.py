@@ -2,8 +2,8 @@
 
 Local fidelity sets one wave of one lead, on every beat, to the lead's isoelectric level and re-runs the network. A map
 predicts that the logit then loses what the map booked there; the network says what it really loses. Fold-wide figures
-are on the model's card (`evaluate.fidelity`); these are for the tracing on the screen, and for any method that claims to
-explain it. Two maps are compared by Spearman's rank correlation, over cells of lead by wave and over samples. Sanity
+are on the model's card (`evaluate.fidelity`); these are for the tracing on the screen, and for any method that claims
+to explain it. Two maps are compared by Spearman's rank correlation, over cells of lead by wave and over samples. Sanity
 checks ask what must destroy the map, what must move it, and what must leave it alone.
 """
 

@@ -1,7 +1,8 @@
-"""The reading in plain words: templates filled with numbers of the ledger, the measurements and the edits, nothing else."""
+"""The reading in plain words: templates filled with numbers of ledger, measurements and edits, and nothing else."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 from ecgimn.explain.edits import WaveMasks
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.ledger import Ledger, isoelectric_attribution
-from ecgimn.explain.what_if import LIMIT_MV, Bench, Flip, FlipSearch, Outcome, leads_that_follow, st_change_mv
+from ecgimn.explain.what_if import LIMIT_MV, Edit, EditResult, Flip, FlipSearch, leads_that_follow, st_change_mv
 from ecgimn.leads import LIMB_LEADS, STANDARD_LEADS, TERRITORIES
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 
 ST_AND_T = ("ST", "T")
+MINUS = "−"  # as wide as the plus
+NOTHING = "—"  # what cannot be measured
 NAMED_SHARE = 0.15  # a territory is named when it holds at least this share of the evidence in its direction
 
 
@@ -48,9 +51,12 @@ def st_elevation_share(ledger: Ledger, class_name: str, leads: tuple[str, ...]) 
     return StShare(leads, float(chosen.sum()), share)
 
 
-def signed(value: float) -> str:
-    """Return a number with its sign and two decimals; the minus is a real one, as wide as the plus."""
-    return f"{value:+.2f}".replace("-", "−")
+def signed(value: float | None, digits: int = 2) -> str:
+    """Return a number with its sign and a true minus; what rounds to zero has no sign, what is not known is a dash."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", MINUS)
 
 
 def outcome_words(logit: float, *, is_contrast: bool = False) -> str:
@@ -231,7 +237,7 @@ def evidence_over_beats(explanation: Explanation, reading: SignalReading, class_
 SAME_MV = 0.005  # an ST change this close to the one asked for is that change
 
 
-def describe_outcome(result: Outcome, class_name: str) -> str:
+def describe_outcome(result: EditResult, class_name: str) -> str:
     """Return what became of one class: probability before and after, change by the map and by the network."""
     k = result.before.index(class_name)
     return (
@@ -240,31 +246,31 @@ def describe_outcome(result: Outcome, class_name: str) -> str:
     )
 
 
-def describe_edit(result: Outcome, masks: WaveMasks, bench: Bench) -> tuple[str, ...]:
+def describe_edit(result: EditResult, masks: WaveMasks, edit: Edit) -> tuple[str, ...]:
     """Return what was done to the trace beyond what was asked for, and where what was asked for cannot be done."""
     sentences = []
-    asked = tuple(dict.fromkeys((*bench.leads, *bench.removed)))
-    if bench.st_mv and bench.exchanged is None:
+    asked = tuple(dict.fromkeys((*edit.leads, *edit.removed)))
+    if edit.st_mv and edit.exchanged is None:
         moved = st_change_mv(result.change, masks)
         made = ", ".join(f"{lead} {signed(value)}" for lead, value in moved.items())
         sentences.append(f"ST moved by, in mV: {made or 'nothing, since no ST segment was found'}.")
-        short = [lead for lead in bench.leads if abs(moved.get(lead, 0.0) - bench.st_mv) > SAME_MV]
-        if short and moved and _only_st(bench):
+        short = [lead for lead in edit.leads if abs(moved.get(lead, 0.0) - edit.st_mv) > SAME_MV]
+        if short and moved and _only_st(edit):
             sentences.append(
-                f"{', '.join(short)} cannot move by {signed(bench.st_mv)} mV together with the others asked for: six "
+                f"{', '.join(short)} cannot move by {signed(edit.st_mv)} mV together with the others asked for: six "
                 "limb leads show two electrode differences. The nearest possible change was made."
             )
     follow = leads_that_follow(result.change, asked)
-    if follow and bench.exchanged is None and not bench.noise_mv and not bench.drift_mv:
+    if follow and edit.exchanged is None and not edit.noise_mv and not edit.drift_mv:
         word = "follows" if len(follow) == 1 else "follow"
         sentences.append(f"{', '.join(follow)} {word}, as limb leads are differences of the same three electrodes.")
-    if set(bench.removed) & set(LIMB_LEADS):
+    if set(edit.removed) & set(LIMB_LEADS):
         sentences.append(
             "A limb lead cannot vanish alone: it was made flat by the smallest change of the electrodes' potentials."
         )
-    if bench.exchanged is not None:
-        sentences.append(f"Cables of {bench.exchanged} exchanged after all other edits.")
-        if "RL" in bench.exchanged:
+    if edit.exchanged is not None:
+        sentences.append(f"Cables of {edit.exchanged} exchanged after all other edits.")
+        if "RL" in edit.exchanged:
             sentences.append("The right leg's potential is taken for the left leg's.")
     return tuple(sentences)
 
@@ -297,8 +303,8 @@ def _by_map(flip: Flip) -> str:
     return f"no flip within {LIMIT_MV:g} mV" if flip.map_mv is None else f"{abs(flip.map_mv):.2f} mV"
 
 
-def _only_st(bench: Bench) -> bool:
-    return Bench(leads=bench.leads, st_mv=bench.st_mv, seed=bench.seed) == bench
+def _only_st(edit: Edit) -> bool:
+    return Edit(leads=edit.leads, st_mv=edit.st_mv, seed=edit.seed) == edit
 
 
 ST_MV = 0.1  # an ST level beyond this, up or down, counts as abnormal here; one small square

@@ -1,13 +1,13 @@
-"""What if the ECG were different: edits of the trace, swapped electrodes, and the smallest ST change that changes the call.
+"""What if the ECG were different: edits of the trace, swapped electrodes, the smallest ST change that changes the call.
 
 The edit is made on the raw trace at its own rate. The map predicts the change of the logit, `<W(x), d>`; the network is
 re-run on `x + d` and gives the actual one. Electrodes, not leads, carry the heart's signal: an edit of some limb leads
 moves the others too, by the smallest change that keeps Einthoven's and Goldberger's relations.
 
-Leads are differences of electrode potentials, so swapping two electrodes is one matrix over the leads. Limb leads follow
-from the swapped potentials; chest leads are taken against the mean of RA, LA and LL (Wilson), which moves only when the
-right leg takes part. The right leg's potential is taken for the left leg's, as it nearly is (doi:10.5195/ijms.2014.95,
-PMC6932211).
+Leads are differences of electrode potentials, so swapping two electrodes is one matrix over the leads. Limb leads
+follow from the swapped potentials; chest leads are taken against the mean of RA, LA and LL (Wilson), which moves only
+when the right leg takes part. The right leg's potential is taken for the left leg's, as it nearly is
+(doi:10.5195/ijms.2014.95, PMC6932211).
 
 The smallest ST change is sought in both directions on a coarse grid first and narrowed by bisection, because the
 network's answer need not be monotonic in ST.
@@ -89,7 +89,7 @@ _METRIC = np.linalg.cholesky(LIMB_FROM_I_II.T @ LIMB_FROM_I_II)  # (2, 2); the s
 
 
 @dataclass(frozen=True)
-class Bench:
+class Edit:
     """What is changed about an ECG; the default changes nothing.
 
     Attributes
@@ -126,11 +126,11 @@ class Bench:
     @property
     def changes_nothing(self) -> bool:
         """Whether these settings leave every ECG as it is."""
-        return replace(self, leads=STANDARD_LEADS, seed=0) == Bench()
+        return replace(self, leads=STANDARD_LEADS, seed=0) == Edit()
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class EditResult:
     """What an edit does to the model's answer.
 
     Attributes
@@ -180,8 +180,8 @@ def consistent_change(change: NDArray[np.floating], leads: NDArray[np.bool_]) ->
     return made
 
 
-def edited(recording: Recording, masks: WaveMasks, bench: Bench) -> Recording:
-    """Return the recording as the bench changes it.
+def edited(recording: Recording, masks: WaveMasks, edit: Edit) -> Recording:
+    """Return the recording as the edit changes it.
 
     In this order: waves flattened, T and QRS scaled, ST shifted, leads removed, cables exchanged, noise and drift
     added. Gaps stay gaps.
@@ -191,39 +191,39 @@ def edited(recording: Recording, masks: WaveMasks, bench: Bench) -> Recording:
     recording : Recording
     masks : WaveMasks
         Of this recording.
-    bench : Bench
+    edit : Edit
     """
-    if bench.changes_nothing:
+    if edit.changes_nothing:
         return recording
     original = bridge_gaps(recording.signal)
     signal = original.copy()
-    chosen = np.isin(STANDARD_LEADS, bench.leads)
+    chosen = np.isin(STANDARD_LEADS, edit.leads)
 
     def apply(family: str, amount: float, leads: NDArray[np.bool_], on: WaveMasks = masks) -> None:
         nonlocal signal
         signal = signal + consistent_change(intervention(family, signal, on, leads=leads, amount=amount), leads)
 
-    for wave in bench.flattened:
+    for wave in edit.flattened:
         apply("stt_scale", 0.0, chosen, replace(masks, stt=getattr(masks, FLATTENED[wave])))
-    if bench.t_factor != 1.0:
-        apply("t_scale", bench.t_factor, chosen)
-    if bench.qrs_factor != 1.0:
-        apply("qrs_scale", bench.qrs_factor, chosen)
-    if bench.st_mv != 0.0:
-        apply("st_shift", bench.st_mv, chosen)
-    if bench.removed:
-        apply("lead_scale", 0.0, np.isin(STANDARD_LEADS, bench.removed))
-    if bench.exchanged is not None:
-        signal = exchange_matrix(bench.exchanged) @ signal
-    independent, rng = np.isin(STANDARD_LEADS, INDEPENDENT_LEADS), np.random.default_rng(bench.seed)
-    for family, amount in (("noise", bench.noise_mv), ("drift", bench.drift_mv)):
+    if edit.t_factor != 1.0:
+        apply("t_scale", edit.t_factor, chosen)
+    if edit.qrs_factor != 1.0:
+        apply("qrs_scale", edit.qrs_factor, chosen)
+    if edit.st_mv != 0.0:
+        apply("st_shift", edit.st_mv, chosen)
+    if edit.removed:
+        apply("lead_scale", 0.0, np.isin(STANDARD_LEADS, edit.removed))
+    if edit.exchanged is not None:
+        signal = exchange_matrix(edit.exchanged) @ signal
+    independent, rng = np.isin(STANDARD_LEADS, INDEPENDENT_LEADS), np.random.default_rng(edit.seed)
+    for family, amount in (("noise", edit.noise_mv), ("drift", edit.drift_mv)):
         if amount:
             added = intervention(family, signal, masks, leads=independent, amount=amount, rng=rng)
             signal = signal + consistent_change(added, independent)
     return recording.with_signal(np.where(np.isnan(recording.signal), np.nan, signal))
 
 
-def outcome(recording: Recording, before: Explanation, after_edit: Recording, after: Explanation) -> Outcome:
+def outcome(recording: Recording, before: Explanation, after_edit: Recording, after: Explanation) -> EditResult:
     """Return what an edit changed, as the original's map predicts it and as the network says.
 
     Raises
@@ -234,7 +234,7 @@ def outcome(recording: Recording, before: Explanation, after_edit: Recording, af
     if (before.recording_digest, after.recording_digest) != (recording.digest, after_edit.digest):
         raise ValueError("the explanations belong to other recordings")
     change = bridge_gaps(after_edit.signal) - bridge_gaps(recording.signal)
-    return Outcome(change, before, after, np.einsum("kln,ln->k", before.weights, change))
+    return EditResult(change, before, after, np.einsum("kln,ln->k", before.weights, change))
 
 
 def st_change_mv(change: NDArray[np.floating], masks: WaveMasks) -> dict[str, float]:

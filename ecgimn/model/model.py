@@ -1,8 +1,8 @@
 """Models on disk and in memory: models/NAME.safetensors with its card models/NAME.json, checked whole before use.
 
 A model is the average of one or more ECG-IMNs, and is itself one: its weight map is the mean of theirs, its bias the
-mean of theirs, exactly; their spread says how sure the map is. Also here: linear models for many inputs in one pass, and
-a copy with some weights randomised, which no explanation should survive (Adebayo et al., arXiv:1810.03292).
+mean of theirs, exactly; their spread says how sure the map is. Also here: linear models for many inputs in one pass,
+and a copy with some weights randomised, which no explanation should survive (Adebayo et al., arXiv:1810.03292).
 """
 
 from __future__ import annotations

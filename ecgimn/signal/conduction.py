@@ -1,4 +1,4 @@
-"""Bundle branch block, pre-excitation, pacing and high voltage, which make ST and T secondary; signs of swapped electrodes.
+"""What makes ST and T secondary (bundle branch block, pre-excitation, pacing, voltage); signs of swapped electrodes.
 
 Block criteria: AHA/ACCF/HRS 2009, part III (doi:10.1016/j.jacc.2008.12.013); voltage: part V
 (doi:10.1016/j.jacc.2008.12.015). They are screens that withhold verdicts, not diagnoses. Signs of swapped electrodes

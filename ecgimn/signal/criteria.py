@@ -26,7 +26,7 @@ QTC_SHORT_MS = 390.0  # met at or below
 
 
 @dataclass(frozen=True)
-class Group:
+class SubjectGroup:
     """A group of readers' subjects that has thresholds of its own.
 
     Attributes
@@ -43,14 +43,14 @@ class Group:
     label: str
 
 
-WOMAN = Group("female", 60, "woman")
-YOUNG_MAN = Group("male", 35, "man < 40")
-OLDER_MAN = Group("male", 60, "man >= 40")
+WOMAN = SubjectGroup("female", 60, "woman")
+YOUNG_MAN = SubjectGroup("male", 35, "man < 40")
+OLDER_MAN = SubjectGroup("male", 60, "man >= 40")
 
 
-def possible_groups(sex: Sex | None, age: int | None) -> tuple[Group, ...]:
+def possible_groups(sex: Sex | None, age: int | None) -> tuple[SubjectGroup, ...]:
     """Return every group the subject may belong to; one when sex (and, for men, age) is known."""
-    men: tuple[Group, ...] = (YOUNG_MAN, OLDER_MAN)
+    men: tuple[SubjectGroup, ...] = (YOUNG_MAN, OLDER_MAN)
     if age is not None:
         men = (YOUNG_MAN,) if age < AGE_LIMIT_MEN else (OLDER_MAN,)
     if sex == "female":

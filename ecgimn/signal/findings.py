@@ -16,7 +16,7 @@ from ecgimn.recording import Recording, Sex
 from ecgimn.signal import conduction
 from ecgimn.signal import criteria as thresholds
 from ecgimn.signal.conduction import possible_lead_reversal
-from ecgimn.signal.criteria import Group, lead_list, territories_of
+from ecgimn.signal.criteria import SubjectGroup, lead_list, territories_of
 from ecgimn.signal.measure import (
     SLOPE_SHAPES,
     V2_NEGATIVE_UNTIL_AGE,
@@ -64,19 +64,19 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GroupVerdict:
     """What a threshold says for one group.
 
     Attributes
     ----------
-    group : Group
+    group : SubjectGroup
     runs : tuple of tuple of str
         Runs of neighbouring leads that meet the threshold; empty when it is not met.
     withheld : str
         Why there is no verdict for this group; empty when there is one.
     """
 
-    group: Group
+    group: SubjectGroup
     runs: tuple[tuple[str, ...], ...]
     withheld: str = ""
 
@@ -88,7 +88,7 @@ class Outcome:
         return "met" if self.runs else "not met"
 
 
-def _group_names(groups: Sequence[Group], everyone: Sequence[Group]) -> str:
+def _group_names(groups: Sequence[SubjectGroup], everyone: Sequence[SubjectGroup]) -> str:
     """Name groups together: both groups of men are "man" when both are there."""
     men = [group for group in groups if group.sex == "male"]
     all_men = [group for group in everyone if group.sex == "male"]
@@ -104,7 +104,7 @@ _PLURAL = {"woman": "women", "man < 40": "men < 40 y", "man >= 40": "men >= 40 y
 
 
 def spoken(
-    threshold: str, outcomes: Sequence[Outcome], *, named_group: bool
+    threshold: str, outcomes: Sequence[GroupVerdict], *, named_group: bool
 ) -> tuple[str, Literal["meets", "does not meet", "depends", "withheld"], tuple[str, ...], str]:
     """Put the outcomes of all possible groups into one sentence.
 
@@ -112,7 +112,7 @@ def spoken(
     ----------
     threshold : str
         "ST-elevation threshold" and the like.
-    outcomes : sequence of Outcome
+    outcomes : sequence of GroupVerdict
         One per group the subject may belong to.
     named_group : bool
         Whether the threshold depends on the group, so that the sentence names it.
@@ -133,7 +133,7 @@ def spoken(
         return f"does not meet {threshold}{label}", "does not meet", (), ""
     if states == {"met"} and same_leads:
         return f"meets {threshold} in {lead_list(outcomes[0].runs)}{label}", "meets", leads, ""
-    clauses: dict[str, list[Group]] = {}
+    clauses: dict[str, list[SubjectGroup]] = {}
     for outcome in outcomes:
         where = f" in {lead_list(outcome.runs)}" if outcome.state == "met" and not _one_answer(outcomes) else ""
         clauses.setdefault(outcome.state + where, []).append(outcome.group)
@@ -144,7 +144,7 @@ def spoken(
     return f"{threshold}{common}: {'; '.join(parts)}", verdict, leads, reason
 
 
-def _one_answer(outcomes: Sequence[Outcome]) -> bool:
+def _one_answer(outcomes: Sequence[GroupVerdict]) -> bool:
     """Whether all groups that meet the threshold meet it in the same leads."""
     return len({outcome.runs for outcome in outcomes if outcome.state == "met"}) == 1
 
@@ -163,12 +163,12 @@ class Caveats:
     by_group: tuple[tuple[str, str], ...] = ()
     blocked_leads: tuple[str, ...] = ()
 
-    def of(self, group: Group) -> str:
+    def of(self, group: SubjectGroup) -> str:
         """Reason to withhold for one group, or an empty text."""
         return "; ".join([*self.reasons, *(reason for label, reason in self.by_group if label == group.label)])
 
 
-def lvh_voltage(sums: conduction.Voltages, groups: tuple[Group, ...]) -> Finding:
+def lvh_voltage(sums: conduction.Voltages, groups: tuple[SubjectGroup, ...]) -> Finding:
     """Judge the voltage screens for left ventricular hypertrophy."""
     values = f"Sokolow-Lyon {sums.sokolow_lyon_uv / 1000:.2f} mV, Cornell {sums.cornell_uv / 1000:.2f} mV"
     met = {group.label: sums.met(group.sex) for group in groups}
@@ -202,7 +202,7 @@ def find_caveats(
     waves: Waves,
     measurements: Measurements,
     quality: Quality,
-    groups: tuple[Group, ...],
+    groups: tuple[SubjectGroup, ...],
 ) -> tuple[list[Finding], Caveats, dict[str, QrsShape]]:
     """Findings beside ST and T, what they withhold, and the QRS shapes by lead that they rest on."""
     items: list[Finding] = []
@@ -294,14 +294,14 @@ def st_levels_uv(st: tuple[StMeasurement, ...]) -> dict[str, int]:
     return levels
 
 
-def st_elevation(levels_uv: dict[str, int], groups: tuple[Group, ...], caveats: Caveats) -> Finding:
+def st_elevation(levels_uv: dict[str, int], groups: tuple[SubjectGroup, ...], caveats: Caveats) -> Finding:
     """Judge ST elevation at J in two neighbouring leads, each against its own threshold.
 
     Parameters
     ----------
     levels_uv : dict of str to int
         ST at J per lead in microvolts; aVR enters as "-aVR".
-    groups : tuple of Group
+    groups : tuple of SubjectGroup
         As from `thresholds.possible_groups`.
     caveats : Caveats
     """
@@ -313,17 +313,17 @@ def st_elevation(levels_uv: dict[str, int], groups: tuple[Group, ...], caveats: 
             if lead not in caveats.blocked_leads
             and level >= thresholds.st_elevation_threshold_uv(lead, group.sex, group.age)
         ]
-        outcomes.append(Outcome(group, thresholds.contiguous_runs(over), caveats.of(group)))
+        outcomes.append(GroupVerdict(group, thresholds.contiguous_runs(over), caveats.of(group)))
     text, verdict, leads, reason = spoken("ST-elevation threshold", outcomes, named_group=True)
     return Finding("ST elevation", text, leads, verdict, " ".join(filter(None, [reason, NEW_UNKNOWN, NEIGHBOUR_RULE])))
 
 
-def st_depression(st: tuple[StMeasurement, ...], groups: tuple[Group, ...], caveats: Caveats) -> list[Finding]:
+def st_depression(st: tuple[StMeasurement, ...], groups: tuple[SubjectGroup, ...], caveats: Caveats) -> list[Finding]:
     """Judge horizontal or down-sloping ST depression at J; up-sloping depression is listed without a verdict."""
     low = [item for item in st if whole_microvolts(item.j_mv) <= thresholds.ST_DEPRESSION_UV and item.lead != "aVR"]
     flat = [item.lead for item in low if item.shape in SLOPE_SHAPES[:2] and item.lead not in caveats.blocked_leads]
     runs = thresholds.contiguous_runs(flat)
-    outcomes = [Outcome(group, runs, caveats.of(group)) for group in groups]
+    outcomes = [GroupVerdict(group, runs, caveats.of(group)) for group in groups]
     text, verdict, leads, reason = spoken("ST-depression threshold", outcomes, named_group=False)
     found = [
         Finding("ST depression", text, leads, verdict, " ".join(filter(None, [reason, NEW_UNKNOWN, NEIGHBOUR_RULE])))
@@ -350,10 +350,10 @@ def t_inversion_candidates(t_waves: tuple[TWave, ...], shapes: dict[str, QrsShap
     return tuple(leads)
 
 
-def t_inversion(candidates: tuple[str, ...], groups: tuple[Group, ...], caveats: Caveats) -> Finding:
+def t_inversion(candidates: tuple[str, ...], groups: tuple[SubjectGroup, ...], caveats: Caveats) -> Finding:
     """Judge T inversion in two neighbouring leads."""
     runs = thresholds.contiguous_runs([lead for lead in candidates if lead not in caveats.blocked_leads])
-    outcomes = [Outcome(group, runs, caveats.of(group)) for group in groups]
+    outcomes = [GroupVerdict(group, runs, caveats.of(group)) for group in groups]
     text, verdict, leads, reason = spoken("T-inversion threshold", outcomes, named_group=False)
     return Finding("T inversion", text, leads, verdict, " ".join(filter(None, [reason, NEW_UNKNOWN])))
 

@@ -1,4 +1,4 @@
-"""Everything that is measured on a recording: intervals, and per lead the ST levels, the T wave and the QRS deflections.
+"""Everything measured on a recording: intervals, and per lead the ST levels, the T wave and the QRS deflections.
 
 ST and T are measured on the median beat of the unfiltered signal, against the PQ level (median of the last 20 ms before
 QRS onset) or, on request, against the TP level (median of the quiet stretch from T end to the next P, at least 80 ms).

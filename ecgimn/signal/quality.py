@@ -1,4 +1,4 @@
-"""Signal quality and scope, before any prediction: reasons to refuse the model, warnings, and what is unlike its training.
+"""Signal quality and scope before any prediction: reasons to refuse the model, warnings, what is unlike its training.
 
 Limits follow the project's clinical conventions; those marked as a project choice were set on PTB-XL so that its good
 records pass. Nothing here needs a beat to be found; the heart-rate check is added where waves are given. The models

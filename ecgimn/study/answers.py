@@ -20,7 +20,7 @@ MAX_TEXT, MAX_BOXES = 2000, 60
 
 
 @dataclass(frozen=True)
-class Box:
+class MarkedBox:
     """A stretch of one lead, in milliseconds of the recording, with what the reader saw there."""
 
     lead: str
@@ -35,10 +35,10 @@ class Box:
         return f"{place}: {self.note}" if self.note else place
 
 
-def read_box(content: Mapping[str, Any]) -> Box:
+def read_box(content: Mapping[str, Any]) -> MarkedBox:
     """Return a box, checked; raises `StudyError`."""
     try:
-        box = Box(str(content["lead"]), round(float(content["start_ms"]), 1), round(float(content["stop_ms"]), 1),
+        box = MarkedBox(str(content["lead"]), round(float(content["start_ms"]), 1), round(float(content["stop_ms"]), 1),
                   str(content.get("note", ""))[:80])  # fmt: skip
     except (KeyError, TypeError, ValueError) as exc:
         raise StudyError("A region cannot be read. Lead, start and end are needed. Draw it again.") from exc
@@ -50,14 +50,16 @@ def read_box(content: Mapping[str, Any]) -> Box:
     return box
 
 
-def repeat_over_beats(box: Box, r_ms: Sequence[float], duration_ms: float) -> tuple[Box, ...]:
+def repeat_over_beats(box: MarkedBox, r_ms: Sequence[float], duration_ms: float) -> tuple[MarkedBox, ...]:
     """Return the same stretch at every beat, each at its distance from the beat's R; cut at the recording's ends."""
     if not len(r_ms):
         return (box,)
     middle = (box.start_ms + box.stop_ms) / 2
     nearest = min(r_ms, key=lambda r: abs(r - middle))
     moved = [(max(box.start_ms + r - nearest, 0.0), min(box.stop_ms + r - nearest, duration_ms)) for r in r_ms]
-    return tuple(Box(box.lead, round(start, 1), round(stop, 1), box.note) for start, stop in moved if start < stop)
+    return tuple(
+        MarkedBox(box.lead, round(start, 1), round(stop, 1), box.note) for start, stop in moved if start < stop
+    )
 
 
 def check_answer(audit: Audit, arm: Arm, step: str, content: Mapping[str, Any]) -> dict[str, Any]:

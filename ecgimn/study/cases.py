@@ -20,7 +20,7 @@ COLUMNS = ("case", "ref", "ecg_id", "record")
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class StudyCase:
     """A case, found: its recording under a name that tells nothing, its labels and its own name."""
 
     ref: str
@@ -29,7 +29,7 @@ class Case:
     title: str
 
 
-def find_case(ref: str, ptbxl: PtbXl | None) -> Case:
+def find_case(ref: str, ptbxl: PtbXl | None) -> StudyCase:
     """Return the case of a reference.
 
     Parameters
@@ -49,7 +49,7 @@ def find_case(ref: str, ptbxl: PtbXl | None) -> Case:
         card = next((card for card in list_composites() if card.name == name), None)
         if card is None:
             raise StudyError(f"There is no composite case {name!r}. One that came with the app is needed. Correct it.")
-        return Case(ref, _nameless(load_composite(name)), (card.superclass,), card.title)
+        return StudyCase(ref, _nameless(load_composite(name)), (card.superclass,), card.title)
     if kind != PTBXL or not name.isdecimal():
         raise StudyError(f"{ref!r} names no case. composite:NAME or ptbxl:ECG_ID is needed. Correct the list.")
     if ptbxl is None:
@@ -63,7 +63,7 @@ def find_case(ref: str, ptbxl: PtbXl | None) -> Case:
     except SourceError as exc:
         raise StudyError(str(exc)) from exc
     row = ptbxl.table.loc[int(name)]
-    return Case(ref, _nameless(recording), tuple(c for c in SUPERCLASSES if row[c]), f"PTB-XL {name}")
+    return StudyCase(ref, _nameless(recording), tuple(c for c in SUPERCLASSES if row[c]), f"PTB-XL {name}")
 
 
 def audit_case(ref: str, ptbxl: PtbXl | None) -> AuditCase:
@@ -72,7 +72,7 @@ def audit_case(ref: str, ptbxl: PtbXl | None) -> AuditCase:
     return AuditCase(ref, case.recording.digest, case.labels)
 
 
-def read_audit_case(listed: AuditCase, ptbxl: PtbXl | None) -> Case:
+def read_audit_case(listed: AuditCase, ptbxl: PtbXl | None) -> StudyCase:
     """Return the case that an audit lists; raises `StudyError` when its samples are others here."""
     case = find_case(listed.ref, ptbxl)
     if case.recording.digest != listed.digest:

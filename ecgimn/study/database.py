@@ -1,4 +1,4 @@
-"""The tables of the study database, and how it is opened: SQLite in the user's data folder, or what ECGIMN_DATABASE_URL names.
+"""The tables of the study database, and how it is opened: SQLite in the user's data folder, or ECGIMN_DATABASE_URL.
 
 What was answered is a log: rows of `event` are added, never changed. The database is migrated when opened. SQLite runs
 with a write-ahead log and takes its write lock when a transaction begins, so two readers wait for each other for

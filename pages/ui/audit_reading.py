@@ -17,7 +17,7 @@ from ecgimn.draw.screen.window import screen_for
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import interval_values, st_grid
 from ecgimn.errors import EcgImnError, StudyError
-from ecgimn.explain.box import Box as Stretch
+from ecgimn.explain.box import MarkedBox as Stretch
 from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.sentences import class_chips
 from ecgimn.leads import STANDARD_LEADS
@@ -26,7 +26,7 @@ from ecgimn.model.card import read_card
 from ecgimn.model.model import Model
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
-from ecgimn.study.answers import CONFIDENCES, FLAGS, RATINGS, Box, items_of, read_box, repeat_over_beats
+from ecgimn.study.answers import CONFIDENCES, FLAGS, RATINGS, MarkedBox, items_of, read_box, repeat_over_beats
 from ecgimn.study.cases import read_audit_case
 from ecgimn.study.definition import Audit, AuditCase
 from ecgimn.study.evidence import model_answer
@@ -269,7 +269,7 @@ def _add(reading: Reading, place: int, signal: SignalReading, stretch: Stretch) 
         return
     field = study.chosen(f"answer_mark_{place}") if len(fields) > 1 else fields[0]
     note = str(study.chosen(f"answer_note_{place}") or "")
-    boxes = [Box(lead, 1000 * stretch.start_s, 1000 * stretch.stop_s, note) for lead in stretch.leads]
+    boxes = [MarkedBox(lead, 1000 * stretch.start_s, 1000 * stretch.stop_s, note) for lead in stretch.leads]
     if study.chosen(f"answer_every_{place}") and signal.waves is not None:
         recording = signal.recording
         r_ms = [1000.0 * int(r) / recording.fs for r in signal.waves.r_samples]

@@ -19,7 +19,7 @@ import pandas as pd
 import streamlit as st
 
 from ecgimn.batch import cohort
-from ecgimn.batch.cohort import Evidence, MeanBeat
+from ecgimn.batch.cohort import CohortEvidence, MeanBeat
 from ecgimn.batch.output import part_folders
 from ecgimn.draw.print.case import st_marks
 from ecgimn.draw.screen.box import ready_for_boxes
@@ -38,7 +38,6 @@ from ecgimn.sources.composites.case import CompositeCase
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import SearchTable, search_table
 from ecgimn.sources.settings import is_web, open_place, ptbxl_place
-from pages.ui import cache as cached
 
 # Models: shared by all visitors.
 
@@ -208,7 +207,7 @@ def holds(folder: Path) -> str:
 
 
 @st.cache_data(max_entries=4, show_spinner="Reading the ledgers of the run")
-def get_evidence(key: str, _folder: Path, class_name: str) -> Evidence:
+def get_evidence(key: str, _folder: Path, class_name: str) -> CohortEvidence:
     """Return the ledgers of a class; `key` is what the folder holds."""
     return cohort.class_evidence(_folder, class_name)
 
@@ -228,7 +227,7 @@ def get_drift(before: str, after: str, _before: Path, _after: Path) -> pd.DataFr
 @st.cache_data(max_entries=8, show_spinner="Reading what the model said")
 def get_model_view(key: str, place: str, _folder: Path, class_name: str) -> pd.DataFrame:
     """Return how the model's answers stand to PTB-XL's labels."""
-    return cohort.model_view(_folder, class_name, cached.get_ptbxl(place).table[class_name].astype(bool))
+    return cohort.model_view(_folder, class_name, get_ptbxl(place).table[class_name].astype(bool))
 
 
 HEAD_START_S = 0.25  # the page on its way to the browser comes first
@@ -268,15 +267,15 @@ def read_ahead(kind: str, name: str | int, card: ModelCard, model: Model) -> Non
     """Read and explain a public case into the shared caches."""
     try:
         if kind == "composite":
-            recording = cached.get_composite(str(name))
+            recording = get_composite(str(name))
         else:
             place = ptbxl_place()
             if place is None or is_web(place):
                 return
-            rates = cached.get_ptbxl(place).rates(int(name))
-            recording = cached.read_record(place, int(name), max(rates, default=500))
-        reading = cached.get_reading(cached.identity(recording), recording)
+            rates = get_ptbxl(place).rates(int(name))
+            recording = read_record(place, int(name), max(rates, default=500))
+        reading = get_reading(identity(recording), recording)
         if reading.quality.usable:
-            cached.get_explanation(recording.digest, card.sha256, recording, model)
+            get_explanation(recording.digest, card.sha256, recording, model)
     except EcgImnError:
         return  # the reader is told when the case is opened

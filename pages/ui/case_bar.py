@@ -20,7 +20,6 @@ from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import label_lines
 from ecgimn.sources.settings import ptbxl_place
 from pages.ui import cache as cached
-from pages.ui import case_bar as widgets
 from pages.ui.state import case as session
 from pages.ui.state import upload as own
 from pages.ui.state import view as view_state
@@ -51,17 +50,17 @@ class OpenCase:
 def open_case() -> OpenCase:
     """Let the reader choose a case; stop the page with a reason where there is none or no model may speak."""
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    recording = widgets.case_line(bar)
+    recording = case_line(bar)
     if recording is None:
         session.write_link(None)
         st.stop()
     try:
         card, model = session.current_card(), session.current_model()
     except EcgImnError as exc:
-        widgets.status_line(bar, recording, None)
+        status_line(bar, recording, None)
         st.error(str(exc), icon=":material/error:")
         st.stop()
-    widgets.status_line(bar, recording, card, cached.device_name(model.device.type))
+    status_line(bar, recording, card, cached.device_name(model.device.type))
     return explained(recording, card, model)
 
 

@@ -1,4 +1,4 @@
-"""Cached calls of the what-if bench: what comes of an edited ECG stays in the session of the visitor who edited it."""
+"""Cached calls of the what-if page: what comes of an edited ECG stays in the session of the visitor who edited it."""
 
 from __future__ import annotations
 

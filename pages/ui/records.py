@@ -25,8 +25,7 @@ from ecgimn.sources.search import (
     sorted_records,
     write_case_list,
 )
-from pages.ui import cache as runs
-from pages.ui.state import case as cases
+from pages.ui import cache as cached
 from pages.ui.state import case as session
 
 
@@ -49,7 +48,7 @@ def by_models_view(found: pd.DataFrame, place: str) -> pd.DataFrame:
         waves = st.multiselect("Strongest wave (any of)", WAVE_NAMES[1:], key="v_wave", persist_state="session")
     if name is None:
         return found
-    view = runs.get_model_view(runs.holds(folder), place, folder, name)
+    view = cached.get_model_view(cached.holds(folder), place, folder, name)
     for column, wanted in (("view", views), ("lead", leads), ("wave", waves)):
         if wanted:
             view = view[view[column].isin(list(wanted))]
@@ -125,11 +124,11 @@ def _actions(marked: list[int], found: pd.DataFrame, ptbxl: PtbXl) -> None:
             st.switch_page(READING_ROOM)
     st.button(
         f"Put {len(marked)} on the list", icon=":material/playlist_add:", disabled=not marked, key="list_marked",
-        on_click=cases.add_to_case_list, args=(marked,),
+        on_click=session.add_to_case_list, args=(marked,),
     )  # fmt: skip
     st.button(
         f"Put all {len(found):,} on the list", icon=":material/playlist_add_check:", key="list_all",
-        on_click=cases.add_to_case_list, args=(found.index.to_list(),),
+        on_click=session.add_to_case_list, args=(found.index.to_list(),),
     )  # fmt: skip
 
 
@@ -147,7 +146,7 @@ def _charts(found: pd.DataFrame, table: SearchTable) -> None:
 
 
 def _case_list(table: SearchTable) -> None:
-    listed = cases.case_list()
+    listed = session.case_list()
     with st.container(border=True, gap="small"):
         st.markdown(f"**Case list**: {len(listed):,} record{'' if len(listed) == 1 else 's'}")
         with st.container(horizontal=True, gap="small"):
@@ -155,17 +154,17 @@ def _case_list(table: SearchTable) -> None:
                 session.open_record(listed[0], listed)
                 st.switch_page(READING_ROOM)
             st.download_button(
-                "CSV", lambda: write_case_list(listed, table), file_name="ecg-imn-cases.csv", mime="text/csv",
+                "CSV", lambda: write_case_list(listed, table), file_name="ecg-imn-session.csv", mime="text/csv",
                 icon=":material/download:", disabled=not listed, on_click="ignore", key="save_list",
             )  # fmt: skip
             with st.popover("Load", icon=":material/upload_file:"):
                 file = st.file_uploader("A list of record numbers, one per line (CSV)", key="case_list_file")
                 if file is not None and st.button("Use this list", key="use_list"):
                     try:
-                        cases.set_case_list(read_case_list(file.getvalue(), table.shown.index))
+                        session.set_case_list(read_case_list(file.getvalue(), table.shown.index))
                     except EcgImnError as exc:
                         st.error(str(exc), icon=":material/error:")
                     else:
                         st.rerun()
-            st.button("Clear", disabled=not listed, on_click=cases.set_case_list, args=((),), key="clear_list")
+            st.button("Clear", disabled=not listed, on_click=session.set_case_list, args=((),), key="clear_list")
         st.caption("Next and previous in the reading room then follow the list. The CSV holds no label.")

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from ecgimn.explain.edits import masks_from_waves
 from ecgimn.explain.explanation import explain
-from ecgimn.explain.what_if import Bench, edited, outcome
+from ecgimn.explain.what_if import Edit, edited, outcome
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES
 from ecgimn.model.model import load_model
 from ecgimn.signal.reading import read_signal
@@ -79,7 +79,7 @@ def test_an_st_shift_moves_trace_map_and_numbers_as_the_library_says(bench: AppT
     other = edited(
         reading.recording,
         masks_from_waves(reading.waves, reading.levels),
-        Bench(leads=TERRITORIES["inferior"], st_mv=0.2),
+        Edit(leads=TERRITORIES["inferior"], st_mv=0.2),
     )
     before, after = explain(reading.recording, model), explain(other, model)
     expected = outcome(reading.recording, before, other, after)

@@ -17,7 +17,7 @@ import pytest
 
 from ecgimn.batch import run
 from ecgimn.batch.output import SCHEMAS, Rows, part_folders, read_table
-from ecgimn.batch.run import Outcome, Pool, Request, run_batch
+from ecgimn.batch.run import Pool, Request, RunSummary, run_batch
 from ecgimn.explain.explanation import explain
 from ecgimn.explain.ledger import make_ledger
 from ecgimn.formats import read_recording
@@ -65,7 +65,7 @@ def wave_run(ecg_folder, card, tmp_path_factory):
 
 def test_every_recording_is_counted_once(fast_run):
     out, outcome = fast_run
-    assert outcome == Outcome(explained=6, refused=1, failed=2, before=0)
+    assert outcome == RunSummary(explained=6, refused=1, failed=2, before=0)
     assert read_table(out, "records")["record"].to_pylist().count("ward/long.hea") == 1
 
 
@@ -128,7 +128,7 @@ def test_no_name_age_or_digest_of_an_own_file_is_written(fast_run):
 def test_a_run_that_is_done_does_nothing_again(fast_run, ecg_folder, card):
     out, _ = fast_run
     parts = part_folders(out)
-    assert run_batch(Request(ecg_folder, out, card, FAST, workers=0)) == Outcome(0, 0, 0, before=9)
+    assert run_batch(Request(ecg_folder, out, card, FAST, workers=0)) == RunSummary(0, 0, 0, before=9)
     assert part_folders(out) == parts
 
 

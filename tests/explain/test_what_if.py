@@ -9,7 +9,7 @@ from ecgimn.explain.what_if import (
     FLATTENED,
     LIMIT_MV,
     STEP_MV,
-    Bench,
+    Edit,
     consistent_change,
     edited,
     leads_that_follow,
@@ -40,7 +40,7 @@ def masks(read):
 
 
 def changed_by(read, masks, **settings):
-    return edited(read.recording, masks, Bench(**settings)).signal.astype(float) - read.recording.signal
+    return edited(read.recording, masks, Edit(**settings)).signal.astype(float) - read.recording.signal
 
 
 def test_the_masks_lie_on_the_waves_of_the_ledger(read, masks):
@@ -57,7 +57,7 @@ def test_the_masks_lie_on_the_waves_of_the_ledger(read, masks):
 
 
 def test_nothing_asked_changes_nothing(read, masks):
-    assert edited(read.recording, masks, Bench(leads=INFERIOR, seed=4)) is read.recording
+    assert edited(read.recording, masks, Edit(leads=INFERIOR, seed=4)) is read.recording
 
 
 def test_st_moves_by_what_is_asked_in_the_leads_asked_for(read, masks):
@@ -92,7 +92,7 @@ def test_other_limb_leads_follow_as_electrodes_force_them_to(read, masks):
     ids=str,
 )
 def test_every_edit_keeps_the_limb_leads_consistent(read, masks, settings):
-    signal = edited(read.recording, masks, Bench(**settings)).signal
+    signal = edited(read.recording, masks, Edit(**settings)).signal
     assert np.abs(signal - read.recording.signal).max() > 0.01
     np.testing.assert_allclose(CANONICAL_PROJECTION @ signal, signal, atol=1e-5)
 
@@ -115,7 +115,7 @@ def test_a_change_is_made_exactly_where_two_free_leads_allow_and_moves_the_rest_
 
 
 def test_a_factor_of_minus_one_turns_t_over_and_spares_qrs(read, masks):
-    signal = edited(read.recording, masks, Bench(leads=ANTERIOR, t_factor=-1.0)).signal
+    signal = edited(read.recording, masks, Edit(leads=ANTERIOR, t_factor=-1.0)).signal
     row, k = STANDARD_LEADS.index("V3"), 5
     level, peak, r = read.levels[row], int(read.waves.t_peak[row, k]), int(read.waves.r_samples[k])
     assert signal[row, peak] - level == pytest.approx(level - read.recording.signal[row, peak], abs=0.005)
@@ -124,7 +124,7 @@ def test_a_factor_of_minus_one_turns_t_over_and_spares_qrs(read, masks):
 
 @pytest.mark.parametrize("wave", FLATTENED)
 def test_a_flattened_wave_lies_on_the_isoelectric_level(read, masks, wave):
-    signal = edited(read.recording, masks, Bench(leads=ANTERIOR, flattened=(wave,))).signal
+    signal = edited(read.recording, masks, Edit(leads=ANTERIOR, flattened=(wave,))).signal
     row = STANDARD_LEADS.index("V4")
     full = getattr(masks, FLATTENED[wave])[row] > 1 - 1e-9
     assert full.any()
@@ -132,7 +132,7 @@ def test_a_flattened_wave_lies_on_the_isoelectric_level(read, masks, wave):
 
 
 def test_a_removed_lead_is_flat_and_chest_leads_leave_the_others_alone(read, masks):
-    signal = edited(read.recording, masks, Bench(removed=("V2",))).signal
+    signal = edited(read.recording, masks, Edit(removed=("V2",))).signal
     row = STANDARD_LEADS.index("V2")
     np.testing.assert_allclose(signal[row], read.levels[row], atol=1e-6)
     others = np.arange(12) != row
@@ -149,7 +149,7 @@ def test_noise_has_the_root_mean_square_asked_for_and_repeats(read, masks):
 def test_gaps_stay_gaps(read, masks):
     signal = np.array(read.recording.signal)
     signal[2, 100:120] = np.nan
-    other = edited(read.recording.with_signal(signal), masks, Bench(st_mv=0.1)).signal
+    other = edited(read.recording.with_signal(signal), masks, Edit(st_mv=0.1)).signal
     np.testing.assert_array_equal(np.isnan(other), np.isnan(signal))
 
 
@@ -161,7 +161,7 @@ def test_without_a_beat_leads_can_be_removed_and_waves_stay(read):
 
 def test_the_map_predicts_by_weights_times_change_and_the_network_is_asked_again(model, read, masks):
     before = explain(read.recording, model)
-    other = edited(read.recording, masks, Bench(leads=INFERIOR, t_factor=0.2))
+    other = edited(read.recording, masks, Edit(leads=INFERIOR, t_factor=0.2))
     result = outcome(read.recording, before, other, explain(other, model))
     np.testing.assert_allclose(result.predicted, (before.weights * result.change).sum((1, 2)))
     np.testing.assert_allclose(before.logit + result.actual, explain(other, model).logit, atol=1e-9)
@@ -184,7 +184,7 @@ def test_the_smallest_st_change_flips_and_one_step_less_does_not(model, read, ma
     k = before.index(CLASSES[1])
 
     def probability(st_mv):
-        other = edited(read.recording, masks, Bench(leads=TERRITORIES["anterior"], st_mv=st_mv))
+        other = edited(read.recording, masks, Edit(leads=TERRITORIES["anterior"], st_mv=st_mv))
         return float(explain(other, model).probability[k])
 
     threshold = (probability(0.0) + probability(0.31)) / 2  # lies on the way up or down
@@ -202,7 +202,7 @@ def test_the_smallest_st_change_flips_and_one_step_less_does_not(model, read, ma
 def test_the_maps_own_flip_lies_where_its_line_meets_the_threshold(model, read, masks):
     before = explain(read.recording, model)
     k = before.index(CLASSES[1])
-    other = edited(read.recording, masks, Bench(leads=TERRITORIES["anterior"], st_mv=0.2))
+    other = edited(read.recording, masks, Edit(leads=TERRITORIES["anterior"], st_mv=0.2))
     predicted = float(outcome(read.recording, before, other, explain(other, model)).predicted[k])
     threshold = 1 / (1 + np.exp(-(before.logit[k] + predicted)))
     search = st_search(model, read, masks, threshold)
@@ -215,11 +215,11 @@ def test_a_call_that_no_st_change_flips_is_said_not_to_flip(model, read, masks):
     assert search.called
     assert search.raised.network_mv is None
     assert search.lowered.network_mv is None
-    other = edited(read.recording, masks, Bench(leads=TERRITORIES["anterior"], st_mv=LIMIT_MV))
+    other = edited(read.recording, masks, Edit(leads=TERRITORIES["anterior"], st_mv=LIMIT_MV))
     at_limit = float(explain(other, model).probability[1])
     assert search.raised.farthest_probability == pytest.approx(at_limit, abs=1e-5)
 
 
 def test_settings_say_whether_they_change_anything():
-    assert Bench().changes_nothing
-    assert not Bench(drift_mv=0.1).changes_nothing
+    assert Edit().changes_nothing
+    assert not Edit(drift_mv=0.1).changes_nothing

@@ -17,8 +17,8 @@ from ecgimn.sources.composites.beats import (
     BEAT_FS,
     BEFORE,
     MIN_MEMBERS,
-    Group,
-    MedianBeat,
+    BeatGroup,
+    PatientBeat,
     align,
     choose,
     median_beat,
@@ -77,7 +77,7 @@ def synthetic_medians(n=40, *, seed=0, spread=True):
         if not spread:
             move, pr, t_delay = 0.0, 0.16, 0.28
         time_s = np.arange(-BEFORE, AFTER) / BEAT_FS
-        medians.append(MedianBeat(beat_at(time_s - move, pr=pr, t_delay=t_delay), rr, 10))
+        medians.append(PatientBeat(beat_at(time_s - move, pr=pr, t_delay=t_delay), rr, 10))
     return medians
 
 
@@ -158,7 +158,7 @@ def test_the_strongest_and_most_typical_patients_are_chosen_and_at_least_thirty(
 
 def test_every_kind_can_be_measured_on_a_group():
     group = align(synthetic_medians())
-    assert isinstance(group, Group)
+    assert isinstance(group, BeatGroup)
     for kind in KINDS:
         strength = kind.strength(group)
         assert strength.shape == (40,), kind.name

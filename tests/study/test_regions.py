@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 from sklearn.metrics import f1_score, roc_auc_score
 
 from ecgimn.errors import StudyError
-from ecgimn.study.answers import Box, repeat_over_beats
+from ecgimn.study.answers import MarkedBox, repeat_over_beats
 from ecgimn.study.results import cells_of, dice, dice_with_map, mass_inside, point_auroc, pointing_hit, strongest
 
 
@@ -68,6 +68,6 @@ def test_without_boxes_there_is_no_score() -> None:
 
 
 def test_a_box_repeats_at_the_same_distance_from_every_beat() -> None:
-    boxes = repeat_over_beats(Box("II", 1100, 1200, "raised ST"), [200, 1000, 1950], 2000)
+    boxes = repeat_over_beats(MarkedBox("II", 1100, 1200, "raised ST"), [200, 1000, 1950], 2000)
     assert [(b.start_ms, b.stop_ms) for b in boxes] == [(300, 400), (1100, 1200)]  # the third lies beyond the end
     assert {b.note for b in boxes} == {"raised ST"}

@@ -11,9 +11,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from ecgimn.draw.charts.ledger import base_layout, signed
+from ecgimn.draw.charts.ledger import base_layout
 from ecgimn.draw.colours import Palette, palette
 from ecgimn.draw.words.methods import with_interval
+from ecgimn.explain.sentences import signed
 
 #: Distinct for common colour blindness, and each with a dash of its own (Okabe & Ito 2008, https://jfly.uni-koeln.de/color).
 SERIES = (

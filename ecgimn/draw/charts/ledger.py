@@ -16,9 +16,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from ecgimn.draw.colours import N_STEPS, Palette, css, evidence_colours, evidence_index, palette
+from ecgimn.explain.sentences import signed
 
 FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
-MINUS = "−"
 N_STOPS = 17
 
 
@@ -161,12 +161,6 @@ def base_layout(colours: Palette, *, height_px: float) -> dict[str, Any]:
         "showlegend": False,
         "uirevision": "chart",
     }
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """Return a number with its sign and a true minus; what rounds to zero has no sign."""
-    words = f"{value:+.{digits}f}"
-    return words[1:] if float(words) == 0 else words.replace("-", MINUS)
 
 
 REMAINDER_FROM = 1e-4  # logit; a smaller one is rounding

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from ecgimn.draw.charts.ledger import base_layout, signed
+from ecgimn.draw.charts.ledger import base_layout
 from ecgimn.draw.colours import css, evidence_colours, palette
+from ecgimn.explain.sentences import signed
 
 #: Degrees clockwise from lead I (to the patient's left). -aVR stands for aVR.
 FRONTAL_DEGREES = {"aVL": -30.0, "I": 0.0, "-aVR": 30.0, "II": 60.0, "aVF": 90.0, "III": 120.0}

@@ -7,14 +7,14 @@ import html
 import numpy as np
 import plotly.graph_objects as go
 
-from ecgimn.draw.charts.ledger import base_layout, signed
+from ecgimn.draw.charts.ledger import base_layout
 from ecgimn.draw.colours import palette
+from ecgimn.explain.sentences import NOTHING, signed
 from ecgimn.explain.windows import WindowLogits
 
 MANY_CLASSES = 8  # of more, the class shown and the strongest are drawn
 MARKER_PX = 9
-NOTHING = "—"
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")  # a class is told by its dash and its name, not by colour
+_NOTHINGES = ("solid", "dash", "dot", "dashdot", "longdash")  # a class is told by its dash and its name, not by colour
 
 
 def timeline_figure(
@@ -56,7 +56,7 @@ def timeline_figure(
                 "text": [f"{html.escape(name)} {_words(y)}, {span}" for y, span in zip(logits, spans, strict=True)],
                 "hovertemplate": "%{text}<extra></extra>",
                 "line": {"color": colours.outline if bold else colours.muted, "width": 2.5 if bold else 1.2,
-                         "dash": "solid" if bold else _DASHES[place % len(_DASHES)]},
+                         "dash": "solid" if bold else _NOTHINGES[place % len(_NOTHINGES)]},
                 "marker": {"size": MARKER_PX if bold else MARKER_PX - 3},
                 "connectgaps": False,
             }

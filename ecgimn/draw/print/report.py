@@ -30,6 +30,7 @@ from ecgimn.draw.marks import StMarks
 from ecgimn.draw.paper import footer_parts
 from ecgimn.draw.print.ecg import A4_MM, Sheet, draw_colour_bar, draw_paper
 from ecgimn.draw.view import View
+from ecgimn.explain.sentences import NOTHING, signed
 from ecgimn.leads import STANDARD_LEADS
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 ROW_MM = 4.4
 MM_PER_MV_TABLE = 10.0  # a column headed "mm" counts 0.1 mV as 1 mm whatever the gain of the picture
-DASH = "—"
 
 
 def draw_classes(sheet: Sheet, x_mm: float, top_mm: float, explanation: Explanation) -> float:
@@ -54,8 +54,8 @@ def draw_classes(sheet: Sheet, x_mm: float, top_mm: float, explanation: Explanat
         values = (
             name,
             f"{explanation.probability[index]:.3f}",
-            _signed(explanation.logit[index]),
-            _signed(explanation.bias[index]),
+            signed(explanation.logit[index]),
+            signed(explanation.bias[index]),
         )
         for x, words in zip(columns, values, strict=True):
             sheet.text(x_mm + x, y, words, size=7)
@@ -101,15 +101,15 @@ def draw_ledger(
                 cell.set_hatch("/////")
                 cell.set_edgecolor("#FFFFFF")
             axes.add_patch(cell)
-            sheet.text(corner[0] + 8, y, _signed(amount, 3), size=6.2, ha="center")
-        sheet.text(x_mm + 14 + width * len(waves) + 8, y, _signed(sum(amounts), 3), size=6.2, bold=True, ha="center")
+            sheet.text(corner[0] + 8, y, signed(amount, 3), size=6.2, ha="center")
+        sheet.text(x_mm + 14 + width * len(waves) + 8, y, signed(sum(amounts), 3), size=6.2, bold=True, ha="center")
     y -= ROW_MM + 0.8
     sheet.text(lead_x, y, "sum", size=6.5, bold=True)
     for place, wave in enumerate(waves):
         total = sum(value.get((lead, wave), 0.0) for lead in STANDARD_LEADS)
-        sheet.text(x_mm + 14 + width * place + 8, y, _signed(total, 3), size=6.2, bold=True, ha="center")
+        sheet.text(x_mm + 14 + width * place + 8, y, signed(total, 3), size=6.2, bold=True, ha="center")
     table = sum(amount for _, _, amount in cells)
-    sheet.text(x_mm + 14 + width * len(waves) + 8, y, _signed(table, 3), size=6.2, bold=True, ha="center")
+    sheet.text(x_mm + 14 + width * len(waves) + 8, y, signed(table, 3), size=6.2, bold=True, ha="center")
     extra = [(wave, amount) for lead, wave, amount in rows if lead not in STANDARD_LEADS]
     total = table + bias + sum(amount for _, amount in extra)
     lines = "".join(f" {'+' if amount >= 0 else '−'} {abs(amount):.3f} {wave}" for wave, amount in extra)
@@ -118,7 +118,7 @@ def draw_ledger(
     sheet.text(
         lead_x,
         y,
-        f"{_signed(table, 3)} table {bias_words}{lines} = {_signed(total, 3)}; logit {_signed(logit, 3)}; "
+        f"{signed(table, 3)} table {bias_words}{lines} = {signed(total, 3)}; logit {signed(logit, 3)}; "
         f"residual {abs(total - logit):.1e}. Colours: ±{limit:.2g} logit, largest cell.",
         size=7,
     )
@@ -141,7 +141,7 @@ def draw_st_table(
         sheet.text(x_mm + x, y, words, size=6.5, bold=True)
     for lead, j, j60, j80, slope in rows:
         y -= ROW_MM
-        values = (lead, _st(j), _st(j60), _st(j80), _signed(slope, 2))
+        values = (lead, _st(j), _st(j60), _st(j80), signed(slope, 2))
         for x, word in zip(columns, values, strict=True):
             sheet.text(x_mm + x, y, word, size=6.5)
     y -= ROW_MM
@@ -181,17 +181,10 @@ def _of_class(values: NDArray[np.floating], view: View) -> float:
     return float(values[view.class_index])
 
 
-def _signed(amount: float | None, digits: int = 2) -> str:
-    """Return a number with its sign, or a dash where there is none."""
-    if amount is None or not math.isfinite(amount):
-        return DASH
-    return f"{amount:+.{digits}f}".replace("-", "−")
-
-
 def _st(level_mv: float | None) -> str:
     if level_mv is None or not math.isfinite(level_mv):
-        return DASH
-    return f"{_signed(level_mv)} ({_signed(level_mv * MM_PER_MV_TABLE, 1)})"
+        return NOTHING
+    return f"{signed(level_mv)} ({signed(level_mv * MM_PER_MV_TABLE, 1)})"
 
 
 PNG_DPI = 200

@@ -1,4 +1,4 @@
-"""Beats of twelve leads with their contributions: the median beat, one beat alone, and the evidence of all beats as bars."""
+"""Beats of twelve leads with their contributions: the median beat, one beat alone, all beats as bars."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from ecgimn.draw.charts.ledger import base_layout
 from ecgimn.draw.colours import css, evidence_colours, palette
 from ecgimn.draw.paper import STANDARD_GAIN_MM_PER_MV, STANDARD_SPEED_MM_PER_S
-from ecgimn.draw.words.case import NOTHING
 from ecgimn.explain.ledger import Beat, BeatByBeat, BeatTrace
-from ecgimn.explain.sentences import signed
+from ecgimn.explain.sentences import NOTHING, signed
 from ecgimn.leads import STANDARD_LEADS
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The evidence of one class as pictures and words laid under a trace already drawn, and where each wave lies on the paper.
+"""The evidence of one class as pictures and text laid under a trace already drawn, and where each wave lies.
 
 The trace is four fifths of a figure's bytes and of the work of drawing it, and it does not change with the class. Here
 is what changes: the raster and the strips for the empty places that `ecg_figure(..., evidence_apart=True)` leaves, the

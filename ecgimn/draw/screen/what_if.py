@@ -12,17 +12,18 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from ecgimn.draw.charts.ledger import base_layout, signed
+from ecgimn.draw.charts.ledger import base_layout
 from ecgimn.draw.colours import css, evidence_colours, palette
 from ecgimn.draw.evidence import evidence_map
 from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen, ecg_figure
 from ecgimn.draw.view import View
+from ecgimn.explain.sentences import signed
 from ecgimn.leads import lead_index
 
 if TYPE_CHECKING:
     from ecgimn.draw.paper import Panel, PaperLayout
     from ecgimn.explain.explanation import Explanation
-    from ecgimn.explain.what_if import Outcome
+    from ecgimn.explain.what_if import EditResult
     from ecgimn.recording import Recording
     from ecgimn.signal.waves.find import Waves
 
@@ -128,7 +129,7 @@ def extremes(row: NDArray[np.floating], step: int) -> NDArray[np.float64]:
 
 
 def outcome_figure(
-    result: Outcome,
+    result: EditResult,
     *,
     shown: str,
     thresholds: Sequence[float] = (),
@@ -138,7 +139,7 @@ def outcome_figure(
 
     Parameters
     ----------
-    result : Outcome
+    result : EditResult
     shown : str
         The class in bold. Of more than eight classes it is kept with those that change most.
     thresholds : sequence of float
@@ -211,7 +212,7 @@ def outcome_figure(
     return go.Figure({"data": data, "layout": layout}, _validate=False)
 
 
-def _kept_classes(result: Outcome, shown: str) -> list[int]:
+def _kept_classes(result: EditResult, shown: str) -> list[int]:
     """Rows of the classes to draw, in the order of the model; all when there are few."""
     n_classes = len(result.before.classes)
     if n_classes <= MANY_CLASSES:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecgimn.draw.charts.ledger import signed
 from ecgimn.draw.evidence import robust_limit
 from ecgimn.draw.view import View
 from ecgimn.explain.box import Box, BoxEvidence, BoxIntervention, BoxMeasures
 from ecgimn.explain.checks import LocalFidelity, RankAgreement, SelfCheck
 from ecgimn.explain.explanation import Explanation
-from ecgimn.explain.sentences import signed
+from ecgimn.explain.sentences import MINUS, NOTHING, signed
 from ecgimn.explain.sides import Side
 from ecgimn.leads import CHEST_LEADS, LIMB_LEADS, STANDARD_LEADS
 from ecgimn.signal.criteria import possible_groups
@@ -21,8 +20,6 @@ from ecgimn.signal.intervals import Measured
 from ecgimn.signal.reading import SignalReading
 
 MM_PER_MV = 10.0  # in ST tables 1 mm is 0.1 mV at every display gain
-MINUS = "−"
-NOTHING = "—"
 
 
 @dataclass(frozen=True)
@@ -58,9 +55,9 @@ def st_grid(reading: SignalReading) -> str:
     for leads in (LIMB_LEADS, CHEST_LEADS):
         marked = [f"**{lead} ▲**" if lead in reading.st_elevation_leads else f"**{lead}**" for lead in leads]
         values = [
-            f"**{_signed(reading.j60_mv[lead])}**"
+            f"**{signed(reading.j60_mv[lead])}**"
             if lead in reading.st_elevation_leads
-            else _signed(reading.j60_mv[lead])
+            else signed(reading.j60_mv[lead])
             for lead in leads
         ]
         lines.append("| " + " | ".join(marked) + " |")
@@ -84,9 +81,9 @@ def st_rows(reading: SignalReading) -> list[dict[str, str]]:
                 "J": _level(st.j_mv),
                 "J+60": _level(st.j60_mv),
                 "J+80": _level(st.j80_mv),
-                "Slope (mV/s)": _signed(st.slope_mv_per_s),
+                "Slope (mV/s)": signed(st.slope_mv_per_s),
                 "ST shape": st.shape,
-                "T (mV)": _signed(wave.amplitude_mv),
+                "T (mV)": signed(wave.amplitude_mv),
                 "T grade": wave.grade,
             }
         )
@@ -117,14 +114,7 @@ def _level(value_mv: float) -> str:
     """Print a level in mV and in mm of standard paper: "+0.11 mV, 1.1 mm"."""
     if not np.isfinite(value_mv):
         return NOTHING
-    return f"{_signed(value_mv)} mV, {_signed(MM_PER_MV * value_mv, 1).lstrip('+')} mm"
-
-
-def _signed(value: float | None, digits: int = 2) -> str:
-    if value is None or not np.isfinite(value):
-        return NOTHING
-    words = f"{value:+.{digits}f}"
-    return words[1:] if float(words) == 0 else words.replace("-", MINUS)
+    return f"{signed(value_mv)} mV, {signed(MM_PER_MV * value_mv, 1).lstrip('+')} mm"
 
 
 FILL_WORDS = {"isoelectric": "isoelectric", "line": "line across"}
@@ -207,9 +197,6 @@ def _scores(answer: BoxIntervention, class_name: str) -> tuple[str, str, str]:
     k = answer.classes.index(class_name)
     logit = answer.logit[k]
     return signed(logit), signed(logit + answer.predicted_change[k]), signed(logit + answer.actual_change[k])
-
-
-NOTHING = "—"
 
 
 def equation_words(side: Side) -> str:

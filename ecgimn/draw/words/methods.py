@@ -9,9 +9,8 @@ from typing import Any
 
 from ecgimn.about import shipped
 from ecgimn.errors import SourceError
-from ecgimn.explain.sentences import signed
+from ecgimn.explain.sentences import NOTHING, signed
 
-NOTHING = "—"
 SHARES = ("Planted ST elevation found", "Territory of infarction hit")
 #: Columns of the table that are called otherwise than their figure.
 COLUMN_OF = {

@@ -1,7 +1,7 @@
 """Quick landmarks on the network's own 100 Hz input: R peaks and nominal wave spans, a millisecond or two per record.
 
 Training and fold-wide evaluation edit tens of thousands of recordings beat by beat, where the delineator that serves
-the reader (`ecgimn.signal.waves.find`) would take hours. These spans are approximate and are never shown or measured from.
+the reader (`find`) would take hours. These spans are approximate and are never shown or measured from.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class MedianBeat:
+class PatientBeat:
     """Median beat of one record: `beat` of shape (8, 660) in mV, PQ level at zero, and its median RR in seconds."""
 
     beat: Float
@@ -49,7 +49,7 @@ class MedianBeat:
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class BeatGroup:
     """Aligned median beats of several patients.
 
     Attributes
@@ -87,7 +87,7 @@ class Group:
         from_i, from_ii = LIMB_FROM_I_II[STANDARD_LEADS.index(name)]
         return np.asarray(from_i * self.beats[:, 0] + from_ii * self.beats[:, 1])
 
-    def subset(self, chosen: NDArray[np.intp]) -> Group:
+    def subset(self, chosen: NDArray[np.intp]) -> BeatGroup:
         """Return the same group with some of its patients."""
         arrays = {name: getattr(self, name)[chosen] for name in ("beats", "rr_s", "pq_stretch", "stt_stretch")}
         return replace(self, **arrays)
@@ -101,7 +101,7 @@ def to_beat_fs(signal: NDArray[np.floating], fs: int) -> Float:
     return np.array(resample_poly(signal, BEAT_FS // fs, 1, axis=-1, padtype="line"), dtype=np.float64)
 
 
-def median_beat(signal: NDArray[np.floating], fs: int) -> MedianBeat | None:
+def median_beat(signal: NDArray[np.floating], fs: int) -> PatientBeat | None:
     """Return the median of a record's ordinary beats, or None when fewer than five are alike.
 
     Parameters
@@ -136,10 +136,10 @@ def median_beat(signal: NDArray[np.floating], fs: int) -> MedianBeat | None:
     alike = correlation >= MIN_BEAT_CORRELATION
     if alike.sum() < MIN_BEATS:
         return None
-    return MedianBeat(np.median(beats[alike], axis=0), float(rr / BEAT_FS), int(alike.sum()))
+    return PatientBeat(np.median(beats[alike], axis=0), float(rr / BEAT_FS), int(alike.sum()))
 
 
-def align(medians: list[MedianBeat], *, pq_s: float = 0.26) -> Group:
+def align(medians: list[PatientBeat], *, pq_s: float = 0.26) -> BeatGroup:
     """Align the median beats of a group: QRS by shift, PQ and ST-T by stretch from QRS onset and end.
 
     Amplitudes are left as they are, and the stretches have the median 1, so that the group's usual PR and QT remain.
@@ -170,15 +170,15 @@ def align(medians: list[MedianBeat], *, pq_s: float = 0.26) -> Group:
         before = _best_stretch(beats, mean, onset, np.zeros(len(beats)), pq)
         after = _best_stretch(beats, mean, end, usual_qt, stt)
     before, after = np.exp(before), np.exp(after)
-    return Group(_stretched(beats, before, after, onset, end), rr_s, onset, end, before, after)
+    return BeatGroup(_stretched(beats, before, after, onset, end), rr_s, onset, end, before, after)
 
 
-def choose(group: Group, strength: Float, *, strongest: float, typical: float) -> NDArray[np.intp]:
+def choose(group: BeatGroup, strength: Float, *, strongest: float, typical: float) -> NDArray[np.intp]:
     """Keep the patients whose hallmark is strongest and, of these, whose beats are most like their mean.
 
     Parameters
     ----------
-    group : Group
+    group : BeatGroup
     strength : ndarray of shape (n_patients,)
         Size of the hallmark, such as the depth of Q in the inferior leads.
     strongest, typical : float
@@ -300,7 +300,7 @@ def _best_stretch(beats: Float, mean: Float, fixed: int, prior: Float, region: s
     return np.asarray(best - np.median(best))
 
 
-def _likeness(group: Group, mean: Float) -> Float:
+def _likeness(group: BeatGroup, mean: Float) -> Float:
     """Correlation with the mean beat: that of PQ, QRS and ST-T apart, so that QRS does not decide alone."""
     parts = ((slice(group.onset - 120, group.onset), 0.2), (slice(group.onset, group.end), 0.4),
              (slice(group.end, group.end + 180), 0.4))  # fmt: skip

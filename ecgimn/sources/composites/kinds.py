@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgimn.sources.composites.beats import BEAT_FS, Group
+from ecgimn.sources.composites.beats import BEAT_FS, BeatGroup
 
 Float = NDArray[np.float64]
-Strength = Callable[[Group], Float]
+Strength = Callable[[BeatGroup], Float]
 
 SELECTION_BY_LIKENESS = "likeness to the mean beat alone"
 
@@ -110,25 +110,25 @@ def _sum(*parts: tuple[float, Strength]) -> Strength:
 def _least(*parts: Strength) -> Strength:
     """Rank by the part in which a patient ranks lowest: every part must be there."""
 
-    def strength(group: Group) -> Float:
+    def strength(group: BeatGroup) -> Float:
         ranks = [np.argsort(np.argsort(part(group), kind="stable"), kind="stable") for part in parts]
         return np.array(np.min(ranks, axis=0), dtype=np.float64)
 
     return strength
 
 
-def _none(group: Group) -> Float:
+def _none(group: BeatGroup) -> Float:
     return np.zeros(group.n_patients)
 
 
-def _width(group: Group) -> Float:
+def _width(group: BeatGroup) -> Float:
     """Time from QRS onset until 95 % of the path of the beat's QRS is run, s."""
     beats = group.beats[:, :, group.onset : group.end + 20]
     path = np.cumsum(np.abs(np.diff(beats, axis=2)).sum(axis=1), axis=1)
     return np.asarray((path < 0.95 * path[:, -1:]).sum(axis=1) / BEAT_FS)
 
 
-def _pr(group: Group) -> Float:
+def _pr(group: BeatGroup) -> Float:
     """Length of PQ against the group's."""
     return group.pq_stretch
 
@@ -142,7 +142,7 @@ def _p_top(lead: str) -> Strength:
     return lambda group: np.asarray(_span_before(group, lead, 0.20, 0.02).max(axis=1))
 
 
-def _early(group: Group, lead: str) -> Float:
+def _early(group: BeatGroup, lead: str) -> Float:
     return group.lead(lead)[:, group.onset : group.onset + round(0.05 * BEAT_FS)]
 
 
@@ -151,19 +151,19 @@ def _late(lead: str) -> Strength:
     return lambda group: group.lead(lead)[:, group.onset + 30 : group.end].max(axis=1)
 
 
-def _qrs(group: Group, lead: str) -> Float:
+def _qrs(group: BeatGroup, lead: str) -> Float:
     return group.lead(lead)[:, group.onset : group.end]
 
 
-def _span(group: Group, lead: str, start_s: float, stop_s: float) -> Float:
+def _span(group: BeatGroup, lead: str, start_s: float, stop_s: float) -> Float:
     return group.lead(lead)[:, group.end + round(start_s * BEAT_FS) : group.end + round(stop_s * BEAT_FS)]
 
 
-def _span_before(group: Group, lead: str, start_s: float, stop_s: float) -> Float:
+def _span_before(group: BeatGroup, lead: str, start_s: float, stop_s: float) -> Float:
     return group.lead(lead)[:, group.onset - round(start_s * BEAT_FS) : group.onset - round(stop_s * BEAT_FS)]
 
 
-def _delta(group: Group) -> Float:
+def _delta(group: BeatGroup) -> Float:
     """Share of QRS reached slowly: mean voltage of its first 40 ms over its largest deflection, all leads."""
     early = np.abs(group.beats[:, :, group.onset : group.onset + 20]).mean(axis=(1, 2))
     return np.asarray(early / np.abs(group.beats[:, :, group.onset : group.end]).max(axis=(1, 2)))
@@ -174,7 +174,7 @@ def _net(lead: str) -> Strength:
     return lambda group: np.asarray(_qrs(group, lead).mean(axis=1))
 
 
-def _qtc(group: Group) -> Float:
+def _qtc(group: BeatGroup) -> Float:
     """Length of ST-T against the group's, over the cube root of RR (Fridericia)."""
     return np.asarray(group.stt_stretch / np.cbrt(group.rr_s))
 

@@ -25,13 +25,13 @@ from ecgimn.sources.composites.beats import (
     BEFORE,
     MIN_BEATS,
     MIN_MEMBERS,
-    Group,
-    MedianBeat,
+    BeatGroup,
+    PatientBeat,
     align,
     choose,
     median_beat,
 )
-from ecgimn.sources.composites.case import Composite, CompositeCase, Planted
+from ecgimn.sources.composites.case import FOLDER, Composite, CompositeCase, Planted
 from ecgimn.sources.composites.kinds import KINDS, Kind
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
 
@@ -130,7 +130,6 @@ def noise(n_leads: int, rng: np.random.Generator) -> Float:
     return np.asarray(NOISE_MV * white / white.std(axis=1, keepdims=True))
 
 
-Float = NDArray[np.float64]
 Change = Callable[[Template], tuple[Template, Planted]]
 
 TWIN_OF = "norm"
@@ -261,15 +260,27 @@ class _Mean:
     """What the making of one kind gives: the beat, its rhythm and where it comes from."""
 
     kind: Kind
-    group: Group
+    group: BeatGroup
     beat: Template
     ids: NDArray[np.int64]
     n_candidates: int
     n_high_rate: int
 
 
-def make(ptbxl: PtbXl, names: tuple[str, ...] | None) -> tuple[Composite, ...]:
-    """Make the named kinds, or all; see `ecgimn.sources.composites.case.make.make_composites`."""
+def make_composites(ptbxl: PtbXl, *, names: tuple[str, ...] | None = None) -> tuple[Composite, ...]:
+    """Make the composite cases from the records of a PTB-XL folder, fold 10 left out.
+
+    Parameters
+    ----------
+    ptbxl : PtbXl
+    names : tuple of str, optional
+        Only these kinds, without teaching twins unless "norm" is among them.
+
+    Raises
+    ------
+    SourceError
+        The folder holds fewer than 30 usable patients of a kind, or there is no such kind.
+    """
     known = [kind.name for kind in KINDS]
     unknown = [name for name in names or () if name not in known]
     if unknown:
@@ -317,7 +328,7 @@ def _fits(kind: Kind, codes: dict[str, float], subclasses: tuple[str, ...], rhyt
 def _mean_of(ptbxl: PtbXl, kind: Kind, here: dict[int, set[int]]) -> _Mean:
     """Return the mean beat of the typical patients of a kind."""
     ids = candidates(ptbxl, kind, here[100] | here[500])
-    medians: list[MedianBeat] = []
+    medians: list[PatientBeat] = []
     usable: list[int] = []
     for fs in (500, 100):
         chosen = [ecg_id for ecg_id in ids if (ecg_id in here[500]) == (fs == 500)]
@@ -443,22 +454,3 @@ def write_composites(ptbxl: PtbXl, folder: Path = FOLDER) -> tuple[CompositeCase
         (folder / f"{name}.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         np.savez_compressed(folder / f"{name}.npz", signal_uv=composite.signal_uv, beat_uv=composite.beat_uv)
     return tuple(composite.case for composite in composites)
-
-
-def make_composites(ptbxl: PtbXl, *, names: tuple[str, ...] | None = None) -> tuple[Composite, ...]:
-    """Make the composite cases from the records of a PTB-XL folder, fold 10 left out.
-
-    Parameters
-    ----------
-    ptbxl : PtbXl
-    names : tuple of str, optional
-        Only these kinds, without teaching twins unless "norm" is among them.
-
-    Raises
-    ------
-    SourceError
-        The folder holds fewer than 30 usable patients of a kind, or there is no such kind.
-    """
-    from ecgimn.sources.composite_making import make
-
-    return make(ptbxl, names)

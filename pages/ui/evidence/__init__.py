@@ -44,7 +44,7 @@ def _script(*names: str) -> str:
     return COMMENT_OR_INDENT.sub("", "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names))
 
 
-SCRIPT = _script("unpack.js", "evidence_chart.js", "evidence_marks.js", "evidence.js")
+SCRIPT = _script("unpack.js", "chart.js", "marks.js", "evidence.js")
 AHEAD_SCRIPT = _script("unpack.js", "ahead.js")
 REACH_STEP_S = 0.25  # a moment every quarter of a second: 10 s take 0.8 s
 MOST_AHEAD = 8  # classes; more would make a case heavier than half a megabyte

@@ -9,7 +9,7 @@ import streamlit as st
 from ecgimn.draw.screen.ecg import CSS_PX_PER_MM
 from ecgimn.draw.screen.window import USUAL_WINDOW
 
-WATCH_SCREEN = (Path(__file__).parent / "screen.js").read_text(encoding="utf-8")
+WATCH_SCREEN = (Path(__file__).parent / "browser.js").read_text(encoding="utf-8")
 TRUE_SIZE = "true size"
 LEAST_PX_PER_MM, MOST_PX_PER_MM = 1.0, 40.0  # no screen lies beyond
 
