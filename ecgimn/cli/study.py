@@ -38,7 +38,8 @@ def export_study(
     """Write the whole record of an audit: definition, answers, what the model said; no passphrase."""
     from ecgimn.study.definition import KIND
     from ecgimn.study.record import export_study as export_record
-    from ecgimn.study.record import record_of, study_csv
+    from ecgimn.study.record import record_of
+    from ecgimn.study.results import study_csv
     from ecgimn.study.store import open_store
 
     store = open_store()

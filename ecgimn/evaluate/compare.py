@@ -24,9 +24,10 @@ from ecgimn.evaluate.localisation import (
     find_st_elevation,
     planted_in_composites,
     planted_in_records,
+    territory,
 )
 from ecgimn.evaluate.metrics import estimate, macro, patient_weights
-from ecgimn.evaluate.stability import cells_for, mean_over, stability, territory
+from ecgimn.evaluate.stability import cells_for, mean_over, stability
 from ecgimn.evaluate.subjects import (
     KERNEL_SAMPLES,
     OWN,

@@ -259,3 +259,24 @@ def find_st_elevation(subject: Subject, cases: Sequence[ComparedRecord]) -> dict
         rows = slice(i * len(cases), (i + 1) * len(cases))
         found[group] = _score(plants[rows], growth[rows], rises[rows])
     return found
+
+
+def territory(explained: Explained, cases: dict[str, list[ComparedRecord]]) -> dict[str, Any]:
+    """Share of records with one kind of infarction whose strongest lead for MI lies in its territory.
+
+    Returns
+    -------
+    dict
+        One entry per kind with `n` and `hit`, and `all` together; empty where the network does not know MI.
+    """
+    if "MI" not in explained.subject.classes:
+        return {}
+    k, result = explained.subject.classes.index("MI"), {}
+    everyone: list[ComparedRecord] = []
+    every_hit: list[bool] = []
+    for name, found in cases.items():
+        leads = [STANDARD_LEADS[int(explained.of_class(case, k).sum(-1).argmax())] for case in found]
+        hits = [lead in EXPECTED_LEADS[name] for lead in leads]
+        result[name] = {"n": len(hits), "hit": mean_over(found, hits)}
+        everyone, every_hit = everyone + found, every_hit + hits
+    return {**result, "all": {"n": len(every_hit), "hit": mean_over(everyone, every_hit)}}

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ecgimn.evaluate.localisation import EXPECTED_LEADS
 from ecgimn.evaluate.metrics import patient_weights, ratio_estimate, rounded
 from ecgimn.evaluate.subjects import Array, ComparedRecord, Explained, explain_case
 from ecgimn.explain.edits import masks_from_landmarks
 from ecgimn.explain.ledger import cell_evidence, cell_partition, cell_sums
-from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import Model, randomised
 from ecgimn.sources.ptbxl_arrays import Dataset
 
@@ -185,27 +183,6 @@ def _shift_agreement(explained: Explained, case: ComparedRecord) -> float:
     there = explain_case(explained.subject, explained.method, late).attribution
     here, wave = explained.attribution(case)[..., SHIFT_SAMPLES:], case.wave[SHIFT_SAMPLES:]
     return float(correlation(cell_sums(here, wave)[None], cell_sums(there, wave)[None]).mean())
-
-
-def territory(explained: Explained, cases: dict[str, list[ComparedRecord]]) -> dict[str, Any]:
-    """Share of records with one kind of infarction whose strongest lead for MI lies in its territory.
-
-    Returns
-    -------
-    dict
-        One entry per kind with `n` and `hit`, and `all` together; empty where the network does not know MI.
-    """
-    if "MI" not in explained.subject.classes:
-        return {}
-    k, result = explained.subject.classes.index("MI"), {}
-    everyone: list[ComparedRecord] = []
-    every_hit: list[bool] = []
-    for name, found in cases.items():
-        leads = [STANDARD_LEADS[int(explained.of_class(case, k).sum(-1).argmax())] for case in found]
-        hits = [lead in EXPECTED_LEADS[name] for lead in leads]
-        result[name] = {"n": len(hits), "hit": mean_over(found, hits)}
-        everyone, every_hit = everyone + found, every_hit + hits
-    return {**result, "all": {"n": len(every_hit), "hit": mean_over(everyone, every_hit)}}
 
 
 def cells_for(ledgers: NDArray[np.floating], share: float = 0.9) -> NDArray[np.float64]:

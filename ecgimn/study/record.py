@@ -1,14 +1,11 @@
-"""The complete record of an audit: definition, readers, log and model answers; as one JSON file and back, and as CSV.
+"""The complete record of an audit: definition, readers, log and model answers; as one JSON file and back.
 
-Importing adds the new readers and events of another site and replaces nothing. The CSV holds one line per reader and
-case and is safe to open in a spreadsheet.
+Importing adds the new readers and events of another site and replaces nothing.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -26,7 +23,6 @@ from ecgimn.study.database import EventRow, ReaderRow, SiteRow
 from ecgimn.study.definition import KIND, Audit, plan, read_audit
 from ecgimn.study.events import FREE, Event, Reader, canonical, is_unbroken, now
 from ecgimn.study.evidence import ModelAnswer, read_answer
-from ecgimn.study.results import flat_row, rows_of
 from ecgimn.study.store import Store, event_row
 
 FORMAT, FORMAT_VERSION = "ecgimn-study", 1
@@ -227,21 +223,3 @@ def _add_events(session: Session, record: StudyRecord) -> int:
                     "each reader is needed. Ask the site which of the two is right; nothing was imported."
                 )
     return n_new
-
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell of text that begins so would be run as a formula
-
-
-def study_csv(record: StudyRecord) -> str:
-    """Return the answers of an audit as CSV with a header line; cases not begun are left out."""
-    lines = [flat_row(record, row) for row in rows_of(record) if row.state.done]
-    out = io.StringIO()
-    if lines:
-        writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _safe(value) for name, value in line.items()} for line in lines)
-    return out.getvalue()
-
-
-def _safe(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

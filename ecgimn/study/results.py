@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -469,3 +471,21 @@ def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[R
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell of text that begins so would be run as a formula
+
+
+def study_csv(record: StudyRecord) -> str:
+    """Return the answers of an audit as CSV with a header line; cases not begun are left out."""
+    lines = [flat_row(record, row) for row in rows_of(record) if row.state.done]
+    out = io.StringIO()
+    if lines:
+        writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _safe(value) for name, value in line.items()} for line in lines)
+    return out.getvalue()
+
+
+def _safe(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -10,8 +10,8 @@ import streamlit as st
 from ecgimn import __version__
 from ecgimn.draw.charts.study import result_charts, result_tables, study_html
 from ecgimn.errors import EcgImnError
-from ecgimn.study.record import export_study, study_csv, study_record
-from ecgimn.study.results import compute_results
+from ecgimn.study.record import export_study, study_record
+from ecgimn.study.results import compute_results, study_csv
 from ecgimn.study.session import start_reading
 from ecgimn.study.store import Store
 from pages.ui.state import case as session

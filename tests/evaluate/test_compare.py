@@ -14,9 +14,15 @@ from ecgimn.evaluate.bench import bench, count_flop
 from ecgimn.evaluate.compare import Comparison, _bias_share, fidelity_figures
 from ecgimn.evaluate.deletion import FILLS, SHARES, degradation, deletion_curves, fills_of, norm_beats
 from ecgimn.evaluate.fidelity import TRIALS, edited_copy
-from ecgimn.evaluate.localisation import find_plants, find_st_elevation, planted_in_composites, planted_in_records
+from ecgimn.evaluate.localisation import (
+    find_plants,
+    find_st_elevation,
+    planted_in_composites,
+    planted_in_records,
+    territory,
+)
 from ecgimn.evaluate.metrics import patient_weights
-from ecgimn.evaluate.stability import stability, territory
+from ecgimn.evaluate.stability import stability
 from ecgimn.evaluate.subjects import (
     ON_PUBLISHED,
     OWN,
