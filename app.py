@@ -28,7 +28,7 @@ page = st.navigation(
         st.Page("pages/browse.py", title="Browse", icon=":material/table_rows:"),
         st.Page("pages/what_if.py", title="What if", icon=":material/tune:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
-        st.Page("pages/lab.py", title="Faithfulness", icon=":material/experiment:"),
+        st.Page("pages/faithfulness.py", title="Faithfulness", icon=":material/experiment:"),
         st.Page("pages/cohort.py", title="Cohort", icon=":material/groups:"),
         st.Page("pages/teach.py", title="Teach", icon=":material/school:"),
         st.Page("pages/audit.py", title="Audit", icon=":material/rate_review:"),

@@ -62,14 +62,14 @@ def run_check(case: OpenCase, kind: str, shown: str) -> SelfCheck:
     digest, sha = case.recording.digest, case.card.sha256
     if kind == RANDOM:
         part = st.segmented_control(
-            "Weights drawn anew in", PARTS, format_func=PARTS.get, default="encoder", key="lab_part"
+            "Weights drawn anew in", PARTS, format_func=PARTS.get, default="encoder", key="faithfulness_part"
         )
-        seed = st.number_input("Seed", 0, 99, 0, key="lab_seed", width=110)
+        seed = st.number_input("Seed", 0, 99, 0, key="faithfulness_seed", width=110)
         return checked.random_weights(digest, sha, str(part or "encoder"), int(seed), shown, case)
     if kind == LEADS:
-        seed = st.number_input("Seed", 0, 99, 0, key="lab_order", width=110)
+        seed = st.number_input("Seed", 0, 99, 0, key="faithfulness_order", width=110)
         return checked.shuffled_leads(digest, sha, int(seed), shown, case)
-    shift = st.slider("Shift (s)", 0.02, MOST_SHIFT_S, 0.1, 0.02, key="lab_shift", width=260)
+    shift = st.slider("Shift (s)", 0.02, MOST_SHIFT_S, 0.1, 0.02, key="faithfulness_shift", width=260)
     return checked.time_shift(digest, sha, float(shift), shown, case)
 
 
@@ -78,7 +78,7 @@ def check_case(case: OpenCase) -> None:
     shown = session.chosen_class(case.explanation.classes, most_probable(case.explanation))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         widgets.class_chips(class_chips(case.explanation, case.card.thresholds.get("youden", ())), shown)
-        kind = st.segmented_control("Check", (RANDOM, LEADS, SHIFT), default=RANDOM, key="lab_check") or RANDOM
+        kind = st.segmented_control("Check", (RANDOM, LEADS, SHIFT), default=RANDOM, key="faithfulness_check") or RANDOM
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             try:
                 check = run_check(case, kind, shown)
@@ -101,8 +101,8 @@ def check_case(case: OpenCase) -> None:
             view = check_view(check, shown, explanation, own_scale=kind == RANDOM, dark=session.is_dark())
             figure = ecg_figure(recording, explanation, view=view, screen=screen)
             st.plotly_chart(
-                figure, width="content", theme=None, key=f"lab_{title}", config=CHART, alt=f"{title}: 12-lead ECG with "
-                f"the contribution to {shown} behind the leads",
+                figure, width="content", theme=None, key=f"faithfulness_{title}", config=CHART,
+                alt=f"{title}: 12-lead ECG with the contribution to {shown} behind the leads",
             )  # fmt: skip
     if kind == RANDOM:
         st.caption("Each side has its own scale of colour: with random weights sizes mean nothing, only the pattern.")
@@ -133,7 +133,9 @@ def show_table() -> None:
         return
     say_whose_figures(content)
     questions = (*QUESTIONS, GOALS)
-    question = st.segmented_control("Question", questions, default=questions[0], key="lab_question") or questions[0]
+    question = (
+        st.segmented_control("Question", questions, default=questions[0], key="faithfulness_question") or questions[0]
+    )
     if question == GOALS:
         for line in goal_words(content):
             st.markdown(f"- {line}")
@@ -161,7 +163,9 @@ def show_table() -> None:
                "docs/FAITHFULNESS.md")  # fmt: skip
 
 
-part = st.segmented_control("Show", (CASE, TABLE), default=CASE, key="lab_part_of_page", label_visibility="collapsed")
+part = st.segmented_control(
+    "Show", (CASE, TABLE), default=CASE, key="faithfulness_part_of_page", label_visibility="collapsed"
+)
 if part == TABLE:
     show_table()
 else:

@@ -51,16 +51,14 @@ def _load() -> None:
     while not runtime.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     # Not earlier: a cache that is made before the server is another one than its visitors'.
-    from pages.ui import cache as _prefetch
-    from pages.ui import cache as cached
-    from pages.ui import details as _details  # noqa: F401
-    from pages.ui.state import case as _session
+    from pages.ui import cache, case_bar, details, evidence, trace  # noqa: F401
+    from pages.ui.state import case as session
 
     try:
         card = read_card(MODELS_FOLDER / f"{DEFAULT_MODEL}.json")
         with _without_session():
-            model = cached.get_model(card.name, card.sha256)
-        _prefetch.read_ahead("composite", _session.FIRST_CASE, card, model)
+            model = cache.get_model(card.name, card.sha256)
+        cache.read_ahead("composite", session.FIRST_CASE, card, model)
     except EcgImnError:
         return  # the page says what is missing
 

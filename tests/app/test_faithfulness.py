@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from tests.app.test_pages import shown_text
 from tests.draw.test_comparison_table import CONTENT
 
-PAGE, CASE = "pages/lab.py", "imi-st"
+PAGE, CASE = "pages/faithfulness.py", "imi-st"
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def page(small_app: AppTest) -> AppTest:
 def test_every_check_runs_on_the_open_case_and_says_how_alike_the_maps_are(page: AppTest) -> None:
     assert not page.exception
     for kind in ("Random weights", "Shuffled chest leads", "Time shift"):
-        page.segmented_control(key="lab_check").set_value(kind).run()
+        page.segmented_control(key="faithfulness_check").set_value(kind).run()
         assert not page.exception
         words = shown_text(page)
         assert "Rank correlation" in words
@@ -34,7 +34,7 @@ def test_every_check_runs_on_the_open_case_and_says_how_alike_the_maps_are(page:
 
 def test_without_figures_the_page_says_how_to_measure_them(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ecgimn.draw.comparison_table.read_comparison.__defaults__", (Path("not-there.json"),))
-    page.segmented_control(key="lab_part_of_page").set_value("All methods compared").run()
+    page.segmented_control(key="faithfulness_part_of_page").set_value("All methods compared").run()
     assert not page.exception
     assert "compare-methods" in shown_text(page)
 
@@ -46,13 +46,13 @@ def test_figures_of_other_weights_are_said_to_be_that(
     path = tmp_path / "faithfulness.json"
     path.write_text(json.dumps(content))
     monkeypatch.setattr("ecgimn.draw.comparison_table.read_comparison.__defaults__", (path,))
-    page.segmented_control(key="lab_part_of_page").set_value("All methods compared").run()
+    page.segmented_control(key="faithfulness_part_of_page").set_value("All methods compared").run()
     assert not page.exception
     assert any("other weights" in warning.value for warning in page.warning)
     (table,) = page.dataframe
     assert list(table.value.columns[:3]) == ["Network", "Explained by", "R² of changes"]
     assert "Best: ours" in shown_text(page)
-    page.segmented_control(key="lab_question").set_value("Goals and networks").run()
+    page.segmented_control(key="faithfulness_question").set_value("Goals and networks").run()
     assert not page.exception
     assert len(page.dataframe) == 2
     assert "Not reached" in shown_text(page)

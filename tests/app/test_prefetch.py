@@ -12,7 +12,7 @@ from ecgimn.model.model import load_model
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import read_signal
 from ecgimn.sources.composites.case import load_composite
-from pages.ui import cache as _prefetch
+from pages.ui import cache
 from pages.ui import cache as cached
 
 NORMAL = "norm"
@@ -34,7 +34,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_case_read_ahead_is_not_read_again(reads: list[str], models_folder: Path) -> None:
     model, recording = load_model(folder=models_folder), load_composite(NORMAL)
-    _prefetch.read_ahead("composite", NORMAL, model.card, model)
+    cache.read_ahead("composite", NORMAL, model.card, model)
     assert reads == [recording.digest]
     reading = cached.get_reading(cached.identity(recording), recording)
     explanation = cached.get_explanation(recording.digest, model.card.sha256, recording, model)
@@ -44,8 +44,8 @@ def test_a_case_read_ahead_is_not_read_again(reads: list[str], models_folder: Pa
 
 def test_only_the_last_case_asked_for_is_read(monkeypatch: pytest.MonkeyPatch, models_folder: Path) -> None:
     model, read = load_model(folder=models_folder), []
-    monkeypatch.setattr(_prefetch, "read_ahead", lambda kind, name, card, model: read.append(name))
-    worker = _prefetch._Worker()
+    monkeypatch.setattr(cache, "read_ahead", lambda kind, name, card, model: read.append(name))
+    worker = cache._Worker()
     for name in ("a", "b", "c"):
         worker.ask("composite", name, model.card, model)
     worker._pool.shutdown(wait=True)
@@ -56,11 +56,11 @@ def test_nothing_is_read_ahead_of_ones_own_file_or_over_a_network(
     reads: list[str], models_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, asked = load_model(folder=models_folder), []
-    monkeypatch.setattr(_prefetch, "_worker", lambda: asked.append(1))
-    _prefetch.prefetch(("", ""), model.card, model)
+    monkeypatch.setattr(cache, "_worker", lambda: asked.append(1))
+    cache.prefetch(("", ""), model.card, model)
     assert asked == []
-    monkeypatch.setattr(_prefetch, "ptbxl_place", lambda: "https://physionet.org/files/ptb-xl/1.0.3/")
-    _prefetch.read_ahead("ptbxl", 1, model.card, model)
+    monkeypatch.setattr(cache, "ptbxl_place", lambda: "https://physionet.org/files/ptb-xl/1.0.3/")
+    cache.read_ahead("ptbxl", 1, model.card, model)
     assert reads == []
 
 

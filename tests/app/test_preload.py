@@ -7,22 +7,20 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-READING_ROOM = (
-    "app pages.ui.trace pages.ui.details pages.ui.evidence.__init__ pages.ui.cache pages.ui.case_bar pages.ui.details"
-)
+READING_ROOM = "app pages.ui.trace pages.ui.details pages.ui.evidence pages.ui.cache pages.ui.case_bar"
 #: Libraries of exports, audits, uploads and comparisons: seconds that the first page need not wait for.
 LATER = ("alembic", "captum", "ecgdatakit", "matplotlib", "neurokit2", "pydicom", "sklearn", "sqlalchemy", "wfdb")
 PRELOADED = """
 from types import SimpleNamespace
-from pages import _preload as preload
+from pages.ui import preload
 preload.runtime = SimpleNamespace(exists=lambda: True)
 preload.wait()
 preload.begin()
 preload.wait()
 import sys
-from pages import _cached as cached, _prefetch as prefetch
-from ecgimn.model import checkpoint
-checkpoint.load_model = prefetch.cached.read_signal = None  # called again, they would fail
+from pages.ui import cache as cached
+from ecgimn.model import model as checkpoint
+checkpoint.load_model = cached.read_signal = None  # called again, they would fail
 case = cached.get_composite("imi-st")
 assert cached.get_reading(cached.identity(case), case).waves is not None
 assert cached.get_model(sys.argv[1], sys.argv[2]).classes

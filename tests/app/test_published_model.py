@@ -48,7 +48,7 @@ def test_the_reading_room_prints_the_offset_beside_the_bias(page: AppTest) -> No
     assert "paper-tiny" in shown_text(page)
 
 
-@pytest.mark.parametrize("name", ["model", "lab", "compare", "what_if"])
+@pytest.mark.parametrize("name", ["model", "faithfulness", "compare", "what_if"])
 def test_every_page_shows_it(page: AppTest, name: str) -> None:
     page.switch_page(f"pages/{name}.py").run()
     assert not page.exception

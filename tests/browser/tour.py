@@ -38,7 +38,7 @@ STOPS = (
     Stop("read", "/?composite=imi-st&class=MI"),
     Stop("what-if", "/what_if?composite=norm&edit_st=0.2"),
     Stop("compare", "/compare?composite=imi-st"),
-    Stop("lab", "/lab?composite=imi-st"),
+    Stop("faithfulness", "/faithfulness?composite=imi-st"),
     Stop("cohort", "/cohort"),
     Stop("teach", "/teach"),
     Stop("audit", "/audit"),
