@@ -33,6 +33,20 @@ class SignalError(RecordingError):
     """The signal is too short, flat, not finite, or of unknown unit."""
 
 
+class QualityError(RecordingError):
+    """The quality check refuses to run the model on a recording; what was measured can still be shown.
+
+    Attributes
+    ----------
+    refusals : tuple of str
+        Why, one sentence each.
+    """
+
+    def __init__(self, refusals: tuple[str, ...]) -> None:
+        super().__init__(" ".join(refusals))
+        self.refusals = refusals
+
+
 class ModelError(EcgImnError):
     """The weights of a model cannot be used."""
 

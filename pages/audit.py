@@ -8,6 +8,7 @@ from ecgimn.errors import EcgImnError
 from ecgimn.study.definition import KIND
 from pages.ui import audit_results as results
 from pages.ui import audit_setup as setup
+from pages.ui import cache as cached
 from pages.ui.audit_reading import read_audit_page
 from pages.ui.state import case as session
 from pages.ui.state import study
@@ -21,7 +22,7 @@ NO_AUDIT = (
 )
 
 try:
-    store = study.current_store()
+    store = cached.get_store()
     audits = store.studies(KIND)
 except EcgImnError as exc:
     st.error(str(exc), icon=":material/error:")

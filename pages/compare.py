@@ -6,18 +6,19 @@ import streamlit as st
 
 from ecgimn.draw.charts.ledger import ledger_figure
 from ecgimn.draw.screen.side_by_side import side_by_side_figure
+from ecgimn.draw.screen.window import SIDES_PX
 from ecgimn.draw.words.case import agreement_words, equation_words, fidelity_words
 from ecgimn.errors import EcgImnError
+from ecgimn.explain.case import Case
 from ecgimn.explain.checks import local_fidelity, rank_agreement
-from ecgimn.explain.sentences import most_probable
 from ecgimn.explain.sides import EXACT, ComparedNetwork, Side, exact_side, method_names, network_of
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 from ecgimn.signal.waves.find import WAVE_NAMES
 from pages.ui import cache as cached
-from pages.ui import compared
-from pages.ui.case_bar import READING_ROOM, OpenCase, explained, open_case
+from pages.ui.case_bar import READING_ROOM, explained, opened_case
 from pages.ui.state import case as session
+from pages.ui.state import view as view_state
 from pages.ui.trace import view_settings
 
 session.run_under_app()
@@ -35,7 +36,7 @@ Enlarged in time, the grid is no longer square.
 the ledger (lead by wave), and over all samples where both explain the same recording.
 
 **Faithfulness on this record.** Every wave of every lead is set to the isoelectric line in turn, up to 84 edits, and
-the network is asked again. R² says how well the changes that the method predicted fit those that happened, the slope
+the network is re-run. R² says how well the changes that the method predicted fit those that happened, the slope
 whether their size is right. 1 is perfect; below 0 the mean would have been the better guess. Edits of one tracing, not
 of a data set: the model's card holds those.
 
@@ -51,15 +52,15 @@ def show_help() -> None:
     st.markdown(HELP)
 
 
-def two_records(case: OpenCase) -> tuple[Side, Side]:
+def two_records(case: Case) -> tuple[Side, Side]:
     name = class_picker(case, "Class", "cmp_class")
     other = other_record()
     if other is None:
         st.stop()
-    second = explained(other, case.card, case.model)
+    second = explained(other, cached.model_of(case))
     return (
-        exact_side(case.explanation, case.reading, name, f"{case.recording.record_name} · {name}"),
-        exact_side(second.explanation, second.reading, name, f"{second.recording.record_name} · {name}"),
+        exact_side(case, name, f"{case.recording.record_name} · {name}"),
+        exact_side(second, name, f"{second.recording.record_name} · {name}"),
     )
 
 
@@ -77,7 +78,7 @@ def other_record() -> Recording | None:
     first, last = int(ptbxl.table.index.min()), int(ptbxl.table.index.max())
     number = int(st.number_input("Record", first, last, key="cmp_record", step=None, bind="query-params", width=120))
     try:
-        return compared.get_record(number)
+        return cached.get_best_record(number)
     except EcgImnError as exc:
         st.error(str(exc), icon=":material/error:")
         return None
@@ -100,16 +101,16 @@ def other_composite(titles: dict[str, str]) -> str:
     return str(name)
 
 
-def two_classes(case: OpenCase) -> tuple[Side, Side]:
+def two_classes(case: Case) -> tuple[Side, Side]:
     first = class_picker(case, "Class", "cmp_class")
     second = class_picker(case, "and class", "cmp_class_b", place=1)
     return (
-        exact_side(case.explanation, case.reading, first, first),
-        exact_side(case.explanation, case.reading, second, second),
+        exact_side(case, first, first),
+        exact_side(case, second, second),
     )
 
 
-def two_models(case: OpenCase) -> tuple[Side, Side]:
+def two_models(case: Case) -> tuple[Side, Side]:
     first = class_picker(case, f"Class of {case.card.name}", "cmp_class")
     others = [name for name in cached.model_names() if name != case.card.name]
     if not others:
@@ -117,18 +118,18 @@ def two_models(case: OpenCase) -> tuple[Side, Side]:
         st.stop()
     name = st.selectbox("and model", others, key="cmp_model", bind="query-params", width=200)
     try:
-        other = compared.explained_by(name, case.recording)
+        other = explained(case.recording, cached.model_named(name))
     except EcgImnError as exc:
         st.error(str(exc), icon=":material/error:")
         st.stop()
     second = class_picker(other, f"Class of {name}", "cmp_class_b")
     return (
-        exact_side(case.explanation, case.reading, first, f"{case.card.name} · {first}"),
-        exact_side(other.explanation, case.reading, second, f"{name} · {second}"),
+        exact_side(case, first, f"{case.card.name} · {first}"),
+        exact_side(other, second, f"{name} · {second}"),
     )
 
 
-def two_methods(case: OpenCase) -> tuple[Side, Side]:
+def two_methods(case: Case) -> tuple[Side, Side]:
     name = class_picker(case, "Class", "cmp_class")
     if case.reading.waves is None:
         st.info(f"Methods are compared by wave: {case.reading.reason}", icon=":material/info:")
@@ -143,50 +144,64 @@ def two_methods(case: OpenCase) -> tuple[Side, Side]:
     )
 
 
-def method_side(case: OpenCase, method: str, on: str, name: str) -> Side:
+def method_side(case: Case, method: str, on: str, name: str) -> Side:
     """Explain the case by a method on this model or on its twin."""
     if method == EXACT:
-        return exact_side(case.explanation, case.reading, name, f"{EXACT} of {case.card.name} · {name}")
+        return exact_side(case, name, f"{EXACT} of {case.card.name} · {name}")
     try:
-        network = network_of(case.model) if on == OWN else compared.get_twin()
+        network = network_of(cached.model_of(case)) if on == OWN else cached.get_twin()
     except EcgImnError as exc:
         st.warning(str(exc), icon=":material/error:")
         st.stop()
     if name not in network.classes:
         st.warning(f"{network.name} does not know the class {name}. Choose another.", icon=":material/error:")
         st.stop()
-    return compared.post_hoc(
+    return cached.get_post_hoc(
         case.recording.digest, network.key, method, name, network, case.reading, f"{method} on {network.name} · {name}"
     )
 
 
-def class_picker(case: OpenCase, label: str, key: str, *, place: int | None = None) -> str:
+def other_model() -> str:
+    """Return the name of the second model."""
+    return str(view_state.chosen("cmp_model") or "")
+
+
+def room_px() -> float:
+    """Width for both figures together in CSS pixels."""
+    return max(session.window()[0] - SIDES_PX, 900.0)
+
+
+def class_picker(case: Case, label: str, key: str, *, place: int | None = None) -> str:
     """Let the reader choose a class of a case's model; the most probable one, unless said otherwise, to begin with."""
-    names = case.explanation.classes
-    index = names.index(most_probable(case.explanation)) if place is None else min(place, len(names) - 1)
+    names = case.classes
+    index = names.index(case.most_probable) if place is None else min(place, len(names) - 1)
     return str(st.selectbox(label, names, index=index, key=key, bind="query-params", width=150))
 
 
-def network_behind(case: OpenCase, side: Side) -> ComparedNetwork:
-    """Return the network that a side explains, for asking it again."""
-    if side.explanation.model_sha256 == case.card.sha256:
-        return network_of(case.model)
-    if side.exact:
-        return network_of(compared.explained_by(side.explanation.model_name, case.recording).model)
-    return compared.get_twin()
+def network_behind(case: Case, side: Side, other: str) -> ComparedNetwork:
+    """Return the network that a side explains, for running it again; `other` names the other model of the page."""
+    if side.network == case.card.sha256:
+        return network_of(cached.model_of(case))
+    return network_of(cached.model_named(other)) if side.exact else cached.get_twin()
 
 
-def show_numbers(case: OpenCase, sides: tuple[Side, Side], *, own_scales: bool) -> None:
+def show_numbers(case: Case, sides: tuple[Side, Side], *, own_scales: bool) -> None:
     """Print how far the two agree, and how faithful each is to this record."""
     first, second = sides
     same = first.recording.digest == second.recording.digest
-    agreement = rank_agreement(first.cells, second.cells, first.evidence, second.evidence, same_recording=same)
+    agreement = rank_agreement(
+        first.evidence.cells,
+        second.evidence.cells,
+        first.evidence.contribution,
+        second.evidence.contribution,
+        same_recording=same,
+    )
     st.markdown(agreement_words(agreement))
     measured = st.toggle(
-        "Measure faithfulness on this record: remove each wave of each lead, ask the network again",
+        "Measure faithfulness on this record: remove each wave of each lead and re-run the network",
         key="cmp_measure", persist_state="session",
     )  # fmt: skip
-    limit = None if own_scales else max(float(abs(side.cells).max()) for side in sides) or 1.0
+    limit = None if own_scales else max(float(abs(side.evidence.cells).max()) for side in sides) or 1.0
     for column, side, place in zip(st.columns(2, gap="medium"), sides, ("first", "second"), strict=True):
         with column:
             st.markdown(equation_words(side))
@@ -194,12 +209,12 @@ def show_numbers(case: OpenCase, sides: tuple[Side, Side], *, own_scales: bool) 
                 if side.reading.waves is None:
                     st.markdown(f"Faithfulness — ({side.reading.reason})")
                 else:
-                    network = network_behind(case, side)
-                    actual = compared.removals(side.recording.digest, network.key, network, side.reading)
-                    k = network.classes.index(side.class_name)
+                    network = network_behind(case, side, other_model())
+                    actual = cached.get_removals(side.recording.digest, network.key, network, side.reading)
+                    k = network.classes.index(side.evidence.name)
                     st.markdown(fidelity_words(local_fidelity(side.predicted, actual[:, :, k])))
             st.plotly_chart(
-                ledger_figure(side.cells, STANDARD_LEADS, WAVE_NAMES, limit=limit, dark=session.is_dark()),
+                ledger_figure(side.evidence.cells, STANDARD_LEADS, WAVE_NAMES, limit=limit, dark=session.is_dark()),
                 theme=None,
                 key=f"cmp_ledger_{place}",
                 config=CHART,
@@ -210,13 +225,13 @@ def show_numbers(case: OpenCase, sides: tuple[Side, Side], *, own_scales: bool) 
 
 
 @st.fragment
-def compare_page(case: OpenCase) -> None:
+def compare_page(case: Case) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         kind = st.segmented_control("Compare", KINDS, default=KINDS[0], required=True, key="cmp", bind="query-params")
         sides = {"Records": two_records, "Classes": two_classes, "Models": two_models, "Methods": two_methods}[
             kind or KINDS[0]
         ](case)
-        view, _ = view_settings(0, n_members=1)
+        view, _ = view_settings(n_members=1)
         if st.button("Help", shortcut="H"):
             show_help()
     session.write_link(None)
@@ -227,10 +242,10 @@ def compare_page(case: OpenCase) -> None:
         own_scales = st.toggle("Own scale of colours for each", key="cmp_scales", bind="query-params",
                                help="For methods whose evidence is much smaller or has no unit.")  # fmt: skip
         st.page_link(READING_ROOM, label="Reading room", icon=":material/ecg_heart:")
-    figure = side_by_side_figure(*sides, view=view, width_px=compared.room_px(), own_scales=own_scales)
+    figure = side_by_side_figure(*sides, view=view, width_px=room_px(), own_scales=own_scales)
     alt = f"Two 12-lead ECGs with evidence on one scale: {sides[0].title}, and {sides[1].title}"
     st.plotly_chart(figure, width="content", theme=None, key="cmp_ecg", config=CHART, alt=alt)
     show_numbers(case, sides, own_scales=own_scales)
 
 
-compare_page(open_case())
+compare_page(opened_case())

@@ -21,11 +21,11 @@ from ecgimn.draw.words.methods import (
     sample_words,
 )
 from ecgimn.errors import EcgImnError
+from ecgimn.explain.case import Case
 from ecgimn.explain.checks import MOST_SHIFT_S, SelfCheck
-from ecgimn.explain.sentences import class_chips, most_probable
+from ecgimn.explain.sentences import class_chips
+from pages.ui import cache as cached
 from pages.ui import case_bar as widgets
-from pages.ui import checked
-from pages.ui.case_bar import OpenCase, open_case
 from pages.ui.state import case as session
 
 session.run_under_app()
@@ -57,27 +57,27 @@ correlation should be near 1.
 """
 
 
-def run_check(case: OpenCase, kind: str, shown: str) -> SelfCheck:
+def run_check(case: Case, kind: str, shown: str) -> SelfCheck:
     """Run the check that the reader asked for, with what it needs to know."""
     digest, sha = case.recording.digest, case.card.sha256
     if kind == RANDOM:
         part = st.segmented_control(
-            "Weights drawn anew in", PARTS, format_func=PARTS.get, default="encoder", key="faithfulness_part"
+            "Random weights in", PARTS, format_func=PARTS.get, default="encoder", key="faithfulness_part"
         )
         seed = st.number_input("Seed", 0, 99, 0, key="faithfulness_seed", width=110)
-        return checked.random_weights(digest, sha, str(part or "encoder"), int(seed), shown, case)
+        return cached.get_random_weights(digest, sha, str(part or "encoder"), int(seed), shown, case)
     if kind == LEADS:
         seed = st.number_input("Seed", 0, 99, 0, key="faithfulness_order", width=110)
-        return checked.shuffled_leads(digest, sha, int(seed), shown, case)
+        return cached.get_shuffled_leads(digest, sha, int(seed), shown, case)
     shift = st.slider("Shift (s)", 0.02, MOST_SHIFT_S, 0.1, 0.02, key="faithfulness_shift", width=260)
-    return checked.time_shift(digest, sha, float(shift), shown, case)
+    return cached.get_time_shift(digest, sha, float(shift), shown, case)
 
 
 @st.fragment
-def check_case(case: OpenCase) -> None:
-    shown = session.chosen_class(case.explanation.classes, most_probable(case.explanation))
+def check_case(case: Case) -> None:
+    shown = session.chosen_class(case.classes, case.most_probable)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        widgets.class_chips(class_chips(case.explanation, case.card.thresholds.get("youden", ())), shown)
+        widgets.class_chips(class_chips(case), shown)
         kind = st.segmented_control("Check", (RANDOM, LEADS, SHIFT), default=RANDOM, key="faithfulness_check") or RANDOM
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             try:
@@ -94,12 +94,12 @@ def check_case(case: OpenCase) -> None:
         "As it is",
         {RANDOM: "With random weights", LEADS: "Chest leads exchanged", SHIFT: "A moment later"}[kind],
     )
-    pairs = ((check.before, check.first), (check.after, check.second))
-    for column, title, (recording, explanation) in zip(st.columns(2, gap="small"), titles, pairs, strict=True):
+    for column, title, one in zip(st.columns(2, gap="small"), titles, (check.first, check.second), strict=True):
         with column:
             st.markdown(f"**{title}**")
-            view = check_view(check, shown, explanation, own_scale=kind == RANDOM, dark=session.is_dark())
-            figure = ecg_figure(recording, explanation, view=view, screen=screen)
+            evidence = one.of(shown)
+            view = check_view(evidence, check, own_scale=kind == RANDOM, dark=session.is_dark())
+            figure = ecg_figure(one.recording, evidence, view=view, screen=screen)
             st.plotly_chart(
                 figure, width="content", theme=None, key=f"faithfulness_{title}", config=CHART,
                 alt=f"{title}: 12-lead ECG with the contribution to {shown} behind the leads",
@@ -113,7 +113,7 @@ def say_whose_figures(content: Mapping[str, Any]) -> None:
     """Say what was measured, and warn where it is not the model in use."""
     st.caption(sample_words(content))
     try:
-        card = session.current_card()
+        card = widgets.current_card()
     except EcgImnError:
         card = None
     if card is None or card.sha256 != content.get("sha256"):
@@ -169,6 +169,6 @@ part = st.segmented_control(
 if part == TABLE:
     show_table()
 else:
-    check_case(open_case())
+    check_case(widgets.opened_case())
     with st.expander("How to read this page", icon=":material/help:"):
         st.markdown(HELP)

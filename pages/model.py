@@ -18,6 +18,7 @@ from ecgimn.errors import EcgImnError
 from ecgimn.model.card import ModelCard, read_training_log
 from ecgimn.model.model import MODELS_FOLDER
 from pages.ui import cache as cached
+from pages.ui import case_bar
 from pages.ui.state import case as session
 
 session.run_under_app()
@@ -73,7 +74,7 @@ def show_training(card: ModelCard) -> None:
 
 
 try:
-    card = session.current_card()
+    card = case_bar.current_card()
 except EcgImnError as exc:
     st.subheader("Model")
     st.error(str(exc), icon=":material/error:")

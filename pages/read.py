@@ -10,11 +10,9 @@ from ecgimn.draw.screen.ecg import ecg_figure
 from ecgimn.draw.screen.window import screen_for
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import interval_values, st_grid, subject_words
-from ecgimn.errors import EcgImnError
-from ecgimn.explain.explanation import Explanation
-from ecgimn.explain.ledger import Ledger, make_ledger
-from ecgimn.explain.sentences import class_chips, describe_evidence, most_probable
-from ecgimn.model.card import ModelCard
+from ecgimn.errors import EcgImnError, QualityError
+from ecgimn.explain.case import Case
+from ecgimn.explain.sentences import class_chips, describe_evidence
 from ecgimn.recording import Recording
 from ecgimn.signal.quality import out_of_scope
 from ecgimn.signal.reading import SignalReading, with_reference
@@ -23,8 +21,7 @@ from pages.ui import case_bar as widgets
 from pages.ui import trace as box
 from pages.ui.cache import prefetch
 from pages.ui.details import all_windows, show_details
-from pages.ui.evidence.__init__ import evidence, evidence_ahead
-from pages.ui.shown import Shown
+from pages.ui.evidence import send_ahead, show_evidence
 from pages.ui.state import case as session
 from pages.ui.state import view as view_state
 from pages.ui.trace import view_settings
@@ -83,40 +80,39 @@ def show_help() -> None:
 
 
 @st.fragment
-def read_case(reading: SignalReading, explanation: Explanation, ledger: Ledger, card: ModelCard) -> None:
-    classes = explanation.classes
-    first = session.chosen_class(classes, most_probable(explanation))
+def read_case(case: Case) -> None:
+    first = session.chosen_class(case.classes, case.most_probable)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        widgets.class_chips(class_chips(explanation, card.thresholds.get("youden", ())), first)
-        widgets.against_choice(classes)
+        widgets.class_chips(class_chips(case), first)
+        widgets.against_choice(case.classes)
         widgets.quantity_chips()
-        widgets.keyboard_buttons(classes)
-        view, screen = view_settings(explanation.index(first), n_members=card.members)
-        if reading.waves is None:
+        widgets.keyboard_buttons(case.classes)
+        view, screen = view_settings(n_members=case.card.members)
+        if case.reading.waves is None:
             view = replace(view, style="band")  # without waves there are no blocks
         if st.button("Help", shortcut="H"):
             show_help()
     session.write_link(first)
-    reading = with_reference(reading, view_state.st_reference())
-    case = Shown(reading, explanation, ledger, card, first, session.against(classes), view)
-    plain, reference = view.of_the_trace(), view_state.st_reference()
-    figure = cached.get_trace(
-        f"{cached.identity(reading.recording)} {plain} {screen} {reference}", reading, plain, screen
-    )
+    minus = session.against(case.classes)
+    minus = None if minus == first else minus
+    reference = view_state.st_reference()
+    case = replace(case, reading=with_reference(case.reading, reference))
+    plain, reading = view.of_the_trace(), case.reading
+    figure = cached.get_trace(f"{cached.identity(case.recording)} {plain} {screen} {reference}", reading, plain, screen)
     left, right = widgets.trace_and_numbers(figure.layout.width)
     with left:
         # The words about the evidence stand beside the chart: here they would make the browser draw it anew.
         alt = f"12-lead ECG, layout {view.layout}, {view.speed:g} mm/s, {view.gain:g} mm/mV"
-        box.trace(figure, reading.recording, plain, alt)
-        st.markdown("\n\n".join(describe_evidence(case.table, case.name, reading)))
-        show_details(case)
+        box.trace(figure, case.recording, plain, alt)
+        st.markdown("\n\n".join(describe_evidence(case.of(first, minus))))
+        show_details(case, first, minus, view)
     with right:
-        box.answers(reading, explanation, card, first, case.second)
-        evidence(case)
+        box.answers(case, first, minus)
+        show_evidence(case, first, minus, view)
         show_measurements(reading)
         for text in (*out_of_scope(reading.recording), *reading.quality.warnings, *reading.recording.notes):
             st.text(text)
-        evidence_ahead(case)
+        send_ahead(case, minus, view)
 
 
 def draw_tracing_alone(recording: Recording) -> None:
@@ -150,25 +146,24 @@ if recording is None:
     session.write_link(None)
     st.stop()
 try:
-    card = session.current_card()
-    model = session.current_model()
+    model = widgets.current_model()
 except EcgImnError as exc:
     widgets.status_line(bar, recording, None)
     st.error(str(exc), icon=":material/error:")
     draw_tracing_alone(recording)
     st.stop()
-widgets.status_line(bar, recording, card, cached.device_name(model.device.type))
+widgets.status_line(bar, recording, model.card, cached.device_name(model.device.type))
 if recording.source == "upload":
-    all_windows(card, model)
-reading = cached.get_reading(cached.identity(recording), recording)
-if not reading.quality.usable:
-    for refusal in reading.quality.refusals:
+    all_windows(model)
+try:
+    opened = cached.get_case(recording, model, despite_quality=session.has_gone_on(recording))
+except QualityError as exc:
+    for refusal in exc.refusals:
         st.warning(refusal, icon=":material/block:")
-    if not session.has_gone_on(recording):
-        st.button("Ask the model all the same", on_click=session.go_on, args=(recording,))
-        draw_tracing_alone(recording)
-        st.stop()
-explanation = cached.get_explanation(recording.digest, card.sha256, recording, model)
-ledger = make_ledger(explanation, recording, reading.waves, reading.levels)
-read_case(reading, explanation, ledger, card)
-prefetch(session.neighbour_case(1), card, model)
+    st.button("Run the model anyway", on_click=session.go_on, args=(recording,))
+    draw_tracing_alone(recording)
+    st.stop()
+for refusal in opened.reading.quality.refusals:
+    st.warning(refusal, icon=":material/block:")
+read_case(opened)
+prefetch(widgets.neighbour_case(1), model)

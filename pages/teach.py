@@ -12,15 +12,14 @@ from ecgimn.draw.screen.ecg import Screen, ecg_figure
 from ecgimn.draw.screen.window import screen_for
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import st_rows
-from ecgimn.errors import EcgImnError
-from ecgimn.explain.explanation import Explanation
-from ecgimn.explain.ledger import make_ledger
-from ecgimn.explain.sentences import class_chips, describe_evidence, most_probable
+from ecgimn.errors import EcgImnError, QualityError
+from ecgimn.explain.case import Case
+from ecgimn.explain.sentences import class_chips, describe_evidence
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
-from ecgimn.study.cases import find_case
-from ecgimn.study.collection import Collection, QuizCase, attempt_of, collection_text, disturb, list_collections, score
+from ecgimn.study.collection import Collection, QuizCase, attempt_of, collection_text, score
 from pages.ui import cache as cached
+from pages.ui import case_bar
 from pages.ui.state import case as session
 from pages.ui.state import study
 
@@ -32,18 +31,6 @@ N_ATTEMPTS = 8
 HOW = "Mark all that fit, then commit. Only then the answer, the model and its evidence appear."
 
 
-@st.cache_data(show_spinner=False)
-def get_collections() -> tuple[Collection, ...]:
-    return list_collections()
-
-
-@st.cache_data(max_entries=32, show_spinner="Opening the case")
-def get_case(key: str, _case: QuizCase) -> tuple[Recording, str]:
-    found = find_case(_case.ref, cached.current_ptbxl())
-    recording = found.recording if _case.artefact is None else disturb(found.recording, _case.artefact)
-    return recording, found.title
-
-
 def words(text: str, *, large: bool) -> None:
     """Print a line, large for a room."""
     st.markdown(f"## {text}" if large else text)
@@ -52,61 +39,58 @@ def words(text: str, *, large: bool) -> None:
 def show_case(collection: Collection, state: dict[str, Any], *, large: bool) -> None:
     case = collection.cases[state["place"]]
     try:
-        recording, title = get_case(f"{collection.name} {state['place']} {case}", case)
+        recording, title = cached.get_quiz_case(f"{collection.name} {state['place']} {case}", case)
     except EcgImnError as exc:
         st.warning(f"This case cannot be shown: {exc}", icon=":material/database:")
         return
     signal = cached.get_reading(cached.identity(recording), recording)
-    explanation = explain_after(state, recording)
+    opened = explain_after(state, recording)
     left, right = (st.container(), st.container()) if large else st.columns((0.64, 0.36), gap="small")
     with left:
-        draw(state, signal, explanation, len(collection.cases), large=large)
+        draw(state, signal, opened, len(collection.cases), large=large)
     with right:
         if state["answer"] is None:
             ask(collection, case, state, large=large)
         else:
             reveal(collection, case, state, title, large=large)
     if state["answer"] is not None:
-        show_measurements(signal, explanation, state)
+        show_measurements(signal, opened, state)
 
 
-def explain_after(state: dict[str, Any], recording: Recording) -> Explanation | None:
-    """Ask the model, once the answer is committed and not before."""
+def explain_after(state: dict[str, Any], recording: Recording) -> Case | None:
+    """Run the model, once the answer is committed and not before."""
     if state["answer"] is None:
         return None
     try:
-        card, model = session.current_card(), session.current_model()
-        return cached.get_explanation(recording.digest, card.sha256, recording, model)
+        return cached.get_case(recording, case_bar.current_model())
+    except QualityError as exc:
+        st.warning(f"The model is not run on this tracing. {exc}", icon=":material/block:")
     except EcgImnError as exc:
         st.error(str(exc), icon=":material/error:")
-        return None
+    return None
 
 
-def draw(
-    state: dict[str, Any], signal: SignalReading, explanation: Explanation | None, n_cases: int, *, large: bool
-) -> None:
+def draw(state: dict[str, Any], signal: SignalReading, opened: Case | None, n_cases: int, *, large: bool) -> None:
     layout = "3x4+1R" if large else "12x1"
-    view = View(layout=layout, dark=session.is_dark(), show_st=False, show_t=False)
-    if explanation is not None:
-        first, chips = most_probable(explanation), class_chips(explanation)
+    evidence, view = None, View(layout=layout, dark=session.is_dark(), show_st=False, show_t=False)
+    if opened is not None:
+        first, chips = opened.most_probable, class_chips(opened, starred=False)
         shown = st.segmented_control(
-            "Evidence for", list(explanation.classes), default=first, format_func=chips.__getitem__, required=True,
+            "Evidence for", list(opened.classes), default=first, format_func=chips.__getitem__, required=True,
             key=f"answer_quiz_class_{state['place']}_{state.get('round', 0)}", label_visibility="collapsed",
         )  # fmt: skip
-        k = explanation.index(shown or first)
-        view = View(layout=layout, dark=session.is_dark(), quantity="isoelectric", class_index=k)
+        evidence, view = opened.of(shown or first), View(layout=layout, dark=session.is_dark())
     width, height = session.window()
     room = screen_for((width, height))
     if large:
         room = Screen(width_px=width - 160.0, height_px=max(height - 170.0, 420.0), px_per_mm=room.px_per_mm)
     figure = ecg_figure(
         signal.recording,
-        explanation,
+        evidence,
         view=view,
-        waves=signal.waves if explanation is not None else None,
-        st=st_marks(signal) if explanation is not None else None,
+        waves=signal.waves if evidence is not None else None,
+        st=st_marks(signal) if evidence is not None else None,
         screen=room,
-        isoelectric_mv=signal.levels,
     )
     alt = f"12-lead ECG, case {state['place'] + 1} of {n_cases}"
     st.plotly_chart(figure, width="content", theme=None, key="answer_quiz_trace", config=CHART, alt=alt)
@@ -139,7 +123,7 @@ def keep_attempt(collection: Collection, case: QuizCase, state: dict[str, Any]) 
     reader = study.reader()
     if reader is not None:
         try:
-            store, text = study.current_store(), collection_text(collection)
+            store, text = cached.get_store(), collection_text(collection)
             uid = hashlib.sha256(text.encode()).hexdigest()
             store.add_study(uid, collection.title, KIND, text)
             store.append(uid, reader.uid, case.ref, "quiz", attempt)
@@ -170,12 +154,11 @@ def reveal(collection: Collection, case: QuizCase, state: dict[str, Any], title:
     )  # fmt: skip
 
 
-def show_measurements(signal: SignalReading, explanation: Explanation | None, state: dict[str, Any]) -> None:
-    if explanation is not None:
-        ledger = make_ledger(explanation, signal.recording, signal.waves, signal.levels)
+def show_measurements(signal: SignalReading, opened: Case | None, state: dict[str, Any]) -> None:
+    if opened is not None:
         key = f"answer_quiz_class_{state['place']}_{state.get('round', 0)}"
-        shown = study.chosen(key) or most_probable(explanation)
-        st.markdown("\n\n".join(describe_evidence(ledger, shown, signal)))
+        shown = study.chosen(key) or opened.most_probable
+        st.markdown("\n\n".join(describe_evidence(opened.of(shown))))
     rows = st_rows(signal)
     if rows:
         st.dataframe(rows, hide_index=True, height="content", row_height=28, alt="ST and T by lead")
@@ -190,7 +173,7 @@ def show_attempts(collection: Collection) -> None:
     if reader is not None:
         try:
             uid = hashlib.sha256(collection_text(collection).encode()).hexdigest()
-            kept = [event.payload for event in study.current_store().events(uid, reader.uid)]
+            kept = [event.payload for event in cached.get_store().events(uid, reader.uid)]
             attempts = kept[::-1] or attempts
         except EcgImnError as exc:
             st.error(str(exc), icon=":material/error:")
@@ -221,7 +204,7 @@ def sign_in_area() -> None:
         passphrase = st.text_input("Passphrase (optional)", type="password", max_chars=200, key="study_quiz_passphrase")
         if st.button("Sign in", key="study_quiz_sign_in"):
             try:
-                study.sign_in(study.current_store().sign_in(pseudonym, passphrase)[0])
+                study.sign_in(cached.get_store().sign_in(pseudonym, passphrase)[0])
             except EcgImnError as exc:
                 st.error(str(exc), icon=":material/error:")
             else:
@@ -229,7 +212,7 @@ def sign_in_area() -> None:
 
 
 try:
-    collections = get_collections()
+    collections = cached.get_collections()
 except EcgImnError as exc:
     st.error(str(exc), icon=":material/error:")
     st.stop()

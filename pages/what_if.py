@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from ecgimn.draw.screen.what_if import outcome_figure, what_if_figure
+from ecgimn.explain.case import Case, case_of
 from ecgimn.explain.edits import LEAD_GROUPS, WaveMasks, masks_from_waves, no_wave_masks
 from ecgimn.explain.sentences import (
     class_chips,
@@ -12,13 +15,12 @@ from ecgimn.explain.sentences import (
     describe_edit,
     describe_outcome,
     flip_table,
-    most_probable,
 )
 from ecgimn.explain.what_if import EXCHANGES, FLATTENED, Edit, edited, outcome
 from ecgimn.leads import STANDARD_LEADS
+from pages.ui import cache as cached
 from pages.ui import case_bar as widgets
-from pages.ui import edited as edits
-from pages.ui.case_bar import READING_ROOM, OpenCase, open_case
+from pages.ui.case_bar import READING_ROOM
 from pages.ui.state import case as session
 from pages.ui.state import view as view_state
 from pages.ui.trace import view_settings
@@ -49,7 +51,7 @@ UNCHANGED = {
 }
 HELP = """
 **The edit** is made on the millivolts of the raw trace, at its own rate, on the waves that were measured on the
-original. They are not measured anew: P, QRS, ST and T keep their borders while you edit, and no ST table is printed
+original. They are not measured again: P, QRS, ST and T keep their borders while you edit, and no ST table is printed
 for an ECG that nobody recorded.
 
 **Limb leads** are differences of three electrodes. Whatever is asked of some of them moves the others too, by the
@@ -101,14 +103,13 @@ def edit_controls(*, has_waves: bool) -> Edit:
 
 
 @st.fragment
-def edit_page(case: OpenCase, masks: WaveMasks) -> None:
-    before, thresholds = case.explanation, case.card.thresholds.get("youden", ())
-    shown = session.chosen_class(before.classes, most_probable(before))
+def edit_page(case: Case, masks: WaveMasks) -> None:
+    shown = session.chosen_class(case.classes, case.most_probable)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        widgets.class_chips(class_chips(before, thresholds), shown)
+        widgets.class_chips(class_chips(case), shown)
         widgets.quantity_chips()
-        widgets.keyboard_buttons(before.classes)
-        view, screen = view_settings(before.index(shown), n_members=case.card.members)
+        widgets.keyboard_buttons(case.classes)
+        view, screen = view_settings(n_members=case.card.members)
         st.page_link(READING_ROOM, label="Reading room", icon=":material/ecg_heart:")
     session.write_link(shown)
     left, right = widgets.trace_and_numbers(screen.width_px)
@@ -116,50 +117,43 @@ def edit_page(case: OpenCase, masks: WaveMasks) -> None:
         edit = edit_controls(has_waves=case.reading.waves is not None)
     other = edited(case.recording, masks, edit)
     untouched = other.digest == case.recording.digest
-    after = before if untouched else edits.explain_edit(other.digest, case.card.sha256, other, case.model)
-    result = outcome(case.recording, before, other, after)
+    after = case
+    if not untouched:  # the waves of the original: an edited ECG is not measured
+        explanation = cached.get_edited(other.digest, case.card.sha256, other, cached.model_of(case))
+        after = case_of(replace(case.reading, recording=other), explanation, case.card)
+    result = outcome(case.recording, case.explanation, other, after.explanation)
     with left:
-        figure = what_if_figure(
-            case.recording,
-            other,
-            before,
-            after,
-            view=view,
-            waves=case.reading.waves,
-            screen=screen,
-            isoelectric_mv=case.reading.levels,
-        )
-        words = "as recorded" if edit.changes_nothing else "edited, the original in grey behind it"
-        alt = f"12-lead ECG, {words}, with the evidence for {shown} behind the leads"
+        figure = what_if_figure(case.of(shown), after.of(shown), view=view, screen=screen)
+        text = "as recorded" if edit.changes_nothing else "edited, the original in grey behind it"
+        alt = f"12-lead ECG, {text}, with the evidence for {shown} behind the leads"
         st.plotly_chart(figure, width="content", theme=None, key="what_if_ecg", config=CHART, alt=alt)
         st.caption("Nothing is changed yet." if untouched else " ".join(describe_edit(result, masks, edit)))
     with right:
         st.markdown(describe_outcome(result, shown))
         st.plotly_chart(
-            outcome_figure(result, shown=shown, thresholds=thresholds, dark=view.dark),
+            outcome_figure(result, shown=shown, thresholds=tuple(case.thresholds.values()), dark=view.dark),
             theme=None,
             key="outcome",
             config=CHART,
             alt="Probability of every class before and after the edit, and predicted and actual change of the logit",
         )
         show_flip(case, masks, edit, shown)
-        st.caption("Waves keep the borders measured on the original; an edited ECG is not measured anew.")
+        st.caption("Waves keep the borders measured on the original; an edited ECG is not measured again.")
 
 
-def show_flip(case: OpenCase, masks: WaveMasks, edit: Edit, shown: str) -> None:
-    """Search, when asked, how far ST would have to move for the call to flip."""
-    thresholds = case.card.thresholds.get("youden", ())
-    if not thresholds or case.reading.waves is None:
+def show_flip(case: Case, masks: WaveMasks, edit: Edit, shown: str) -> None:
+    """Search, when asked, how far ST would have to move for the call to change."""
+    threshold = case.thresholds.get(shown)
+    if threshold is None or case.reading.waves is None:
         reason = "no operating point on the card" if case.reading.waves is not None else case.reading.reason
         st.caption(f"Smallest ST change that flips {shown}: — ({reason})")
         return
     if st.toggle(f"Smallest ST change that flips {shown}", key="edit_flip", persist_state="session"):
-        threshold = float(thresholds[case.explanation.index(shown)])
-        search = edits.search_flip(case.recording.digest, case.card.sha256, shown, edit.leads, threshold, case, masks)
+        search = cached.get_flip(case.recording.digest, case.card.sha256, shown, edit.leads, threshold, case, masks)
         st.markdown(f"{describe_call(search)}\n\n{flip_table(search)}")
 
 
-case = open_case()
+case = widgets.opened_case()
 reading = case.reading
 if reading.waves is None:
     st.info(f"Waves cannot be edited: {reading.reason}", icon=":material/info:")

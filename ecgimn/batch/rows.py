@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from ecgimn.batch.output import BEAT_MS, Rows
-from ecgimn.explain.explanation import Explanation, LeadEvidence
-from ecgimn.explain.ledger import Ledger
+from ecgimn.explain.case import Case
+from ecgimn.explain.explanation import LeadEvidence
 from ecgimn.explain.sentences import evidence_over_beats
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
@@ -90,8 +90,9 @@ def add_lead_evidence(
     _add_ledger(rows, record, start_s, classes, evidence.leads[place][:, :, None], (ALL_WAVES,))
 
 
-def add_explanation(rows: Rows, record: str, start_s: float, explanation: Explanation, ledger: Ledger) -> None:
+def add_explanation(rows: Rows, record: str, start_s: float, case: Case) -> None:
     """Add predictions and the ledger of lead by wave."""
+    explanation, ledger = case.explanation, case.ledger
     error = max(explanation.completeness_error, ledger.residual)
     bias = ledger.bias + ledger.baseline  # so that a row's bias and the record's ledger add up to its logit
     _add_predictions(rows, record, start_s, explanation.classes, explanation.logit, bias, error)
@@ -145,15 +146,16 @@ def _add_ledger(
     )
 
 
-def add_beats(rows: Rows, explanation: Explanation, reading: SignalReading, said: NDArray[np.bool_]) -> None:
+def add_beats(rows: Rows, case: Case, said: NDArray[np.bool_]) -> None:
     """Add the mean beat of a recording and its evidence, for the classes that the model says, on a common grid.
 
     Evidence is summed over 10 ms and voltage, about the isoelectric level, averaged, so that rates can be mixed.
     Only sums over the recordings of a chunk are kept.
     """
+    reading = case.reading
     if reading.measurements is None:
         return
-    beat, fs = reading.measurements.beat, explanation.fs
+    beat, fs = reading.measurements.beat, case.recording.fs
     if beat.signal is None:
         return
     place = ((np.arange(beat.windows.length) - beat.windows.r_index) / fs * 1000.0 - BEAT_MS[0]) // 10.0
@@ -163,8 +165,8 @@ def add_beats(rows: Rows, explanation: Explanation, reading: SignalReading, said
     counts = np.maximum(covered, 1)
     volts = (beat.signal - reading.levels[:, None])[:, inside]
     mv = np.stack([np.bincount(bins, row, len(BEAT_MS)) / counts for row in volts])
-    for name in (name for name, is_said in zip(explanation.classes, said, strict=True) if is_said):
-        evidence = evidence_over_beats(explanation, reading, name)
+    for name in (name for name, is_said in zip(case.classes, said, strict=True) if is_said):
+        evidence = evidence_over_beats(case.of(name))
         if evidence is not None:
             logit = np.stack([np.bincount(bins, row, len(BEAT_MS)).astype(float) for row in evidence.mean[:, inside]])
             rows.sum_beat(name, mv, logit, covered > 0)

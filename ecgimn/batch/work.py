@@ -14,8 +14,8 @@ from ecgimn.batch.items import Item
 from ecgimn.batch.output import Rows, Tables
 from ecgimn.batch.rows import add_beats, add_explanation, add_lead_evidence, add_quality, add_reading
 from ecgimn.errors import CheckpointError, RecordingError
-from ecgimn.explain.explanation import explain_many, lead_evidence
-from ecgimn.explain.ledger import make_ledger
+from ecgimn.explain.case import open_cases
+from ecgimn.explain.explanation import lead_evidence
 from ecgimn.explain.windows import tile
 from ecgimn.formats import read_recording
 from ecgimn.recording import Recording
@@ -130,13 +130,10 @@ def _book_leads(batch: tuple[ExplainedWindow, ...], model: Model, rows: Rows) ->
 
 def _book_waves(batch: tuple[ExplainedWindow, ...], model: Model, rows: Rows, operating_point: str) -> None:
     thresholds = np.array(model.card.thresholds.get(operating_point, (0.5,) * len(model.classes)))
-    explanations = explain_many([window.recording for window in batch], model)
-    for window, explanation in zip(batch, explanations, strict=True):
-        if window.reading is not None:
-            waves, levels = window.reading.waves, window.reading.levels
-            ledger = make_ledger(explanation, window.recording, waves, levels)
-            add_explanation(rows, window.record, window.start_s, explanation, ledger)
-            add_beats(rows, explanation, window.reading, explanation.probability >= thresholds)
+    cases = open_cases([window.reading for window in batch if window.reading is not None], model)
+    for window, case in zip(batch, cases, strict=True):
+        add_explanation(rows, window.record, window.start_s, case)
+        add_beats(rows, case, case.explanation.probability >= thresholds)
 
 
 def _batched(windows: Iterable[ExplainedWindow], size: int) -> Iterator[tuple[ExplainedWindow, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,11 +35,10 @@ def explain(
 ) -> None:
     """Explain one recording: logits, ledger, ST levels and findings as JSON, a report as PNG or PDF."""
     from ecgimn.explain.as_json import explanation_json
+    from ecgimn.explain.case import open_case
     from ecgimn.explain.explanation import explain as explain_recording
-    from ecgimn.explain.ledger import make_ledger
     from ecgimn.formats import ReadingHints, read_recording
     from ecgimn.model.model import load_model
-    from ecgimn.signal.reading import read_signal
 
     names = None if leads is None else tuple(name.strip() for name in leads.split(","))
     hints = ReadingHints(fs=fs, unit=unit, leads=names)
@@ -47,12 +47,9 @@ def explain(
     if class_name is not None and class_name not in loaded.classes:
         refuse(f"Class {class_name!r} is not one of {', '.join(loaded.classes)}. Name one of them.")
     recording = whole.window(start)
-    reading = read_signal(recording)
-    if not reading.quality.usable and not despite_quality:
-        refuse(" ".join(reading.quality.refusals))
-    explanation = explain_recording(recording, loaded, double=double)
-    ledger = make_ledger(explanation, recording, reading.waves, reading.levels)
-    content = explanation_json(reading, explanation, ledger)
+    run = partial(explain_recording, double=double)
+    case = open_case(recording, loaded, despite_quality=despite_quality, explain=run)
+    content = explanation_json(case)
     content["window"] = {"start_s": start, "duration_s": recording.duration_s, "of_s": whole.duration_s}
     if whole.n_samples > recording.n_samples:
         content["windows"] = [_window_json(whole, at, loaded, double=double) for at in _window_starts(whole)]
@@ -62,8 +59,7 @@ def explain(
         if path is not None:
             from ecgimn.draw.print.case import write_case_report
 
-            shown = class_name or loaded.classes[int(explanation.probability.argmax())]
-            write_case_report(writable(path), reading, explanation, ledger, class_name=shown)
+            write_case_report(writable(path), case, class_name=class_name or case.most_probable)
 
 
 def _sex(text: str | None) -> Sex | None:

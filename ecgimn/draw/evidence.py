@@ -21,10 +21,11 @@ from PIL import Image
 from ecgimn.draw.colours import N_STEPS, evidence_colours, evidence_index
 from ecgimn.draw.paper import Panel, PaperLayout
 from ecgimn.draw.view import View
-from ecgimn.explain.explanation import Explanation, contrast, one_class
+from ecgimn.explain.ledger import contribution
 from ecgimn.leads import STANDARD_LEADS, lead_index
 
 if TYPE_CHECKING:
+    from ecgimn.explain.case import Evidence
     from ecgimn.recording import Recording
     from ecgimn.signal.waves.find import Waves
 
@@ -101,60 +102,22 @@ class EvidenceMap:
         return shown / total if total > 0 else 1.0
 
 
-def evidence_map(
-    explanation: Explanation,
-    view: View,
-    *,
-    recording: Recording | None = None,
-    isoelectric_mv: NDArray[np.floating] | None = None,
-) -> EvidenceMap:
-    """Take the map of a view's class and quantity out of an explanation.
-
-    Parameters
-    ----------
-    explanation : Explanation
-    view : View
-        `class_index` (a pair gives the difference of two classes), `quantity`, `limit`, `show_uncertainty`.
-    recording : Recording, optional
-        The samples explained; needed for the uncertainty of contributions.
-    isoelectric_mv : ndarray of shape (12,), optional
-        Isoelectric level of each lead in mV; needed for isoelectric contributions.
-
-    Raises
-    ------
-    ValueError
-        Something the view needs is not given, or the class does not exist.
-    """
-    shown = _shown(explanation, view.class_index)
-    weights, attribution = shown.weights[0], shown.attribution[0]
-    if view.quantity == "weights":
-        values, quantity, unit = weights, "weights", "logit per mV per 40 ms"
-    elif view.quantity == "contribution":
-        values, quantity, unit = attribution, "contribution", "logit per 40 ms"
-    else:
-        if isoelectric_mv is None:
-            raise ValueError(
-                "The quantity 'isoelectric' needs the isoelectric level of each lead. "
-                "Give isoelectric_mv, or choose 'contribution'."
-            )
-        level = np.asarray(isoelectric_mv, dtype=np.float64)[:, None]
-        values = attribution - weights * level
-        quantity, unit = "contribution, from isoelectric level", "logit per 40 ms"
-    fs = explanation.fs
+def evidence_map(evidence: Evidence, view: View) -> EvidenceMap:
+    """Return what a view draws of the evidence for a class: its `quantity`, `limit` and `show_uncertainty` decide."""
+    weights = view.quantity == "weights"
+    values = evidence.weights if weights else evidence.contribution
+    fs = evidence.recording.fs
     limit = view.limit if view.limit is not None else robust_limit(values, fs)
-    uncertain = None
-    if view.show_uncertainty and shown.spread is not None:
-        uncertain = _uncertain(shown.spread[0], view, values, fs, limit, recording)
     return EvidenceMap(
         values=values,
         fs=fs,
         limit=limit,
         limit_source="fixed" if view.limit is not None else "99th percentile of this record",
-        name=shown.classes[0],
-        quantity=quantity,
-        unit=unit,
-        signed_by_lead=view.quantity == "weights",
-        uncertain=uncertain,
+        name=evidence.name,
+        quantity=view.quantity,
+        unit="logit per mV per 40 ms" if weights else "logit per 40 ms",
+        signed_by_lead=weights,
+        uncertain=_uncertain(evidence, view, values, limit) if view.show_uncertainty else None,
     )
 
 
@@ -303,32 +266,13 @@ def webp_uri(webp: bytes) -> str:
     return "data:image/webp;base64," + base64.b64encode(webp).decode("ascii")
 
 
-def _shown(explanation: Explanation, class_index: int | tuple[int, int]) -> Explanation:
-    """Return the explanation of the one class or difference of classes that is shown."""
-    wanted = class_index if isinstance(class_index, tuple) else (class_index,)
-    n_classes = len(explanation.classes)
-    if not all(0 <= index < n_classes for index in wanted):
-        raise ValueError(
-            f"Invalid value for the 'class_index' parameter: {class_index!r}. There are {n_classes} classes, from 0."
-        )
-    names = [explanation.classes[index] for index in wanted]
-    return contrast(explanation, *names) if len(names) == 2 else one_class(explanation, names[0])
-
-
-def _uncertain(
-    spread: NDArray[np.float64],
-    view: View,
-    values: NDArray[np.float64],
-    fs: float,
-    limit: float,
-    recording: Recording | None,
-) -> NDArray[np.bool_]:
+def _uncertain(evidence: Evidence, view: View, values: NDArray[np.float64], limit: float) -> NDArray[np.bool_] | None:
     """Where the spread over seeds, summed as if it went one way for 40 ms, exceeds a value that is coloured."""
-    deviation = spread
+    if evidence.spread is None:
+        return None
+    deviation, fs = evidence.spread, evidence.recording.fs
     if view.quantity != "weights":
-        if recording is None:
-            raise ValueError("Uncertain contributions need the recording. Give it, or choose 'weights'.")
-        deviation = deviation * np.abs(np.nan_to_num(recording.signal))
+        deviation = np.abs(contribution(deviation, evidence.recording, evidence.reading.levels))
     size = np.abs(moving_sum(values, fs))
     return np.asarray((moving_sum(deviation, fs) > size) & (size > UNCERTAIN_FROM * limit))
 

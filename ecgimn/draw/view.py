@@ -22,7 +22,7 @@ from ecgimn.leads import lead_index
 if TYPE_CHECKING:
     from ecgimn.recording import Recording
 
-Quantity = Literal["contribution", "isoelectric", "weights"]
+Quantity = Literal["contribution", "weights"]
 Style = Literal["band", "line", "blocks"]
 
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
@@ -44,10 +44,8 @@ class View:
         Sheet, from 0, of a recording that needs more than one.
     overlay : bool
         Whether the evidence is drawn; the grid is grey while it is.
-    quantity : {"contribution", "isoelectric", "weights"}
-        Contribution to the logit; the same with voltages referred to the isoelectric level; weights in logit per mV.
-    class_index : int or tuple of (int, int)
-        The class explained; a pair means the first minus the second.
+    quantity : {"contribution", "weights"}
+        Weight times voltage about the isoelectric level, in logit; or the weights in logit per mV.
     style : {"band", "line", "blocks"}
         Band behind the lead, coloured line along the trace, or one block per wave.
     opacity : float
@@ -77,7 +75,6 @@ class View:
     page: int = 0
     overlay: bool = True
     quantity: Quantity = "contribution"
-    class_index: int | tuple[int, int] = 0
     style: Style = "band"
     opacity: float = 0.9
     limit: float | None = None
@@ -120,7 +117,6 @@ class View:
             self.with_marks_for(evidence=self.overlay),
             overlay=plain.overlay,
             quantity=plain.quantity,
-            class_index=plain.class_index,
             style=plain.style,
             opacity=plain.opacity,
             limit=plain.limit,

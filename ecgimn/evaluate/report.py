@@ -27,8 +27,8 @@ from ecgimn.evaluate.metrics import (
     reliability,
 )
 from ecgimn.evaluate.stability import deletion, quick_ledgers, sanity
+from ecgimn.explain.case import case_of
 from ecgimn.explain.explanation import explain
-from ecgimn.explain.ledger import make_ledger
 from ecgimn.explain.sentences import Concordance, case_concordance
 from ecgimn.model.blackbox import load_black_box
 from ecgimn.model.model import Model
@@ -320,15 +320,16 @@ def concordance(model: Model, ptbxl: PtbXl, ids: NDArray[np.int64], labels: NDAr
         reading = read_signal(recording)
         if reading.waves is None:
             continue
-        ledger = make_ledger(explain(recording, model), recording, reading.waves, reading.levels)
+        case = case_of(reading, explain(recording, model), model.card)
         for name in CLASSES:
             if not label[model.classes.index(name)]:
                 continue
-            size = np.abs(ledger.of(name)).sum(axis=0)
+            evidence = case.of(name)
+            size = np.abs(evidence.cells).sum(axis=0)
             shares[name].append(size / size.sum())
-            case = case_concordance(reading, ledger, name)
-            if case is not None:
-                rows[name].append(case)
+            found = case_concordance(evidence)
+            if found is not None:
+                rows[name].append(found)
     return {name: _summary(rows[name], shares[name]) for name in CLASSES}
 
 

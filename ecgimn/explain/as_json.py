@@ -6,18 +6,18 @@ from typing import Any
 
 from ecgimn import __version__
 from ecgimn.about import INTENDED_USE
-from ecgimn.explain.explanation import Explanation
-from ecgimn.explain.ledger import Ledger
+from ecgimn.explain.case import Case
 from ecgimn.explain.sentences import describe_evidence
 from ecgimn.signal.intervals import Measured
 from ecgimn.signal.reading import SignalReading
 
 
-def explanation_json(reading: SignalReading, explanation: Explanation, ledger: Ledger) -> dict[str, Any]:
+def explanation_json(case: Case) -> dict[str, Any]:
     """Return everything that is said about one window of a recording; names and header text of the file are not in it.
 
     Per class the ledger's rows plus `baseline` plus `bias` sum to the logit.
     """
+    reading, explanation, ledger = case.reading, case.explanation, case.ledger
     recording, measurements, findings = reading.recording, reading.measurements, reading.findings
     return {
         "version": __version__,
@@ -41,7 +41,7 @@ def explanation_json(reading: SignalReading, explanation: Explanation, ledger: L
         "ledger": [
             {"class": row.class_name, "lead": row.lead, "wave": row.wave, "logit": row.logit} for row in ledger.rows()
         ],
-        "reading": {name: list(describe_evidence(ledger, name, reading)) for name in explanation.classes},
+        "reading": {name: list(describe_evidence(case.of(name))) for name in case.classes},
         "st": [
             {
                 "lead": st.lead,

@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ecgimn.explain.explanation import contrast_name
-from ecgimn.explain.ledger import isoelectric_attribution
+from ecgimn.explain.case import difference_name
 from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.recording import bridge_gaps
 from ecgimn.signal.intervals import QTC_FORMULAS, Measured
 
 if TYPE_CHECKING:
-    from ecgimn.explain.explanation import Explanation
+    from ecgimn.explain.case import Case, Evidence
     from ecgimn.model.model import Model
     from ecgimn.recording import Recording
     from ecgimn.signal.reading import SignalReading
@@ -106,17 +105,17 @@ class BoxMeasures:
 
 @dataclass(frozen=True)
 class BoxEvidence:
-    """Evidence of one class inside a box, in logit.
+    """Evidence for one class, or the difference of two, inside a box, in logit.
 
     Attributes
     ----------
     class_name : str
     by_lead : dict of str to float
-        Isoelectric contribution of the samples inside, per lead of the box.
+        Contribution of the samples inside, per lead of the box.
     logit : float
         Their sum.
     total : float
-        Isoelectric contribution of the whole recording: the total of the ledger's cells.
+        Contribution of the whole recording: the total of the ledger's cells.
     share : float or None
         `logit / total`, negative where the box speaks against the rest; None where the total is nearly zero.
     absolute_share : float
@@ -163,28 +162,15 @@ def _corrected(width_ms: float, reading: SignalReading) -> dict[str, Measured]:
     return {name: Measured(QTC_FORMULAS[name](width_ms, rr.value / 1000.0), "ms", note=rr.note) for name in QTC_SHOWN}
 
 
-def box_evidence(
-    box: Box, explanation: Explanation, recording: Recording, levels: NDArray[np.floating], class_name: str
-) -> BoxEvidence:
-    """Add up the evidence of a class inside a box.
-
-    Parameters
-    ----------
-    box : Box
-    explanation : Explanation
-        Of this very recording.
-    recording : Recording
-    levels : ndarray of shape (12,)
-        Isoelectric level per lead in mV.
-    class_name : str
-    """
-    evidence = isoelectric_attribution(explanation, recording, levels)[explanation.index(class_name)]
+def box_evidence(box: Box, evidence: Evidence) -> BoxEvidence:
+    """Add up the evidence inside a box."""
+    values, recording = evidence.contribution, evidence.recording
     inside = box.mask(recording.fs, recording.n_samples)
-    by_lead = {lead: float(evidence[row, inside[row]].sum()) for lead, row in box.rows.items()}
-    logit, total = sum(by_lead.values()), float(evidence.sum())
-    size = np.abs(evidence)
+    by_lead = {lead: float(values[row, inside[row]].sum()) for lead, row in box.rows.items()}
+    logit, total = sum(by_lead.values()), float(values.sum())
+    size = np.abs(values)
     return BoxEvidence(
-        class_name=class_name,
+        class_name=evidence.name,
         by_lead=by_lead,
         logit=logit,
         total=total,
@@ -198,23 +184,50 @@ Fill = Literal["isoelectric", "line"]
 FILLS: tuple[Fill, ...] = get_args(Fill)
 
 
-@dataclass(frozen=True, eq=False)
-class BoxIntervention:
-    """What becomes of every class when the signal in a box is replaced.
+@dataclass(frozen=True)
+class BoxAnswer:
+    """What becomes of one logit, or of the difference of two, when the signal in a box is replaced.
 
     Attributes
     ----------
     fill : {"isoelectric", "line"}
         The isoelectric level of each lead, or a straight line between the samples beside the box.
-    classes : tuple of str
-    logit : ndarray of shape (K,)
+    name : str
+        As printed: the class, or the two classes of a difference.
+    logit : float
         Of the recording as it is.
-    predicted_change : ndarray of shape (K,)
-        Change of the logit by this recording's own linear model, its weights held.
-    actual_change : ndarray of shape (K,)
-        Change of the logit when the network reads the edited recording and writes new weights.
-    is_contrast : bool
-        Whether its one class is the difference of two, which has no probability.
+    predicted_change : float
+        By this recording's own linear model, its weights held.
+    actual_change : float
+        By the network re-run on the edited recording, for which it writes new weights.
+    is_difference : bool
+        Whether two logits are subtracted; a difference has no probability.
+    """
+
+    fill: Fill
+    name: str
+    logit: float
+    predicted_change: float
+    actual_change: float
+    is_difference: bool = False
+
+    def probabilities(self) -> tuple[float, float, float]:
+        """Return the probability as it is, as the map predicts it, and as the network gives it."""
+        before, predicted, actual = expit(self.logit + np.array([0.0, self.predicted_change, self.actual_change]))
+        return float(before), float(predicted), float(actual)
+
+
+@dataclass(frozen=True, eq=False)
+class BoxIntervention:
+    """What becomes of every logit when the signal in a box is replaced.
+
+    Attributes
+    ----------
+    fill : {"isoelectric", "line"}
+        As in `BoxAnswer`.
+    classes : tuple of str
+    logit, predicted_change, actual_change : ndarray of shape (K,)
+        As in `BoxAnswer`.
     """
 
     fill: Fill
@@ -222,26 +235,22 @@ class BoxIntervention:
     logit: NDArray[np.float64]
     predicted_change: NDArray[np.float64]
     actual_change: NDArray[np.float64]
-    is_contrast: bool = False
 
-    def contrast(self, first: str, second: str) -> BoxIntervention:
-        """Return what becomes of the difference of two logits."""
-        j, k = self.classes.index(first), self.classes.index(second)
-        return BoxIntervention(
+    def of(self, name: str, minus: str | None = None) -> BoxAnswer:
+        """Return what becomes of one logit, or of the difference of two."""
+        k = self.classes.index(name)
+        logit, predicted, actual = (float(of[k]) for of in (self.logit, self.predicted_change, self.actual_change))
+        if minus is None or minus == name:
+            return BoxAnswer(self.fill, name, logit, predicted, actual)
+        other = self.of(minus)
+        return BoxAnswer(
             fill=self.fill,
-            classes=(contrast_name(first, second),),
-            logit=self.logit[[j]] - self.logit[[k]],
-            predicted_change=self.predicted_change[[j]] - self.predicted_change[[k]],
-            actual_change=self.actual_change[[j]] - self.actual_change[[k]],
-            is_contrast=True,
+            name=difference_name(name, minus),
+            logit=logit - other.logit,
+            predicted_change=predicted - other.predicted_change,
+            actual_change=actual - other.actual_change,
+            is_difference=True,
         )
-
-    def probabilities(self, class_name: str) -> tuple[float, float, float]:
-        """Return the probability as it is, as the map predicts it, and as the network gives it."""
-        k = self.classes.index(class_name)
-        changes = np.array([0.0, self.predicted_change[k], self.actual_change[k]])
-        before, predicted, actual = expit(self.logit[k] + changes)
-        return float(before), float(predicted), float(actual)
 
 
 def box_change(
@@ -277,22 +286,17 @@ def box_change(
     return change
 
 
-def box_interventions(
-    box: Box, explanation: Explanation, recording: Recording, levels: NDArray[np.floating], model: Model
-) -> tuple[BoxIntervention, ...]:
-    """Empty a box in every way of `FILLS`: what the map predicts, and what the network says when asked again.
+def box_interventions(box: Box, case: Case, model: Model) -> tuple[BoxIntervention, ...]:
+    """Empty a box in every way of `FILLS`: what the map predicts, and what the re-run network says.
 
     Parameters
     ----------
     box : Box
-    explanation : Explanation
-        Of this very recording, by this very model.
-    recording : Recording
-    levels : ndarray of shape (12,)
-        Isoelectric level per lead in mV.
+    case : Case
     model : Model
-        Reads the recording as it is and emptied in each way, in one batch.
+        The model of the case; reads the recording as it is and emptied in each way, in one batch.
     """
+    recording, explanation, levels = case.recording, case.explanation, case.reading.levels
     prepare = model.preprocessing(recording.fs, recording.n_samples)
     changes = [box_change(box, recording, levels, fill) for fill in FILLS]
     signal = bridge_gaps(recording.signal)

@@ -10,18 +10,20 @@ checks ask what must destroy the map, what must move it, and what must leave it 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from ecgimn.errors import SignalError
-from ecgimn.explain.explanation import Explanation, explain
+from ecgimn.explain.case import Case, case_of
+from ecgimn.explain.explanation import explain
 from ecgimn.leads import CHEST_LEADS, STANDARD_LEADS
 from ecgimn.model.model import Model
 from ecgimn.recording import Recording, bridge_gaps
 from ecgimn.signal.preprocess import Preprocessing
+from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES, Waves
 
 
@@ -139,16 +141,6 @@ class LocalFidelity:
     rms_actual: float
 
 
-def cell_sums(values: NDArray[np.floating], waves: Waves) -> NDArray[np.float64]:
-    """Return the sums of a map, (12, n_samples), over every lead and wave, (12, n_waves)."""
-    return np.stack(
-        [
-            np.bincount(labels, weights=row, minlength=len(WAVE_NAMES))
-            for labels, row in zip(waves.labels.astype(np.int64), values, strict=True)
-        ]
-    )
-
-
 def removal_changes(
     logits: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     prepare: Preprocessing,
@@ -214,53 +206,42 @@ MOST_SHIFT_S = 0.5
 
 @dataclass(frozen=True, eq=False)
 class SelfCheck:
-    """One check: two recordings, their explanations, and how alike the maps are.
+    """One check: two cases and how alike their maps are.
 
     Attributes
     ----------
-    before, after : Recording
-        Of the same length.
-    first, second : Explanation
-        Of `before` by the model, and of `after` by the model or by what was made of it.
+    first, second : Case
+        Of recordings of the same length: by the model, and by the model or what was made of it.
     agreement : float or None
         Spearman's rank correlation of the two maps of the class asked for, sample against the sample it should be.
     in_place : float or None
         The same, lead against lead of the same name, where leads were exchanged.
     """
 
-    before: Recording
-    after: Recording
-    first: Explanation
-    second: Explanation
+    first: Case
+    second: Case
     agreement: float | None
     in_place: float | None = None
 
 
-def check_random_weights(recording: Recording, model: Model, changed: Model, class_name: str) -> SelfCheck:
-    """Compare the map with that of the same network with weights drawn anew: it should not survive."""
-    first, second = explain(recording, model), explain(recording, changed)
-    k = first.index(class_name)
-    return SelfCheck(
-        recording, recording, first, second, _alike(first.attribution[k], second.attribution[k], recording.fs)
-    )
+def check_random_weights(case: Case, changed: Model, class_name: str) -> SelfCheck:
+    """Compare the map with that of the same network with random weights: it should not survive."""
+    second = case_of(case.reading, explain(case.recording, changed), case.card)
+    return SelfCheck(case, second, _alike(_map(case, class_name), _map(second, class_name), case.recording.fs))
 
 
-def check_shuffled_leads(recording: Recording, model: Model, class_name: str, *, seed: int) -> SelfCheck:
+def check_shuffled_leads(case: Case, model: Model, class_name: str, *, seed: int) -> SelfCheck:
     """Exchange the chest leads at random and explain again.
 
     The limb leads stay: they are bound to one another. Evidence that follows the shape of a trace moves with it; what
     the network knows of each place on the chest stays.
     """
-    order = shuffled_chest(seed)
-    after = recording.with_signal(recording.signal[order])
-    first, second = explain(recording, model), explain(after, model)
-    k = first.index(class_name)
+    order, recording = shuffled_chest(seed), case.recording
+    second = _explained(case, recording.with_signal(recording.signal[order]), case.reading.levels[order], model)
     chest = [STANDARD_LEADS.index(lead) for lead in CHEST_LEADS]
-    old, new = first.attribution[k], second.attribution[k]
+    old, new = _map(case, class_name), _map(second, class_name)
     return SelfCheck(
-        recording,
-        after,
-        first,
+        case,
         second,
         agreement=_alike(old[order][chest], new[chest], recording.fs),
         in_place=_alike(old[chest], new[chest], recording.fs),
@@ -276,7 +257,7 @@ def shuffled_chest(seed: int) -> NDArray[np.int64]:
     return np.concatenate([np.arange(6), order])
 
 
-def check_time_shift(recording: Recording, model: Model, class_name: str, *, shift_s: float) -> SelfCheck:
+def check_time_shift(case: Case, model: Model, class_name: str, *, shift_s: float) -> SelfCheck:
     """Explain a window and the same window a moment later: the map should move with the trace.
 
     Raises
@@ -284,16 +265,29 @@ def check_time_shift(recording: Recording, model: Model, class_name: str, *, shi
     SignalError
         The shift leaves too little of the recording.
     """
+    recording = case.recording
     shift = round(shift_s * recording.fs)
     if not 0 < shift <= round(MOST_SHIFT_S * recording.fs):
         raise SignalError(f"The shift is {shift_s:g} s. More than 0 and at most {MOST_SHIFT_S:g} s is needed.")
     length = recording.n_samples - shift
-    before = recording.with_signal(recording.signal[:, :length])
-    after = recording.with_signal(recording.signal[:, shift:])
-    first, second = explain(before, model), explain(after, model)
-    k = first.index(class_name)
-    same_old, same_new = first.attribution[k][:, shift:], second.attribution[k][:, : length - shift]
-    return SelfCheck(before, after, first, second, _alike(same_old, same_new, recording.fs))
+    levels = case.reading.levels
+    first = _explained(case, recording.with_signal(recording.signal[:, :length]), levels, model)
+    second = _explained(case, recording.with_signal(recording.signal[:, shift:]), levels, model)
+    same_old, same_new = _map(first, class_name)[:, shift:], _map(second, class_name)[:, : length - shift]
+    return SelfCheck(first, second, _alike(same_old, same_new, recording.fs))
+
+
+def _explained(case: Case, recording: Recording, levels: NDArray[np.float64], model: Model) -> Case:
+    """Explain what was made of a case's recording, about the levels of the original; no waves are looked for."""
+    isoelectric = replace(case.reading.isoelectric, mv=levels)
+    reading = SignalReading(
+        recording, case.reading.quality, None, None, None, isoelectric, "Waves were not looked for."
+    )
+    return case_of(reading, explain(recording, model), case.card)
+
+
+def _map(case: Case, class_name: str) -> NDArray[np.float64]:
+    return case.of(class_name).contribution
 
 
 def _alike(first: NDArray[np.floating], second: NDArray[np.floating], fs: float) -> float | None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,11 +34,8 @@ class Explanation:
     classes : tuple of str
     weights : ndarray of shape (K, 12, n_samples)
         Logit per mV on the raw trace. Over a lead they sum to zero: a constant added to a lead changes nothing.
-    attribution : ndarray of shape (K, 12, n_samples)
-        Weights times millivolts, in logit per sample.
     bias, logit, probability : ndarray of shape (K,)
-        `attribution.sum((1, 2)) + bias` is `logit`; the probability is its sigmoid. Classes are not exclusive. The
-        difference of two logits has no probability: NaN.
+        `(weights * signal).sum((1, 2)) + bias` is `logit`; the probability is its sigmoid. Classes are not exclusive.
     completeness_error : float
         Largest difference between that sum and the logit as the network itself computed it.
     model_name, model_sha256 : str
@@ -46,15 +43,14 @@ class Explanation:
         Standard deviation of the weights over the model's members.
     offset : ndarray of shape (K, 12) or None
         Of a model that z-scores each lead of each recording: what the centring adds to the logit, per lead. It is part
-        of the sum, `attribution.sum((1, 2)) + offset.sum(1) + bias`, and belongs to no sample; the weights of such a
-        model do not sum to zero over a lead.
+        of the sum, `(weights * signal).sum((1, 2)) + offset.sum(1) + bias`, and belongs to no sample; the weights of
+        such a model do not sum to zero over a lead.
     """
 
     recording_digest: str
     fs: float
     classes: tuple[str, ...]
     weights: NDArray[np.float64]
-    attribution: NDArray[np.float64]
     bias: NDArray[np.float64]
     logit: NDArray[np.float64]
     probability: NDArray[np.float64]
@@ -65,11 +61,10 @@ class Explanation:
     offset: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        shape = (len(self.classes), 12, self.attribution.shape[-1])
-        for name in ("weights", "attribution"):
-            if getattr(self, name).shape != shape:
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}; {shape} is needed")
-            getattr(self, name).setflags(write=False)
+        shape = (len(self.classes), 12, self.weights.shape[-1])
+        if self.weights.shape != shape:
+            raise ValueError(f"weights has shape {self.weights.shape}; {shape} is needed")
+        self.weights.setflags(write=False)
 
     def index(self, class_name: str) -> int:
         """Row of a class."""
@@ -102,8 +97,7 @@ def explain(recording: Recording, model: Model, *, double: bool = False) -> Expl
     written = model.write_linear_model(prepare.forward(signal), double=double)
     members = prepare.adjoint(written.member_weights)
     weights = members.mean(axis=0)
-    attribution = weights * signal
-    total = attribution.sum(axis=(1, 2)) + written.bias
+    total = np.einsum("kln,ln->k", weights, signal) + written.bias
     if written.offset is not None:
         total = total + written.offset.sum(axis=1)
     return Explanation(
@@ -111,7 +105,6 @@ def explain(recording: Recording, model: Model, *, double: bool = False) -> Expl
         fs=recording.fs,
         classes=model.classes,
         weights=weights,
-        attribution=attribution,
         bias=written.bias,
         logit=written.logit,
         probability=expit(written.logit),
@@ -120,60 +113,6 @@ def explain(recording: Recording, model: Model, *, double: bool = False) -> Expl
         model_sha256=model.card.sha256,
         spread=members.std(axis=0, ddof=1) if len(members) > 1 else None,
         offset=written.offset,
-    )
-
-
-def one_class(explanation: Explanation, class_name: str) -> Explanation:
-    """Return the explanation of one of its classes alone."""
-    k = slice(explanation.index(class_name), explanation.index(class_name) + 1)
-    return replace(
-        explanation,
-        classes=(class_name,),
-        weights=explanation.weights[k],
-        attribution=explanation.attribution[k],
-        bias=explanation.bias[k],
-        logit=explanation.logit[k],
-        probability=explanation.probability[k],
-        spread=None if explanation.spread is None else explanation.spread[k],
-        offset=None if explanation.offset is None else explanation.offset[k],
-    )
-
-
-def contrast_name(first: str, second: str) -> str:
-    """Return the printed name of the difference of two classes: "MI − NORM"."""
-    return f"{first} − {second}"
-
-
-def contrast(explanation: Explanation, first: str, second: str) -> Explanation:
-    """Return the explanation of the difference of two logits, exact as each of them is.
-
-    The difference of two linear models is the linear model with the differences of weights and biases. It is the
-    logarithm of the ratio of the two odds; a probability it has not, since the classes do not exclude each other.
-
-    Parameters
-    ----------
-    explanation : Explanation
-    first, second : str
-        The second class is taken away from the first.
-
-    Returns
-    -------
-    Explanation
-        Of one class, named by `contrast_name`. Its `spread` is the sum of both, which the true one cannot exceed.
-    """
-    one, other = one_class(explanation, first), one_class(explanation, second)
-    spread = None if one.spread is None or other.spread is None else one.spread + other.spread
-    return replace(
-        one,
-        classes=(contrast_name(first, second),),
-        weights=one.weights - other.weights,
-        attribution=one.attribution - other.attribution,
-        bias=one.bias - other.bias,
-        logit=one.logit - other.logit,
-        probability=np.array([np.nan]),
-        completeness_error=2 * explanation.completeness_error,
-        spread=spread,
-        offset=None if one.offset is None or other.offset is None else one.offset - other.offset,
     )
 
 
@@ -203,17 +142,15 @@ def explain_many(recordings: Sequence[Recording], model: Model) -> list[Explanat
     explanations = []
     for row, recording in enumerate(recordings):
         weights = prepare.adjoint(written.weights[row])
-        attribution = weights * signals[row]
         bias, logit = written.bias[row], written.logit[row]
         offset = None if written.offset is None else written.offset[row]
-        total = attribution.sum(axis=(1, 2)) + bias + (0.0 if offset is None else offset.sum(axis=1))
+        total = np.einsum("kln,ln->k", weights, signals[row]) + bias + (0.0 if offset is None else offset.sum(axis=1))
         explanations.append(
             Explanation(
                 recording_digest=recording.digest,
                 fs=recording.fs,
                 classes=model.classes,
                 weights=weights,
-                attribution=attribution,
                 bias=bias,
                 logit=logit,
                 probability=expit(logit),

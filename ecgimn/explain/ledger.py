@@ -19,14 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.explain.edits import WaveMasks
-from ecgimn.explain.explanation import Explanation, contrast_name
-from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS, TERRITORIES
+from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS
 from ecgimn.recording import Recording, bridge_gaps
 from ecgimn.signal.waves.find import WAVE_NAMES, Waves
 
 if TYPE_CHECKING:
+    from ecgimn.explain.case import Evidence
     from ecgimn.explain.explanation import Explanation
-    from ecgimn.signal.reading import SignalReading
     from ecgimn.signal.waves.find import Waves
 
 
@@ -90,8 +89,6 @@ class Ledger:
         levels about the means.
     bias, logit : ndarray of shape (K,)
         `cells.sum((1, 2)) + baseline + bias` is `logit`.
-    is_contrast : bool
-        Whether its one class is the difference of two, which has no probability.
     """
 
     classes: tuple[str, ...]
@@ -100,7 +97,6 @@ class Ledger:
     baseline: NDArray[np.float64]
     bias: NDArray[np.float64]
     logit: NDArray[np.float64]
-    is_contrast: bool = False
 
     @property
     def residual(self) -> float:
@@ -110,41 +106,6 @@ class Ledger:
     def of(self, class_name: str) -> NDArray[np.float64]:
         """Return the cells of one class, shape (12, n_waves)."""
         return np.asarray(self.cells[self.classes.index(class_name)])
-
-    def by_lead(self, class_name: str) -> dict[str, float]:
-        """Return the evidence of a class per lead."""
-        return dict(zip(STANDARD_LEADS, self.of(class_name).sum(axis=1).tolist(), strict=True))
-
-    def by_wave(self, class_name: str) -> dict[str, float]:
-        """Return the evidence of a class per wave."""
-        return dict(zip(WAVE_NAMES, self.of(class_name).sum(axis=0).tolist(), strict=True))
-
-    def by_territory(self, class_name: str) -> dict[str, float]:
-        """Return the evidence of a class per territory; together they hold every lead once."""
-        leads = self.by_lead(class_name)
-        return {name: sum(leads[lead] for lead in members) for name, members in TERRITORIES.items()}
-
-    def for_and_against(self, class_name: str) -> tuple[float, float]:
-        """Return the sums of the positive and of the negative cells of a class."""
-        cells = self.of(class_name)
-        return float(cells[cells > 0].sum()), float(cells[cells < 0].sum())
-
-    def contrast(self, first: str, second: str) -> Ledger:
-        """Return the ledger of the difference of two classes, cell by cell, with the difference of their logits."""
-        j, k = self.classes.index(first), self.classes.index(second)
-
-        def gap(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.asarray(values[j] - values[k])[None]
-
-        return Ledger(
-            classes=(contrast_name(first, second),),
-            cells=gap(self.cells),
-            beats=gap(self.beats),
-            baseline=gap(self.baseline),
-            bias=gap(self.bias),
-            logit=gap(self.logit),
-            is_contrast=True,
-        )
 
     def rows(self) -> tuple[LedgerRow, ...]:
         """Return all cells in long form; per class they sum to logit - bias - baseline."""
@@ -178,38 +139,65 @@ def make_ledger(
     """
     if explanation.recording_digest != recording.digest:
         raise ValueError("the explanation belongs to another recording")
-    evidence = isoelectric_attribution(explanation, recording, levels)
-    shape = recording.signal.shape
-    labels, beat, n_beats = np.zeros(shape, dtype=np.int64), np.full(shape, -1, dtype=np.int64), 0
-    if waves is not None:
-        labels, n_beats = waves.labels.astype(np.int64), len(waves.r_samples)
-        beat = np.broadcast_to(waves.beat, shape).astype(np.int64)
+    cells, beats = book(contribution(explanation.weights, recording, levels), waves)
     baseline = (explanation.weights.sum(axis=2) * levels).sum(axis=1)
     if explanation.offset is not None:
         baseline = baseline + explanation.offset.sum(axis=1)
     return Ledger(
         classes=explanation.classes,
-        cells=_book(evidence, labels, len(WAVE_NAMES)),
-        beats=_book(evidence, np.where(beat < 0, n_beats, beat), n_beats + 1),
+        cells=cells,
+        beats=beats,
         baseline=np.asarray(baseline),
         bias=explanation.bias,
         logit=explanation.logit,
     )
 
 
-def isoelectric_attribution(
-    explanation: Explanation, recording: Recording, levels: NDArray[np.floating]
+def contribution(
+    weights: NDArray[np.floating], recording: Recording, levels: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Return weights times voltage about the isoelectric level, in logit per sample, shape (K, 12, n_samples)."""
-    return explanation.weights * (bridge_gaps(recording.signal) - np.asarray(levels, dtype=np.float64)[:, None])
+    """Return weight times voltage about the isoelectric level, in logit per sample, shape (..., 12, n_samples).
+
+    Parameters
+    ----------
+    weights : ndarray of shape (..., 12, n_samples)
+        Logit per mV on the raw trace.
+    recording : Recording
+        Gaps are bridged by straight lines, as they are for the model.
+    levels : ndarray of shape (12,)
+        Isoelectric level per lead in mV.
+    """
+    return np.asarray(weights * (bridge_gaps(recording.signal) - np.asarray(levels, dtype=np.float64)[:, None]))
 
 
-def _book(evidence: NDArray[np.float64], columns: NDArray[np.int64], n_columns: int) -> NDArray[np.float64]:
-    booked = np.zeros((*evidence.shape[:2], n_columns))
-    for k in range(evidence.shape[0]):
-        for lead in range(evidence.shape[1]):
-            booked[k, lead] = np.bincount(columns[lead], weights=evidence[k, lead], minlength=n_columns)
-    return booked
+def book(contributions: NDArray[np.floating], waves: Waves | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum contributions by lead and wave, and by lead and beat.
+
+    Parameters
+    ----------
+    contributions : ndarray of shape (..., 12, n_samples)
+    waves : Waves or None
+        None when no beat was found: all is then "unassigned", and belongs to no beat.
+
+    Returns
+    -------
+    cells : ndarray of shape (..., 12, n_waves)
+    beats : ndarray of shape (..., 12, n_beats + 1)
+        The last column is what belongs to no beat.
+    """
+    shape = contributions.shape[-2:]
+    labels, beat, n_beats = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64), 0
+    if waves is not None:
+        labels, n_beats = waves.labels.astype(np.int64), len(waves.r_samples)
+        beat = np.broadcast_to(np.where(waves.beat < 0, n_beats, waves.beat), shape).astype(np.int64)
+    maps = contributions.reshape(-1, *shape)
+    cells, beats = (
+        np.array(
+            [[np.bincount(c, row, size) for c, row in zip(columns, one, strict=True)] for one in maps], dtype=np.float64
+        )
+        for columns, size in ((labels, len(WAVE_NAMES)), (beat, n_beats + 1))
+    )
+    return cells.reshape(*contributions.shape[:-1], -1), beats.reshape(*contributions.shape[:-1], -1)
 
 
 def fold_to_independent_leads(weights: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -291,7 +279,7 @@ class BeatTrace:
     signal : ndarray of shape (12, length)
         mV, as in the recording; NaN in gaps.
     contribution : ndarray of shape (12, length)
-        Isoelectric contribution, logit per sample; its sum is the beat's logit.
+        Logit per sample; its sum is the beat's logit.
     limit : float
         Contribution per sample at the end of a scale that is the same for all beats of the recording.
     landmarks_s : dict of str to float
@@ -305,21 +293,13 @@ class BeatTrace:
     landmarks_s: dict[str, float]
 
 
-def beat_by_beat(reading: SignalReading, ledger: Ledger, class_name: str) -> BeatByBeat | None:
-    """Return the evidence of a class beat by beat; None where no beat was found.
-
-    Parameters
-    ----------
-    reading : SignalReading
-    ledger : Ledger
-        Of the same recording.
-    class_name : str
-    """
+def beat_by_beat(evidence: Evidence) -> BeatByBeat | None:
+    """Return the evidence beat by beat; None where no beat was found."""
+    reading = evidence.reading
     waves = reading.waves
     if waves is None:
         return None
-    k = ledger.classes.index(class_name)
-    logits = ledger.beats[k].sum(axis=0)  # (n_beats + 1,)
+    logits = evidence.beats.sum(axis=0)  # (n_beats + 1,)
     windows = reading.measurements.beat.windows if reading.measurements else None
     starts = _starts(waves)
     beats = tuple(
@@ -336,32 +316,21 @@ def beat_by_beat(reading: SignalReading, ledger: Ledger, class_name: str) -> Bea
         )
         for place, (start, stop) in enumerate(starts)
     )
-    remainder = float(logits[-1] + ledger.baseline[k])
-    return BeatByBeat(class_name, beats, remainder, float(ledger.logit[k] - ledger.bias[k]))
+    remainder = float(logits[-1] + evidence.baseline)
+    return BeatByBeat(evidence.name, beats, remainder, evidence.logit - evidence.bias)
 
 
-def beat_trace(beat: Beat, reading: SignalReading, explanation: Explanation, class_name: str) -> BeatTrace:
-    """Return signal and contributions of one beat.
-
-    Parameters
-    ----------
-    beat : Beat
-    reading : SignalReading
-    explanation : Explanation
-        Of the same recording.
-    class_name : str
-    """
-    recording, waves = reading.recording, reading.waves
-    k = explanation.index(class_name)
-    evidence = isoelectric_attribution(explanation, recording, reading.levels)[k]
+def beat_trace(beat: Beat, evidence: Evidence) -> BeatTrace:
+    """Return signal and contributions of one beat of the recording that the evidence is about."""
+    recording, waves, values = evidence.recording, evidence.reading.waves, evidence.contribution
     marks = {}
     for name, words in MARKS.items():
         at = float(getattr(waves, f"global_{name}")[beat.number - 1]) - beat.start
         if np.isfinite(at) and 0 <= at <= beat.stop - beat.start:
             marks[words] = at / recording.fs
     span = slice(beat.start, beat.stop)
-    limit = float(np.percentile(np.abs(evidence), SCALE_PERCENTILE)) or float(np.abs(evidence).max()) or 1.0
-    return BeatTrace(recording.fs, recording.signal[:, span].astype(np.float64), evidence[:, span], limit, marks)
+    limit = float(np.percentile(np.abs(values), SCALE_PERCENTILE)) or float(np.abs(values).max()) or 1.0
+    return BeatTrace(recording.fs, recording.signal[:, span].astype(np.float64), values[:, span], limit, marks)
 
 
 def _starts(waves: Waves) -> list[tuple[int, int]]:

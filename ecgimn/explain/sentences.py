@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.edits import WaveMasks
-from ecgimn.explain.explanation import Explanation
-from ecgimn.explain.ledger import Ledger, isoelectric_attribution
 from ecgimn.explain.what_if import LIMIT_MV, Edit, EditResult, Flip, FlipSearch, leads_that_follow, st_change_mv
 from ecgimn.leads import LIMB_LEADS, STANDARD_LEADS, TERRITORIES
 from ecgimn.signal.reading import SignalReading
@@ -42,11 +40,12 @@ class StShare:
     share_of_positive: float | None
 
 
-def st_elevation_share(ledger: Ledger, class_name: str, leads: tuple[str, ...]) -> StShare:
-    """Return the evidence of a class in ST and T of the leads whose ST is elevated."""
-    cells = ledger.of(class_name)[:, [WAVE_NAMES.index(wave) for wave in ST_AND_T]]
+def st_elevation_share(evidence: Evidence) -> StShare:
+    """Return the evidence in ST and T of the leads whose ST is elevated."""
+    leads = evidence.reading.st_elevation_leads
+    cells = evidence.cells[:, [WAVE_NAMES.index(wave) for wave in ST_AND_T]]
     chosen = cells[[STANDARD_LEADS.index(lead) for lead in leads]]
-    positive = float(np.clip(ledger.of(class_name), 0, None).sum())
+    positive, _ = evidence.for_and_against()
     share = float(np.clip(chosen, 0, None).sum()) / positive if positive > 0 else None
     return StShare(leads, float(chosen.sum()), share)
 
@@ -59,49 +58,44 @@ def signed(value: float | None, digits: int = 2) -> str:
     return text[1:] if float(text) == 0 else text.replace("-", MINUS)
 
 
-def outcome_words(logit: float, *, is_contrast: bool = False) -> str:
+def outcome_text(evidence: Evidence) -> str:
     """Return what a logit comes to: a probability, or for a difference of two logits the ratio of their odds."""
-    if is_contrast:
-        return f"ratio of the odds {np.exp(logit):.2g}"
-    return f"probability {1 / (1 + np.exp(-logit)):.2f}"
+    if evidence.probability is None:
+        return f"ratio of the odds {np.exp(evidence.logit):.2g}"
+    return f"probability {evidence.probability:.2f}"
 
 
-def describe_evidence(ledger: Ledger, class_name: str, reading: SignalReading) -> tuple[str, ...]:
-    """Return the evidence for one class in sentences for the screen.
+def describe_evidence(evidence: Evidence) -> tuple[str, ...]:
+    """Return the evidence in sentences for the screen.
 
     The words say what raises or lowers the model's score, never what the patient has.
     """
-    k = ledger.classes.index(class_name)
-    evidence = float(ledger.cells[k].sum())
-    direction = "raise" if evidence >= 0 else "lower"
+    reading, total = evidence.reading, evidence.total
+    sign = 1 if total >= 0 else -1
+    direction = "raise" if total >= 0 else "lower"
     # only a model that z-scores each lead has a baseline term worth a word
-    baseline = float(ledger.baseline[k])
-    offset = f" and an offset of {signed(baseline)} from z-scoring" if abs(baseline) >= 0.005 else ""
-    kind = "difference" if ledger.is_contrast else "label"
+    offset = f" and an offset of {signed(evidence.baseline)} from z-scoring" if abs(evidence.baseline) >= 0.005 else ""
+    kind = "difference" if evidence.is_difference else "label"
     sentences = [
-        f"For the {kind} {class_name} as used in PTB-XL the tracing contributes {signed(evidence)} logit "
-        f"to a starting value (bias) of {signed(ledger.bias[k])}{offset}: logit {signed(ledger.logit[k])}, "
-        f"{outcome_words(float(ledger.logit[k]), is_contrast=ledger.is_contrast)}."
+        f"For the {kind} {evidence.name} as used in PTB-XL the tracing contributes {signed(total)} logit "
+        f"to a starting value (bias) of {signed(evidence.bias)}{offset}: logit {signed(evidence.logit)}, "
+        f"{outcome_text(evidence)}."
     ]
     if reading.waves is None:
         return (*sentences, "No beat was found, so the evidence cannot be named by wave.")
-    territories = ledger.by_territory(class_name)
-    helping = {name: value for name, value in territories.items() if value * (1 if evidence >= 0 else -1) > 0}
-    total = sum(abs(value) for value in helping.values())
-    named = sorted(
-        (name for name in helping if abs(helping[name]) >= NAMED_SHARE * total), key=lambda n: -abs(helping[n])
-    )
+    helping = {name: value for name, value in evidence.by_territory().items() if sign * value > 0}
+    least = NAMED_SHARE * sum(abs(value) for value in helping.values())
+    named = sorted((name for name in helping if abs(helping[name]) >= least), key=lambda n: -abs(helping[n]))
     if named:
         parts = []
         for name in named:
             rows = [STANDARD_LEADS.index(lead) for lead in TERRITORIES[name]]
-            by_wave = ledger.of(class_name)[rows].sum(axis=0) * (1 if evidence >= 0 else -1)
-            wave = WAVE_NAMES[int(by_wave.argmax())]
+            wave = WAVE_NAMES[int((sign * evidence.cells[rows].sum(axis=0)).argmax())]
             leads = "" if name == "aVR" else f" ({', '.join(TERRITORIES[name])})"
             parts.append(f"{name}{leads} {signed(helping[name])}, mostly {wave}")
         sentences.append(f"What {direction}s the score: {'; '.join(parts)}.")
     if reading.st_elevation_leads and reading.measurements:
-        share = st_elevation_share(ledger, class_name, reading.st_elevation_leads)
+        share = st_elevation_share(evidence)
         mean = float(np.mean([reading.j60_mv[lead] for lead in share.leads]))
         part = "" if share.share_of_positive is None else f", {100 * share.share_of_positive:.0f} % of what raises it"
         sentences.append(
@@ -180,58 +174,50 @@ class BeatEvidence:
     remainder: float
 
 
-def sum_of_evidence(explanation: Explanation, ledger: Ledger, class_name: str) -> EvidenceSum:
-    """Return the sum behind the logit of a class, which both have among theirs."""
-    logit = float(explanation.logit[explanation.index(class_name)])
-    k = ledger.classes.index(class_name)
-    cells, baseline = float(ledger.cells[k].sum()), float(ledger.baseline[k])
+def sum_of_evidence(evidence: Evidence) -> EvidenceSum:
+    """Return the sum behind a logit."""
     return EvidenceSum(
-        class_name=class_name,
-        bias=float(ledger.bias[k]),
-        evidence=cells + baseline if explanation.offset is None else cells,
-        offset=None if explanation.offset is None else baseline,
-        logit=logit,
-        outcome=outcome_words(logit, is_contrast=ledger.is_contrast),
-        probability=None if ledger.is_contrast else float(explanation.probability[explanation.index(class_name)]),
-        residual=max(explanation.completeness_error, ledger.residual),
+        class_name=evidence.name,
+        bias=evidence.bias,
+        evidence=evidence.total if evidence.z_scored else evidence.total + evidence.baseline,
+        offset=evidence.baseline if evidence.z_scored else None,
+        logit=evidence.logit,
+        outcome=outcome_text(evidence),
+        probability=evidence.probability,
+        residual=evidence.residual,
     )
 
 
-def class_chips(explanation: Explanation, thresholds: Sequence[float] = ()) -> dict[str, str]:
-    """Return a short text per class, most telling first: its name, its probability, and * from the threshold on.
+def class_chips(case: Case, *, starred: bool = True) -> dict[str, str]:
+    """Return a short text per class: its name, its probability, and * where it is called.
 
     Parameters
     ----------
-    explanation : Explanation
-    thresholds : sequence of float
-        Operating point on the probability per class, in the order of the classes; empty when there is none.
+    case : Case
+    starred : bool
+        Star the classes at or above the card's operating point.
     """
-    limits = tuple(thresholds) or (float("inf"),) * len(explanation.classes)
     return {
-        name: f"{name} {probability:.2f}" + (" *" if probability >= limit else "")
-        for name, probability, limit in zip(explanation.classes, explanation.probability.tolist(), limits, strict=True)
+        name: f"{name} {probability:.2f}"
+        + (" *" if starred and probability >= case.thresholds.get(name, np.inf) else "")
+        for name, probability in zip(case.classes, case.explanation.probability.tolist(), strict=True)
     }
 
 
-def most_probable(explanation: Explanation) -> str:
-    """Return the class with the highest probability."""
-    return explanation.classes[int(explanation.probability.argmax())]
-
-
-def evidence_over_beats(explanation: Explanation, reading: SignalReading, class_name: str) -> BeatEvidence | None:
-    """Return the evidence of a class on the alignment of the median beat; None where there is no median beat."""
-    if reading.measurements is None or reading.measurements.beat.signal is None:
+def evidence_over_beats(evidence: Evidence) -> BeatEvidence | None:
+    """Return the evidence on the alignment of the median beat; None where there is no median beat."""
+    measurements = evidence.reading.measurements
+    if measurements is None or measurements.beat.signal is None:
         return None
-    evidence = isoelectric_attribution(explanation, reading.recording, reading.levels)[explanation.index(class_name)]
-    windows = reading.measurements.beat.windows
-    beats = windows.cut(evidence)  # (n_beats, 12, length), NaN beyond the recording
+    windows = measurements.beat.windows
+    beats = windows.cut(evidence.contribution)  # (n_beats, 12, length), NaN beyond the recording
     seen = np.isfinite(beats).any(axis=0)
     mean, spread = np.zeros(seen.shape), np.zeros(seen.shape)
     mean[seen], spread[seen] = np.nanmean(beats[:, seen], axis=0), np.nanstd(beats[:, seen], axis=0)
-    inside = np.zeros(evidence.shape[1], dtype=bool)
+    inside = np.zeros(evidence.recording.n_samples, dtype=bool)
     for start in windows.start[windows.used]:
         inside[max(0, int(start)) : max(0, int(start) + windows.length)] = True
-    return BeatEvidence(mean, spread, float(evidence[:, ~inside].sum()))
+    return BeatEvidence(mean, spread, float(evidence.contribution[:, ~inside].sum()))
 
 
 SAME_MV = 0.005  # an ST change this close to the one asked for is that change
@@ -341,21 +327,21 @@ def abnormal_leads(reading: SignalReading) -> NDArray[np.bool_]:
     return np.array([abs(level.get(lead, 0.0)) >= ST_MV or lead in inverted for lead in STANDARD_LEADS])
 
 
-def case_concordance(reading: SignalReading, ledger: Ledger, class_name: str) -> Concordance | None:
+def case_concordance(evidence: Evidence) -> Concordance | None:
     """Compare the ST and T evidence of one case with its measured ST and T.
 
     None when nothing is measured, when no lead or every lead is abnormal, or when no evidence there is positive.
     """
-    abnormal = abnormal_leads(reading)
-    if not reading.j60_mv or not 0 < abnormal.sum() < len(abnormal):
+    abnormal = abnormal_leads(evidence.reading)
+    if not evidence.reading.j60_mv or not 0 < abnormal.sum() < len(abnormal):
         return None
-    evidence = ledger.of(class_name)[:, [WAVE_NAMES.index(wave) for wave in ST_AND_T]].sum(axis=1)
-    positive = np.clip(evidence, 0.0, None)
+    by_lead = evidence.cells[:, [WAVE_NAMES.index(wave) for wave in ST_AND_T]].sum(axis=1)
+    positive = np.clip(by_lead, 0.0, None)
     if positive.sum() <= 0:
         return None
-    order = np.sign(evidence[abnormal][:, None] - evidence[~abnormal][None, :])  # every abnormal lead with every other
+    order = np.sign(by_lead[abnormal][:, None] - by_lead[~abnormal][None, :])  # every abnormal lead with every other
     return Concordance(
-        class_name=class_name,
+        class_name=evidence.name,
         leads=tuple(lead for lead, found in zip(STANDARD_LEADS, abnormal, strict=True) if found),
         share=float(positive[abnormal].sum() / positive.sum()),
         expected=float(abnormal.mean()),

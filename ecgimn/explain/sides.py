@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ecgimn.explain.checks import cell_sums
-from ecgimn.explain.explanation import Explanation, one_class
-from ecgimn.explain.ledger import isoelectric_attribution
+from ecgimn.explain.case import Case, Evidence
+from ecgimn.explain.ledger import book, contribution
 from ecgimn.recording import Recording, bridge_gaps
 from ecgimn.signal.preprocess import MODEL_FS, TRIM_START, Preprocessing, preprocessing
 from ecgimn.signal.reading import SignalReading
@@ -40,45 +38,31 @@ class Side:
     Attributes
     ----------
     title : str
-    reading : SignalReading
-    explanation : Explanation
-        Of one class. Its attribution is evidence about the isoelectric level in logit per sample; its bias is all of
-        the logit that the method books nowhere.
+    evidence : Evidence
+        Of one class. Its bias is all of the logit that the method books nowhere.
     predicted : ndarray of shape (12, n_waves)
         Change of the logit that the method predicts when a cell of lead by wave is removed.
     exact : bool
         Whether evidence and bias are the network's own sum, and not a method's account of it.
+    network : str
+        `key` of the network explained.
     """
 
     title: str
-    reading: SignalReading
-    explanation: Explanation
+    evidence: Evidence
     predicted: NDArray[np.float64]
     exact: bool
+    network: str
+
+    @property
+    def reading(self) -> SignalReading:
+        """The recording explained, read."""
+        return self.evidence.reading
 
     @property
     def recording(self) -> Recording:
         """The samples explained."""
-        return self.reading.recording
-
-    @property
-    def class_name(self) -> str:
-        """The class explained."""
-        return self.explanation.classes[0]
-
-    @property
-    def evidence(self) -> NDArray[np.float64]:
-        """Logit per sample, shape (12, n_samples)."""
-        return np.asarray(self.explanation.attribution[0])
-
-    @cached_property
-    def cells(self) -> NDArray[np.float64]:
-        """Evidence by lead and wave, shape (12, n_waves); all of it "unassigned" where no beat was found."""
-        if self.reading.waves is None:
-            cells = np.zeros((12, len(WAVE_NAMES)))
-            cells[:, 0] = self.evidence.sum(axis=1)
-            return cells
-        return cell_sums(self.evidence, self.reading.waves)
+        return self.evidence.recording
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,13 +132,10 @@ def method_names() -> tuple[str, ...]:
     return tuple(METHODS)
 
 
-def exact_side(explanation: Explanation, reading: SignalReading, class_name: str, title: str) -> Side:
-    """Return the exact map of one class, counted from the isoelectric level."""
-    own = one_class(explanation, class_name)
-    evidence = isoelectric_attribution(own, reading.recording, reading.levels)
-    booked = _with_evidence(own, evidence, own.weights)
-    side = Side(title, reading, booked, np.empty(0), exact=True)
-    return Side(title, reading, booked, -side.cells, exact=True)
+def exact_side(case: Case, class_name: str, title: str) -> Side:
+    """Return the exact map of one class."""
+    evidence = case.of(class_name)
+    return Side(title, evidence, -evidence.cells, exact=True, network=case.card.sha256)
 
 
 def post_hoc_side(method: str, network: ComparedNetwork, reading: SignalReading, class_name: str, title: str) -> Side:
@@ -190,25 +171,23 @@ def post_hoc_side(method: str, network: ComparedNetwork, reading: SignalReading,
     said = attribute(method, one_class_of(network.target(), k), record)
     logit = float(network.logits(x[None])[0, k])
     weights = prepare.adjoint(said.weights)
-    booked = _with_evidence(
-        Explanation(
-            recording_digest=recording.digest,
-            fs=recording.fs,
-            classes=(class_name,),
-            weights=weights,
-            attribution=np.zeros_like(weights),
-            bias=np.zeros(1),
-            logit=np.array([logit]),
-            probability=np.array([expit(logit)]),
-            completeness_error=0.0,
-            model_name=f"{method} on {network.name}",
-            model_sha256=network.key,
-        ),
-        spread_over_trace(said.attribution, times_s, recording),
-        weights,
+    contributions = spread_over_trace(said.attribution, times_s, recording)[0]
+    booked, beats = book(contributions, waves)
+    evidence = Evidence(
+        reading=reading,
+        name=class_name,
+        weights=weights[0],
+        contribution=contributions,
+        bias=logit - float(contributions.sum()),
+        baseline=0.0,
+        logit=logit,
+        probability=float(expit(logit)),
+        cells=booked,
+        beats=beats,
+        residual=0.0,
     )
-    above = bridge_gaps(recording.signal) - reading.levels[:, None]
-    return Side(title, reading, booked, -cell_sums(weights[0] * above, waves), exact=False)
+    predicted, _ = book(contribution(weights[0], recording, reading.levels), waves)
+    return Side(title, evidence, -predicted, exact=False, network=network.key)
 
 
 def spread_over_trace(
@@ -223,23 +202,3 @@ def spread_over_trace(
         running = np.concatenate([[0.0], np.cumsum(attribution[place])])
         spread[place] = np.diff(np.interp(own_s, edges_s, running))
     return spread
-
-
-def _with_evidence(
-    explanation: Explanation, evidence: NDArray[np.float64], weights: NDArray[np.float64]
-) -> Explanation:
-    """Return an explanation whose evidence is this; what it leaves of the logit is its bias."""
-    rest = explanation.logit - evidence.sum(axis=(1, 2))
-    return Explanation(
-        recording_digest=explanation.recording_digest,
-        fs=explanation.fs,
-        classes=explanation.classes,
-        weights=np.asarray(weights),
-        attribution=evidence,
-        bias=rest,
-        logit=explanation.logit,
-        probability=explanation.probability,
-        completeness_error=explanation.completeness_error,
-        model_name=explanation.model_name,
-        model_sha256=explanation.model_sha256,
-    )

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import StudyError
-from ecgimn.explain.explanation import Explanation
-from ecgimn.explain.ledger import isoelectric_attribution
-from ecgimn.recording import Recording
+from ecgimn.explain.case import Case
+from ecgimn.explain.ledger import contribution
 
 BIN_MS = 40.0  # one small box of the paper at 25 mm/s, the unit of the colour scale
 
@@ -100,18 +99,10 @@ def read_answer(content: Mapping[str, Any]) -> ModelAnswer:
         ) from exc
 
 
-def model_answer(explanation: Explanation, recording: Recording, levels: NDArray[np.floating]) -> ModelAnswer:
-    """Return what the model says about a recording.
-
-    Parameters
-    ----------
-    explanation : Explanation
-        Of this recording.
-    recording : Recording
-    levels : ndarray of shape (12,)
-        Isoelectric level per lead in mV.
-    """
-    evidence = isoelectric_attribution(explanation, recording, levels)
+def model_answer(case: Case) -> ModelAnswer:
+    """Return what the model says about a case."""
+    explanation, recording = case.explanation, case.recording
+    evidence = contribution(explanation.weights, recording, case.reading.levels)
     bins = (np.arange(recording.n_samples) / recording.fs * 1000.0 / BIN_MS + 1e-9).astype(np.intp)
     starts = np.searchsorted(bins, np.arange(bins[-1] + 1))
     return ModelAnswer(

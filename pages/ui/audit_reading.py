@@ -17,18 +17,16 @@ from ecgimn.draw.screen.window import screen_for
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import interval_values, st_grid
 from ecgimn.errors import EcgImnError, StudyError
-from ecgimn.explain.box import MarkedBox as Stretch
-from ecgimn.explain.explanation import Explanation
+from ecgimn.explain.box import Box as Stretch
+from ecgimn.explain.case import Case
 from ecgimn.explain.sentences import class_chips
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model import model as checkpoint
 from ecgimn.model.card import read_card
 from ecgimn.model.model import Model
-from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
 from ecgimn.study.answers import CONFIDENCES, FLAGS, RATINGS, MarkedBox, items_of, read_box, repeat_over_beats
-from ecgimn.study.cases import read_audit_case
-from ecgimn.study.definition import Audit, AuditCase
+from ecgimn.study.definition import Audit
 from ecgimn.study.evidence import model_answer
 from ecgimn.study.session import CaseState, Reading, start_reading
 from ecgimn.study.store import Store
@@ -144,27 +142,22 @@ MARKS = {"boxes": "What I saw", "missed": "The map missed this", "invented": "Th
 HEAD_PX = 60.0  # more above the trace than in the reading room
 
 
-def draw_trace(
-    reading: Reading, state: CaseState, signal: SignalReading, explanation: Explanation | None, n_cases: int
-) -> None:
-    """Draw the case; without an explanation nothing about the model is in the picture."""
+def draw_trace(reading: Reading, state: CaseState, signal: SignalReading, opened: Case | None, n_cases: int) -> None:
+    """Draw the case; without what the model says nothing about it is in the picture."""
     place, method = state.planned.place, state.planned.arm.method
-    view = View(dark=session.is_dark(), show_st=False, show_t=False)
-    if explanation is not None and method != "none":
-        shown = _class_shown(explanation, place)
-        view = View(
-            dark=session.is_dark(), quantity=method, class_index=explanation.index(shown), show_st=True, show_t=True
-        )
+    evidence, view = None, View(dark=session.is_dark(), show_st=False, show_t=False)
+    if opened is not None and method != "none":
+        evidence = opened.of(_class_shown(opened, place))
+        view = View(dark=session.is_dark(), quantity="weights" if method == "weights" else "contribution")
     fields = _fields(state)
     room = screen_for(session.window())
     figure = ecg_figure(
         signal.recording,
-        explanation,
+        evidence,
         view=view,
-        waves=signal.waves if explanation is not None else None,
-        st=st_marks(signal) if explanation is not None else None,
+        waves=signal.waves if evidence is not None else None,
+        st=st_marks(signal) if evidence is not None else None,
         screen=Screen(width_px=room.width_px, height_px=room.height_px - HEAD_PX, px_per_mm=room.px_per_mm),
-        isoelectric_mv=signal.levels,
     )
     layout, _ = view.paper_for(signal.recording, MAX_HEADROOM_MM)
     content = dict(state.draft)
@@ -176,7 +169,7 @@ def draw_trace(
         for box in boxes
         for frame in box_frames(layout, Stretch((box.lead,), box.start_ms / 1000, box.stop_ms / 1000), dark=view.dark)
     ]
-    alt = f"12-lead ECG, case {place} of {n_cases}" + (", with evidence" if explanation is not None else "")
+    alt = f"12-lead ECG, case {place} of {n_cases}" + (", with evidence" if evidence is not None else "")
     key = f"answer_trace_{place}_{state.step}_{len(boxes)}"
     settings: dict[str, Any] = {"width": "content", "theme": None, "config": CHART, "alt": alt, "key": key}
     if fields:
@@ -235,11 +228,10 @@ def _list(reading: Reading, place: int, field: str, listed: list[dict[str, Any]]
             )  # fmt: skip
 
 
-def _class_shown(explanation: Explanation, place: int) -> str:
-    chips = class_chips(explanation)
-    first = max(explanation.classes, key=lambda name: float(explanation.probability[explanation.index(name)]))
+def _class_shown(opened: Case, place: int) -> str:
+    chips, first = class_chips(opened, starred=False), opened.most_probable
     chosen = st.segmented_control(
-        "Evidence for", list(explanation.classes), default=first, format_func=chips.__getitem__,
+        "Evidence for", list(opened.classes), default=first, format_func=chips.__getitem__,
         key=f"answer_class_{place}", required=True, label_visibility="collapsed",
     )  # fmt: skip
     return str(chosen or first)
@@ -367,30 +359,30 @@ def _open(reading: Reading, place: int) -> None:
 def _case(reading: Reading, state: CaseState, n_cases: int) -> None:
     audit, place = reading.audit, state.planned.place
     try:
-        recording = _recording(audit, state.planned.case)
+        recording = cached.get_audit_recording(state.planned.case.ref, state.planned.case.digest)
     except EcgImnError as exc:
         st.error(str(exc), icon=":material/error:")
         return
     signal = cached.get_reading(cached.identity(recording), recording)
-    explanation = None
+    opened = None
     if "blind" in state.done and len(state.planned.arm.steps) > 1:
         try:
-            explanation = _explanation(audit, recording)
+            # Cases were checked when the audit was set up; one that is refused by now is still answered as planned.
+            opened = cached.get_case(recording, _model(audit), despite_quality=True)
             if state.step == "model":
-                answer = model_answer(explanation, recording, signal.levels)
-                state = reading.reveal(place, "model", answer)
+                state = reading.reveal(place, "model", model_answer(opened))
         except EcgImnError as exc:
             st.error(str(exc), icon=":material/error:")
             return
     _head(reading, state, n_cases)
     left, right = st.columns((0.64, 0.36), gap="small")
     with left:
-        draw_trace(reading, state, signal, explanation if state.sees("evidence") else None, n_cases)
+        draw_trace(reading, state, signal, opened if state.sees("evidence") else None, n_cases)
         _beside(audit, signal)
     with right:
         show_committed(audit, state)
-        if state.step == "evidence" and explanation is not None:
-            _offer_evidence(reading, place, signal, explanation)
+        if state.step == "evidence" and opened is not None:
+            _offer_evidence(reading, place, opened)
         elif state.step in ("blind", "revision"):
             ask_diagnosis(reading, state)
         elif state.step == "rating":
@@ -410,10 +402,10 @@ def _head(reading: Reading, state: CaseState, n_cases: int) -> None:
             st.rerun()
 
 
-def _offer_evidence(reading: Reading, place: int, signal: SignalReading, explanation: Explanation) -> None:
+def _offer_evidence(reading: Reading, place: int, opened: Case) -> None:
     if st.button("Show the evidence", type="primary", icon=":material/visibility:", shortcut="Mod+Enter"):
         try:
-            reading.reveal(place, "evidence", model_answer(explanation, signal.recording, signal.levels))
+            reading.reveal(place, "evidence", model_answer(opened))
         except EcgImnError as exc:
             st.error(str(exc), icon=":material/error:")
         else:
@@ -442,19 +434,6 @@ def _beside(audit: Audit, signal: SignalReading) -> None:
         st.markdown(st_grid(signal) or f"— ({signal.measurements.reason})")
     for warning in signal.quality.warnings:
         st.caption(warning)
-
-
-@st.cache_data(max_entries=32, show_spinner="Opening the case")
-def _get_recording(ref: str, digest: str) -> Recording:
-    return read_audit_case(AuditCase(ref, digest, ()), cached.current_ptbxl()).recording
-
-
-def _recording(audit: Audit, case: AuditCase) -> Recording:
-    return _get_recording(case.ref, case.digest)
-
-
-def _explanation(audit: Audit, recording: Recording) -> Explanation:
-    return cached.get_explanation(recording.digest, audit.model_sha256, recording, _model(audit))
 
 
 def _model(audit: Audit) -> Model:

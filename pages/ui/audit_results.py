@@ -11,9 +11,10 @@ from ecgimn import __version__
 from ecgimn.draw.charts.study import result_charts, result_tables, study_html
 from ecgimn.errors import EcgImnError
 from ecgimn.study.record import export_study, study_record
-from ecgimn.study.results import compute_results, study_csv
+from ecgimn.study.results import study_csv
 from ecgimn.study.session import start_reading
 from ecgimn.study.store import Store
+from pages.ui import cache as cached
 from pages.ui.state import case as session
 from pages.ui.state import study
 
@@ -25,7 +26,7 @@ def show(store: Store, uid: str) -> None:
     try:
         if not _may_enter(store, uid):
             return
-        found = _results(uid, store.n_events(uid), store)
+        found = cached.get_results(uid, store.n_events(uid), store)
     except EcgImnError as exc:
         st.error(str(exc), icon=":material/error:")
         return
@@ -71,11 +72,6 @@ def _may_enter(store: Store, uid: str) -> bool:
                 )
         return False
     return True
-
-
-@st.cache_data(max_entries=4, show_spinner="Computing the figures")
-def _results(uid: str, n_events: int, _store: Store) -> dict[str, Any]:
-    return compute_results(study_record(_store, uid))
 
 
 def _exports(store: Store, uid: str, found: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from ecgimn.errors import EcgImnError
 from ecgimn.model import model as checkpoint
 from ecgimn.model.card import ModelCard, read_card
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
-from ecgimn.study.cases import COMPOSITE, PTBXL, audit_case, draw_cases, drawable, refs_from_csv
+from ecgimn.study.cases import COMPOSITE, PTBXL, audit_case, draw_cases, refs_from_csv
 from ecgimn.study.definition import KIND, SHOWN, Arm, Audit
 from ecgimn.study.record import import_study, parse_export
 from ecgimn.study.store import Store
@@ -145,13 +145,8 @@ def _cases(kind: str, ptbxl: PtbXl | None, seed: int) -> tuple[tuple[str, ...], 
     source = "composite cases" if ptbxl is None else "PTB-XL folds 9 and 10, never trained on"
     if ptbxl is None:
         st.caption("PTB-XL is not set up; the sample is drawn from the composite cases.")
-    drawn = draw_cases(_drawable(str(ptbxl.folder) if ptbxl else "", ptbxl), int(per_class), seed)
+    drawn = draw_cases(cached.get_drawable(str(ptbxl.folder) if ptbxl else ""), int(per_class), seed)
     return drawn, f"random sample, {per_class} of each class, of {source}; seed {seed}"
-
-
-@st.cache_data(max_entries=2, show_spinner="Looking for records that are here")
-def _drawable(place: str, _ptbxl: PtbXl | None) -> dict[str, tuple[str, ...]]:
-    return drawable(_ptbxl)
 
 
 def _from_csv(data: bytes) -> Sequence[str]:

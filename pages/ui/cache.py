@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from ecgimn.batch import cohort
 from ecgimn.batch.cohort import CohortEvidence, MeanBeat
@@ -25,12 +27,25 @@ from ecgimn.draw.print.case import st_marks
 from ecgimn.draw.screen.box import ready_for_boxes
 from ecgimn.draw.screen.ecg import Screen, ecg_figure
 from ecgimn.draw.view import View
-from ecgimn.errors import EcgImnError
+from ecgimn.errors import EcgImnError, SourceError
+from ecgimn.explain.box import Box, BoxIntervention, box_interventions
+from ecgimn.explain.case import Case, open_case
+from ecgimn.explain.checks import (
+    SelfCheck,
+    check_random_weights,
+    check_shuffled_leads,
+    check_time_shift,
+    removal_changes,
+)
+from ecgimn.explain.edits import WaveMasks
 from ecgimn.explain.explanation import Explanation, explain
+from ecgimn.explain.sides import ComparedNetwork, Side, post_hoc_side, twin_network
+from ecgimn.explain.what_if import FlipSearch, smallest_st_change
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model import model as checkpoint
-from ecgimn.model.card import ModelCard
-from ecgimn.model.model import Model
+from ecgimn.model.card import read_card
+from ecgimn.model.model import Model, randomised
+from ecgimn.model.receptive_field import ReceptiveField, receptive_field, receptive_fields
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading, read_signal
 from ecgimn.sources.composites import case as composites
@@ -38,6 +53,10 @@ from ecgimn.sources.composites.case import CompositeCase
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import SearchTable, search_table
 from ecgimn.sources.settings import is_web, open_place, ptbxl_place
+
+if TYPE_CHECKING:
+    from ecgimn.study.collection import Collection, QuizCase
+    from ecgimn.study.store import Store
 
 # Models: shared by all visitors.
 
@@ -128,6 +147,14 @@ def read_record(place: str, ecg_id: int, fs: int) -> Recording:
     return get_ptbxl(place).recording(ecg_id, fs)
 
 
+def get_best_record(ecg_id: int) -> Recording:
+    """Return a record of PTB-XL at its highest rate, wherever PTB-XL is; raises `SourceError`, `RecordingError`."""
+    place, ptbxl = ptbxl_place(), current_ptbxl()
+    if place is None or ptbxl is None:
+        raise SourceError("PTB-XL is not set up. A folder or its table is needed. The Browse page offers to fetch it.")
+    return get_record(place, ecg_id, max(ptbxl.rates(ecg_id), default=500))
+
+
 def data_words() -> str:
     """Say which data are at hand."""
     try:
@@ -187,6 +214,28 @@ def _own_explanation(digest: str, model_sha256: str, _recording: Recording, _mod
     return explain(_recording, _model)
 
 
+def get_case(recording: Recording, model: Model, *, despite_quality: bool = False) -> Case:
+    """Open a case through the quality check, with what is kept of it; raises `QualityError`."""
+    return open_case(
+        recording,
+        model,
+        despite_quality=despite_quality,
+        read=lambda of: get_reading(identity(of), of),
+        explain=lambda of, by: get_explanation(of.digest, by.card.sha256, of, by),
+    )
+
+
+def model_of(case: Case) -> Model:
+    """Return the model that explained a case."""
+    return get_model(case.card.name, case.card.sha256)
+
+
+def model_named(name: str) -> Model:
+    """Return a listed model by its name; raises `ModelError`."""
+    card = read_card(checkpoint.MODELS_FOLDER / f"{name}.json")
+    return get_model(card.name, card.sha256)
+
+
 @st.cache_resource(max_entries=8, scope="session", show_spinner=False)
 def get_trace(key: str, _reading: SignalReading, _view: View, _screen: Screen) -> Any:
     """Draw a recording without evidence; `key` is its identity, view, screen and ST reference. Never to be changed."""
@@ -199,6 +248,174 @@ def get_trace(key: str, _reading: SignalReading, _view: View, _screen: Screen) -
         evidence_apart=True,
     )
     return ready_for_boxes(figure, dark=_view.dark)
+
+
+# What a reader asks of one case: boxes, beats, edits, checks, comparisons.
+
+
+@st.cache_data(max_entries=32, scope="session", show_spinner="Re-running the model without the box")
+def get_box_interventions(key: str, _box: Box, _case: Case) -> tuple[BoxIntervention, ...]:
+    """Return what map and network say without the box; `key` names recording, model and box."""
+    return box_interventions(_box, _case, model_of(_case))
+
+
+@st.cache_data(max_entries=128, scope="session", show_spinner=False)
+def get_field(key: str, _case: Case, _at_s: float) -> ReceptiveField | None:
+    """Return how far the network looks about a moment; `key` names recording, model and moment."""
+    return receptive_field(model_of(_case), _case.recording, _at_s)
+
+
+@st.cache_data(max_entries=8, scope="session", show_spinner="Measuring how far the network looks")
+def get_reach(key: str, _case: Case, _step_s: float) -> dict[str, Any] | None:
+    """Return how far the network looks when it writes the weights at evenly spaced moments; `key` names both."""
+    moments = np.arange(_step_s / 2, _case.recording.duration_s, _step_s).tolist()
+    fields = receptive_fields(model_of(_case), _case.recording, moments)
+    if not fields:
+        return None
+    return {"first_s": moments[0], "step_s": _step_s, "close_s": [field.close_s for field in fields]}
+
+
+@st.cache_data(max_entries=8, max_size="150MB", scope="session", show_spinner=False)
+def get_edited(digest: str, sha256: str, _recording: Recording, _model: Model) -> Explanation:
+    """Re-run the network on an edited ECG; what comes of it stays with the visitor who edited it."""
+    return explain(_recording, _model)
+
+
+@st.cache_data(max_entries=32, scope="session", show_spinner="Searching the smallest ST change")
+def get_flip(
+    digest: str, sha256: str, class_name: str, leads: tuple[str, ...], threshold: float, _case: Case, _masks: WaveMasks
+) -> FlipSearch:
+    """Search how far ST of some leads would have to move for the call of a class to change."""
+    return smallest_st_change(
+        model_of(_case), _case.recording, _masks, _case.explanation, class_name, threshold=threshold, leads=leads
+    )
+
+
+@st.cache_data(max_entries=4, scope="session", show_spinner="Re-running with random weights")
+def get_random_weights(digest: str, sha256: str, part: str, seed: int, class_name: str, _case: Case) -> SelfCheck:
+    """Explain the case by the network with random weights."""
+    return check_random_weights(_case, randomised(model_of(_case), part, seed), class_name)
+
+
+@st.cache_data(max_entries=4, scope="session", show_spinner="Re-running with leads exchanged")
+def get_shuffled_leads(digest: str, sha256: str, seed: int, class_name: str, _case: Case) -> SelfCheck:
+    """Explain the case with its chest leads exchanged."""
+    return check_shuffled_leads(_case, model_of(_case), class_name, seed=seed)
+
+
+@st.cache_data(max_entries=4, scope="session", show_spinner="Re-running a moment later")
+def get_time_shift(digest: str, sha256: str, shift_s: float, class_name: str, _case: Case) -> SelfCheck:
+    """Explain two windows of the case."""
+    return check_time_shift(_case, model_of(_case), class_name, shift_s=shift_s)
+
+
+@st.cache_resource(max_entries=1, show_spinner="Loading the black-box twin")
+def get_twin() -> ComparedNetwork:
+    """Load the black-box twin; raises `ModelError`."""
+    return twin_network()
+
+
+@st.cache_data(max_entries=16, scope="session", show_spinner="Explaining post hoc")
+def get_post_hoc(
+    digest: str, key: str, method: str, class_name: str, _network: ComparedNetwork, _reading: SignalReading, title: str
+) -> Side:
+    """Explain a recording by a post-hoc method."""
+    return post_hoc_side(method, _network, _reading, class_name, title)
+
+
+@st.cache_data(max_entries=16, scope="session", show_spinner="Re-running the network without each wave of each lead")
+def get_removals(digest: str, key: str, _network: ComparedNetwork, _reading: SignalReading) -> NDArray[np.float64]:
+    """Return what removing each cell really does to every class; raises `ValueError` where no beat was found."""
+    recording, waves = _reading.recording, _reading.waves
+    if waves is None:
+        raise ValueError("no beat was found")
+    prepare = _network.prepare(recording.fs, recording.n_samples)
+    return removal_changes(_network.logits, prepare, recording, waves, _reading.levels)
+
+
+# The evidence that the browser changes by itself: plain values, made by `pages.ui.evidence`.
+
+
+@st.cache_data(max_entries=48, scope="session", show_spinner=False)
+def get_packed_hover(key: str, _make: Callable[[], str]) -> str:
+    """Keep what the pointer is answered."""
+    return _make()
+
+
+@st.cache_data(max_entries=8, scope="session", show_spinner=False)
+def get_packed_layers(key: str, _make: Callable[[], bytes]) -> bytes:
+    """Keep the layers of all classes."""
+    return _make()
+
+
+@st.cache_resource(max_entries=48, scope="session", show_spinner=False)
+def get_layer(key: str, _make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Keep everything on the page that the class decides. Never to be changed."""
+    return _make()
+
+
+# Studies and teaching.
+
+
+def get_store() -> Store:
+    """Return the study store of this machine; raises `StudyError`."""
+    from ecgimn.study.database import database_url
+
+    return _store(database_url())
+
+
+@st.cache_resource(max_entries=2, show_spinner="Opening the study database", on_release=lambda store: store.close())
+def _store(url: str) -> Store:
+    from ecgimn.study.store import open_store
+
+    return open_store(url)
+
+
+@st.cache_data(show_spinner=False)
+def get_collections() -> tuple[Collection, ...]:
+    """Return the teaching collections; raises `SourceError`."""
+    from ecgimn.study.collection import list_collections
+
+    return list_collections()
+
+
+@st.cache_data(max_entries=32, show_spinner="Opening the case")
+def get_quiz_case(key: str, _case: QuizCase) -> tuple[Recording, str]:
+    """Return the tracing of a teaching case and its title; raises `EcgImnError`."""
+    from ecgimn.study.cases import find_case
+    from ecgimn.study.collection import disturb
+
+    found = find_case(_case.ref, current_ptbxl())
+    return (found.recording if _case.artefact is None else disturb(found.recording, _case.artefact)), found.title
+
+
+@st.cache_data(max_entries=32, show_spinner="Opening the case")
+def get_audit_recording(ref: str, digest: str) -> Recording:
+    """Return the tracing of an audit's case; raises `EcgImnError`."""
+    from ecgimn.study.cases import read_audit_case
+    from ecgimn.study.definition import AuditCase
+
+    return read_audit_case(AuditCase(ref, digest, ()), current_ptbxl()).recording
+
+
+@st.cache_data(max_entries=2, show_spinner="Looking for records that are here")
+def get_drawable(place: str) -> dict[str, tuple[str, ...]]:
+    """Return the cases that an audit can draw, by class; of the composites where there is no PTB-XL."""
+    from ecgimn.study.cases import drawable
+
+    return drawable(current_ptbxl())
+
+
+@st.cache_data(max_entries=4, show_spinner="Computing the figures")
+def get_results(uid: str, n_events: int, _store: Store) -> dict[str, Any]:
+    """Return the figures of an audit."""
+    from ecgimn.study.record import study_record
+    from ecgimn.study.results import compute_results
+
+    return compute_results(study_record(_store, uid))
+
+
+# Batch runs: shared by all visitors, keyed by folder and what it holds.
 
 
 def holds(folder: Path) -> str:
@@ -241,15 +458,15 @@ class _Worker:
         self._last = 0
         self._replaced = threading.Event()
 
-    def ask(self, kind: str, name: str | int, card: ModelCard, model: Model) -> None:
+    def ask(self, kind: str, name: str | int, model: Model) -> None:
         self._last += 1
         self._replaced.set()
-        self._pool.submit(self._run, self._last, kind, name, card, model)
+        self._pool.submit(self._run, self._last, kind, name, model)
 
-    def _run(self, number: int, kind: str, name: str | int, card: ModelCard, model: Model) -> None:
+    def _run(self, number: int, kind: str, name: str | int, model: Model) -> None:
         self._replaced.clear()
         if number == self._last and not self._replaced.wait(HEAD_START_S):
-            read_ahead(kind, name, card, model)
+            read_ahead(kind, name, model)
 
 
 @st.cache_resource
@@ -257,13 +474,13 @@ def _worker() -> _Worker:
     return _Worker()
 
 
-def prefetch(case: tuple[str, str | int], card: ModelCard, model: Model) -> None:
+def prefetch(case: tuple[str, str | int], model: Model) -> None:
     """Begin to read a public case, by kind and name, and return at once; an empty kind is none."""
     if case[0]:
-        _worker().ask(*case, card, model)
+        _worker().ask(*case, model)
 
 
-def read_ahead(kind: str, name: str | int, card: ModelCard, model: Model) -> None:
+def read_ahead(kind: str, name: str | int, model: Model) -> None:
     """Read and explain a public case into the shared caches."""
     try:
         if kind == "composite":
@@ -274,8 +491,6 @@ def read_ahead(kind: str, name: str | int, card: ModelCard, model: Model) -> Non
                 return
             rates = get_ptbxl(place).rates(int(name))
             recording = read_record(place, int(name), max(rates, default=500))
-        reading = get_reading(identity(recording), recording)
-        if reading.quality.usable:
-            get_explanation(recording.digest, card.sha256, recording, model)
+        get_case(recording, model)
     except EcgImnError:
         return  # the reader is told when the case is opened

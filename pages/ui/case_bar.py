@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ecgimn.draw.screen.window import column_shares, is_narrow
-from ecgimn.errors import EcgImnError
-from ecgimn.explain.explanation import Explanation
-from ecgimn.explain.ledger import Ledger, make_ledger
-from ecgimn.model.card import ModelCard
+from ecgimn.errors import EcgImnError, ModelNotFoundError, QualityError
+from ecgimn.explain.case import Case
+from ecgimn.model import DEFAULT_MODEL
+from ecgimn.model import model as checkpoint
+from ecgimn.model.card import ModelCard, read_card
 from ecgimn.model.model import Model
-from ecgimn.recording import Recording
-from ecgimn.signal.reading import SignalReading
+from ecgimn.recording import WINDOW_S, Recording
+from ecgimn.sources.composites.case import CompositeCase
 from ecgimn.sources.ptbxl import PtbXl
-from ecgimn.sources.search import label_lines
+from ecgimn.sources.search import label_lines, neighbour
 from ecgimn.sources.settings import ptbxl_place
 from pages.ui import cache as cached
 from pages.ui.state import case as session
@@ -28,26 +28,7 @@ from pages.ui.upload import offer_ptbxl, upload_area
 READING_ROOM = "pages/read.py"
 
 
-@dataclass(frozen=True, eq=False)
-class OpenCase:
-    """A case on the screen with everything that is known about it."""
-
-    reading: SignalReading
-    explanation: Explanation
-    card: ModelCard
-    model: Model
-
-    @property
-    def recording(self) -> Recording:
-        """The samples."""
-        return self.reading.recording
-
-    def ledger(self) -> Ledger:
-        """Lead by wave, in logit."""
-        return make_ledger(self.explanation, self.recording, self.reading.waves, self.reading.levels)
-
-
-def open_case() -> OpenCase:
+def opened_case() -> Case:
     """Let the reader choose a case; stop the page with a reason where there is none or no model may speak."""
     bar = st.container(horizontal=True, vertical_alignment="center", gap="small")
     recording = case_line(bar)
@@ -55,24 +36,74 @@ def open_case() -> OpenCase:
         session.write_link(None)
         st.stop()
     try:
-        card, model = session.current_card(), session.current_model()
+        model = current_model()
     except EcgImnError as exc:
         status_line(bar, recording, None)
         st.error(str(exc), icon=":material/error:")
         st.stop()
-    status_line(bar, recording, card, cached.device_name(model.device.type))
-    return explained(recording, card, model)
+    status_line(bar, recording, model.card, cached.device_name(model.device.type))
+    return explained(recording, model)
 
 
-def explained(recording: Recording, card: ModelCard, model: Model) -> OpenCase:
+def explained(recording: Recording, model: Model) -> Case:
     """Read and explain a recording, or stop the page where its quality forbids a prediction."""
-    reading = cached.get_reading(cached.identity(recording), recording)
-    if not reading.quality.usable and not session.has_gone_on(recording):
-        for refusal in reading.quality.refusals:
+    try:
+        return cached.get_case(recording, model, despite_quality=session.has_gone_on(recording))
+    except QualityError as exc:
+        for refusal in exc.refusals:
             st.warning(refusal, icon=":material/block:")
         st.page_link(READING_ROOM, label="See the tracing in the reading room", icon=":material/ecg_heart:")
         st.stop()
-    return OpenCase(reading, cached.get_explanation(recording.digest, card.sha256, recording, model), card, model)
+
+
+def current_card() -> ModelCard:
+    """Card of the model in use; raises `ModelError` in the reader's words where there is none."""
+    names = cached.model_names()
+    name = session.model_name() or DEFAULT_MODEL
+    if name not in names:
+        raise ModelNotFoundError(
+            f"The model {name} is not in models/. Without a model no evidence and no number is shown. "
+            "Put its .safetensors and .json files there, or train one with: python -m ecgimn train --ptbxl DIR"
+        )
+    return read_card(checkpoint.MODELS_FOLDER / f"{name}.json")
+
+
+def current_model() -> Model:
+    """Return the model in use, loaded and checked against its card; raises `ModelError`."""
+    card = current_card()
+    return cached.get_model(card.name, card.sha256)
+
+
+def seen_in_training() -> bool:
+    """Whether the models of this project were trained on the PTB-XL record chosen."""
+    ptbxl = cached.current_ptbxl()
+    return ptbxl is not None and ptbxl.seen_in_training(session.ptbxl_id())
+
+
+def composite_case() -> CompositeCase:
+    """Card of the composite chosen."""
+    return next(case for case in cached.get_composites() if case.name == session.composite_name())
+
+
+def neighbour_case(step: int) -> tuple[str, str | int]:
+    """Return kind and name of the public case that is `step` (1 or -1) away; of one's own file no other is known."""
+    if session.source() == "composite" and cached.get_composites():
+        names = [case.name for case in cached.get_composites()]
+        return "composite", names[(names.index(session.composite_name()) + step) % len(names)]
+    if session.source() == "ptbxl" and (ptbxl := cached.current_ptbxl()) is not None:
+        return "ptbxl", neighbour(ptbxl, session.record_list(), session.ptbxl_id(), step) or session.ptbxl_id()
+    return "", ""
+
+
+def step_case(step: int) -> None:
+    """Go to the next (1) or previous (-1) case: composite, PTB-XL record, or 10-second window of one's own file."""
+    kind, name = neighbour_case(step)
+    if kind:
+        session.put("composite" if kind == "composite" else "ptbxl_id", name)
+    elif (whole := session.own_recording()) is not None:
+        session.show_window(
+            min(max(session.window_start() + step * WINDOW_S, 0.0), session.last_window(whole)), WINDOW_S
+        )
 
 
 MANY_CLASSES = 8
@@ -116,9 +147,9 @@ def case_line(bar: DeltaGenerator) -> Recording | None:
         whole = upload_area(body) if kind == "file" else None
         alone = kind == "file" and (whole is None or session.last_window(whole) == 0)
         step_of = "10-second window" if kind == "file" else "case"
-        st.button("Previous", shortcut="Left", on_click=session.step_case, args=(-1,), disabled=alone,
+        st.button("Previous", shortcut="Left", on_click=step_case, args=(-1,), disabled=alone,
                   help=f"Previous {step_of}")  # fmt: skip
-        st.button("Next", shortcut="Right", on_click=session.step_case, args=(1,), disabled=alone,
+        st.button("Next", shortcut="Right", on_click=step_case, args=(1,), disabled=alone,
                   help=f"Next {step_of}")  # fmt: skip
     try:
         return _chosen_recording(kind, whole, ptbxl, has_composites=bool(cases))
@@ -148,7 +179,7 @@ def _chosen_recording(
 def status_line(bar: DeltaGenerator, recording: Recording, card: ModelCard | None, device: str = "") -> None:
     """Say at the end of the top line what is shown and by what it is explained."""
     model = f"{card.name} · sha {card.sha256[:8]} · {device}" if card is not None else "no model"
-    if recording.source == "PTB-XL" and session.seen_in_training():
+    if recording.source == "PTB-XL" and seen_in_training():
         bar.badge("seen in training", icon=":material/school:", color="orange", help="Folds 1 to 8 of PTB-XL.")
     bar.caption(f"{model} · {recording.fs:g} Hz · **research only, not for care**", width="content")
 
@@ -207,7 +238,7 @@ def about_case(recording: Recording) -> None:
     if recording.source not in ("PTB-XL", "composite") or not session.about_shown():
         return
     if recording.source == "composite":
-        case = session.composite_case()
+        case = composite_case()
         st.markdown(f"**{case.record_name}.** {case.hallmark}")
         st.caption(f"{case.label_definition} {case.selection} {case.method}")
         if case.planted is not None:

@@ -13,21 +13,18 @@ from ecgimn.draw.print.case import EXPORT_KINDS, case_export
 from ecgimn.draw.screen import beats as single_beat
 from ecgimn.draw.screen.beats import median_beat_figure
 from ecgimn.draw.screen.window import screen_for
+from ecgimn.draw.view import View
 from ecgimn.draw.words.case import st_rows
-from ecgimn.explain.explanation import Explanation
-from ecgimn.explain.ledger import BeatByBeat, Ledger, beat_by_beat, beat_trace
+from ecgimn.explain.case import Case, Evidence
+from ecgimn.explain.ledger import BeatByBeat, beat_by_beat, beat_trace
 from ecgimn.explain.sentences import case_concordance, describe_concordance, evidence_over_beats
 from ecgimn.explain.windows import WindowLogits, explain_windows
 from ecgimn.formats.export import SAMPLE_KINDS, file_stem, samples_bytes
-from ecgimn.model.card import ModelCard
 from ecgimn.model.model import Model
-from ecgimn.model.receptive_field import ReceptiveField, receptive_field
 from ecgimn.recording import Recording
-from ecgimn.signal.reading import SignalReading
 from pages.ui import cache as cached
 from pages.ui import case_bar as widgets
 from pages.ui import trace as box
-from pages.ui.shown import Shown
 from pages.ui.state import case as session
 from pages.ui.state import upload as own
 from pages.ui.state import view as view_state
@@ -74,7 +71,7 @@ def copy_link(recording: Recording) -> None:
 FEW_WINDOWS = 6  # fit a table without scrolling
 
 
-def all_windows(card: ModelCard, model: Model) -> None:
+def all_windows(model: Model) -> None:
     """Offer to explain all windows of the visitor's own recording, where it has more than one."""
     whole = session.own_recording()
     if whole is None or session.last_window(whole) == 0:
@@ -84,11 +81,11 @@ def all_windows(card: ModelCard, model: Model) -> None:
         asked = st.toggle("All windows", key="all_windows", persist_state="session")
         st.caption(f"Shown: {start:.4g} to {stop:.4g} s of {whole.duration_s:.4g} s.", width="content")
     if asked:
-        _show(_found(whole, card, model), start, stop)
+        _show(_found(whole, model), start, stop)
 
 
-def _found(whole: Recording, card: ModelCard, model: Model) -> WindowLogits:
-    found = own.kept_windows(whole.digest, card.sha256)
+def _found(whole: Recording, model: Model) -> WindowLogits:
+    found = own.kept_windows(whole.digest, model.card.sha256)
     if found is None:
         bar = st.progress(0.0, "Explaining all windows")
         found = explain_windows(
@@ -131,15 +128,15 @@ CHART = {"displayModeBar": False}
 BARS = "beat_bars"
 
 
-def beats(reading: SignalReading, seen: Explanation, table: Ledger, card: ModelCard, *, dark: bool) -> None:
-    """Show one beat and the evidence of all; `seen` and `table` are of the one class, or difference, that is shown.
+def beats(case: Case, seen: Evidence, *, dark: bool) -> None:
+    """Show one beat and the evidence of all.
 
     B steps to the next beat, Shift and B back: arrow keys belong to the cases, and to the row of details once clicked.
     """
-    name, recording = seen.classes[0], reading.recording
-    evidence = beat_by_beat(reading, table, name)
+    name, recording = seen.name, case.recording
+    evidence = beat_by_beat(seen)
     if evidence is None:
-        st.markdown(f"Beats — ({reading.reason})")
+        st.markdown(f"Beats — ({case.reading.reason})")
         return
     n_beats = len(evidence.beats)
     beat = evidence.beats[view_state.beat_of(recording, n_beats) - 1]
@@ -151,7 +148,7 @@ def beats(reading: SignalReading, seen: Explanation, table: Ledger, card: ModelC
     width_px = screen_for(session.window()).width_px
     if beat.stop > beat.start:
         figure = single_beat.single_beat_figure(
-            beat_trace(beat, reading, seen, name),
+            beat_trace(beat, seen),
             name=name,
             longest=max(one.stop - one.start for one in evidence.beats),
             frame_mv=recording.signal,
@@ -171,8 +168,7 @@ def beats(reading: SignalReading, seen: Explanation, table: Ledger, card: ModelC
         selection_mode="points",
     )
     st.caption(single_beat.sum_words(evidence))
-    model = cached.get_model(card.name, card.sha256)
-    field = _field(f"{recording.digest} {card.sha256} {beat.r_s}", recording, model, beat.r_s)
+    field = cached.get_field(f"{recording.digest} {case.card.sha256} {beat.r_s}", case, beat.r_s)
     st.caption(single_beat.field_words(field))
 
 
@@ -193,13 +189,6 @@ def _take(recording: Recording, evidence: BeatByBeat) -> None:
         view_state.choose_beat(recording, evidence.beats[places[0]].number)
 
 
-@st.cache_data(max_entries=128, scope="session", show_spinner=False)
-def _field(key: str, _recording: Recording, _model: Model, _at_s: float) -> ReceptiveField | None:
-    """Measure how far the network looks about a moment; `key` names recording, model and moment."""
-    return receptive_field(_model, _recording, _at_s)
-
-
-CHART = {"displayModeBar": False}
 ST_WIDTHS = {"Lead": 45, "J": 125, "J+60": 125, "J+80": 125, "Slope (mV/s)": 85, "ST shape": 110, "T (mV)": 60}
 DETAILS = ("ST and T table", "Median beat", "Beats", "Box", "Polar view", "Export")
 MIME = {
@@ -211,9 +200,9 @@ MIME = {
 }
 
 
-def show_details(case: Shown) -> None:
+def show_details(case: Case, name: str, minus: str | None, view: View) -> None:
     """Let the reader open one more thing about the case, below the trace."""
-    reading = case.reading
+    reading, evidence = case.reading, case.of(name, minus)
     with st.container(horizontal=True, vertical_alignment="center"):
         detail = st.segmented_control("More", DETAILS, key="detail", label_visibility="collapsed")
         widgets.about_case_toggle(reading.recording)
@@ -234,53 +223,50 @@ def show_details(case: Shown) -> None:
         )
         reference = view_state.st_reference()
         st.caption(f"Measured on the median beat of the unfiltered signal, against the {reference} level.")
-        st.caption(describe_concordance(case_concordance(reading, case.table, case.name)))
+        st.caption(describe_concordance(case_concordance(evidence)))
     elif detail == "Median beat":
-        show_median_beat(case)
+        show_median_beat(evidence, dark=view.dark)
     elif detail == "Beats":
-        beats(reading, case.seen, case.table, case.card, dark=case.view.dark)
+        beats(case, evidence, dark=view.dark)
     elif detail == "Box":
         box.by_numbers(reading.recording)
     elif detail == "Polar view":
         st.plotly_chart(
-            polar_figure(
-                reading.j60_mv, case.table.by_lead(case.name), st_name="ST level at J+60", dark=case.view.dark
-            ),
+            polar_figure(reading.j60_mv, evidence.by_lead(), st_name="ST level at J+60", dark=view.dark),
             theme=None,
             key="polar",
             config=CHART,
-            alt=f"ST level and contribution to {case.name} by lead",
+            alt=f"ST level and contribution to {evidence.name} by lead",
         )
     elif detail == "Export":
-        show_export(case)
+        show_export(case, name, minus, view)
 
 
-def show_median_beat(case: Shown) -> None:
+def show_median_beat(evidence: Evidence, *, dark: bool) -> None:
     """Show the median beat of each lead with the mean contribution to it."""
-    reading = case.reading
-    evidence = evidence_over_beats(case.seen, reading, case.name)
-    if evidence is None or reading.measurements is None or reading.measurements.beat.signal is None:
+    reading, over_beats = evidence.reading, evidence_over_beats(evidence)
+    if over_beats is None or reading.measurements is None or reading.measurements.beat.signal is None:
         st.markdown(f"Median beat — ({reading.measurements.beat.reason if reading.measurements else reading.reason})")
         return
     beat = reading.measurements.beat
     figure = median_beat_figure(
         beat.signal,
         beat.fs,
-        evidence.mean,
-        evidence.spread,
-        remainder=evidence.remainder,
-        name=case.name,
-        dark=case.view.dark,
+        over_beats.mean,
+        over_beats.spread,
+        remainder=over_beats.remainder,
+        name=evidence.name,
+        dark=dark,
         width_px=screen_for(session.window()).width_px,
         beats_used=(reading.measurements.n_beats, reading.measurements.n_beats_found),
     )
-    alt = f"Median beat of each lead with the mean contribution to {case.name}"
+    alt = f"Median beat of each lead with the mean contribution to {evidence.name}"
     st.plotly_chart(figure, width="content", theme=None, key="beat", config=CHART, alt=alt)
 
 
-def show_export(case: Shown) -> None:
+def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
     """Offer the case as files."""
-    salt = session.export_salt(case.reading.recording)
+    salt = session.export_salt(case.recording)
     with st.container(horizontal=True):
         for kind in EXPORT_KINDS:
             st.download_button(
@@ -288,12 +274,10 @@ def show_export(case: Shown) -> None:
                 partial(
                     case_export,
                     kind,
-                    case.reading,
-                    case.explanation,
-                    case.ledger,
-                    class_name=case.first,
-                    against=case.second,
-                    view=case.view,
+                    case,
+                    class_name=name,
+                    against=minus,
+                    view=view,
                     salt=salt,
                 ),
                 file_name=f"ecg-imn-reading.{kind}",
@@ -306,11 +290,11 @@ def show_export(case: Shown) -> None:
         "PDF, PNG and SVG are A4 and true to the millimetre. No export holds the name of a file. The address of this "
         "page is a link to this view of a public case, and Copy link takes it along; a file of your own is never in it."
     )
-    samples_export(case.reading.recording)
+    samples_export(case.recording)
     with st.expander("View state"):
         st.json(
             session.case_in_link()
-            | {"model": case.card.name, "class": case.first, "against": case.second}
+            | {"model": case.card.name, "class": name, "against": minus}
             | {"st_reference": view_state.st_reference()}
-            | case.view.as_dict()
+            | view.as_dict()
         )

@@ -58,7 +58,7 @@ def _load() -> None:
         card = read_card(MODELS_FOLDER / f"{DEFAULT_MODEL}.json")
         with _without_session():
             model = cache.get_model(card.name, card.sha256)
-        cache.read_ahead("composite", session.FIRST_CASE, card, model)
+        cache.read_ahead("composite", session.FIRST_CASE, model)
     except EcgImnError:
         return  # the page says what is missing
 

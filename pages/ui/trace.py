@@ -15,13 +15,10 @@ from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen
 from ecgimn.draw.screen.window import is_narrow, screen_for
 from ecgimn.draw.view import View
 from ecgimn.draw.words import case as box_words
-from ecgimn.explain.box import Box, BoxIntervention, box_evidence, box_interventions, box_measures
-from ecgimn.explain.explanation import Explanation, contrast
+from ecgimn.explain.box import Box, box_evidence, box_measures
+from ecgimn.explain.case import Case
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.model.card import ModelCard
-from ecgimn.model.model import Model
 from ecgimn.recording import Recording
-from ecgimn.signal.reading import SignalReading
 from pages.ui import cache as cached
 from pages.ui.state import browser as screen_state
 from pages.ui.state import case as session
@@ -59,7 +56,7 @@ USUAL_LIMIT = {"contribution": 0.03, "weights": 0.2}  # superclass-v9 in the com
 USUAL_UNIT = {"contribution": "logit per 40 ms", "weights": "logit per mV per 40 ms"}
 
 
-def view_settings(class_index: int | tuple[int, int], *, n_members: int) -> tuple[View, Screen]:
+def view_settings(*, n_members: int) -> tuple[View, Screen]:
     """Let the reader choose how the case is drawn; rarely used settings lie in a popover."""
     with st.popover("View", icon=":material/tune:"):
         if st.toggle("Calibrate the screen with a bank card", key="calibrate"):
@@ -75,10 +72,6 @@ def view_settings(class_index: int | tuple[int, int], *, n_members: int) -> tupl
             "Figure", ["fits the window", screen_state.TRUE_SIZE], key="size", persist_state="session"
         )
         style = right.selectbox("Evidence as", ["band", "line", "blocks"], key="style", bind="query-params")
-        level = right.selectbox(
-            "Contribution counts from", ["isoelectric level", "zero of the file"], key="level", bind="query-params",
-            help="The ledger counts voltages from each lead's isoelectric level. The total is the same.",
-        )  # fmt: skip
         scale = right.selectbox(
             "Ends of the colour scale", ["of this record", "fixed"], key="scale", bind="query-params",
             help="99th percentile of this record, or the same for every case.",
@@ -108,8 +101,7 @@ def view_settings(class_index: int | tuple[int, int], *, n_members: int) -> tupl
     quantity, (overlay, opacity) = view_state.quantity(), view_state.evidence_seen()
     view = View(
         layout=view_state.layout(), speed=speed, gain=gain, cabrera=cabrera, overlay=overlay, limit=limit,
-        quantity="isoelectric" if quantity == "contribution" and level == "isoelectric level" else quantity,
-        class_index=class_index, style=style, opacity=opacity, show_strip=strip, show_st=st_t, show_t=st_t,
+        quantity=quantity, style=style, opacity=opacity, show_strip=strip, show_st=st_t, show_t=st_t,
         show_uncertainty=unsure and n_members > 1, dark=session.is_dark(),
     )  # fmt: skip
     return view, screen
@@ -147,41 +139,25 @@ def _take(recording: Recording, layout: PaperLayout, chart: str) -> None:
     view_state.keep_box(recording, box_at(layout, recording, *drawn[-1]) if drawn else None, chart)
 
 
-def answers(
-    reading: SignalReading, explanation: Explanation, card: ModelCard, first: str, second: str | None = None
-) -> None:
+def answers(case: Case, name: str, minus: str | None) -> None:
     """Show what the box says, once there is one: caliper, evidence inside, the score without it.
 
     Of one class, or of the difference of two.
     """
-    recording = reading.recording
+    recording = case.recording
     box = view_state.box_of(recording)
     if box is None:
         return
-    measures = box_measures(box, reading)
-    without = _interventions(
-        f"{recording.digest} {card.sha256} {box}", box, explanation, reading, cached.get_model(card.name, card.sha256)
-    )
-    shown, seen = first, explanation
-    if second is not None:
-        seen = contrast(explanation, first, second)
-        shown, without = seen.classes[0], tuple(answer.contrast(first, second) for answer in without)
-    evidence = box_evidence(box, seen, recording, reading.levels, shown)
+    measures, evidence = box_measures(box, case.reading), box_evidence(box, case.of(name, minus))
+    interventions = cached.get_box_interventions(f"{recording.digest} {case.card.sha256} {box}", box, case)
+    without = [intervention.of(name, minus) for intervention in interventions]
     with st.container(border=True, gap="xsmall", key="box_answers"):
         st.markdown(f"**Box** {box_words.title(box)}")
         st.markdown(f":material/straighten: {box_words.caliper_words(measures)}")
         st.markdown(f":material/balance: {box_words.evidence_words(evidence)}")
         st.markdown(box_words.lead_words(evidence, measures))
-        st.markdown(f":material/ink_eraser: {box_words.without_words(without, shown)}", help=WITHOUT)
-        st.markdown(box_words.without_table(without, shown))
-
-
-@st.cache_data(max_entries=32, scope="session", show_spinner="Asking the model without the box")
-def _interventions(
-    key: str, _box: Box, _explanation: Explanation, _reading: SignalReading, _model: Model
-) -> tuple[BoxIntervention, ...]:
-    """Ask map and network what the score is without the box; `key` names recording, model and box."""
-    return box_interventions(_box, _explanation, _reading.recording, _reading.levels, _model)
+        st.markdown(f":material/ink_eraser: {box_words.without_words(without)}", help=WITHOUT)
+        st.markdown(box_words.without_table(without))
 
 
 def by_numbers(recording: Recording) -> None:

@@ -33,7 +33,7 @@ def test_every_check_runs_on_the_open_case_and_says_how_alike_the_maps_are(page:
 
 
 def test_without_figures_the_page_says_how_to_measure_them(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecgimn.draw.comparison_table.read_comparison.__defaults__", (Path("not-there.json"),))
+    monkeypatch.setattr("ecgimn.draw.words.methods.read_comparison.__defaults__", (Path("not-there.json"),))
     page.segmented_control(key="faithfulness_part_of_page").set_value("All methods compared").run()
     assert not page.exception
     assert "compare-methods" in shown_text(page)
@@ -45,7 +45,7 @@ def test_figures_of_other_weights_are_said_to_be_that(
     content = {**CONTENT, "sha256": "f" * 64, "model": "old"}
     path = tmp_path / "faithfulness.json"
     path.write_text(json.dumps(content))
-    monkeypatch.setattr("ecgimn.draw.comparison_table.read_comparison.__defaults__", (path,))
+    monkeypatch.setattr("ecgimn.draw.words.methods.read_comparison.__defaults__", (path,))
     page.segmented_control(key="faithfulness_part_of_page").set_value("All methods compared").run()
     assert not page.exception
     assert any("other weights" in warning.value for warning in page.warning)

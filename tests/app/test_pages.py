@@ -64,7 +64,7 @@ def test_the_model_page_marks_edits_that_training_never_saw(app: AppTest) -> Non
 def test_every_page_opens_without_data_set_and_model(
     small_app: AppTest, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecgimn.model.checkpoint.MODELS_FOLDER", tmp_path)
+    monkeypatch.setattr("ecgimn.model.model.MODELS_FOLDER", tmp_path)
     small_app.run()
     small_app.switch_page(f"pages/{page}").run()
     assert not small_app.exception

@@ -33,7 +33,7 @@ from pathlib import Path
 from ecgimn.batch import run
 from ecgimn.model.card import read_card
 from ecgimn.model import DEFAULT_MODEL
-from ecgimn.model.checkpoint import MODELS_FOLDER
+from ecgimn.model.model import MODELS_FOLDER
 
 if __name__ == "__main__":
     card = read_card(MODELS_FOLDER / f"{DEFAULT_MODEL}.json")

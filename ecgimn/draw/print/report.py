@@ -20,7 +20,6 @@ import numpy as np
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 
 import ecgimn
 from ecgimn.about import INTENDED_USE
@@ -34,6 +33,7 @@ from ecgimn.explain.sentences import NOTHING, signed
 from ecgimn.leads import STANDARD_LEADS
 
 if TYPE_CHECKING:
+    from ecgimn.explain.case import Evidence
     from ecgimn.explain.explanation import Explanation
     from ecgimn.recording import Recording
     from ecgimn.signal.waves.find import Waves
@@ -67,20 +67,16 @@ def draw_ledger(
     x_mm: float,
     top_mm: float,
     rows: Sequence[tuple[str, str, float]],
-    explanation: Explanation,
-    view: View,
+    evidence: Evidence,
 ) -> float:
     """Write the lead by wave table, its lines and the sum that is the logit; return the height of the last line."""
     if not rows:
         return top_mm
-    shown = view.class_index if isinstance(view.class_index, tuple) else (view.class_index,)
-    name = " − ".join(explanation.classes[index] for index in shown)
-    bias = _of_class(explanation.bias, view)
-    logit = _of_class(explanation.logit, view)
+    bias, logit = evidence.bias, evidence.logit
     cells = [row for row in rows if row[0] in STANDARD_LEADS]
     waves = list(dict.fromkeys(wave for _, wave, _ in cells))
     value = {(lead, wave): amount for lead, wave, amount in cells}
-    sheet.text(x_mm, top_mm, f"Contribution to {name} by lead and wave (logit)", size=8, bold=True)
+    sheet.text(x_mm, top_mm, f"Contribution to {evidence.name} by lead and wave (logit)", size=8, bold=True)
     width = 17.0
     lead_x, y = x_mm, top_mm - ROW_MM - 1.0
     for place, words in enumerate((*waves, "sum")):
@@ -175,12 +171,6 @@ def draw_lines(
     return y
 
 
-def _of_class(values: NDArray[np.floating], view: View) -> float:
-    if isinstance(view.class_index, tuple):
-        return float(values[view.class_index[0]] - values[view.class_index[1]])
-    return float(values[view.class_index])
-
-
 def _st(level_mv: float | None) -> str:
     if level_mv is None or not math.isfinite(level_mv):
         return NOTHING
@@ -222,12 +212,12 @@ def write_report(
     path: Path | str,
     recording: Recording,
     explanation: Explanation | None = None,
+    evidence: Evidence | None = None,
     *,
     view: View | None = None,
     waves: Waves | None = None,
     st: StMarks | None = None,
     text: ReportText | None = None,
-    isoelectric_mv: NDArray[np.floating] | None = None,
 ) -> None:
     """Write a report; the suffix of `path` (.pdf, .svg, .png) chooses the format.
 
@@ -241,11 +231,11 @@ def write_report(
         kind,  # type: ignore[arg-type]  # checked there
         recording,
         explanation,
+        evidence,
         view=view,
         waves=waves,
         st=st,
         text=text,
-        isoelectric_mv=isoelectric_mv,
     )
     path.write_bytes(content)
 
@@ -254,12 +244,12 @@ def report_bytes(
     kind: ReportKind,
     recording: Recording,
     explanation: Explanation | None = None,
+    evidence: Evidence | None = None,
     *,
     view: View | None = None,
     waves: Waves | None = None,
     st: StMarks | None = None,
     text: ReportText | None = None,
-    isoelectric_mv: NDArray[np.floating] | None = None,
 ) -> bytes:
     """Return a report as the bytes of a PDF (one sheet a page), SVG or PNG (sheets below one another).
 
@@ -269,33 +259,33 @@ def report_bytes(
     recording : Recording
     explanation : Explanation, optional
         Of these samples.
+    evidence : Evidence, optional
+        For the class, or the difference of two, that is drawn.
     view : View, optional
         As on the screen, so that the report shows the same picture; paper is always light.
-    waves, st, isoelectric_mv
+    waves, st
         As for `ecgimn.draw.screen.ecg.ecg_figure`.
     text : ReportText, optional
 
     Raises
     ------
     ValueError
-        Another format, or the view needs what is not given.
+        Another format, or the view needs waves that are not given.
     """
     if kind not in get_args(ReportKind):
         choices = ", ".join(repr(choice) for choice in get_args(ReportKind))
         raise ValueError(f"Invalid value for the 'kind' parameter: {kind!r}. Allowed values are {choices}.")
     view, st, text = replace(view or View(), dark=False), st or StMarks(), text or ReportText()
-    evidence = None
-    if explanation is not None and view.overlay:
-        evidence = evidence_map(explanation, view, recording=recording, isoelectric_mv=isoelectric_mv)
-    view = view.with_marks_for(evidence=evidence is not None)
+    drawn = evidence_map(evidence, view) if evidence is not None and view.overlay else None
+    view = view.with_marks_for(evidence=drawn is not None)
     n_ecg_pages = view.paper(recording.duration_s).n_pages
     n_pages = n_ecg_pages + 1
 
     def draw(sheet: Sheet, page: int) -> None:
         if page < n_ecg_pages:
-            _ecg_page(sheet, recording, explanation, replace(view, page=page), evidence, waves, st)
+            _ecg_page(sheet, recording, evidence, replace(view, page=page), drawn, waves, st)
         else:
-            _numbers_page(sheet, recording, explanation, view, text)
+            _numbers_page(sheet, recording, explanation, evidence, view, text)
         _imprint(sheet, recording, explanation, text, f"sheet {page + 1} of {n_pages}")
 
     buffer = io.BytesIO()
@@ -324,52 +314,54 @@ def _blank(n_sheets: int) -> Figure:
 def _ecg_page(
     sheet: Sheet,
     recording: Recording,
-    explanation: Explanation | None,
+    evidence: Evidence | None,
     view: View,
-    evidence: EvidenceMap | None,
+    drawn: EvidenceMap | None,
     waves: Waves | None,
     st: StMarks,
 ) -> None:
     layout, beyond = view.paper_for(recording, PAPER_ROOM_MM, PAPER_ROOM_MM)
     corner = (PAPER_LEFT_MM, PAPER_BOTTOM_MM + (PAPER_ROOM_MM - layout.height_mm) / 2)
-    draw_paper(sheet, corner, layout, recording, view, evidence, waves, st)
-    sheet.text(PAPER_LEFT_MM, A4_MM[1] - 4.6, _headline(explanation, view), size=8.5, bold=True)
+    draw_paper(sheet, corner, layout, recording, view, drawn, waves, st)
+    sheet.text(PAPER_LEFT_MM, A4_MM[1] - 4.6, _headline(evidence), size=8.5, bold=True)
     parts = list(
         footer_parts(layout, recording.fs, filter_name=view.filter_name, reference=st.reference if st.level_mv else "")
     )
-    if evidence is not None:
-        parts.append(f"shown: {100 * evidence.shown_share(layout):.0f} % of total |evidence|")
-        draw_colour_bar(sheet, PAPER_LEFT_MM + layout.width_mm + 4.0, 120.0, evidence, view)
+    if drawn is not None:
+        parts.append(f"shown: {100 * drawn.shown_share(layout):.0f} % of total |evidence|")
+        draw_colour_bar(sheet, PAPER_LEFT_MM + layout.width_mm + 4.0, 120.0, drawn, view)
     if beyond:
         parts.append(f"the trace leaves the grid in {', '.join(beyond)}")
     words = " · ".join(parts)
     sheet.text(PAPER_LEFT_MM, 9.4, words, size=6.2 if len(words) < 200 else 5.2)
 
 
-def _headline(explanation: Explanation | None, view: View) -> str:
-    if explanation is None:
+def _headline(evidence: Evidence | None) -> str:
+    if evidence is None:
         return "12-lead ECG"
-    if isinstance(view.class_index, tuple):
-        first, second = view.class_index
-        difference = explanation.logit[first] - explanation.logit[second]
-        names = f"{explanation.classes[first]} − {explanation.classes[second]}"
-        return f"Evidence for {names} as labelled in PTB-XL · difference of the logits {difference:+.2f}"
-    index = view.class_index
+    if evidence.probability is None:
+        return f"Evidence for {evidence.name} as labelled in PTB-XL · difference of the logits {evidence.logit:+.2f}"
     return (
-        f"Evidence for the label {explanation.classes[index]} as used in PTB-XL · "
-        f"logit {explanation.logit[index]:+.2f} · probability {explanation.probability[index]:.2f}"
+        f"Evidence for the label {evidence.name} as used in PTB-XL · "
+        f"logit {evidence.logit:+.2f} · probability {evidence.probability:.2f}"
     )
 
 
 def _numbers_page(
-    sheet: Sheet, recording: Recording, explanation: Explanation | None, view: View, text: ReportText
+    sheet: Sheet,
+    recording: Recording,
+    explanation: Explanation | None,
+    evidence: Evidence | None,
+    view: View,
+    text: ReportText,
 ) -> None:
     top = A4_MM[1] - 12.0
     sheet.text(12.0, top + 4.0, "Numbers", size=11, bold=True)
     low = top
     if explanation is not None:
         low = draw_classes(sheet, 12.0, top, explanation)
-        low = draw_ledger(sheet, 12.0, low - 6.0, text.ledger, explanation, view)
+    if evidence is not None:
+        low = draw_ledger(sheet, 12.0, low - 6.0, text.ledger, evidence)
     st_low = draw_st_table(sheet, 178.0, top, text.st_rows)
     lines = [f"• {line}" for line in text.findings]
     age = "" if recording.age is None else "90+ years" if recording.age >= 90 else f"{recording.age} years"

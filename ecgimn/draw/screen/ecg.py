@@ -11,9 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from ecgimn.draw.colours import palette
 from ecgimn.draw.evidence import evidence_map, overlay_indices, overlay_webp, webp_uri
@@ -39,7 +37,7 @@ from ecgimn.draw.screen.parts import (
 from ecgimn.draw.view import View
 
 if TYPE_CHECKING:
-    from ecgimn.explain.explanation import Explanation
+    from ecgimn.explain.case import Evidence
     from ecgimn.recording import Recording
     from ecgimn.signal.waves.find import Waves
 
@@ -79,13 +77,12 @@ class Screen:
 
 def ecg_figure(
     recording: Recording,
-    explanation: Explanation | None = None,
+    evidence: Evidence | None = None,
     *,
     view: View | None = None,
     waves: Waves | None = None,
     st: StMarks | None = None,
     screen: Screen | None = None,
-    isoelectric_mv: NDArray[np.floating] | None = None,
     evidence_apart: bool = False,
 ) -> go.Figure:
     """Draw a recording on millimetre paper, with the evidence behind it.
@@ -94,18 +91,16 @@ def ecg_figure(
     ----------
     recording : Recording
         The samples drawn, in mV, as they are.
-    explanation : Explanation, optional
+    evidence : Evidence, optional
         Of the same samples; without it there is no overlay.
     view : View, optional
-        Layout, scales, class, style.
+        Layout, scales, quantity, style.
     waves : Waves, optional
         For ST segments, T waves, J points and the "blocks" style.
     st : StMarks, optional
         Measured ST levels and the leads beyond the threshold.
     screen : Screen, optional
         Room; px per mm are equal in x and y. Show the figure at its own width and height.
-    isoelectric_mv : ndarray of shape (12,), optional
-        Isoelectric level of each lead, for the quantity "isoelectric".
     evidence_apart : bool
         Draw grey paper with empty places for the pictures of `ecgimn.draw.screen.live`, which then change without
         the trace being drawn anew; the page also fills in the pointer's answers.
@@ -119,25 +114,25 @@ def ecg_figure(
     Raises
     ------
     ValueError
-        The explanation has another length or rate than the recording, or misses what the view needs.
+        The evidence is about another recording, or the view needs waves that are not given.
     """
     view, st, screen = view or View(), st or StMarks(), screen or Screen()
     layout, beyond = view.paper_for(recording, MAX_HEADROOM_MM)
-    evidence = None
-    if explanation is not None and view.overlay:
-        _check_same(recording, explanation)
-        evidence = evidence_map(explanation, view, recording=recording, isoelectric_mv=isoelectric_mv)
-    view = view.with_marks_for(evidence=evidence is not None)
-    colours = palette(overlay=evidence is not None or evidence_apart, dark=view.dark)
+    drawn = None
+    if evidence is not None and view.overlay:
+        _check_same(recording, evidence)
+        drawn = evidence_map(evidence, view)
+    view = view.with_marks_for(evidence=drawn is not None)
+    colours = palette(overlay=drawn is not None or evidence_apart, dark=view.dark)
 
     traces = lead_traces(layout, recording, colours)
     traces.append(pulse_trace(layout, colours))
-    traces += hover_traces(layout, recording, evidence, bare=evidence_apart)
+    traces += hover_traces(layout, recording, drawn, bare=evidence_apart)
     traces.append(label_trace(layout, st, colours))
-    if evidence is not None:
-        traces.append(colour_bar_trace(evidence, view, colours))
+    if drawn is not None:
+        traces.append(colour_bar_trace(drawn, view, colours))
 
-    shown = evidence.shown_share(layout) if evidence is not None else None
+    shown = drawn.shown_share(layout) if drawn is not None else None
     beyond_words = [f"the trace leaves the grid in {', '.join(beyond)}"] if beyond else []
 
     def words(px_per_mm: float) -> list[str]:
@@ -151,10 +146,10 @@ def ecg_figure(
             scale=scale,
             calibrated=screen.calibrated,
         )
-        return [*parts, *([f"shown: {100 * shown:.0f} % of total |evidence|"] if shown is not None else []),
+        return [*parts, *([f"shown: {100 * shown:.0f} % of total |drawn|"] if shown is not None else []),
                 *beyond_words]  # fmt: skip
 
-    left, right, top = 6, (COLOUR_BAR_PX if evidence is not None else 6), 4
+    left, right, top = 6, (COLOUR_BAR_PX if drawn is not None else 6), 4
     marks = legend(view, waves, st, colours)
     n_lines = 2
     while True:  # a taller footer leaves less room for the paper, and a narrower paper may need a taller footer
@@ -170,8 +165,8 @@ def ecg_figure(
             break
         n_lines = len(lines)
     images = []
-    if evidence is not None:
-        raster = overlay_indices(evidence, layout, view, recording, waves)
+    if drawn is not None:
+        raster = overlay_indices(drawn, layout, view, recording, waves)
         source = webp_uri(overlay_webp(raster, dark=view.dark))
         images.append(_image(layout, source, "evidence", left_mm=layout.origin_mm, opacity=view.opacity))
     elif evidence_apart:
@@ -180,8 +175,8 @@ def ecg_figure(
     left_mm = strips_left_mm(layout)
     if evidence_apart:
         images.append(_image(layout, NO_PICTURE, "strips", left_mm=left_mm))
-    elif evidence is not None and view.show_strip:
-        strips = svg_uri(strips_svg(layout, evidence, view, colours, left_mm=left_mm))
+    elif drawn is not None and view.show_strip:
+        strips = svg_uri(strips_svg(layout, drawn, view, colours, left_mm=left_mm))
         images.append(_image(layout, strips, "strips", left_mm=left_mm))
     axis = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "fixedrange": False}
     return go.Figure(
@@ -203,7 +198,7 @@ def ecg_figure(
                     "constrain": "domain",
                 },
                 "images": images,
-                "updatemenus": [evidence_switch(images, colours)] if evidence is not None and screen.switch else [],
+                "updatemenus": [evidence_switch(images, colours)] if drawn is not None and screen.switch else [],
                 "shapes": outline_shapes(layout, st, colours),
                 "annotations": [footer(lines, colours)],
                 "font": {"family": _FONT, "color": colours.text},
@@ -222,7 +217,7 @@ def ecg_figure(
                     "px_per_mm": px_per_mm,
                     "paper": paper_token(recording, layout),
                     "shown": shown,
-                    "limit": evidence.limit if evidence is not None else None,
+                    "limit": drawn.limit if drawn is not None else None,
                     "footer": parts,
                 },
             },
@@ -236,12 +231,12 @@ def paper_token(recording: Recording, layout: PaperLayout) -> str:
     return hashlib.sha256(f"{recording.digest} {layout}".encode()).hexdigest()[:16]
 
 
-def _check_same(recording: Recording, explanation: Explanation) -> None:
-    n_samples = explanation.attribution.shape[2]
-    if n_samples != recording.n_samples or abs(explanation.fs - recording.fs) > 1e-9:
+def _check_same(recording: Recording, evidence: Evidence) -> None:
+    of = evidence.recording
+    if of.n_samples != recording.n_samples or abs(of.fs - recording.fs) > 1e-9:
         raise ValueError(
-            f"The explanation holds {n_samples} samples at {explanation.fs:g} Hz, the recording {recording.n_samples} "
-            f"at {recording.fs:g} Hz. Draw an explanation of these very samples."
+            f"The evidence is about {of.n_samples} samples at {of.fs:g} Hz, the recording has {recording.n_samples} "
+            f"at {recording.fs:g} Hz. Draw the evidence of these very samples."
         )
 
 

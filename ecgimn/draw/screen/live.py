@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecgimn.draw.colours import css, evidence_colours, palette
 from ecgimn.draw.evidence import EvidenceMap, evidence_map, overlay_indices, overlay_webp, panel_cell, webp_uri
@@ -23,7 +22,7 @@ from ecgimn.leads import lead_index
 from ecgimn.signal.waves.find import WAVE_NAMES
 
 if TYPE_CHECKING:
-    from ecgimn.explain.explanation import Explanation
+    from ecgimn.explain.case import Evidence
     from ecgimn.recording import Recording
     from ecgimn.signal.waves.find import Waves
 
@@ -31,26 +30,14 @@ if TYPE_CHECKING:
 HOVER_STEPS = 4095  # from zero to the largest of the pointer's answers: finer than the four decimals that are shown
 
 
-def evidence_layer(
-    recording: Recording,
-    explanation: Explanation,
-    *,
-    view: View,
-    waves: Waves | None = None,
-    isoelectric_mv: NDArray[np.floating] | None = None,
-) -> dict[str, Any]:
-    """Return the evidence of a view's class as plain values for JSON.
+def evidence_layer(evidence: Evidence, *, view: View) -> dict[str, Any]:
+    """Return the evidence for a class as plain values for JSON.
 
     Parameters
     ----------
-    recording, explanation
-        Of the same samples.
+    evidence : Evidence
     view : View
         Its paper must be the paper of the figure underneath.
-    waves : Waves, optional
-        For the "blocks" style.
-    isoelectric_mv : ndarray of shape (12,), optional
-        Isoelectric level of each lead, for the quantity "isoelectric".
 
     Returns
     -------
@@ -63,32 +50,31 @@ def evidence_layer(
     Raises
     ------
     ValueError
-        The explanation belongs to other samples, or misses what the view needs.
+        The "blocks" style is asked for where no beat was found.
     """
-    if explanation.recording_digest != recording.digest:
-        raise ValueError("the explanation belongs to another recording")
+    recording, waves = evidence.recording, evidence.reading.waves
     layout, _ = view.paper_for(recording, MAX_HEADROOM_MM)
-    evidence = evidence_map(explanation, view, recording=recording, isoelectric_mv=isoelectric_mv)
-    raster = overlay_indices(evidence, layout, view, recording, waves)
+    drawn = evidence_map(evidence, view)
+    raster = overlay_indices(drawn, layout, view, recording, waves)
     colours, red = (palette(overlay=overlay, dark=view.dark) for overlay in (True, False))
     strips = ""
     if view.show_strip:
-        strips = svg_uri(strips_svg(layout, evidence, view, colours, left_mm=strips_left_mm(layout)))
+        strips = svg_uri(strips_svg(layout, drawn, view, colours, left_mm=strips_left_mm(layout)))
     scale = evidence_colours(dark=view.dark)
     stops = np.linspace(0, len(scale) - 1, N_COLOUR_STOPS).round().astype(int)
     return {
         "paper": paper_token(recording, layout),
         "picture": webp_uri(overlay_webp(raster, dark=view.dark)),
         "strips": strips,
-        "name": evidence.name,
-        "quantity": evidence.quantity,
-        "unit": evidence.unit,
-        "limit": evidence.limit,
-        "limit_source": evidence.limit_source,
-        "shown": evidence.shown_share(layout),
+        "name": drawn.name,
+        "quantity": drawn.quantity,
+        "unit": drawn.unit,
+        "limit": drawn.limit,
+        "limit_source": drawn.limit_source,
+        "shown": drawn.shown_share(layout),
         "opacity": view.opacity,
         "stops": [css(scale[stop]) for stop in stops],
-        "hover": _hover(evidence, layout, recording),
+        "hover": _hover(drawn, layout, recording),
         "grid": [[colours.fine, red.fine], [colours.bold, red.bold]],
     }
 

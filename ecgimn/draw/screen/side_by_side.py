@@ -41,15 +41,15 @@ def side_by_side_figure(
     plotly.graph_objects.Figure
         `layout.meta` holds px_per_mm and limit of both.
     """
-    limits = [robust_limit(side.evidence, side.recording.fs) for side in (first, second)]
+    limits = [robust_limit(side.evidence.contribution, side.recording.fs) for side in (first, second)]
     if not own_scales:
         limits = [view.limit or max(limits)] * 2
-    view = replace(view, quantity="contribution", class_index=0, show_uncertainty=False)
+    view = replace(view, quantity="contribution", show_uncertainty=False)
     if view.style == "blocks" and None in (first.reading.waves, second.reading.waves):
         view = replace(view, style="band")  # without waves there are no blocks
     probe = ecg_figure(
         first.recording,
-        first.explanation,
+        first.evidence,
         view=replace(view, style="band"),
         screen=Screen(width_px, NO_LIMIT_PX, switch=False),
     )
@@ -59,7 +59,7 @@ def side_by_side_figure(
     left, right = (
         ecg_figure(
             side.recording,
-            side.explanation,
+            side.evidence,
             view=replace(view, limit=limit),
             waves=side.reading.waves,
             screen=screen,

@@ -22,10 +22,8 @@ from ecgimn.leads import lead_index
 
 if TYPE_CHECKING:
     from ecgimn.draw.paper import Panel, PaperLayout
-    from ecgimn.explain.explanation import Explanation
+    from ecgimn.explain.case import Evidence
     from ecgimn.explain.what_if import EditResult
-    from ecgimn.recording import Recording
-    from ecgimn.signal.waves.find import Waves
 
 
 LINE_FS = 250.0  # points per second that are drawn, a tenth of a millimetre apart; two ECGs are to weigh what one does
@@ -37,30 +35,21 @@ NUMBERS_AT = 3.1  # right end of the second panel, in units of its reach: the nu
 
 
 def what_if_figure(
-    original: Recording,
-    edited: Recording,
-    before: Explanation,
-    after: Explanation,
+    before: Evidence,
+    after: Evidence,
     *,
     view: View,
-    waves: Waves | None = None,
     screen: Screen | None = None,
-    isoelectric_mv: NDArray[np.floating] | None = None,
 ) -> go.Figure:
     """Draw an edited ECG with its own evidence, and the original in grey behind it.
 
     Parameters
     ----------
-    original, edited : Recording
-        Of the same length and rate.
-    before, after : Explanation
-        Of each; the colour scale is that of `before`, so that evidence that comes or goes is seen.
+    before, after : Evidence
+        Of the original and of the edited recording, of the same length and rate; waves are those of the original. The
+        colour scale is that of `before`, so that evidence that comes or goes is seen.
     view : View
-    waves : Waves, optional
-        As measured on the original.
     screen : Screen, optional
-    isoelectric_mv : ndarray of shape (12,), optional
-        Of the original.
 
     Returns
     -------
@@ -68,12 +57,12 @@ def what_if_figure(
         As `ecg_figure`, its lines thinned to `LINE_FS` with all peaks kept; traces named "before II" and the like hold
         the original where it differs.
     """
+    original, edited, waves = before.recording, after.recording, before.reading.waves
     if waves is None and view.style == "blocks":
         view = replace(view, style="band")  # without waves there are no blocks
     if view.limit is None and view.overlay:
-        kept = evidence_map(before, view, recording=original, isoelectric_mv=isoelectric_mv)
-        view = replace(view, limit=kept.limit)
-    figure = ecg_figure(edited, after, view=view, waves=waves, screen=screen, isoelectric_mv=isoelectric_mv)
+        view = replace(view, limit=evidence_map(before, view).limit)
+    figure = ecg_figure(edited, after, view=view, waves=waves, screen=screen)
     layout, _ = view.paper_for(edited, MAX_HEADROOM_MM)
     colours = palette(overlay=view.overlay, dark=view.dark)
     drawn_figure = figure.to_dict()

@@ -9,9 +9,9 @@ import numpy as np
 
 from ecgimn.draw.evidence import robust_limit
 from ecgimn.draw.view import View
-from ecgimn.explain.box import Box, BoxEvidence, BoxIntervention, BoxMeasures
+from ecgimn.explain.box import Box, BoxAnswer, BoxEvidence, BoxMeasures
+from ecgimn.explain.case import Evidence
 from ecgimn.explain.checks import LocalFidelity, RankAgreement, SelfCheck
-from ecgimn.explain.explanation import Explanation
 from ecgimn.explain.sentences import MINUS, NOTHING, signed
 from ecgimn.explain.sides import Side
 from ecgimn.leads import CHEST_LEADS, LIMB_LEADS, STANDARD_LEADS
@@ -168,45 +168,43 @@ def lead_words(evidence: BoxEvidence, measures: BoxMeasures) -> str:
     return " · ".join(parts)
 
 
-def without_words(answers: Sequence[BoxIntervention], class_name: str) -> str:
+def without_words(answers: Sequence[BoxAnswer]) -> str:
     """Return the score as it is, as the head of the table of what it becomes."""
-    return f"{class_name} **{_scores(answers[0], class_name)[0]}**, without what is in the box:"
+    return f"{answers[0].name} **{_scores(answers[0])[0]}**, without what is in the box:"
 
 
-def without_table(answers: Sequence[BoxIntervention], class_name: str) -> str:
+def without_table(answers: Sequence[BoxAnswer]) -> str:
     """Return a Markdown table of the score without what is in the box, by the map and by the network re-run.
 
     The score is the probability, or the logit where the class is the difference of two; its change is in logit.
     """
-    k = answers[0].classes.index(class_name)
     lines = ["| set to | map predicts | network re-run |", "| :--- | :---: | :---: |"]
     for answer in answers:
-        _, predicted, actual = _scores(answer, class_name)
+        _, predicted, actual = _scores(answer)
         lines.append(
-            f"| {FILL_WORDS[answer.fill]} | **{predicted}** ({signed(answer.predicted_change[k])}) "
-            f"| **{actual}** ({signed(answer.actual_change[k])}) |"
+            f"| {FILL_WORDS[answer.fill]} | **{predicted}** ({signed(answer.predicted_change)}) "
+            f"| **{actual}** ({signed(answer.actual_change)}) |"
         )
     return "\n".join(lines)
 
 
-def _scores(answer: BoxIntervention, class_name: str) -> tuple[str, str, str]:
+def _scores(answer: BoxAnswer) -> tuple[str, str, str]:
     """Return the score as it is, as the map predicts it and as the network gives it."""
-    if not answer.is_contrast:
-        before, predicted, actual = (f"{value:.2f}" for value in answer.probabilities(class_name))
+    if not answer.is_difference:
+        before, predicted, actual = (f"{value:.2f}" for value in answer.probabilities())
         return before, predicted, actual
-    k = answer.classes.index(class_name)
-    logit = answer.logit[k]
-    return signed(logit), signed(logit + answer.predicted_change[k]), signed(logit + answer.actual_change[k])
+    logit = answer.logit
+    return signed(logit), signed(logit + answer.predicted_change), signed(logit + answer.actual_change)
 
 
 def equation_words(side: Side) -> str:
     """Return how the logit of a side comes about."""
-    evidence = float(side.evidence.sum())
+    evidence = side.evidence
     rest = "bias" if side.exact else "not booked"
+    booked = evidence.total
     return (
-        f"**{side.title}** · logit {signed(float(side.explanation.logit[0]))} = {rest} "
-        f"{signed(float(side.explanation.bias[0]))} + evidence {signed(evidence)} · probability "
-        f"{float(side.explanation.probability[0]):.2f}"
+        f"**{side.title}** · logit {signed(evidence.logit)} = {rest} {signed(evidence.logit - booked)} "
+        f"+ evidence {signed(booked)} · probability {evidence.probability or 0.0:.2f}"
     )
 
 
@@ -246,9 +244,8 @@ KEPT = 0.9  # and above this the same map
 
 def check_words(check: SelfCheck, kind: str, class_name: str) -> list[tuple[str, bool]]:
     """Return sentences on one check, each with whether it went as it should."""
-    k = check.first.index(class_name)
-    moved = float(check.second.logit[k] - check.first.logit[k])
-    score = f"The logit of {class_name} goes from {signed(check.first.logit[k])} to {signed(check.second.logit[k])}."
+    first, second = (case.of(class_name).logit for case in (check.first, check.second))
+    moved, score = second - first, f"The logit of {class_name} goes from {signed(first)} to {signed(second)}."
     if check.agreement is None:
         return [("The two maps cannot be compared: one of them is constant.", False), (score, True)]
     rho = f"{check.agreement:.2f}".replace("-", "−")
@@ -270,26 +267,23 @@ def check_words(check: SelfCheck, kind: str, class_name: str) -> list[tuple[str,
     return [(words, True), (f"{score} {'It' if reacts else 'It hardly'} depends on which lead is which.", reacts)]
 
 
-def check_view(
-    check: SelfCheck, class_name: str, explanation: Explanation, *, own_scale: bool, dark: bool = False
-) -> View:
-    """Return how a side is drawn: one limit of colour for both sides, or its own where sizes mean nothing."""
-    k = check.first.index(class_name)
-    both = (check.first, check.second)
-    limits = [robust_limit(np.asarray(one.attribution[k]), one.fs) for one in both]
-    limit = limits[0 if explanation is check.first else 1] if own_scale else max(limits)
-    return View(layout="12x1", class_index=k, limit=limit, show_st=False, show_t=False, dark=dark)
+def check_view(evidence: Evidence, check: SelfCheck, *, own_scale: bool, dark: bool = False) -> View:
+    """Return how one case's evidence is drawn: one limit of colour for both, or its own where sizes mean nothing."""
+    both = [evidence] if own_scale else [case.of(evidence.name) for case in (check.first, check.second)]
+    limit = max(robust_limit(one.contribution, one.recording.fs) for one in both)
+    return View(layout="12x1", limit=limit, show_st=False, show_t=False, dark=dark)
 
 
 def logit_rows(check: SelfCheck) -> list[dict[str, str]]:
     """Return logit and probability of every class before and after."""
+    before, after = check.first.explanation, check.second.explanation
     return [
         {
             "Class": name,
-            "Logit": signed(float(check.first.logit[k])),
-            "Logit then": signed(float(check.second.logit[k])),
-            "Probability": f"{check.first.probability[k]:.2f}",
-            "Probability then": f"{check.second.probability[k]:.2f}",
+            "Logit": signed(float(before.logit[k])),
+            "Logit then": signed(float(after.logit[k])),
+            "Probability": f"{before.probability[k]:.2f}",
+            "Probability then": f"{after.probability[k]:.2f}",
         }
-        for k, name in enumerate(check.first.classes)
+        for k, name in enumerate(before.classes)
     ]

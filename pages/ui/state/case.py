@@ -8,15 +8,10 @@ from collections.abc import Iterable, Sequence
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from ecgimn.model import DEFAULT_MODEL
-from ecgimn.model import model as checkpoint
-from ecgimn.model.card import ModelCard, read_card
-from ecgimn.model.model import Model
 from ecgimn.recording import WINDOW_S, Recording
 from ecgimn.sources.composites.case import CompositeCase
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import neighbour
-from pages.ui.cache import current_ptbxl, get_composites, get_model, model_names
 from pages.ui.state import view as view_state
 from pages.ui.state.browser import is_dark as is_dark
 from pages.ui.state.browser import watch_window as watch_window
@@ -53,22 +48,9 @@ def run_under_app() -> None:
         st.rerun()
 
 
-def current_card() -> ModelCard:
-    """Card of the model in use; raises `ModelError` in the reader's words where there is none."""
-    names = model_names()
-    name = st.session_state.get("model") or DEFAULT_MODEL
-    if name not in names:
-        raise checkpoint.ModelNotFoundError(
-            f"The model {name} is not in models/. Without a model no evidence and no number is shown. "
-            "Put its .safetensors and .json files there, or train one with: python -m ecgimn train --ptbxl DIR"
-        )
-    return read_card(checkpoint.MODELS_FOLDER / f"{name}.json")
-
-
-def current_model() -> Model:
-    """Return the model in use, loaded and checked against its card; raises `ModelError`."""
-    card = current_card()
-    return get_model(card.name, card.sha256)
+def model_name() -> str:
+    """Return the name of the model chosen for all pages; empty where none was."""
+    return str(st.session_state.get("model") or "")
 
 
 def has_gone_on(recording: Recording) -> bool:
@@ -157,39 +139,9 @@ def record_list() -> tuple[int, ...]:
     return tuple(st.session_state.get("record_list", ()))
 
 
-def seen_in_training() -> bool:
-    """Whether the models of this project were trained on the PTB-XL record chosen."""
-    ptbxl = current_ptbxl()
-    return ptbxl is not None and ptbxl.seen_in_training(ptbxl_id())
-
-
-def composite_case() -> CompositeCase:
-    """Card of the composite chosen."""
-    return next(case for case in get_composites() if case.name == composite_name())
-
-
 def about_shown() -> bool:
     """Whether the reader asked for labels or for what a composite is made of."""
     return bool(st.session_state.get("about", False))
-
-
-def neighbour_case(step: int) -> tuple[str, str | int]:
-    """Return kind and name of the public case that is `step` (1 or -1) away; of one's own file no other is known."""
-    if source() == "composite" and get_composites():
-        names = [case.name for case in get_composites()]
-        return "composite", names[(names.index(composite_name()) + step) % len(names)]
-    if source() == "ptbxl" and (ptbxl := current_ptbxl()) is not None:
-        return "ptbxl", neighbour(ptbxl, record_list(), ptbxl_id(), step) or ptbxl_id()
-    return "", ""
-
-
-def step_case(step: int) -> None:
-    """Go to the next (1) or previous (-1) case: composite, PTB-XL record, or 10-second window of one's own file."""
-    kind, name = neighbour_case(step)
-    if kind:
-        put("composite" if kind == "composite" else "ptbxl_id", name)
-    elif (whole := own_recording()) is not None:
-        show_window(min(max(window_start() + step * WINDOW_S, 0.0), last_window(whole)), WINDOW_S)
 
 
 def own_recording() -> Recording | None:
@@ -261,7 +213,7 @@ def next_class(classes: Sequence[str]) -> None:
 
 def case_in_link() -> dict[str, str]:
     """Return what a link says of the case: a public one by its name; an upload leaves no trace there."""
-    if source() == "composite" and get_composites():
+    if source() == "composite" and "composite" in st.session_state:
         return {"composite": composite_name()}
     if source() != "ptbxl":
         return {}

@@ -6,19 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from ecgimn.study.database import database_url
 from ecgimn.study.events import Reader
-from ecgimn.study.store import Store, open_store
-
-
-def current_store() -> Store:
-    """Return the study store of this machine; raises `StudyError`."""
-    return _get_store(database_url())
-
-
-@st.cache_resource(max_entries=2, show_spinner="Opening the study database", on_release=lambda store: store.close())
-def _get_store(url: str) -> Store:
-    return open_store(url)
 
 
 def reader() -> Reader | None:

@@ -78,6 +78,11 @@ def linked() -> dict[str, str]:
     return {name: value for name, value in said.items() if value != usual[name]}
 
 
+def chosen(key: str) -> object:
+    """Return the value of a widget."""
+    return st.session_state.get(key)
+
+
 def give_widgets(values: Mapping[str, object]) -> None:
     """Give widgets other values, by their keys; to be called from a callback."""
     st.session_state.update(values)

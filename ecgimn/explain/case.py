@@ -1,0 +1,269 @@
+"""A case: one recording as it was read, what one model says about it, and where the evidence lies.
+
+`open_case` is the only door from a recording to a model: the quality check stands in it, so nobody can forget it.
+`Case.of` gives the evidence for one class, or for the difference of two. All pages, the command line, batches, audits
+and reports use these two types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgimn.errors import QualityError
+from ecgimn.explain.explanation import Explanation, explain, explain_many
+from ecgimn.explain.ledger import Ledger, contribution, make_ledger
+from ecgimn.leads import STANDARD_LEADS, TERRITORIES
+from ecgimn.recording import Recording
+from ecgimn.signal.reading import SignalReading, read_signal
+from ecgimn.signal.waves.find import WAVE_NAMES
+
+if TYPE_CHECKING:
+    from ecgimn.model.card import ModelCard
+    from ecgimn.model.model import Model
+
+OPERATING_POINT = "youden"  # key of the card's thresholds from which a class counts as called
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The evidence for one class, or for the difference of two: what is drawn, listed and put into sentences.
+
+    Attributes
+    ----------
+    reading : SignalReading
+        Of the recording explained.
+    name : str
+        As printed: the class, or the two classes of a difference ("MI − NORM").
+    weights : ndarray of shape (12, n_samples)
+        Logit per mV on the raw trace.
+    contribution : ndarray of shape (12, n_samples)
+        Weight times voltage about the isoelectric level, in logit per sample.
+    bias, baseline, logit : float
+        `cells.sum() + baseline + bias` is `logit`. The baseline term is what the isoelectric levels themselves add,
+        zero up to rounding; with a model that z-scores each lead, the levels about the means.
+    probability : float or None
+        None for the difference of two logits, which has no probability.
+    cells : ndarray of shape (12, n_waves)
+        Contribution by lead and wave, in the order of `WAVE_NAMES`.
+    beats : ndarray of shape (12, n_beats + 1)
+        The same by lead and beat; the last column is what belongs to no beat.
+    residual : float
+        Largest difference between these sums and the logit that the network computed itself.
+    threshold : float or None
+        Operating point on the probability, where the card has one.
+    spread : ndarray of shape (12, n_samples) or None
+        Standard deviation of the weights over the networks averaged; of a difference, the sum of both, which the true
+        one cannot exceed.
+    z_scored : bool
+        Whether the model z-scores each lead, so that the baseline term is part of the sum and belongs to no sample.
+    """
+
+    reading: SignalReading
+    name: str
+    weights: NDArray[np.float64]
+    contribution: NDArray[np.float64]
+    bias: float
+    baseline: float
+    logit: float
+    probability: float | None
+    cells: NDArray[np.float64]
+    beats: NDArray[np.float64]
+    residual: float
+    threshold: float | None = None
+    spread: NDArray[np.float64] | None = None
+    z_scored: bool = False
+
+    @property
+    def recording(self) -> Recording:
+        """The samples explained."""
+        return self.reading.recording
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether two logits are subtracted."""
+        return self.probability is None
+
+    @property
+    def total(self) -> float:
+        """Sum of the cells, in logit."""
+        return float(self.cells.sum())
+
+    def by_lead(self) -> dict[str, float]:
+        """Return the evidence per lead."""
+        return dict(zip(STANDARD_LEADS, self.cells.sum(axis=1).tolist(), strict=True))
+
+    def by_wave(self) -> dict[str, float]:
+        """Return the evidence per wave."""
+        return dict(zip(WAVE_NAMES, self.cells.sum(axis=0).tolist(), strict=True))
+
+    def by_territory(self) -> dict[str, float]:
+        """Return the evidence per territory; together they hold every lead once."""
+        leads = self.by_lead()
+        return {name: sum(leads[lead] for lead in members) for name, members in TERRITORIES.items()}
+
+    def for_and_against(self) -> tuple[float, float]:
+        """Return the sums of the positive and of the negative cells."""
+        return float(self.cells[self.cells > 0].sum()), float(self.cells[self.cells < 0].sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One recording, read and explained by one model.
+
+    Attributes
+    ----------
+    reading : SignalReading
+        Quality, waves, measurements and findings.
+    explanation : Explanation
+        Weights, bias and logit of every class.
+    ledger : Ledger
+        Class by lead by wave; its total is the logit.
+    card : ModelCard
+        Of the model.
+    """
+
+    reading: SignalReading
+    explanation: Explanation
+    ledger: Ledger
+    card: ModelCard
+
+    @property
+    def recording(self) -> Recording:
+        """The samples."""
+        return self.reading.recording
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the model's classes."""
+        return self.explanation.classes
+
+    @property
+    def most_probable(self) -> str:
+        """The class with the highest probability."""
+        return self.classes[int(self.explanation.probability.argmax())]
+
+    @cached_property
+    def thresholds(self) -> dict[str, float]:
+        """Operating point on the probability by class; empty where the card has none."""
+        return dict(zip(self.classes, self.card.thresholds.get(OPERATING_POINT, ()), strict=False))
+
+    def of(self, name: str, minus: str | None = None) -> Evidence:
+        """Return the evidence for a class, or for the difference of two logits, which is exact as each of them is.
+
+        The difference of two linear models is the linear model with the differences of weights and biases. It is the
+        logarithm of the ratio of the two odds and has no probability, since the classes do not exclude each other.
+
+        Parameters
+        ----------
+        name : str
+            One of `classes`.
+        minus : str, optional
+            Another class, to be subtracted.
+        """
+        one = self._of_one(name)
+        if minus is None or minus == name:
+            return one
+        other = self._of_one(minus)
+        return Evidence(
+            reading=self.reading,
+            name=difference_name(name, minus),
+            weights=one.weights - other.weights,
+            contribution=one.contribution - other.contribution,
+            bias=one.bias - other.bias,
+            baseline=one.baseline - other.baseline,
+            logit=one.logit - other.logit,
+            probability=None,
+            cells=one.cells - other.cells,
+            beats=one.beats - other.beats,
+            residual=one.residual + other.residual,
+            spread=None if one.spread is None or other.spread is None else one.spread + other.spread,
+            z_scored=one.z_scored,
+        )
+
+    def _of_one(self, name: str) -> Evidence:
+        explanation, ledger = self.explanation, self.ledger
+        k = explanation.index(name)
+        return Evidence(
+            reading=self.reading,
+            name=name,
+            weights=explanation.weights[k],
+            contribution=contribution(explanation.weights[k], self.recording, self.reading.levels),
+            bias=float(ledger.bias[k]),
+            baseline=float(ledger.baseline[k]),
+            logit=float(explanation.logit[k]),
+            probability=float(explanation.probability[k]),
+            cells=ledger.cells[k],
+            beats=ledger.beats[k],
+            residual=max(explanation.completeness_error, ledger.residual),
+            threshold=self.thresholds.get(name),
+            spread=None if explanation.spread is None else explanation.spread[k],
+            z_scored=explanation.offset is not None,
+        )
+
+
+def difference_name(name: str, minus: str) -> str:
+    """Return the printed name of the difference of two classes: "MI − NORM"."""
+    return f"{name} − {minus}"
+
+
+def open_case(
+    recording: Recording,
+    model: Model,
+    *,
+    despite_quality: bool = False,
+    read: Callable[[Recording], SignalReading] = read_signal,
+    explain: Callable[[Recording, Model], Explanation] = explain,
+) -> Case:
+    """Read a recording, check its quality and explain it.
+
+    Parameters
+    ----------
+    recording : Recording
+        Of at most 10 s; use `Recording.window` on longer ones.
+    model : Model
+    despite_quality : bool
+        Run the model although the quality check refuses.
+    read, explain : callable
+        In place of `read_signal` and `explain`, for callers that keep what these return.
+
+    Raises
+    ------
+    QualityError
+        The quality check refuses the recording; `refusals` says why. What was measured can still be shown:
+        `read_signal` needs no model.
+    SignalError
+        The recording is longer than the model reads at once.
+    """
+    reading = read(recording)
+    if not reading.quality.usable and not despite_quality:
+        raise QualityError(reading.quality.refusals)
+    return case_of(reading, explain(recording, model), model.card)
+
+
+def open_cases(readings: Sequence[SignalReading], model: Model) -> tuple[Case, ...]:
+    """Explain readings of one length and rate with one pass through the network; batches use it.
+
+    Raises
+    ------
+    QualityError
+        The quality check refuses one of them.
+    """
+    for reading in readings:
+        if not reading.quality.usable:
+            raise QualityError(reading.quality.refusals)
+    explanations = explain_many([reading.recording for reading in readings], model)
+    return tuple(
+        case_of(reading, explanation, model.card) for reading, explanation in zip(readings, explanations, strict=True)
+    )
+
+
+def case_of(reading: SignalReading, explanation: Explanation, card: ModelCard) -> Case:
+    """Return the case that a reading and an explanation of the same recording make."""
+    ledger = make_ledger(explanation, reading.recording, reading.waves, reading.levels)
+    return Case(reading, explanation, ledger, card)
