@@ -11,8 +11,9 @@ from ecgimn.draw.words.case import agreement_words, equation_words, fidelity_wor
 from ecgimn.errors import EcgImnError
 from ecgimn.explain.case import Case
 from ecgimn.explain.checks import local_fidelity, rank_agreement
-from ecgimn.explain.sides import EXACT, ComparedNetwork, Side, exact_side, method_names, network_of
+from ecgimn.explain.sides import EXACT, Side, exact_side, method_names
 from ecgimn.leads import STANDARD_LEADS
+from ecgimn.model.predictor import Predictor
 from ecgimn.recording import Recording
 from ecgimn.signal.waves.find import WAVE_NAMES
 from pages.ui import cache as cached
@@ -149,7 +150,7 @@ def method_side(case: Case, method: str, on: str, name: str) -> Side:
     if method == EXACT:
         return exact_side(case, name, f"{EXACT} of {case.card.name} · {name}")
     try:
-        network = network_of(cached.model_of(case)) if on == OWN else cached.get_twin()
+        network = cached.model_of(case) if on == OWN else cached.get_twin()
     except EcgImnError as exc:
         st.warning(str(exc), icon=":material/error:")
         st.stop()
@@ -178,11 +179,11 @@ def class_picker(case: Case, label: str, key: str, *, place: int | None = None) 
     return str(st.selectbox(label, names, index=index, key=key, bind="query-params", width=150))
 
 
-def network_behind(case: Case, side: Side, other: str) -> ComparedNetwork:
+def network_behind(case: Case, side: Side, other: str) -> Predictor:
     """Return the network that a side explains, for running it again; `other` names the other model of the page."""
     if side.network == case.card.sha256:
-        return network_of(cached.model_of(case))
-    return network_of(cached.model_named(other)) if side.exact else cached.get_twin()
+        return cached.model_of(case)
+    return cached.model_named(other) if side.exact else cached.get_twin()
 
 
 def show_numbers(case: Case, sides: tuple[Side, Side], *, own_scales: bool) -> None:

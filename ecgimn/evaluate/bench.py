@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecgimn.explain.edits import masks_from_landmarks
 from ecgimn.explain.ledger import cell_partition, lead_wave_cells
-from ecgimn.explain.methods import IG_STEPS, KERNEL_SHAP_SAMPLES, Input, attribute, model_target
+from ecgimn.explain.methods import IG_STEPS, KERNEL_SHAP_SAMPLES, METHODS, Input
 from ecgimn.model.model import Model, Network
 from ecgimn.recording import Recording
 from ecgimn.signal.waves.quick import quick_landmarks
@@ -41,9 +41,9 @@ def bench(model: Model, recording: Recording) -> dict[str, Any]:
         x = model.preprocessing(recording.fs, recording.n_samples).forward(recording.signal)
         landmarks = quick_landmarks(x)
         wave = cell_partition(masks_from_landmarks(landmarks, x.shape[1]), x.shape[1])
-        record, target = Input(x, landmarks.level, lead_wave_cells(wave)), model_target(model)
+        record = Input(x, landmarks.level, lead_wave_cells(wave))
         maps_s = processor_seconds(lambda: model.weight_maps(x[None]), REPEATS)
-        slow = {name: processor_seconds(partial(attribute, name, target, record), 1) for name in POST_HOC}
+        slow = {name: processor_seconds(partial(METHODS[name].attribute, model, record), 1) for name in POST_HOC}
         peak = peak_gflops()
     finally:
         torch.set_num_threads(threads)

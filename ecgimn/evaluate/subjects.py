@@ -14,10 +14,11 @@ from ecgimn.errors import SourceError
 from ecgimn.evaluate.fidelity import TRIALS, edited_copy
 from ecgimn.explain.edits import WaveMasks, masks_from_landmarks
 from ecgimn.explain.ledger import cell_partition, cell_sums, lead_wave_cells
-from ecgimn.explain.methods import METHODS, Input, PostHoc, Target, attribute, model_target, one_class
-from ecgimn.model.blackbox import TWIN, BlackBox, load_black_box
+from ecgimn.explain.methods import METHODS, Attribution, Input, kernel_shap
+from ecgimn.model.blackbox import TWIN, BlackBox, BlackBoxPredictor, load_black_box
 from ecgimn.model.card import read_card
 from ecgimn.model.model import MODELS_FOLDER, Model, list_models, load_model, randomised
+from ecgimn.model.predictor import Predictor
 from ecgimn.signal.preprocess import MODEL_FS, input_change, preprocessing
 from ecgimn.signal.waves.quick import Landmarks, quick_landmarks
 from ecgimn.sources.composites.case import load_composite
@@ -103,8 +104,8 @@ class Subject:
         Which form of a record it reads.
     logits : callable
         (n, 12, L) to (n, K).
-    target : Target
-        The same, differentiable, for the post-hoc methods.
+    predictor : Predictor
+        The same, as the post-hoc methods ask it.
     maps : callable or None
         (12, L) to its own weights in logit per mV, (K, 12, L); None for a black box.
     bias : callable or None
@@ -119,7 +120,7 @@ class Subject:
     classes: tuple[str, ...]
     high_pass: bool
     logits: Callable[[NDArray[np.floating]], Array]
-    target: Target
+    predictor: Predictor
     maps: Callable[[NDArray[np.floating]], Array] | None
     bias: Callable[[NDArray[np.floating]], Array] | None
     members: tuple[Subject, ...]
@@ -134,18 +135,18 @@ class Subject:
         return np.stack([self.input(case) for case in cases])
 
 
-def explain_case(subject: Subject, method: str, case: ComparedRecord, *, only: int | None = None) -> PostHoc:
+def explain_case(subject: Subject, method: str, case: ComparedRecord, *, only: int | None = None) -> Attribution:
     """Explain one record by one method, for all classes or only one."""
     if method == OWN:
         if subject.maps is None:
             raise ValueError(f"{subject.name} has no map of its own")
         weights = subject.maps(subject.input(case))
         weights = weights if only is None else weights[only : only + 1]
-        return PostHoc(weights * case.u, weights)
+        return Attribution(weights * case.u, weights)
     level = case.landmarks.level + (subject.input(case) - case.x).mean(axis=1)
     record = Input(subject.input(case), level, lead_wave_cells(case.wave))
-    target = subject.target if only is None else one_class(subject.target, only)
-    return attribute(method, target, record, kernel_samples=KERNEL_SAMPLES)
+    asked = kernel_shap(KERNEL_SAMPLES) if method == "KernelSHAP" else METHODS[method]
+    return asked.attribute(subject.predictor, record, only=only)
 
 
 class Explained:
@@ -161,7 +162,7 @@ class Explained:
         self.subject, self.method = subject, method
         self._kept: dict[int, Array] = {}
 
-    def keep(self, case: ComparedRecord, said: PostHoc) -> None:
+    def keep(self, case: ComparedRecord, said: Attribution) -> None:
         """Keep an explanation that is there already."""
         if case.record is not None:
             self._kept[case.record] = said.attribution
@@ -203,7 +204,7 @@ def model_subject(model: Model, name: str = "") -> Subject:
         classes=model.classes,
         high_pass=model.card.high_pass,
         logits=model.logits,
-        target=model_target(model),
+        predictor=model,
         maps=lambda x: np.asarray(model.weight_maps(x[None])[0][0], dtype=np.float64),
         bias=bias if model.card.kind == "paper" else None,
         members=tuple(model_subject(member, f"network {i + 1}") for i, member in enumerate(members)),
@@ -213,11 +214,7 @@ def model_subject(model: Model, name: str = "") -> Subject:
 
 def black_box_subject(network: BlackBox, classes: tuple[str, ...], name: str) -> Subject:
     """Return the black-box twin."""
-
-    def logits(x: NDArray[np.floating]) -> Array:
-        with torch.inference_mode():
-            parts = [network(torch.tensor(x[i : i + 128], dtype=torch.float32)) for i in range(0, len(x), 128)]
-        return np.asarray(torch.cat(parts).double().numpy())
+    predictor = BlackBoxPredictor(network, classes, name)
 
     def anew(seed: int) -> Subject:
         with torch.random.fork_rng(devices=[]):
@@ -225,8 +222,7 @@ def black_box_subject(network: BlackBox, classes: tuple[str, ...], name: str) ->
             fresh = BlackBox(network.config)
         return black_box_subject(fresh.eval().requires_grad_(False), classes, name)
 
-    target = Target(network, (network.encoder.stages[-1],), len(classes))
-    return Subject(name, classes, True, logits, target, None, None, (), anew)
+    return Subject(name, classes, True, predictor.logits, predictor, None, None, (), anew)
 
 
 def chosen_subjects(name: str) -> list[tuple[Subject, tuple[str, ...]]]:

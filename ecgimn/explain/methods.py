@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,9 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ecgimn.model.blackbox import BlackBox
-from ecgimn.model.model import Model
-from ecgimn.model.published import PaperImn
+from ecgimn.model.predictor import Predictor
 
 IG_STEPS = 50
 GRADIENT_SHAP_SAMPLES = 20
@@ -40,30 +40,7 @@ INNER_BATCH = 64  # inputs per pass
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
-    """A network to be explained.
-
-    Attributes
-    ----------
-    forward : callable
-        (B, 12, L) in mV to logits (B, K), differentiable.
-    layers : tuple of Module
-        Deepest convolutional features of each averaged network, for Grad-CAM: (B, C, L') or (B, C, 12, L').
-    n_classes : int
-    """
-
-    forward: Callable[[Tensor], Tensor]
-    layers: tuple[nn.Module, ...]
-    n_classes: int
-
-
-def one_class(target: Target, k: int) -> Target:
-    """Return a network of which only one class is explained."""
-    return Target(lambda x: target.forward(x)[:, k : k + 1], target.layers, 1)
-
-
-@dataclass(frozen=True, eq=False)
-class PostHoc:
+class Attribution:
     """What one method says about one input.
 
     Attributes
@@ -110,68 +87,95 @@ class Input:
         )
 
 
-def model_target(model: Model) -> Target:
-    """Return a listed model as a network to be explained by other means than its own weights."""
-    scale, offset = torch.tensor(model.card.scale), torch.tensor(model.card.offset)
+class Method(Protocol):
+    """A way to explain a network: the exact map, a post-hoc method, or one of your own."""
 
-    def forward(x: Tensor) -> Tensor:
-        there = x.to(model.device)
-        mean = torch.stack([network.logits(there) for network in model.networks]).mean(0)
-        return (mean * scale.to(mean) + offset.to(mean)).to(x.device)
+    @property
+    def name(self) -> str: ...  # noqa: D102
 
-    layers = tuple(
-        network.encoder.blocks[-1] if isinstance(network, PaperImn) else network.encoder.stages[-1]
-        for network in model.networks
-    )
-    return Target(forward, layers, len(model.classes))
+    def attribute(self, predictor: Predictor, record: Input, *, only: int | None = None, seed: int = 0) -> Attribution:
+        """Explain one input.
+
+        Parameters
+        ----------
+        predictor : Predictor
+        record : Input
+        only : int, optional
+            Index of the one class to explain; all of them otherwise.
+        seed : int
+            Of methods that draw at random.
+        """
 
 
-def attribute(
-    method: str, target: Target, record: Input, *, seed: int = 0, kernel_samples: int = KERNEL_SHAP_SAMPLES
-) -> PostHoc:
-    """Explain one input for every class.
+@dataclass(frozen=True)
+class ExactMap:
+    """The network's own linear model: nothing is estimated."""
 
-    Parameters
+    name: str = "exact map"
+
+    def attribute(self, predictor: Predictor, record: Input, *, only: int | None = None, seed: int = 0) -> Attribution:
+        """Return the map that the network writes for this input; raises `ValueError` where it writes none."""
+        written = predictor.linear(record.x)
+        if written is None:
+            raise ValueError(f"{predictor.name} has no map of its own")
+        weights = written.member_weights.mean(axis=0)[_chosen(predictor, only)]
+        return Attribution(weights * record.u, weights)
+
+
+@dataclass(frozen=True)
+class PostHoc:
+    """A method that explains a network from outside.
+
+    Attributes
     ----------
-    method : str
-        One of `METHODS`.
-    target : Target
-    record : Input
-    seed : int
-        Of the methods that draw at random.
-    kernel_samples : int
-        Coalitions of KernelSHAP.
-
-    Raises
-    ------
-    ValueError
-        The method is unknown.
+    name : str
+        As printed.
+    run : callable
+        Takes a differentiable function of inputs (B, 12, L), its deepest layers, the number of its classes, and the
+        input.
     """
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}; one of {', '.join(METHODS)} is needed")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        if method == "KernelSHAP":
-            return _kernel_shap(target, record, kernel_samples)
-        return METHODS[method](target, record)
+
+    name: str
+    run: Callable[[_Target, Input], Attribution]
+
+    def attribute(self, predictor: Predictor, record: Input, *, only: int | None = None, seed: int = 0) -> Attribution:
+        """Explain one input for every class, or for only one."""
+        chosen, module = _chosen(predictor, only), predictor.module
+        target = _Target(lambda x: module(x)[:, chosen], predictor.features, chosen.stop - chosen.start)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.run(target, record)
 
 
-def _per_class(x: Tensor, target: Target) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True, eq=False)
+class _Target:
+    """The part of a network that is explained."""
+
+    forward: Callable[[Tensor], Tensor]
+    layers: tuple[nn.Module, ...]
+    n_classes: int
+
+
+def _chosen(predictor: Predictor, only: int | None) -> slice:
+    return slice(0, len(predictor.classes)) if only is None else slice(only, only + 1)
+
+
+def _per_class(x: Tensor, target: _Target) -> tuple[Tensor, Tensor]:
     """Return one copy of the input per class, and the classes."""
     return x.repeat(target.n_classes, 1, 1), torch.arange(target.n_classes)
 
 
-def _from_gradient(gradient: Tensor, record: Input) -> PostHoc:
+def _from_gradient(gradient: Tensor, record: Input) -> Attribution:
     weights = gradient.detach().double().numpy()
-    return PostHoc(weights * record.u, weights)
+    return Attribution(weights * record.u, weights)
 
 
-def _gradient_input(target: Target, record: Input) -> PostHoc:
+def _gradient_input(target: _Target, record: Input) -> Attribution:
     x, classes = _per_class(record.tensors()[0], target)
     return _from_gradient(Saliency(target.forward).attribute(x.requires_grad_(), classes, abs=False), record)
 
 
-def _integrated_gradients(target: Target, record: Input) -> PostHoc:
+def _integrated_gradients(target: _Target, record: Input) -> Attribution:
     x, reference = record.tensors()
     inputs, classes = _per_class(x, target)
     method = IntegratedGradients(target.forward, multiply_by_inputs=False)
@@ -179,7 +183,7 @@ def _integrated_gradients(target: Target, record: Input) -> PostHoc:
     return _from_gradient(mean, record)
 
 
-def _gradient_shap(target: Target, record: Input) -> PostHoc:
+def _gradient_shap(target: _Target, record: Input) -> Attribution:
     x, reference = record.tensors()
     inputs, classes = _per_class(x, target)
     method = GradientShap(target.forward, multiply_by_inputs=False)
@@ -189,16 +193,16 @@ def _gradient_shap(target: Target, record: Input) -> PostHoc:
     return _from_gradient(mean, record)
 
 
-def _from_cells(attribution: NDArray[np.float64], record: Input) -> PostHoc:
+def _from_cells(attribution: NDArray[np.float64], record: Input) -> Attribution:
     """Make the prediction of a method that scores cells."""
     u, cells = record.u.ravel(), np.asarray(record.cells).ravel()
     energy = np.bincount(cells, weights=u * u)
     effect = np.stack([np.bincount(cells, weights=row.ravel(), minlength=len(energy)) for row in attribution])
     weights = (effect / np.maximum(energy, 1e-12))[:, cells] * u
-    return PostHoc(attribution, weights.reshape(attribution.shape))
+    return Attribution(attribution, weights.reshape(attribution.shape))
 
 
-def _scaled(attribution: NDArray[np.floating], target: Target, record: Input) -> NDArray[np.float64]:
+def _scaled(attribution: NDArray[np.floating], target: _Target, record: Input) -> NDArray[np.float64]:
     """Give a map without a unit the size of the logit that it explains."""
     x, reference = record.tensors()
     with torch.inference_mode():
@@ -207,7 +211,7 @@ def _scaled(attribution: NDArray[np.floating], target: Target, record: Input) ->
     return np.asarray(attribution * (span / np.maximum(total, 1e-12))[:, None, None], dtype=np.float64)
 
 
-def _grad_cam(target: Target, record: Input) -> PostHoc:
+def _grad_cam(target: _Target, record: Input) -> Attribution:
     inputs, classes = _per_class(record.tensors()[0], target)
     maps = []
     for layer in target.layers:
@@ -220,7 +224,7 @@ def _grad_cam(target: Target, record: Input) -> PostHoc:
     return _from_cells(_scaled(np.mean(maps, axis=0), target, record), record)
 
 
-def _occlusion(target: Target, record: Input) -> PostHoc:
+def _occlusion(target: _Target, record: Input) -> Attribution:
     x, reference = record.tensors()
     window = (1, min(OCCLUSION_SAMPLES, x.shape[-1]))
     with torch.inference_mode():
@@ -243,7 +247,7 @@ class _Shared:
         return self.answers[self.place - 1]
 
 
-def _kernel_shap(target: Target, record: Input, samples: int = KERNEL_SHAP_SAMPLES) -> PostHoc:
+def _kernel_shap(target: _Target, record: Input, samples: int = KERNEL_SHAP_SAMPLES) -> Attribution:
     x, reference = record.tensors()
     _, compact = np.unique(record.cells, return_inverse=True)  # captum wants features without gaps
     mask = torch.tensor(compact.reshape(record.cells.shape))[None]
@@ -260,12 +264,12 @@ def _kernel_shap(target: Target, record: Input, samples: int = KERNEL_SHAP_SAMPL
     return _from_cells(np.stack(effects) / size[compact.reshape(record.cells.shape)], record)
 
 
-def _amplitude(target: Target, record: Input) -> PostHoc:
+def _amplitude(target: _Target, record: Input) -> Attribution:
     same = np.broadcast_to(np.abs(record.u), (target.n_classes, *record.u.shape))
     return _from_cells(_scaled(same, target, record), record)
 
 
-def _random(target: Target, record: Input) -> PostHoc:
+def _random(target: _Target, record: Input) -> Attribution:
     """One random number per cell and class, spread over the samples of the cell."""
     cells = np.asarray(record.cells)
     size = np.bincount(cells.ravel())
@@ -273,26 +277,23 @@ def _random(target: Target, record: Input) -> PostHoc:
     return _from_cells(_scaled(value[:, cells], target, record), record)
 
 
-#: Methods by their names on screen; the last two are controls that know nothing of the network.
-METHODS: dict[str, Callable[[Target, Input], PostHoc]] = {
-    "gradient x input": _gradient_input,
-    "integrated gradients": _integrated_gradients,
-    "GradientSHAP": _gradient_shap,
-    "occlusion": _occlusion,
-    "KernelSHAP": _kernel_shap,
-    "Grad-CAM": _grad_cam,
-    "amplitude |x|": _amplitude,
-    "random": _random,
+def kernel_shap(samples: int = KERNEL_SHAP_SAMPLES) -> PostHoc:
+    """Return KernelSHAP with this number of coalitions."""
+    return PostHoc("KernelSHAP", partial(_kernel_shap, samples=samples))
+
+
+#: Post-hoc methods by their names on screen; the last two are controls that know nothing of the network.
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        PostHoc("gradient x input", _gradient_input),
+        PostHoc("integrated gradients", _integrated_gradients),
+        PostHoc("GradientSHAP", _gradient_shap),
+        PostHoc("occlusion", _occlusion),
+        kernel_shap(),
+        PostHoc("Grad-CAM", _grad_cam),
+        PostHoc("amplitude |x|", _amplitude),
+        PostHoc("random", _random),
+    )
 }
 CONTROLS = ("amplitude |x|", "random")
-
-
-def twin_target(network: BlackBox, n_classes: int) -> Target:
-    """Return the black box as a network to be explained."""
-    return Target(network, (network.encoder.stages[-1],), n_classes)
-
-
-def twin_logits(network: BlackBox, x: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the logits (n, K) of inputs (n, 12, L)."""
-    with torch.inference_mode():
-        return np.asarray(network(torch.as_tensor(np.asarray(x, dtype=np.float32))).double().numpy())

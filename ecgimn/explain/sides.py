@@ -1,6 +1,6 @@
 """What is compared: one class of one recording as one method explains one network, in a form that all methods share.
 
-The exact map and every post-hoc method (`posthoc.METHODS`) come out alike: evidence in logit per sample of the trace,
+The exact map and every post-hoc method (`methods.METHODS`) come out alike: evidence in logit per sample of the trace,
 its sums over lead and wave, and the change that the method predicts when a cell is removed. Post-hoc methods explain
 the network's 100 Hz input; their weights are carried back to the trace by the same adjoint as the exact map's, so
 their predictions lose nothing on the way, and their pictures are spread over the trace's samples.
@@ -8,7 +8,6 @@ their predictions lose nothing on the way, and their pictures are spread over th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,14 +18,13 @@ from scipy.special import expit
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.ledger import book, contribution
 from ecgimn.recording import Recording, bridge_gaps
-from ecgimn.signal.preprocess import MODEL_FS, TRIM_START, Preprocessing, preprocessing
+from ecgimn.signal.preprocess import MODEL_FS, TRIM_START
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 from ecgimn.signal.waves.quick import quick_landmarks
 
 if TYPE_CHECKING:
-    from ecgimn.explain.methods import Target
-    from ecgimn.model.model import Model
+    from ecgimn.model.predictor import Predictor
 
 EXACT = "exact map"
 
@@ -65,66 +63,6 @@ class Side:
         return self.evidence.recording
 
 
-@dataclass(frozen=True, eq=False)
-class ComparedNetwork:
-    """A network that methods explain.
-
-    Attributes
-    ----------
-    name : str
-    key : str
-        Tells this network from others, for caches.
-    classes : tuple of str
-    logits : callable
-        Inputs (n, 12, L) to logits (n, K).
-    target : callable
-        Makes what `posthoc.attribute` explains; PyTorch and captum are loaded then and not before.
-    prepare : callable
-        Rate and samples of a recording to its preprocessing.
-    """
-
-    name: str
-    key: str
-    classes: tuple[str, ...]
-    logits: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-    target: Callable[[], Target]
-    prepare: Callable[[float, int], Preprocessing]
-
-
-def network_of(model: Model) -> ComparedNetwork:
-    """Return a listed model as a network to be explained by any method."""
-
-    def target() -> Target:
-        from ecgimn.explain.methods import model_target
-
-        return model_target(model)
-
-    return ComparedNetwork(model.card.name, model.card.sha256, model.classes, model.logits, target, model.preprocessing)
-
-
-def twin_network() -> ComparedNetwork:
-    """Return the black-box twin, which has no map of its own.
-
-    Raises
-    ------
-    ModelNotFoundError
-        It is not installed.
-    """
-    from ecgimn.explain.methods import twin_logits, twin_target
-    from ecgimn.model import model as checkpoint
-    from ecgimn.model.blackbox import TWIN, load_black_box
-
-    network, classes = load_black_box(TWIN, checkpoint.MODELS_FOLDER)
-    return ComparedNetwork(
-        TWIN,
-        TWIN,
-        classes,
-        lambda x: twin_logits(network, x),
-        lambda: twin_target(network, len(classes)),
-        preprocessing,
-    )
-
-
 def method_names() -> tuple[str, ...]:
     """Return the post-hoc methods there are, by their names on screen."""
     from ecgimn.explain.methods import METHODS
@@ -138,14 +76,14 @@ def exact_side(case: Case, class_name: str, title: str) -> Side:
     return Side(title, evidence, -evidence.cells, exact=True, network=case.card.sha256)
 
 
-def post_hoc_side(method: str, network: ComparedNetwork, reading: SignalReading, class_name: str, title: str) -> Side:
+def post_hoc_side(method: str, network: Predictor, reading: SignalReading, class_name: str, title: str) -> Side:
     """Explain one class of a recording by a post-hoc method.
 
     Parameters
     ----------
     method : str
         One of `method_names()`.
-    network : ComparedNetwork
+    network : Predictor
     reading : SignalReading
         With waves: occlusion by cells, KernelSHAP and the controls need them.
     class_name : str
@@ -154,21 +92,20 @@ def post_hoc_side(method: str, network: ComparedNetwork, reading: SignalReading,
     Raises
     ------
     ValueError
-        The method is unknown, or the recording holds no beat.
+        The recording holds no beat.
     """
-    from ecgimn.explain.methods import Input, attribute
-    from ecgimn.explain.methods import one_class as one_class_of
+    from ecgimn.explain.methods import METHODS, Input
 
     recording, waves = reading.recording, reading.waves
     if waves is None:
         raise ValueError("post-hoc methods need the waves of the recording")
-    prepare = network.prepare(recording.fs, recording.n_samples)
+    prepare = network.preprocessing(recording.fs, recording.n_samples)
     x, k = prepare.forward(bridge_gaps(recording.signal)), network.classes.index(class_name)
     times_s = (TRIM_START + np.arange(x.shape[-1])) / MODEL_FS
     at = np.minimum(np.round(times_s * recording.fs).astype(np.intp), recording.n_samples - 1)
     cells = np.arange(12)[:, None] * len(WAVE_NAMES) + waves.labels[:, at]
     record = Input(x, quick_landmarks(x).level, cells)
-    said = attribute(method, one_class_of(network.target(), k), record)
+    said = METHODS[method].attribute(network, record, only=k)
     logit = float(network.logits(x[None])[0, k])
     weights = prepare.adjoint(said.weights)
     contributions = spread_over_trace(said.attribution, times_s, recording)[0]

@@ -6,10 +6,12 @@ It is the peer that an ECG-IMN has to match, the teacher it learns from, and the
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from ecgimn.errors import CheckpointError, ModelNotFoundError
 from ecgimn.model.model import MODELS_FOLDER
 from ecgimn.model.network import Encoder, NetworkConfig, padded
+from ecgimn.signal.preprocess import Preprocessing, preprocessing
 
 TWIN = "black-box-v1"
 
@@ -42,6 +45,53 @@ class BlackBox(nn.Module):
         deepest = self.encoder(padded(x, self.config))[-1].float()
         pooled = torch.cat([deepest.mean(-1), deepest.amax(-1)], dim=1)  # (B, C, L/32) -> (B, 2C)
         return torch.as_tensor(self.head(self.dropout(pooled)))
+
+
+@dataclass(frozen=True, eq=False)
+class BlackBoxPredictor:
+    """A black box as a `Predictor`: it answers, and writes no linear model."""
+
+    network: BlackBox
+    classes: tuple[str, ...]
+    name: str = TWIN
+
+    @property
+    def key(self) -> str:
+        """Tells it from other networks."""
+        return self.name
+
+    @property
+    def module(self) -> nn.Module:
+        """Inputs (B, 12, L) in mV to logits (B, K), differentiable."""
+        return self.network
+
+    @property
+    def features(self) -> tuple[nn.Module, ...]:
+        """Deepest convolutional layer."""
+        return (self.network.encoder.stages[-1],)
+
+    def preprocessing(self, fs: float, n_samples: int) -> Preprocessing:
+        """Return the way from a recording of `n_samples` samples at `fs` Hz to the network's input."""
+        return preprocessing(fs, n_samples)
+
+    def logits(self, x: NDArray[np.floating], batch: int = 128) -> NDArray[np.float64]:
+        """Return the logits (n, K) of inputs (n, 12, L)."""
+        with torch.inference_mode():
+            parts = [
+                self.network(torch.as_tensor(np.asarray(x[start : start + batch], dtype=np.float32)))
+                for start in range(0, len(x), batch)
+            ]
+        return np.asarray(torch.cat(parts).double().numpy())
+
+    def linear(self, x: NDArray[np.floating]) -> None:
+        """Return None: a black box has no map of its own."""
+        return
+
+
+def load_twin(folder: Path = MODELS_FOLDER) -> BlackBoxPredictor:
+    """Return the black-box twin; raises `ModelError` as `load_black_box` does."""
+    network, classes = load_black_box(TWIN, folder)
+    return BlackBoxPredictor(network, classes)
 
 
 def save_black_box(network: BlackBox, classes: tuple[str, ...], name: str = TWIN, folder: Path = MODELS_FOLDER) -> Path:

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor, nn
 
 from ecgimn.about import shipped
 from ecgimn.errors import CheckpointError, ModelNotFoundError
@@ -59,9 +60,23 @@ class LinearModel:
     offset: NDArray[np.float64] | None = None
 
 
+class _Averaged(nn.Module):
+    """The calibrated mean of a model's logits as one differentiable module; inputs and answers on the CPU."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.networks, self.device = nn.ModuleList(model.networks), model.device
+        self.scale, self.offset = torch.tensor(model.card.scale), torch.tensor(model.card.offset)
+
+    def forward(self, x: Tensor) -> Tensor:
+        there = x.to(self.device)
+        mean = torch.stack([network.logits(there) for network in self.networks]).mean(0)  # type: ignore[operator]
+        return torch.as_tensor((mean * self.scale.to(mean) + self.offset.to(mean)).to(x.device))
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A loaded model: its card and its networks, in evaluation mode on one device."""
+    """A loaded model: its card and its networks, in evaluation mode on one device. It is a `Predictor`."""
 
     card: ModelCard
     networks: tuple[Network, ...]
@@ -71,6 +86,33 @@ class Model:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes."""
         return self.card.classes
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.card.name
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the weights."""
+        return self.card.sha256
+
+    @cached_property
+    def module(self) -> nn.Module:
+        """Inputs (B, 12, L) in mV to calibrated logits (B, K), differentiable."""
+        return _Averaged(self)
+
+    @property
+    def features(self) -> tuple[nn.Module, ...]:
+        """Deepest convolutional layer of each network."""
+        return tuple(
+            network.encoder.blocks[-1] if isinstance(network, PaperImn) else network.encoder.stages[-1]
+            for network in self.networks
+        )
+
+    def linear(self, x: NDArray[np.floating]) -> LinearModel:
+        """Return the linear model for an input, shape (12, n) with even n at 100 Hz."""
+        return self.write_linear_model(x)
 
     def preprocessing(self, fs: float, n_samples: int) -> Preprocessing:
         """Return the way from a recording of `n_samples` samples at `fs` Hz to this model's input."""

@@ -39,7 +39,7 @@ from ecgimn.explain.checks import (
 )
 from ecgimn.explain.edits import WaveMasks
 from ecgimn.explain.explanation import Explanation, explain
-from ecgimn.explain.sides import ComparedNetwork, Side, post_hoc_side, twin_network
+from ecgimn.explain.sides import Side, post_hoc_side
 from ecgimn.explain.what_if import FlipSearch, smallest_st_change
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model import model as checkpoint
@@ -55,6 +55,7 @@ from ecgimn.sources.search import SearchTable, search_table
 from ecgimn.sources.settings import is_web, open_place, ptbxl_place
 
 if TYPE_CHECKING:
+    from ecgimn.model.predictor import Predictor
     from ecgimn.study.collection import Collection, QuizCase
     from ecgimn.study.store import Store
 
@@ -310,26 +311,28 @@ def get_time_shift(digest: str, sha256: str, shift_s: float, class_name: str, _c
 
 
 @st.cache_resource(max_entries=1, show_spinner="Loading the black-box twin")
-def get_twin() -> ComparedNetwork:
+def get_twin() -> Predictor:
     """Load the black-box twin; raises `ModelError`."""
-    return twin_network()
+    from ecgimn.model.blackbox import load_twin
+
+    return load_twin(checkpoint.MODELS_FOLDER)
 
 
 @st.cache_data(max_entries=16, scope="session", show_spinner="Explaining post hoc")
 def get_post_hoc(
-    digest: str, key: str, method: str, class_name: str, _network: ComparedNetwork, _reading: SignalReading, title: str
+    digest: str, key: str, method: str, class_name: str, _network: Predictor, _reading: SignalReading, title: str
 ) -> Side:
     """Explain a recording by a post-hoc method."""
     return post_hoc_side(method, _network, _reading, class_name, title)
 
 
 @st.cache_data(max_entries=16, scope="session", show_spinner="Re-running the network without each wave of each lead")
-def get_removals(digest: str, key: str, _network: ComparedNetwork, _reading: SignalReading) -> NDArray[np.float64]:
+def get_removals(digest: str, key: str, _network: Predictor, _reading: SignalReading) -> NDArray[np.float64]:
     """Return what removing each cell really does to every class; raises `ValueError` where no beat was found."""
     recording, waves = _reading.recording, _reading.waves
     if waves is None:
         raise ValueError("no beat was found")
-    prepare = _network.prepare(recording.fs, recording.n_samples)
+    prepare = _network.preprocessing(recording.fs, recording.n_samples)
     return removal_changes(_network.logits, prepare, recording, waves, _reading.levels)
 
 

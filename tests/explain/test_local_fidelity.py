@@ -11,10 +11,8 @@ from ecgimn.explain.sides import (
     EXACT,
     exact_side,
     method_names,
-    network_of,
     post_hoc_side,
     spread_over_trace,
-    twin_network,
 )
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.preprocess import preprocessing
@@ -83,8 +81,8 @@ def test_too_few_cells_give_no_figure():
 
 
 def test_the_network_is_asked_about_the_ecg_without_the_cell(model, read, explanation):
-    network = network_of(model)
-    prepare = network.prepare(read.recording.fs, read.recording.n_samples)
+    network = model
+    prepare = network.preprocessing(read.recording.fs, read.recording.n_samples)
     actual = removal_changes(network.logits, prepare, read.recording, read.waves, read.levels)
     lead, wave = STANDARD_LEADS.index("V3"), WAVE_NAMES.index("T")
     signal = np.array(read.recording.signal, dtype=float)
@@ -129,7 +127,7 @@ def test_spreading_over_the_trace_keeps_the_sum_of_every_lead(fs):
 @pytest.mark.parametrize("method", ["integrated gradients", "occlusion", "Grad-CAM", "amplitude |x|"])
 def test_a_post_hoc_method_comes_out_like_the_exact_map(model, read, explanation, method):
     assert method in method_names()
-    side = post_hoc_side(method, network_of(model), read, CLASSES[2], method)
+    side = post_hoc_side(method, model, read, CLASSES[2], method)
     assert side.evidence.shape == read.recording.signal.shape
     assert side.predicted.shape == side.cells.shape == (12, len(WAVE_NAMES))
     assert side.explanation.logit[0] == pytest.approx(explanation.logit[2], abs=1e-4)
@@ -137,19 +135,18 @@ def test_a_post_hoc_method_comes_out_like_the_exact_map(model, read, explanation
     assert not side.exact
 
 
-def test_a_black_box_is_explained_post_hoc_once_it_is_there(read, tmp_path, monkeypatch):
-    from ecgimn.model.blackbox import BlackBox, save_black_box
+def test_a_black_box_is_explained_post_hoc_once_it_is_there(read, tmp_path):
+    from ecgimn.model.blackbox import BlackBox, load_twin, save_black_box
     from ecgimn.model.network import NetworkConfig
 
-    monkeypatch.setattr("ecgimn.model.model.MODELS_FOLDER", tmp_path)
     with pytest.raises(ModelNotFoundError, match="black"):
-        twin_network()
+        load_twin(tmp_path)
     box = BlackBox(NetworkConfig(n_classes=2, widths=(8, 8, 8), blocks=1, decoder_width=8)).eval()
     save_black_box(box, ("A", "B"), folder=tmp_path)
-    twin = twin_network()
+    twin = load_twin(tmp_path)
     assert twin.classes == ("A", "B")
     side = post_hoc_side("Grad-CAM", twin, read, "B", "twin")
-    x = twin.prepare(read.recording.fs, read.recording.n_samples).forward(read.recording.signal)
+    x = twin.preprocessing(read.recording.fs, read.recording.n_samples).forward(read.recording.signal)
     assert side.explanation.logit[0] == pytest.approx(twin.logits(x[None])[0, 1])
     same = side.evidence / np.maximum(np.abs(side.evidence).max(axis=1, keepdims=True), 1e-12)
     np.testing.assert_allclose(same, np.broadcast_to(same[:1], same.shape), atol=1e-6)  # one course for all leads
@@ -158,15 +155,18 @@ def test_a_black_box_is_explained_post_hoc_once_it_is_there(read, tmp_path, monk
 def test_gradients_of_a_linear_network_are_its_map(read):
     """On a network that is linear, integrated gradients and the exact map are one and the same."""
     torch = pytest.importorskip("torch")
-    from ecgimn.explain.methods import Target
-    from ecgimn.explain.sides import ComparedNetwork
+    from tests.explain.test_methods import OwnNetwork
 
     recording = read.recording
     prepare = preprocessing(recording.fs, recording.n_samples)
     weights = np.random.default_rng(2).normal(size=(12, prepare.n_out))
     tensor = torch.tensor(weights, dtype=torch.float32)
-    target = Target(lambda x: torch.stack([(x * tensor).sum((1, 2)), x.sum((1, 2))], dim=1), (), 2)
-    network = ComparedNetwork("linear", "k", ("A", "B"), linear_network(weights, 0.0), lambda: target, preprocessing)
+
+    class Linear(torch.nn.Module):
+        def forward(self, x):
+            return torch.stack([(x * tensor).sum((1, 2)), x.sum((1, 2))], dim=1)
+
+    network = OwnNetwork(Linear(), (), ("A", "B"))
     side = post_hoc_side("integrated gradients", network, read, "A", "IG")
     actual = removal_changes(network.logits, prepare, recording, read.waves, read.levels)[:, :, 0]
     assert local_fidelity(side.predicted, actual).r2 == pytest.approx(1.0, abs=1e-4)

@@ -1,5 +1,9 @@
 """Post-hoc methods on networks small enough to know the answer: a linear one, and one that saturates."""
 
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +11,12 @@ from torch import nn
 
 from ecgimn.explain.edits import masks_from_landmarks
 from ecgimn.explain.ledger import N_CELLS, QUICK_WAVES, cell_partition, cell_sums, lead_wave_cells
-from ecgimn.explain.methods import CONTROLS, METHODS, Input, Target, attribute, model_target, one_class
+from ecgimn.explain.methods import CONTROLS, METHODS, ExactMap, Input, kernel_shap
 from ecgimn.model.card import ModelCard
 from ecgimn.model.model import Model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.model.published import PaperConfig, PaperImn
+from ecgimn.signal.preprocess import preprocessing
 from ecgimn.signal.waves.quick import quick_landmarks
 
 L = 400
@@ -48,12 +53,50 @@ class Linear(nn.Module):
 
 
 LINEAR = Linear()
-TARGET = Target(LINEAR, (LINEAR.features,), 2)
+
+
+@dataclass(frozen=True, eq=False)
+class OwnNetwork:
+    """A network of somebody else's, offered as a `Predictor`."""
+
+    module: nn.Module
+    features: tuple[nn.Module, ...] = (LINEAR.features,)
+    classes: tuple[str, ...] = ("one", "two")
+    name: str = "own"
+    key: str = "own"
+
+    def preprocessing(self, fs, n_samples):
+        return preprocessing(fs, n_samples)
+
+    def logits(self, x):
+        return self.module(torch.tensor(x, dtype=torch.float32)).double().numpy()
+
+    def linear(self, x):
+        return None
+
+
+class Changed(nn.Module):
+    """A network whose answers are passed through a function."""
+
+    def __init__(self, of):
+        super().__init__()
+        self.of = of
+
+    def forward(self, x):
+        return self.of(LINEAR(x))
+
+
+NETWORK = OwnNetwork(LINEAR)
+
+
+def explain_by(method, network=NETWORK, samples=200, **options):
+    chosen = kernel_shap(samples) if method == "KernelSHAP" else METHODS[method]
+    return chosen.attribute(network, RECORD, **options)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_gives_a_signed_number_per_class_lead_and_sample(method):
-    said = attribute(method, TARGET, RECORD, kernel_samples=200)
+    said = explain_by(method)
     assert said.attribution.shape == said.weights.shape == (2, 12, L)
     assert np.isfinite(said.attribution).all()
     assert np.isfinite(said.weights).all()
@@ -61,19 +104,19 @@ def test_a_method_gives_a_signed_number_per_class_lead_and_sample(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_predicts_that_removing_everything_removes_its_attribution(method):
-    said = attribute(method, TARGET, RECORD, kernel_samples=200)
+    said = explain_by(method)
     predicted = (said.weights * -RECORD.u).sum((1, 2))
     np.testing.assert_allclose(predicted, -said.attribution.sum((1, 2)), atol=1e-5)
 
 
 @pytest.mark.parametrize("method", GRADIENTS)
 def test_of_a_linear_network_a_gradient_method_finds_the_weights(method):
-    np.testing.assert_allclose(attribute(method, TARGET, RECORD).weights, LINEAR.w, atol=1e-5)
+    np.testing.assert_allclose(explain_by(method).weights, LINEAR.w, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", CELL_METHODS)
 def test_of_a_linear_network_a_cell_method_finds_what_each_cell_adds(method):
-    said = cell_sums(attribute(method, TARGET, RECORD, kernel_samples=1000).attribution, WAVE)
+    said = cell_sums(explain_by(method, samples=1000).attribution, WAVE)
     true = cell_sums(LINEAR.w.numpy() * RECORD.u, WAVE)
     if method == "KernelSHAP":
         np.testing.assert_allclose(said, true, atol=2e-3)
@@ -83,29 +126,29 @@ def test_of_a_linear_network_a_cell_method_finds_what_each_cell_adds(method):
 
 @pytest.mark.parametrize("method", ["integrated gradients", "KernelSHAP"])
 def test_of_a_bent_network_the_attributions_still_add_up(method):
-    bent = Target(lambda x: torch.tanh(LINEAR(x)), (LINEAR.features,), 2)
+    bent = OwnNetwork(Changed(torch.tanh))
     x, reference = RECORD.tensors()
-    span = (bent.forward(x) - bent.forward(reference))[0].numpy()
-    said = attribute(method, bent, RECORD, kernel_samples=200).attribution.sum((1, 2))
+    span = (bent.module(x) - bent.module(reference))[0].numpy()
+    said = explain_by(method, bent).attribution.sum((1, 2))
     np.testing.assert_allclose(said, span, atol=5e-3)
 
 
 def test_one_class_alone_is_explained_like_among_all():
     for method in ("integrated gradients", "occlusion"):
-        alone = attribute(method, one_class(TARGET, 1), RECORD)
-        np.testing.assert_allclose(alone.weights[0], attribute(method, TARGET, RECORD).weights[1], atol=1e-6)
+        alone = explain_by(method, only=1)
+        np.testing.assert_allclose(alone.weights[0], explain_by(method).weights[1], atol=1e-6)
 
 
 def test_methods_that_draw_at_random_repeat_with_the_seed():
-    first, again, other = (attribute("random", TARGET, RECORD, seed=seed).attribution for seed in (1, 1, 2))
+    first, again, other = (explain_by("random", seed=seed).attribution for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 0
 
 
 def test_the_controls_know_nothing_of_the_network_but_the_size_of_its_answer():
-    turned = Target(lambda x: -LINEAR(x), (LINEAR.features,), 2)
+    turned = OwnNetwork(Changed(torch.neg))
     for method in CONTROLS:
-        one, other = attribute(method, TARGET, RECORD), attribute(method, turned, RECORD)
+        one, other = explain_by(method), explain_by(method, turned)
         np.testing.assert_allclose(one.attribution, other.attribution, atol=1e-7)
 
 
@@ -125,15 +168,16 @@ def test_the_networks_of_this_project_can_be_explained(network, method):
         kind="paper" if isinstance(network, PaperImn) else "ecg-imn",
     )  # fmt: skip
     model = Model(card, (network.eval().requires_grad_(False),), torch.device("cpu"))
-    target = model_target(model)
     x, _ = RECORD.tensors()
-    np.testing.assert_allclose(target.forward(x)[0], model.logits(RECORD.x[None])[0], atol=1e-4)
-    assert np.abs(attribute(method, target, RECORD).attribution).max() > 0
+    np.testing.assert_allclose(model.module(x)[0], model.logits(RECORD.x[None])[0], atol=1e-4)
+    assert np.abs(explain_by(method, model).attribution).max() > 0
+    exact = ExactMap().attribute(model, RECORD)
+    np.testing.assert_allclose(exact.weights, model.linear(RECORD.x).member_weights.mean(axis=0))
 
 
-def test_an_unknown_method_is_refused_with_the_names():
-    with pytest.raises(ValueError, match="KernelSHAP"):
-        attribute("tea leaves", TARGET, RECORD)
+def test_a_network_without_a_map_has_no_exact_explanation():
+    with pytest.raises(ValueError, match="own has no map"):
+        ExactMap().attribute(NETWORK, RECORD)
 
 
 def test_every_sample_is_in_one_of_sixty_cells():
@@ -142,3 +186,18 @@ def test_every_sample_is_in_one_of_sixty_cells():
     assert RECORD.cells.max() < N_CELLS == 12 * (len(QUICK_WAVES) + 1)
     ones = cell_sums(np.ones((12, L)), WAVE)
     assert ones.sum() == 12 * L
+
+
+def test_the_method_of_the_documentation_is_one(monkeypatch):
+    monkeypatch.setattr("ecgimn.explain.methods.METHODS", dict(METHODS))
+    page = (Path(__file__).resolve().parents[2] / "docs" / "extend.md").read_text(encoding="utf-8")
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "Attribution" in block]
+    assert len(code.splitlines()) <= 24
+    names = {}
+    exec(compile(code, "docs/extend.md", "exec"), names)
+    said = names["WholeLeads"]().attribute(NETWORK, RECORD)
+    assert said.attribution.shape == (2, 12, L)
+    predicted = (said.weights * -RECORD.u).sum((1, 2))
+    np.testing.assert_allclose(predicted, -said.attribution.sum((1, 2)), atol=1e-9)
+    true = (LINEAR.w.numpy() * RECORD.u).sum(-1)
+    np.testing.assert_allclose(said.attribution.sum(-1), true, atol=1e-5)
