@@ -21,8 +21,13 @@ From a notebook::
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+# Read once, as onnxruntime is imported. Without it, onnxruntime sends telemetry to its vendor under a device identifier
+# that it keeps in the user's cache folder; `onnxruntime.disable_telemetry_events()` comes too late.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from ecgimn.errors import EcgImnError as EcgImnError

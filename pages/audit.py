@@ -41,8 +41,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
         )  # fmt: skip
     who = study.reader()
     if who is not None:
-        st.badge(who.pseudonym, icon=":material/person:", color="gray")
-        st.button("Sign out", on_click=study.sign_out, icon=":material/logout:")
+        study.show_reader(who)
 
 if part == "set up":
     setup.show(store)

@@ -200,11 +200,15 @@ def sign_in_area() -> None:
     """Let a reader sign in, so that attempts are kept beyond this window."""
     with st.popover("Keep my attempts", icon=":material/person:"):
         st.caption("Under a pseudonym, never your name; attempts are then there another day too.")
-        pseudonym = st.text_input("Pseudonym", max_chars=40, key="study_quiz_pseudonym")
-        passphrase = st.text_input("Passphrase (optional)", type="password", max_chars=200, key="study_quiz_passphrase")
-        if st.button("Sign in", key="study_quiz_sign_in"):
+        with st.form("study_quiz", border=False):
+            pseudonym = st.text_input("Pseudonym", max_chars=40, key="study_quiz_pseudonym")
+            passphrase = st.text_input(
+                "Passphrase (optional)", type="password", max_chars=200, key="study_quiz_passphrase"
+            )
+            wanted = st.form_submit_button("Sign in", key="study_quiz_sign_in")
+        if wanted:
             try:
-                study.sign_in(cached.get_store().sign_in(pseudonym, passphrase)[0])
+                study.sign_in(cached.get_store(), pseudonym, passphrase)
             except EcgImnError as exc:
                 st.error(str(exc), icon=":material/error:")
             else:
@@ -237,8 +241,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     if who is None:
         sign_in_area()
     else:
-        st.badge(who.pseudonym, icon=":material/person:", color="gray")
-        st.button("Sign out", on_click=study.sign_out, icon=":material/logout:")
+        study.show_reader(who)
 if not large:
     st.markdown(f":gray[{chosen_collection.remark} {HOW}]")
 show_case(chosen_collection, quiz, large=large)

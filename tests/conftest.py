@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import ecgimn  # noqa: F401  - before a test imports onnxruntime, whose telemetry it switches off
+
 pytest_plugins = ["pytester"]
 
 ALLOWED_IN_CI = ("CUDA",)  # words of a reason; CI machines have no GPU

@@ -172,6 +172,12 @@ class Store:
             )
         return reader, is_new
 
+    def is_guarded(self, reader_uid: str) -> bool:
+        """Whether a reader's pseudonym lies behind a passphrase; False for a reader who is not kept here."""
+        with self.read() as session:
+            row = session.get(ReaderRow, reader_uid)
+            return row is not None and row.key is not None
+
     def readers(self) -> tuple[Reader, ...]:
         """Return all readers, of imported sites too."""
         with self.read() as session:

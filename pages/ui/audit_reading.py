@@ -318,14 +318,14 @@ def read_audit_page(store: Store, uid: str) -> None:
 
 def _sign_in(store: Store) -> None:
     st.caption(HOW)
-    with st.container(border=True, width=460):
+    with st.form("study_sign_in", width=460):
         pseudonym = st.text_input(
             "Pseudonym", max_chars=40, key="study_pseudonym", help="Not your name. The same one brings you back."
         )
         passphrase = st.text_input("Passphrase (optional)", type="password", max_chars=200, key="study_passphrase")
-        if st.button("Sign in", type="primary", icon=":material/login:", shortcut="Mod+Enter"):
+        if st.form_submit_button("Sign in", type="primary", icon=":material/login:"):
             try:
-                study.sign_in(store.sign_in(pseudonym, passphrase)[0])
+                study.sign_in(store, pseudonym, passphrase)
             except EcgImnError as exc:
                 st.error(str(exc), icon=":material/error:")
             else:

@@ -59,11 +59,11 @@ def _may_enter(store: Store, uid: str) -> bool:
         st.info("You have cases to read in this audit. Results open when you have finished.", icon=":material/lock:")
         return False
     if store.asks_passphrase(uid) and not study.opens_results(uid):
-        with st.container(border=True, width=460):
+        with st.form("study_results", width=460):
             passphrase = st.text_input(
                 "Coordinator's passphrase", type="password", max_chars=200, key="study_coordinator"
             )
-            if st.button("Open the results", icon=":material/lock_open:"):
+            if st.form_submit_button("Open the results", icon=":material/lock_open:"):
                 if store.opens_results(uid, passphrase):
                     study.open_results(uid)
                     st.rerun()

@@ -85,11 +85,13 @@ def _set_up(store: Store) -> None:
         )  # fmt: skip
         blocks = st.toggle("One arm after the other", key="audit_blocks", disabled=len(arms) < 2)
     shows = st.pills("Beside the trace from the start", SHOWN, selection_mode="multi", key="audit_shows")
-    passphrase = st.text_input(
-        "Coordinator's passphrase (optional)", type="password", max_chars=200, key="audit_passphrase",
-        help="Without it, results and export stay closed. It cannot be recovered.",
-    )  # fmt: skip
-    if st.button("Set up the audit", type="primary", icon=":material/add:", key="audit_create"):
+    with st.form("audit_new", border=False):  # what is typed is what is sent, however the field is left
+        passphrase = st.text_input(
+            "Coordinator's passphrase (optional)", type="password", max_chars=200, key="audit_passphrase",
+            help="Results and export then open only with it. It cannot be recovered.",
+        )  # fmt: skip
+        wanted = st.form_submit_button("Set up the audit", type="primary", icon=":material/add:", key="audit_create")
+    if wanted:
         try:
             if not refs:
                 st.error("No case is chosen. One at least is needed. Choose cases.", icon=":material/error:")
@@ -107,13 +109,31 @@ def _set_up(store: Store) -> None:
                 shows=tuple(shows), seed=int(seed), app_version=__version__,
             )  # fmt: skip
             is_new = store.add_study(audit.uid, audit.name, KIND, audit.text, passphrase=passphrase)
+            guarded = store.asks_passphrase(audit.uid)
         except EcgImnError as exc:
             st.error(str(exc), icon=":material/error:")
             return
         if is_new:
             st.success(f"The audit {audit.name} is set up: {len(refs)} cases.", icon=":material/check:")
         else:
-            st.info("An audit exactly like this one is kept already.", icon=":material/info:")
+            st.info(
+                "An audit exactly like this one is kept already and stays as it is, its passphrase too.",
+                icon=":material/info:",
+            )
+        _say_protection(guarded)
+
+
+def _say_protection(guarded: bool) -> None:
+    """Say whether the results of an audit lie behind a passphrase, as the store keeps it."""
+    if guarded:
+        st.success(
+            "Its results and its export open only with the passphrase chosen at its set-up.", icon=":material/lock:"
+        )
+    else:
+        st.warning(
+            "It has no passphrase: results and export open to everybody who reaches this page.",
+            icon=":material/lock_open:",
+        )
 
 
 def _cards() -> dict[str, ModelCard]:
@@ -169,9 +189,11 @@ def _import(store: Store) -> None:
     if file is not None and st.button("Import", icon=":material/download:", key="audit_import_now"):
         try:
             merged = import_study(store, parse_export(file.getvalue()))
+            guarded = store.asks_passphrase(merged.study_uid)
         except EcgImnError as exc:
             st.error(str(exc), icon=":material/error:")
             return
         st.success(
             f"{merged.name}: {merged.n_readers} new readers, {merged.n_events} new entries.", icon=":material/check:"
         )
+        _say_protection(guarded)

@@ -13,7 +13,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from streamlit import runtime
+from streamlit import net_util, runtime
+
+# When a page of another site tries to talk to the app, Streamlit compares its origin with this machine's addresses too,
+# and asks a web service (checkip.amazonaws.com) for the outer one. Visitors are never let in by these; config.toml and
+# --server.allowedHosts name who is.
+net_util.get_internal_ip = net_util.get_external_ip = lambda: None
 
 RUNTIME_S = 30.0  # patience with the start of the server, whose caches are filled; without it nothing is lost
 

@@ -188,3 +188,49 @@ def test_an_audit_is_set_up_on_the_page(small_app: AppTest, store: Store) -> Non
     assert (made.name, len(made.cases), made.seed) == ("Spring", 5, 1)
     assert sorted(case.labels for case in made.cases) == [("CD",), ("HYP",), ("MI",), ("NORM",), ("STTC",)]
     assert "seed 1" in made.selection
+
+
+@pytest.mark.parametrize(("passphrase", "said"), [("chief", "open only with the passphrase"), ("", "no passphrase")])
+def test_the_page_says_whether_a_new_audit_is_protected_and_that_the_same_one_again_changes_nothing(
+    small_app: AppTest, store: Store, passphrase: str, said: str
+) -> None:
+    small_app.run()
+    small_app.switch_page("pages/audit.py").run()
+    small_app.text_input(key="audit_name").set_value("Spring")
+    small_app.multiselect(key="audit_composites").set_value(list(CASES)).run()
+    small_app.text_input(key="audit_passphrase").set_value(passphrase)
+    for typed in (passphrase, "another"):
+        small_app.text_input(key="audit_passphrase").set_value(typed)
+        button(small_app, "Set up the audit").click().run()
+        assert said in "".join(str(item.value) for item in (*small_app.success, *small_app.warning))
+    (uid,) = store.studies(KIND)
+    assert store.asks_passphrase(uid) is bool(passphrase)
+    assert store.opens_results(uid, passphrase)
+    assert "kept already" in "".join(str(item.value) for item in small_app.info)
+
+
+def test_no_passphrase_is_asked_for_outside_of_a_form(small_app: AppTest, audit: Audit, store: Store) -> None:
+    """A field that is left by Tab sends nothing: the eye beside it takes the focus and the field never ends."""
+    store.add_study("closed", "Closed", KIND, audit.text, passphrase="chief")
+    small_app.run()
+    fields = []
+    for page, part in (("audit", "set up"), ("audit", "results"), ("audit", "read"), ("teach", None)):
+        small_app.switch_page(f"pages/{page}.py").run()
+        if part is not None:
+            small_app.button_group(key="audit_part").set_value(part).run()
+        fields += [item.proto for item in small_app.text_input if item.proto.type == item.proto.PASSWORD]
+    assert len({field.form_id for field in fields}) == len(fields) == 4
+    assert all(field.form_id for field in fields)
+
+
+@pytest.mark.parametrize(("passphrase", "said"), [("mine", "Opens only with its passphrase"), ("", "no passphrase")])
+def test_who_is_signed_in_sees_whether_the_pseudonym_is_protected(
+    small_app: AppTest, audit: Audit, store: Store, passphrase: str, said: str
+) -> None:
+    small_app.run()
+    small_app.switch_page("pages/audit.py").run()
+    small_app.text_input(key="study_pseudonym").set_value("Ada")
+    small_app.text_input(key="study_passphrase").set_value(passphrase)
+    button(small_app, "Sign in").click().run()
+    assert said in sent(small_app)
+    assert store.is_guarded(store.sign_in("Ada", passphrase)[0].uid) is bool(passphrase)

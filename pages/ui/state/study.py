@@ -14,9 +14,23 @@ def reader() -> Reader | None:
     return st.session_state.get("study_reader")
 
 
-def sign_in(found: Reader) -> None:
-    """Remember who is signed in, until the window is closed."""
+def sign_in(store: Store, pseudonym: str, passphrase: str) -> None:
+    """Sign somebody in until the window is closed; raises `StudyError`."""
+    found, _ = store.sign_in(pseudonym, passphrase)
+    st.session_state["study_guarded"] = store.is_guarded(found.uid)
     st.session_state["study_reader"] = found
+
+
+def show_reader(who: Reader) -> None:
+    """Show who is signed in, whether a passphrase guards the pseudonym, and the way out."""
+    if st.session_state["study_guarded"]:
+        st.badge(who.pseudonym, icon=":material/lock:", color="gray", help="Opens only with its passphrase.")
+    else:
+        st.badge(
+            who.pseudonym, icon=":material/lock_open:", color="gray",
+            help="Has no passphrase: anybody who knows the pseudonym can answer under it.",
+        )  # fmt: skip
+    st.button("Sign out", on_click=sign_out, icon=":material/logout:")
 
 
 def sign_out() -> None:
