@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from ecgimn.study.events import Reader
+
+if TYPE_CHECKING:
+    from ecgimn.study.store import Store
 
 
 def reader() -> Reader | None:
