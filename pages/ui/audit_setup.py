@@ -73,7 +73,7 @@ def _set_up(store: Store) -> None:
     seed = st.number_input("Seed of sample, order and arms", 0, 2**31 - 1, 1, key="audit_seed", width=220)
     refs, selection = _cases(kind, ptbxl, int(seed))
     st.caption(f"{len(refs)} cases chosen.")
-    model = st.selectbox("Model", list(cards), key="audit_model")
+    model = st.selectbox("Model", list(cards), index=cached.default_model(tuple(cards)), key="audit_model")
     arms = st.multiselect(
         "After the blind reading, a reader sees (each is an arm)", list(ARMS), default=["evidence"],
         format_func=ARM_WORDS.__getitem__, key="audit_arms",
