@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.edits import WaveMasks
+from ecgimn.explain.measured import Claim
 from ecgimn.explain.what_if import LIMIT_MV, Edit, EditResult, Flip, FlipSearch, leads_that_follow, st_change_mv
 from ecgimn.leads import LIMB_LEADS, STANDARD_LEADS, TERRITORIES
 from ecgimn.signal.reading import SignalReading
@@ -359,3 +361,133 @@ def describe_concordance(found: Concordance | None) -> str:
         f"J+60 or whose T is inverted ({', '.join(found.leads)}), {of_all} % of the leads; the evidence ranks them "
         f"before the others with AUROC {found.auroc:.2f} (chance 0.50)."
     )
+
+
+CLASS_NAMES = {
+    "NORM": "normal ECG",
+    "MI": "myocardial infarction",
+    "STTC": "ST-T changes",
+    "CD": "conduction disturbance",
+    "HYP": "hypertrophy",
+}
+PART_NAMES = {
+    "P": "P waves", "PR": "PR segments", "Q": "Q waves", "R": "R waves", "S": "S waves", "R'": "R' waves",
+    "QS": "QS complexes", "ST": "ST segments", "T": "T waves", "TP": "TP segments",
+}  # fmt: skip
+MOST_LEADS = 9  # from here on leads are not listed
+ST_SHIFT_MV = 0.05  # half a millimetre: an ST level from here on is called raised or lowered
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model answers about one class, in clinical words made of numbers on the page.
+
+    Attributes
+    ----------
+    name, full_name : str
+        "MI", "myocardial infarction".
+    text : str
+        "MI 95 %, above its threshold (23 %)".
+    sentences : tuple of str
+        The reason: which waves in which leads, what ST does, and what the network says without those waves. Empty until
+        the claims were measured.
+    """
+
+    name: str
+    full_name: str
+    text: str
+    sentences: tuple[str, ...]
+
+
+def percent(probability: float) -> str:
+    """Return a probability in whole percent; what rounds to 0 or 100 is said to be below 1 or above 99."""
+    if probability < 0.01:
+        return "<1 %"
+    return ">99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
+
+
+def leads_text(leads: Sequence[str]) -> str:
+    """Return leads as a reader says them: "III and aVF", "I, aVL, V4–V6"."""
+    if len(leads) >= MOST_LEADS:
+        return "most leads"
+    names: list[str] = []
+    run: list[str] = []
+    for lead in (*(lead for lead in STANDARD_LEADS if lead in leads), ""):
+        if run and lead.startswith("V") and int(lead[1:]) == int(run[-1][1:]) + 1:
+            run.append(lead)
+            continue
+        names += [f"{run[0]}–{run[-1]}"] if len(run) > 2 else run
+        run = [lead] if lead.startswith("V") else []
+        if lead and not run:
+            names.append(lead)
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+
+
+def claim_text(claim: Claim, reading: SignalReading) -> str:
+    """Return what a claim names: "Q waves in III and aVF", "raised ST in V2–V4", "inverted T waves in V4–V6"."""
+    kind = PART_NAMES[claim.part]
+    levels = [reading.j60_mv.get(lead, np.nan) for lead in claim.leads]
+    if claim.part == "ST" and np.nanmin(levels, initial=np.inf) >= ST_SHIFT_MV and np.isfinite(levels).all():
+        kind = "raised ST"
+    elif claim.part == "ST" and np.nanmax(levels, initial=-np.inf) <= -ST_SHIFT_MV and np.isfinite(levels).all():
+        kind = "lowered ST"
+    elif claim.part == "T" and reading.measurements is not None:
+        heights = {t.lead: t.amplitude_mv for t in reading.measurements.t_waves}
+        if all((heights.get(lead) or 0.0) < 0 for lead in claim.leads):
+            kind = "inverted T waves"
+    return f"{kind} in {leads_text(claim.leads)}"
+
+
+def answer(evidence: Evidence, claims: Sequence[Claim]) -> Answer:
+    """Put the model's answer for one class into words.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        For one class, not a difference.
+    claims : sequence of Claim
+        What the map says decides, as `measured.measure_case` checked it; only what the re-run network confirms, or
+        confirms about, is named. Claims that were not measured are not named.
+    """
+    probability, threshold = evidence.probability or 0.0, evidence.threshold
+    text = f"{evidence.name} {percent(probability)}"
+    if threshold is not None:
+        text += f", {'above' if probability >= threshold else 'below'} its threshold ({percent(threshold)})"
+    return Answer(
+        evidence.name,
+        CLASS_NAMES.get(evidence.name, evidence.name),
+        text,
+        tuple(_reasons(evidence, claims, probability)),
+    )
+
+
+def _reasons(evidence: Evidence, claims: Sequence[Claim], probability: float) -> list[str]:
+    if any(claim.measured is None for claim in claims):
+        return []
+    reading, total = evidence.reading, evidence.total
+    named = [claim for claim in claims if claim.agreement in ("confirmed", "about")]
+    if reading.waves is None:
+        return ["No beat was found, so the evidence cannot be named by wave."]
+    if not named:
+        return ["No wave that the map names is confirmed when the network is re-run without it."]
+    verb = "Mostly" if total >= 0 else "Lowered mostly by"
+    parts = [
+        f"{claim_text(claim, reading)} ({signed(claim.booked, 1)}{f' of {signed(total, 1)}' if k == 0 else ''})"
+        for k, claim in enumerate(named)
+    ]
+    sentences = [f"{verb} {', '.join(parts[:-1])} and {parts[-1]}." if len(parts) > 1 else f"{verb} {parts[0]}."]
+    leads = reading.st_elevation_leads
+    if leads:
+        share = st_elevation_share(evidence)
+        sentences.append(
+            f"ST elevation beyond the threshold in {leads_text(leads)}: ST and T there add {signed(share.logit, 1)}."
+        )
+    elif reading.measurements is not None and reading.measurements.st:
+        sentences.append("No lead meets its ST-elevation threshold.")
+    first = named[0]
+    if first.probability_without is not None:
+        sentences.append(
+            f"Without the {claim_text(first, reading)}, network re-run: "
+            f"{percent(probability)} → {percent(first.probability_without)}."
+        )
+    return sentences

@@ -1,0 +1,259 @@
+"""Every claim checked on this ECG: what the map books for a wave, and what the network says once it is taken out.
+
+The map of an ECG-IMN is exact for the ECG as it is. Whether it also says what would happen without a wave is another
+question, and it is answered here for the recording at hand: each lead x wave cell, each territory x wave, and each
+group of waves that the answer names is set to the isoelectric level, and the network is re-run on all of them.
+*Booked* is the contribution in the ledger, *measured* the logit with the wave minus the logit without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from ecgimn.leads import STANDARD_LEADS, TERRITORIES
+from ecgimn.recording import bridge_gaps
+from ecgimn.signal.measure import MIN_DEFLECTION_MV, MIN_SHARE
+from ecgimn.signal.waves.find import WAVE_NAMES
+
+if TYPE_CHECKING:
+    from ecgimn.explain.case import Case, Evidence
+    from ecgimn.model.predictor import Predictor
+    from ecgimn.signal.reading import SignalReading
+
+#: What a sample belongs to: the waves of the ledger with QRS split into its deflections.
+PARTS = ("unassigned", "P", "PR", "Q", "R", "S", "R'", "QS", "ST", "T", "TP")
+AGREES_WITHIN = 0.2  # of the booked contribution: confirmed
+AGREES_WITHIN_LOGIT = 0.1  # or this close in logit, whichever is more
+LEAST_CLAIM = 0.1  # logit; less is not named
+SECOND_CLAIM = 0.15  # of all that speaks in its direction: from here on a further group is named
+IN_GROUP = 0.25  # of the strongest lead of a group: leads below are not named
+MOST_CLAIMS = 3
+BATCH = 64  # ECGs in one pass through the network
+
+Agreement = Literal["confirmed", "about", "not confirmed"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A group of waves that speaks for a class, or against it.
+
+    Attributes
+    ----------
+    part : str
+        One of `PARTS`.
+    leads : tuple of str
+    booked : float
+        Contribution of these samples, in logit.
+    measured : float or None
+        Logit with them minus logit without, by the network re-run; None until it was.
+    probability_without : float or None
+        Of the class, by the network re-run without them.
+    """
+
+    part: str
+    leads: tuple[str, ...]
+    booked: float
+    measured: float | None = None
+    probability_without: float | None = None
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """Whether the re-run network confirms it; None until it was re-run."""
+        return None if self.measured is None else agreement(self.booked, self.measured)
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredLedger:
+    """What taking out each cell does to every class.
+
+    Attributes
+    ----------
+    classes : tuple of str
+    cells : ndarray of shape (K, 12, n_waves)
+        Logit with the cell minus logit without it, by the network re-run; NaN for cells that hold no sample.
+    territories : ndarray of shape (K, n_territories, n_waves)
+        The same for all leads of a territory at once.
+    claims : dict of str to tuple of Claim
+        By class, the groups of waves that the answer may name, each measured as a whole.
+    n_runs : int
+        ECGs that the network read.
+    """
+
+    classes: tuple[str, ...]
+    cells: NDArray[np.float64]
+    territories: NDArray[np.float64]
+    claims: dict[str, tuple[Claim, ...]]
+    n_runs: int
+
+    def of(self, name: str, minus: str | None = None) -> NDArray[np.float64]:
+        """Return the measured cells of a class, or of the difference of two, shape (12, n_waves)."""
+        one = self.cells[self.classes.index(name)]
+        return np.asarray(one if minus is None or minus == name else one - self.cells[self.classes.index(minus)])
+
+
+def agreement(booked: float, measured: float) -> Agreement:
+    """Return whether a measured contribution confirms a booked one.
+
+    Confirmed: within 20 % of the booked one or 0.1 logit. About: the same sign. Otherwise not confirmed.
+    """
+    if abs(measured - booked) <= max(AGREES_WITHIN * abs(booked), AGREES_WITHIN_LOGIT):
+        return "confirmed"
+    return "about" if measured * booked > 0 else "not confirmed"
+
+
+def parts_of(reading: SignalReading) -> NDArray[np.int8]:
+    """Return what each sample belongs to, shape (12, n_samples), as an index into `PARTS`.
+
+    The QRS of each beat and lead is split where the trace crosses the isoelectric level: negative before the first
+    positive deflection is Q, then R, S, R'; a QRS without a positive deflection is QS. Deflections below 0.03 mV or 4 %
+    of the QRS belong to their neighbour, as for the measured QRS shape.
+    """
+    recording, waves = reading.recording, reading.waves
+    if waves is None:
+        return np.zeros(recording.signal.shape, dtype=np.int8)
+    parts = np.array([PARTS.index("R" if name == "QRS" else name) for name in WAVE_NAMES], dtype=np.int8)[waves.labels]
+    above = bridge_gaps(recording.signal) - reading.levels[:, None]
+    in_qrs = waves.labels == WAVE_NAMES.index("QRS")
+    for lead, row in enumerate(in_qrs):
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+            parts[lead, start:stop] = _deflections(above[lead, start:stop])
+    return parts
+
+
+def _deflections(span: NDArray[np.float64]) -> NDArray[np.int8]:
+    """Return the deflection that each sample of one QRS belongs to."""
+    floor = max(MIN_DEFLECTION_MV, MIN_SHARE * float(np.ptp(span)))
+    runs = np.split(np.arange(len(span)), np.flatnonzero(np.diff(np.sign(span) > 0)) + 1)
+    kept = [run for run in runs if np.abs(span[run]).max() >= floor]
+    if not any(span[run][0] > 0 for run in kept):
+        return np.full(len(span), PARTS.index("QS"), dtype=np.int8)
+    names: list[str] = []
+    for run in kept:
+        up, seen = span[run][0] > 0, set(names)
+        if up:
+            names.append("R'" if "S" in seen else "R")
+        else:
+            names.append("S" if "R" in seen else "Q")
+    centres = np.array([run[np.argmax(np.abs(span[run]))] for run in kept])
+    found = np.empty(len(span), dtype=np.int8)
+    for run in runs:
+        nearest = int(np.argmin(np.abs(centres - run.mean())))
+        same = [k for k, other in enumerate(kept) if other is run]
+        found[run] = PARTS.index(names[same[0] if same else nearest])
+    return found
+
+
+def claims_of(evidence: Evidence, parts: NDArray[np.int8]) -> tuple[Claim, ...]:
+    """Return the groups of waves that say most about a class, strongest first, as booked.
+
+    A class that its evidence raises is spoken for by what raises it, else by what lowers it.
+    """
+    sums = np.stack(
+        [
+            np.bincount(row, weights=values, minlength=len(PARTS))
+            for row, values in zip(parts, evidence.contribution, strict=True)
+        ],
+    )  # (12, n_parts)
+    sign = 1.0 if evidence.total >= 0 else -1.0
+    helping = np.clip(sign * sums, 0.0, None)
+    total = float(helping.sum())
+    claims: list[Claim] = []
+    for place, part in enumerate(PARTS[1:], start=1):
+        leads = helping[:, place]
+        named = np.flatnonzero(leads >= max(IN_GROUP * leads.max(), 1e-9))
+        booked = float(sums[named, place].sum())
+        if abs(booked) >= max(LEAST_CLAIM, SECOND_CLAIM * total if claims else 0.0):
+            claims.append(Claim(part, tuple(STANDARD_LEADS[lead] for lead in named), booked))
+    claims.sort(key=lambda claim: -abs(claim.booked))
+    return tuple(
+        claim for k, claim in enumerate(claims[:MOST_CLAIMS]) if k == 0 or abs(claim.booked) >= SECOND_CLAIM * total
+    )
+
+
+def measure_case(case: Case, predictor: Predictor) -> MeasuredLedger:
+    """Take out every cell, every territory x wave and every group of waves that is named, and re-run the network.
+
+    Parameters
+    ----------
+    case : Case
+        With waves; without them there is nothing to take out.
+    predictor : Predictor
+        The model of the case.
+
+    Raises
+    ------
+    ValueError
+        No beat was found.
+    """
+    reading = case.reading
+    if reading.waves is None:
+        raise ValueError("no beat was found, so no wave can be taken out")
+    labels, parts = reading.waves.labels, parts_of(reading)
+    claims = {name: claims_of(case.of(name), parts) for name in case.classes}
+    n_waves = len(WAVE_NAMES)
+    cells = [(lead, wave) for lead in range(12) for wave in range(n_waves) if (labels[lead] == wave).any()]
+    areas = [
+        (k, wave) for k in range(len(TERRITORIES)) for wave in range(n_waves)
+        if (labels[[STANDARD_LEADS.index(lead) for lead in list(TERRITORIES.values())[k]]] == wave).any()
+    ]  # fmt: skip
+    groups = list(dict.fromkeys((claim.part, claim.leads) for of in claims.values() for claim in of))
+
+    def mask(rows: Sequence[int], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        inside = np.zeros(labels.shape, dtype=bool)
+        inside[list(rows)] = chosen[list(rows)]
+        return inside
+
+    of_territory = [[STANDARD_LEADS.index(lead) for lead in leads] for leads in TERRITORIES.values()]
+    masks = [
+        *(mask([lead], labels == wave) for lead, wave in cells),
+        *(mask(of_territory[k], labels == wave) for k, wave in areas),
+        *(mask([STANDARD_LEADS.index(lead) for lead in leads], parts == PARTS.index(part)) for part, leads in groups),
+    ]
+    with_it, without = _logits_without(case, predictor, masks)
+    lost = with_it - without  # (n, K)
+    measured = np.full((len(case.classes), 12, n_waves), np.nan)
+    for place, (lead, wave) in enumerate(cells):
+        measured[:, lead, wave] = lost[place]
+    territories = np.full((len(case.classes), len(TERRITORIES), n_waves), np.nan)
+    for place, (k, wave) in enumerate(areas, start=len(cells)):
+        territories[:, k, wave] = lost[place]
+    row_of = {group: place for place, group in enumerate(groups, start=len(cells) + len(areas))}
+    checked = {
+        name: tuple(
+            Claim(
+                claim.part,
+                claim.leads,
+                claim.booked,
+                float(lost[row_of[claim.part, claim.leads], k]),
+                float(expit(without[row_of[claim.part, claim.leads], k])),
+            )
+            for claim in claims[name]
+        )
+        for k, name in enumerate(case.classes)
+    }
+    return MeasuredLedger(case.classes, measured, territories, checked, len(masks) + 1)
+
+
+def _logits_without(
+    case: Case, predictor: Predictor, masks: Sequence[NDArray[np.bool_]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the logits (K,) of the recording, and (n, K) with the samples of each mask at the isoelectric level."""
+    recording = case.recording
+    signal = bridge_gaps(recording.signal)
+    level = np.broadcast_to(case.reading.levels[:, None], signal.shape)
+    prepare = predictor.preprocessing(recording.fs, recording.n_samples)
+    with_it = predictor.logits(prepare.forward(signal)[None])[0]
+    parts = [
+        predictor.logits(
+            np.stack([prepare.forward(np.where(inside, level, signal)) for inside in masks[start : start + BATCH]])
+        )
+        for start in range(0, len(masks), BATCH)
+    ]
+    return with_it, np.concatenate(parts) if parts else np.empty((0, len(with_it)))
