@@ -160,9 +160,6 @@ def claims_of(evidence: Evidence, parts: NDArray[np.int8]) -> tuple[Claim, ...]:
             np.bincount(row, weights=values, minlength=len(PARTS))
             for row, values in zip(parts, evidence.contribution, strict=True)
         ],
-            np.bincount(row, weights=values, minlength=len(PARTS))
-            for row, values in zip(parts, evidence.contribution, strict=True)
-        ],
     )  # (12, n_parts)
     sign = 1.0 if evidence.total >= 0 else -1.0
     helping = np.clip(sign * sums, 0.0, None)
