@@ -180,14 +180,14 @@ def _wander(signal: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
 
 def _largest_step(signal: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
     """Largest jump of each lead's level: medians of successive seconds, steady before and after the jump, else 0."""
-    length = round(fs)
     every = max(1, round(0.1 * fs))
-    starts = np.arange(0, signal.shape[1] - 4 * length + 1, every)
-    if len(starts) == 0:
-        return np.zeros(len(signal))
+    apart = round(1.0 * fs / every)
+    length = every * apart  # a second to within 0.05 s at any rate: whole steps, so that four of them fit four windows
     seconds = np.median(np.lib.stride_tricks.sliding_window_view(signal, length, axis=1)[:, ::every], axis=2)
-    apart = round(length / every)
-    first, second, third, fourth = (seconds[:, k * apart :][:, : len(starts)] for k in range(4))
+    n_starts = seconds.shape[1] - 3 * apart
+    if n_starts <= 0:
+        return np.zeros(len(signal))
+    first, second, third, fourth = (seconds[:, k * apart : k * apart + n_starts] for k in range(4))
     jump = np.abs(third - second)
     steady = (np.abs(second - first) < STEADY_SHARE * jump) & (np.abs(fourth - third) < STEADY_SHARE * jump)
     return np.asarray((jump * steady).max(axis=1))

@@ -171,6 +171,7 @@ def _end_matrices(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
 
 
 EDGE_S = 1.5  # at each end of its window the network sees no beats
+MAX_DENOMINATOR = 20_000  # of a ratio of two rates: at any rate a minute then ends less than 2 ms off
 EDGE_LEADS = 2  # leads that are read a second time for the edges of the recording
 EINTHOVEN_LIMIT_MV = 0.05  # limb leads that differ by more are taken as the file has them
 OTHER, P, QRS, T = range(4)  # classes of the wave head
@@ -220,7 +221,7 @@ def resample(signal: NDArray[np.floating], fs: float, to_fs: float) -> NDArray[n
     fs, to_fs : float
         Rates in Hz before and after.
     """
-    ratio = Fraction(to_fs / fs).limit_denominator(500)
+    ratio = Fraction(to_fs / fs).limit_denominator(MAX_DENOMINATOR)
     if ratio == 1:
         return np.asarray(signal, dtype=np.float64)
     return np.asarray(resample_poly(np.asarray(signal, dtype=np.float64), ratio.numerator, ratio.denominator, axis=1,
