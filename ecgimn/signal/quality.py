@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 MAX_GAP_SHARE = 0.01  # of a lead's samples
 MIN_SWING_MV, MAX_SWING_MV = 0.05, 20.0  # peak to peak of a lead
 MAX_CONSTANT_SHARE = 0.5  # a lead that stays at one value for longer than half of the recording is flat
-PLATEAU_S, PLATEAU_SAMPLES, PLATEAU_RUNS = 0.008, 3, 3  # a value held at a lead's extreme, in how many beats (project choices)
+PLATEAU_S, PLATEAU_SAMPLES, PLATEAU_RUNS = (
+    0.008,
+    3,
+    3,
+)  # a value held at a lead's extreme, in how many beats (project choices)
 BEATS_APART_S = 0.2  # plateaus that are nearer belong to one beat
 SHOULDER_S = 0.02  # at most so far beside a plateau, and half its length, the trace must have left it by
 PLATEAU_FALL_STEPS, PLATEAU_FALL_SHARE = 10.0, 0.02  # so many of the recorder's steps and such a share of the swing
