@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ecgimn.draw.ecg import ecg_figure
+from ecgimn.draw.screen.ecg import ecg_figure
 from ecgimn.draw.view import View
 from ecgimn.explain.explanation import explain
 from ecgimn.explain.ledger import make_ledger
@@ -19,7 +19,7 @@ from ecgimn.explain.windows import tile
 from ecgimn.formats import read_recording
 from ecgimn.formats.export import write_wfdb
 from ecgimn.recording import Recording
-from ecgimn.signal.posterior import resample
+from ecgimn.signal.waves.openecg import resample
 from ecgimn.signal.quality import assess_quality
 from ecgimn.signal.reading import read_signal
 from tests.explain.small_cases import small_model
