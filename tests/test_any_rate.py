@@ -13,15 +13,13 @@ from hypothesis import strategies as st
 
 from ecgimn.draw.screen.ecg import ecg_figure
 from ecgimn.draw.view import View
-from ecgimn.explain.explanation import explain
-from ecgimn.explain.ledger import make_ledger
+from ecgimn.explain.case import open_case
 from ecgimn.explain.windows import tile
 from ecgimn.formats import read_recording
 from ecgimn.formats.export import write_wfdb
 from ecgimn.leads import INDEPENDENT_LEADS, order_leads
 from ecgimn.recording import Recording
 from ecgimn.signal.quality import assess_quality
-from ecgimn.signal.reading import read_signal
 from ecgimn.signal.waves.openecg import resample
 from tests.explain.small_cases import small_model
 
@@ -60,13 +58,11 @@ def test_a_file_of_any_rate_and_length_is_read_measured_explained_booked_and_dra
     windows = tile(whole)
     for place in {windows[0], windows[-1]}:
         recording = whole.window(place.start_s, place.duration_s)
-        reading = read_signal(recording)
-        assert reading.quality.usable
-        assert reading.waves is not None
-        explanation = explain(recording, MODEL)
-        ledger = make_ledger(explanation, recording, reading.waves, reading.levels)
-        assert ledger.residual < 1e-6
-        figure = ecg_figure(recording, explanation, waves=reading.waves, view=View(style="blocks"))
+        case = open_case(recording, MODEL)
+        waves = case.reading.waves
+        assert waves is not None
+        assert case.ledger.residual < 1e-6
+        figure = ecg_figure(recording, case.of("A"), waves=waves, view=View(style="blocks"))
         assert figure.layout.meta["shown"] is not None
 
 
