@@ -115,10 +115,17 @@ def read_case(case: Case) -> None:
         send_ahead(case, minus, view)
 
 
-def draw_tracing_alone(recording: Recording) -> None:
-    """Draw the ECG as it is, where no model may speak."""
+def show_without_model(recording: Recording) -> None:
+    """Draw the ECG as it is, with all that was measured on it, where no model may speak."""
+    reading = with_reference(cached.get_reading(cached.identity(recording), recording), view_state.st_reference())
     figure = ecg_figure(recording, view=View(dark=session.is_dark()), screen=screen_for(session.window()))
-    st.plotly_chart(figure, width="content", theme=None, key="ecg", config=CHART, alt="12-lead ECG without evidence")
+    left, right = widgets.trace_and_numbers(figure.layout.width)
+    alt = "12-lead ECG without evidence"
+    left.plotly_chart(figure, width="content", theme=None, key="ecg", config=CHART, alt=alt)
+    with right:
+        show_measurements(reading)
+        for text in (*out_of_scope(recording), *reading.quality.warnings, *recording.notes):
+            st.text(text)
 
 
 def show_measurements(reading: SignalReading) -> None:
@@ -150,7 +157,7 @@ try:
 except EcgImnError as exc:
     widgets.status_line(bar, recording, None)
     st.error(str(exc), icon=":material/error:")
-    draw_tracing_alone(recording)
+    show_without_model(recording)
     st.stop()
 widgets.status_line(bar, recording, model.card, cached.device_name(model.device.type))
 if recording.source == "upload":
@@ -161,7 +168,7 @@ except QualityError as exc:
     for refusal in exc.refusals:
         st.warning(refusal, icon=":material/block:")
     st.button("Run the model anyway", on_click=session.go_on, args=(recording,))
-    draw_tracing_alone(recording)
+    show_without_model(recording)
     st.stop()
 for refusal in opened.reading.quality.refusals:
     st.warning(refusal, icon=":material/block:")

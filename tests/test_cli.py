@@ -137,6 +137,20 @@ def test_a_bad_file_gets_one_plain_sentence_and_exit_code_2(kind, tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("spoil", [flat, with_gaps])
+def test_a_refusal_of_the_model_hides_neither_trace_nor_measurements_nor_findings(spoil, tmp_path):
+    out, report = tmp_path / "out.json", tmp_path / "out.pdf"
+    done = run("explain", spoil(tmp_path), "--json", out, "--pdf", report)
+    assert done.returncode == 2
+    result = json.loads(out.read_text())
+    assert result["logits"] is None
+    assert result["quality"]["refusals"]
+    assert len(result["st"]) == 12
+    assert result["intervals"]["heart_rate"]["value"] == pytest.approx(75, abs=2)
+    assert result["findings"]
+    assert report.read_bytes().startswith(b"%PDF")
+
+
 def test_unknown_names_get_one_plain_sentence(tmp_path):
     path = write(tmp_path, synthetic_uv())
     for arguments in (("--model", "../x"), ("--class", "STEMI"), ("--sex", "unknown"), ("--start", "9")):

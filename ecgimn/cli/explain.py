@@ -33,12 +33,17 @@ def explain(
     double: Annotated[bool, typer.Option("--float64", help="Run the network in float64.")] = False,
     despite_quality: Annotated[bool, typer.Option(help="Ask the model although the quality check refuses.")] = False,
 ) -> None:
-    """Explain one recording: logits, ledger, ST levels and findings as JSON, a report as PNG or PDF."""
-    from ecgimn.explain.as_json import explanation_json
+    """Explain one recording: logits, ledger, ST levels and findings as JSON, a report as PNG or PDF.
+
+    Where the quality check refuses the model, the files named hold the trace, measurements and findings alone.
+    """
+    from ecgimn.errors import QualityError
+    from ecgimn.explain.as_json import explanation_json, measured_json
     from ecgimn.explain.case import open_case
     from ecgimn.explain.explanation import explain as explain_recording
     from ecgimn.formats import ReadingHints, read_recording
     from ecgimn.model.model import load_model
+    from ecgimn.signal.reading import read_signal
 
     names = None if leads is None else tuple(name.strip() for name in leads.split(","))
     hints = ReadingHints(fs=fs, unit=unit, leads=names)
@@ -47,10 +52,20 @@ def explain(
     if class_name is not None and class_name not in loaded.classes:
         refuse(f"Class {class_name!r} is not one of {', '.join(loaded.classes)}. Name one of them.")
     recording = whole.window(start)
-    run = partial(explain_recording, double=double)
-    case = open_case(recording, loaded, despite_quality=despite_quality, explain=run)
-    content = explanation_json(case)
-    content["window"] = {"start_s": start, "duration_s": recording.duration_s, "of_s": whole.duration_s}
+    reading, run = read_signal(recording), partial(explain_recording, double=double)
+    window = {"start_s": start, "duration_s": recording.duration_s, "of_s": whole.duration_s}
+    try:
+        case = open_case(recording, loaded, despite_quality=despite_quality, read=lambda _: reading, explain=run)
+    except QualityError:
+        if json_path is not None:
+            write_json({**measured_json(reading), "window": window}, json_path)
+        for path in (png, pdf):
+            if path is not None:
+                from ecgimn.draw.print.case import write_measured_report
+
+                write_measured_report(writable(path), reading)
+        raise
+    content = {**explanation_json(case), "window": window}
     if whole.n_samples > recording.n_samples:
         content["windows"] = [_window_json(whole, at, loaded, double=double) for at in _window_starts(whole)]
     if json_path is not None or (png is None and pdf is None):

@@ -11,13 +11,37 @@ from ecgimn.explain.sentences import describe_evidence
 from ecgimn.signal.intervals import Measured
 from ecgimn.signal.reading import SignalReading
 
+_OF_THE_MODEL = (
+    "model", "sha256", "classes", "logits", "probabilities", "bias", "baseline", "completeness_error", "ledger",
+    "reading",
+)  # fmt: skip
+
 
 def explanation_json(case: Case) -> dict[str, Any]:
     """Return everything that is said about one window of a recording; names and header text of the file are not in it.
 
     Per class the ledger's rows plus `baseline` plus `bias` sum to the logit.
     """
-    reading, explanation, ledger = case.reading, case.explanation, case.ledger
+    explanation, ledger = case.explanation, case.ledger
+    return {
+        **measured_json(case.reading),
+        "model": explanation.model_name,
+        "sha256": explanation.model_sha256,
+        "classes": list(explanation.classes),
+        "logits": explanation.logit.tolist(),
+        "probabilities": explanation.probability.tolist(),
+        "bias": explanation.bias.tolist(),
+        "baseline": ledger.baseline.tolist(),
+        "completeness_error": max(explanation.completeness_error, ledger.residual),
+        "ledger": [
+            {"class": row.class_name, "lead": row.lead, "wave": row.wave, "logit": row.logit} for row in ledger.rows()
+        ],
+        "reading": {name: list(describe_evidence(case.of(name))) for name in case.classes},
+    }
+
+
+def measured_json(reading: SignalReading) -> dict[str, Any]:
+    """Return what is measured on one window without any model; all that a model would say is null."""
     recording, measurements, findings = reading.recording, reading.measurements, reading.findings
     return {
         "version": __version__,
@@ -29,19 +53,8 @@ def explanation_json(case: Case) -> dict[str, Any]:
             "derived_leads": list(recording.derived_leads),
             "notes": list(recording.notes),
         },
-        "model": explanation.model_name,
-        "sha256": explanation.model_sha256,
         "fs": recording.fs,
-        "classes": list(explanation.classes),
-        "logits": explanation.logit.tolist(),
-        "probabilities": explanation.probability.tolist(),
-        "bias": explanation.bias.tolist(),
-        "baseline": ledger.baseline.tolist(),
-        "completeness_error": max(explanation.completeness_error, ledger.residual),
-        "ledger": [
-            {"class": row.class_name, "lead": row.lead, "wave": row.wave, "logit": row.logit} for row in ledger.rows()
-        ],
-        "reading": {name: list(describe_evidence(case.of(name))) for name in case.classes},
+        **dict.fromkeys(_OF_THE_MODEL),
         "st": [
             {
                 "lead": st.lead,

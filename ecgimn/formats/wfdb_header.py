@@ -21,7 +21,7 @@ from ecgimn.formats.limits import MAX_HEADER_BYTES, MAX_SIGNALS, check_length, s
 from ecgimn.leads import canonical_lead_name
 from ecgimn.recording import MAX_FS, MIN_DURATION_S, MIN_FS
 
-_NUMBER = r"\d{1,12}(?:\.\d{0,12})?"
+_NUMBER = r"\d{1,12}(?:\.\d{0,17})?"
 _RECORD_NAME = re.compile(r"[-\w]{1,64}", re.ASCII)
 _FILE_NAME = re.compile(r"[-\w][-\w.]{0,99}", re.ASCII)
 _COUNT = re.compile(r"\d{1,12}", re.ASCII)

@@ -26,8 +26,15 @@ if TYPE_CHECKING:
 MAX_GAP_SHARE = 0.01  # of a lead's samples
 MIN_SWING_MV, MAX_SWING_MV = 0.05, 20.0  # peak to peak of a lead
 MAX_CONSTANT_SHARE = 0.5  # a lead that stays at one value for longer than half of the recording is flat
-PLATEAU_S, PLATEAU_SAMPLES, PLATEAU_RUNS = 0.008, 3, 3  # a value held at a lead's extreme, how often (project choice)
-PLATEAU_DROP = 0.01  # of the lead's swing, from a plateau to the next sample
+PLATEAU_S, PLATEAU_SAMPLES, PLATEAU_RUNS = (
+    0.008,
+    3,
+    3,
+)  # a value held at a lead's extreme, in how many beats (project choices)
+BEATS_APART_S = 0.2  # plateaus that are nearer belong to one beat
+SHOULDER_S = 0.02  # at most so far beside a plateau, and half its length, the trace must have left it by
+PLATEAU_FALL_STEPS, PLATEAU_FALL_SHARE = 10.0, 0.02  # so many of the recorder's steps and such a share of the swing
+MIN_STEP_MV = 1e-5  # nearer values differ by the rounding of 32-bit numbers
 WANDER_HZ, WANDER_LIMIT_MV = 0.5, 0.8  # peak to peak below 0.5 Hz (project choice)
 HUM_LIMIT_MV = 0.03  # amplitude of a 50 or 60 Hz sine (project choice)
 MUSCLE_HZ, MUSCLE_LIMIT_MV = 30.0, 0.02  # robust deviation above 30 Hz, mains left out (project choice)
@@ -89,23 +96,34 @@ def longest_constant_s(row: NDArray[np.floating], fs: float) -> float:
 
 
 def is_clipped(row: NDArray[np.floating], fs: float) -> bool:
-    """Whether a lead is cut off: its highest or lowest value is held at several peaks, and reached and left abruptly.
+    """Whether a lead is cut off: its highest or lowest value is held in several beats and left steeply on both sides.
 
-    The rounded top of a wave in coarse steps holds its value too, but the samples beside it lie one step away.
+    The rounded top of a wave in coarse steps holds its value too, but leaves it slowly. A parabola that stays within
+    one step for a time has fallen by about four steps half that time later, and by 5.5 in the worst rounding; a trace
+    that is cut off arrives and leaves with the slope that it had there.
     """
     needed = max(PLATEAU_SAMPLES, round(PLATEAU_S * fs))
     highest, lowest = np.fmax.reduce(row), np.fmin.reduce(row)
-    swing = float(highest - lowest)
+    values = np.unique(row[np.isfinite(row)]).astype(np.float64)
+    steps = np.diff(values)
+    steps = steps[steps > MIN_STEP_MV]
+    if not len(steps):
+        return False
+    fall = max(PLATEAU_FALL_STEPS * float(steps.min()), PLATEAU_FALL_SHARE * float(highest - lowest))
     for extreme in (highest, lowest):
         held = row == extreme
         if np.count_nonzero(held) < needed * PLATEAU_RUNS:
             continue
-        runs = _runs(held)
-        runs = runs[runs[:, 1] - runs[:, 0] >= needed]
-        drop = np.array(
-            [np.nanmax(np.abs(extreme - row[[max(a - 1, 0), min(b, len(row) - 1)]])) for a, b in runs if swing > 0]
-        )
-        if (drop > PLATEAU_DROP * swing).sum() >= PLATEAU_RUNS:
+        cut: list[int] = []  # where plateaus begin, one per beat
+        for first, stop in _runs(held).tolist():
+            length, last = stop - first, stop - 1
+            beyond = max(1, min(length // 2, round(SHOULDER_S * fs)))
+            if length < needed or first < beyond or last + beyond >= len(row):
+                continue
+            steep = np.abs(extreme - row[[first - beyond, last + beyond]]) > fall
+            if steep.all() and (not cut or first - cut[-1] >= BEATS_APART_S * fs):
+                cut.append(first)
+        if len(cut) >= PLATEAU_RUNS:
             return True
     return False
 
@@ -180,14 +198,14 @@ def _wander(signal: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
 
 def _largest_step(signal: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
     """Largest jump of each lead's level: medians of successive seconds, steady before and after the jump, else 0."""
-    length = round(fs)
     every = max(1, round(0.1 * fs))
-    starts = np.arange(0, signal.shape[1] - 4 * length + 1, every)
-    if len(starts) == 0:
-        return np.zeros(len(signal))
+    apart = round(1.0 * fs / every)
+    length = every * apart  # a second to within 0.05 s at any rate: whole steps, so that four of them fit four windows
     seconds = np.median(np.lib.stride_tricks.sliding_window_view(signal, length, axis=1)[:, ::every], axis=2)
-    apart = round(length / every)
-    first, second, third, fourth = (seconds[:, k * apart :][:, : len(starts)] for k in range(4))
+    n_starts = seconds.shape[1] - 3 * apart
+    if n_starts <= 0:
+        return np.zeros(len(signal))
+    first, second, third, fourth = (seconds[:, k * apart : k * apart + n_starts] for k in range(4))
     jump = np.abs(third - second)
     steady = (np.abs(second - first) < STEADY_SHARE * jump) & (np.abs(fourth - third) < STEADY_SHARE * jump)
     return np.asarray((jump * steady).max(axis=1))

@@ -427,6 +427,9 @@ def test_a_flat_lead_keeps_the_model_silent_until_the_reader_goes_on(small_app: 
     assert any("V4" in item.value for item in small_app.warning)
     assert "evidence" not in image_names(figure(small_app, ECG))
     assert says_no_number(small_app)
+    measured = " ".join(item.value for item in small_app.markdown)
+    assert "QRS **" in measured  # the refusal is the model's: trace, measurements and findings stay
+    assert "ST at J+60" in measured
     button(small_app, "Ask the model all the same").click().run()
     assert "= bias" in equation(small_app)
     assert any("V4" in item.value for item in small_app.warning)

@@ -41,3 +41,25 @@ def test_lead_reversal_is_suspected_in_hardly_any_normal_record(ptbxl):
         waves = find_waves(recording)
         hints.append(possible_lead_reversal(recording, waves, measure(recording, waves)))
     assert sum(map(bool, hints)) <= 1
+
+
+BLOCKS = {"CLBBB", "CRBBB", "ILBBB", "IRBBB", "IVCD"}
+
+
+def share_wide(recordings):
+    """Share of the recordings whose QRS lasts 120 ms or longer."""
+    widths = [measure(recording, find_waves(recording)).intervals.qrs.value for recording in recordings]
+    return np.mean([width is not None and width >= 120.0 for width in widths])
+
+
+def test_qrs_is_narrow_in_atrial_fibrillation_and_wide_in_bundle_branch_block(ptbxl):
+    codes = ptbxl.table["scp_codes"]
+    fibrillation = ptbxl.table[["AFIB" in found and not BLOCKS & set(found) for found in codes]]
+    blocks = ptbxl.table[[bool({"CLBBB", "CRBBB"} & set(found)) for found in codes]]
+    assert share_wide(sample(ptbxl, fibrillation, 25, seed=13)) <= 0.08
+    assert share_wide(sample(ptbxl, blocks, 20, seed=14)) >= 0.85
+
+
+def test_no_record_is_called_cut_off_without_a_plateau_in_several_beats(ptbxl):
+    for recording in sample(ptbxl, ptbxl.table, 300, seed=15):
+        assert not any("cut off" in words for words in assess_quality(recording).refusals)

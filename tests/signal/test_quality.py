@@ -7,7 +7,7 @@ import pytest
 from synthetic_ecg import Tracing
 
 from ecgimn.recording import Recording
-from ecgimn.signal.quality import EINTHOVEN_LIMIT_MV, assess_quality, einthoven_residual_mv
+from ecgimn.signal.quality import EINTHOVEN_LIMIT_MV, assess_quality, einthoven_residual_mv, is_clipped
 from ecgimn.signal.waves.find import find_waves
 
 FS = 500.0
@@ -77,6 +77,38 @@ def test_a_clipped_lead_is_refused(recording, sign):
 def test_round_peaks_in_coarse_steps_are_not_clipping(recording):
     coarse = np.round(recording.signal.astype(float) / 0.005) * 0.005
     assert assess_quality(recording.with_signal(coarse)).usable
+
+
+#: A record with deep, smooth T waves of small leads, as an infarction has them, and with the rest of an ordinary one.
+DEEP_T = {lead: (p, q, 0.25 * r, 0.25 * s, -1.2 * t) for lead, (p, q, r, s, t) in Tracing().waves.items()}
+
+
+@pytest.mark.parametrize("fs", [250.0, 500.0, 1000.0])
+@pytest.mark.parametrize("step_mv", [0.00244, 0.005, 0.01])
+@pytest.mark.parametrize("scale", [0.3, 0.6, 1.0])
+def test_a_smooth_nadir_in_coarse_steps_is_not_clipping(fs, step_mv, scale):
+    for noise in (0.0, 0.002):
+        signal = scale * Tracing(fs=fs, waves=DEEP_T, noise_mv=noise).signal()
+        coarse = Recording(np.round(signal / step_mv) * step_mv, fs)
+        assert not any("cut off" in words for words in assess_quality(coarse).refusals)
+
+
+@pytest.mark.parametrize("fs", [250.0, 500.0, 1000.0])
+@pytest.mark.parametrize("step_mv", [0.00244, 0.005, 0.01])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_lead_cut_at_the_recorders_range_is_refused_in_any_steps(fs, step_mv, sign):
+    steps = np.round(sign * Tracing(fs=fs).signal()[10] / step_mv)  # V5, with R of 1.2 mV
+    row = sign * step_mv * np.minimum(steps, np.round(0.6 * steps.max()))
+    assert is_clipped(row.astype(np.float32), fs)
+
+
+def test_a_calibration_pulse_and_one_cut_beat_are_not_a_recorder_at_its_range(recording):
+    row = recording.signal[6].astype(np.float64)
+    assert not is_clipped(np.where((TIME > 0.02) & (TIME < 0.22), 1.0, np.minimum(row, 0.95)), FS)
+    peak = int(np.argmax(row))
+    once = row.copy()
+    once[peak - 5 : peak + 5] = row[peak]
+    assert not is_clipped(once, FS)
 
 
 @pytest.mark.parametrize(("residual_mv", "warned"), [(0.045, False), (0.055, True)])

@@ -8,7 +8,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ecgimn.about import INTENDED_USE
 from ecgimn.draw.marks import StMarks
@@ -20,6 +20,9 @@ from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
+
+if TYPE_CHECKING:
+    from ecgimn.draw.print.report import ReportText
 
 
 def st_marks(reading: SignalReading) -> StMarks:
@@ -54,19 +57,14 @@ def case_report_bytes(
     recording_hash : str, optional
         Printed in place of the digest: a salted hash for uploads.
     """
-    from ecgimn.draw.print.report import ReportText, report_bytes  # matplotlib: half a second that no screen needs
+    from ecgimn.draw.print.report import report_bytes  # matplotlib: half a second that no screen needs
 
     reading, evidence = case.reading, case.of(class_name, against)
-    text = ReportText(
+    measured = _measured(reading)
+    text = replace(
+        measured,
         ledger=[*_cells(evidence), ("", "baseline", evidence.baseline)],
-        st_rows=[
-            (st.lead, st.j_mv, st.j60_mv, st.j80_mv, st.slope_mv_per_s)
-            for st in (reading.measurements.st if reading.measurements else ())
-        ],
-        findings=[
-            f"{item.text} {item.reason}".strip() for item in (reading.findings.items if reading.findings else ())
-        ],
-        notes=[*describe_evidence(evidence), *reading.quality.warnings, *reading.recording.notes],
+        notes=[*describe_evidence(evidence), *measured.notes],
         recording_hash=recording_hash,
     )
     return report_bytes(
@@ -79,6 +77,37 @@ def case_report_bytes(
         st=st_marks(reading),
         text=text,
     )
+
+
+def _measured(reading: SignalReading) -> ReportText:
+    """Return what was measured and found, without a word of a model."""
+    from ecgimn.draw.print.report import ReportText
+
+    return ReportText(
+        st_rows=[
+            (st.lead, st.j_mv, st.j60_mv, st.j80_mv, st.slope_mv_per_s)
+            for st in (reading.measurements.st if reading.measurements else ())
+        ],
+        findings=[
+            f"{item.text} {item.reason}".strip() for item in (reading.findings.items if reading.findings else ())
+        ],
+        notes=[*reading.quality.warnings, *reading.recording.notes],
+    )
+
+
+def write_measured_report(path: Path, reading: SignalReading) -> None:
+    """Write trace, measurements and findings where the model was refused, with the reasons; as `write_case_report`."""
+    from ecgimn.draw.print.report import report_bytes
+
+    text = _measured(reading)
+    content = report_bytes(
+        path.suffix.lower().lstrip("."),  # type: ignore[arg-type]  # checked there
+        reading.recording,
+        waves=reading.waves,
+        st=st_marks(reading),
+        text=replace(text, notes=[*reading.quality.refusals, *text.notes]),
+    )
+    path.write_bytes(content)
 
 
 def write_case_report(path: Path, case: Case, *, class_name: str) -> None:

@@ -16,7 +16,7 @@ from ecgimn.errors import SignalError
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording, bridge_gaps
 from ecgimn.signal.waves.neurokit import neurokit_is_installed, neurokit_spans
-from ecgimn.signal.waves.openecg import NETWORK_FS, DelineatorMissingError, steady, wave_posterior
+from ecgimn.signal.waves.openecg import NETWORK_FS, DelineatorMissingError, resample, steady, wave_posterior
 from ecgimn.signal.waves.spans import LANDMARKS, Spans, find_spans, plausible_beats
 
 WAVE_NAMES = ("unassigned", "P", "PR", "QRS", "ST", "T", "TP")
@@ -117,7 +117,9 @@ def find_waves(recording: Recording, *, quick: bool = False) -> Waves:
     method: Literal["openecg", "neurokit2"] = "openecg"
     notes: list[str] = []
     try:
-        spans = find_spans(wave_posterior(steady(signal), recording.fs, usable, quick=quick), usable, NETWORK_FS)
+        still = steady(signal)
+        posterior = wave_posterior(still, recording.fs, usable, quick=quick)
+        spans = find_spans(posterior, usable, NETWORK_FS, resample(still, recording.fs, NETWORK_FS))
     except DelineatorMissingError:
         notes.append("openecg is not installed; waves were found by neurokit2.")
     if spans is None or len(spans.beats) == 0:
