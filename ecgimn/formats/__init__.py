@@ -44,8 +44,9 @@ def read_recording(
     Parameters
     ----------
     path : path
-        A WFDB header (or its .dat file with the header beside it), DICOM, SCP-ECG, EDF, ISHNE, GE MUSE, Philips or aECG
-        XML, CSV, NPY, NPZ, MAT, or a ZIP archive with one recording. The content decides, not the name.
+        A WFDB header (or its .dat or .mat file with the header beside it), DICOM, SCP-ECG, EDF, ISHNE, GE MUSE, Philips
+        or aECG XML, CSV, NPY, NPZ, MAT, or a ZIP archive with one recording, each also packed with
+        gzip. The content decides, not the name.
     age : int, optional
         Years; used for thresholds only. Outranks what the file states, as `sex` does.
     sex : {"male", "female"}, optional
@@ -66,12 +67,12 @@ def read_recording(
     >>> recording = read_recording("ecg.csv", hints=ReadingHints(fs=500, unit="uV"))  # doctest: +SKIP
     """
     path = Path(path)
-    beside = path.with_suffix(".hea")
-    if path.suffix.lower() in (".dat", "") and not path.is_dir() and beside.is_file():
+    beside = path.parent / f"{path.stem}.hea"
+    if path.suffix.lower() in (".dat", ".mat", "") and not path.is_dir() and beside.is_file():
         path = beside  # the samples of a WFDB record, or its record name
     data = read_bounded(path)
-    if path.suffix.lower() == ".hea" or detect_format(data) == "WFDB":
-        return read_wfdb(path, age=age, sex=sex, source=source)
+    if path.suffix.lower() == ".hea" or (data[:2] != b"\x1f\x8b" and detect_format(data) == "WFDB"):
+        return read_wfdb(path, age=age, sex=sex, source=source, hints=hints)
     return read_files({path.name: data}, hints, age=age, sex=sex, source=source)
 
 

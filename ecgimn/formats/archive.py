@@ -9,7 +9,7 @@ import zlib
 from pathlib import PurePosixPath
 
 from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.limits import MAX_FILE_BYTES, shown
+from ecgimn.formats.limits import MAX_FILE_BYTES
 
 _MAX_ENTRIES = 8
 _MAX_LISTED = 64  # folders and what file managers add count here only
@@ -53,7 +53,7 @@ def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
     for entry in wanted:
         name = PurePosixPath(entry.filename).name
         if name in files:
-            raise _refused(f"holds the name {shown(name)} twice", "Each name is needed once")
+            raise _refused("holds one name twice", "Each name is needed once")
         with archive.open(entry) as handle:
             files[name] = handle.read(room + 1)  # the declared size may be a lie
         room -= len(files[name])
@@ -65,7 +65,7 @@ def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
 def _check_entry(entry: zipfile.ZipInfo) -> None:
     parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
     if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
-        raise _refused(f"holds the path {shown(entry.filename)}", "Plain names are needed")
+        raise _refused("holds a path that leads elsewhere", "Plain names are needed")
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise _refused("holds a link", "The files themselves are needed")
     if entry.flag_bits & 0x1:
