@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import SignalError
+from ecgimn.formats.calibration import without_calibration
 from ecgimn.formats.limits import MAX_SIGNALS, check_length
 from ecgimn.leads import canonical_lead_name, order_leads
 from ecgimn.recording import MAX_FS, MIN_FS, Recording, Sex
@@ -73,9 +74,10 @@ def assemble(traces: Traces, *, age: int | None = None, sex: Sex | None = None, 
             "Export the recording at its original rate."
         )
     check_length(traces.fs, traces.rows.shape[1])
-    ordered, derived = order_leads(traces.rows, traces.names)
+    rows, calibration = without_calibration(traces.rows, traces.names, traces.fs)
+    ordered, derived = order_leads(rows, traces.names)
     check_amplitude(ordered)
-    notes = list(traces.notes)
+    notes = [*traces.notes, *calibration]
     n_extra = traces.n_left_out + sum(canonical_lead_name(name) is None for name in traces.names)
     if n_extra:
         notes.insert(0, f"{counted(n_extra, 'extra signal')} left out.")

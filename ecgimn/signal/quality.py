@@ -17,6 +17,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import WINDOW_S, Recording, bridge_gaps
+from ecgimn.signal.artefacts import padding_warning
 from ecgimn.signal.waves.openecg import EINTHOVEN_LIMIT_MV
 
 if TYPE_CHECKING:
@@ -214,6 +215,8 @@ def assess_quality(recording: Recording, waves: Waves | None = None) -> Quality:
             f"The limb leads contradict each other by up to {residual:.2f} mV (at most {EINTHOVEN_LIMIT_MV:g} mV is "
             "expected): names, units or filters of the file may be mixed up. Check the export."
         )
+    if padded := padding_warning(recording.signal, fs):
+        warnings.append(padded)
     wander, muscle, step = _wander(signal, fs), _muscle(signal, fs), _largest_step(signal, fs)
     if names := _names(wander, WANDER_LIMIT_MV):
         warnings.append(f"Baseline wander of up to {wander.max():.1f} mV in {names}: ST levels are less sure.")
