@@ -43,6 +43,7 @@ LIMB_FROM_I_II.setflags(write=False)
 _BY_LOWER = {name.lower(): name for name in STANDARD_LEADS}
 #: Romance-language recorders write DI, DII, DIII or D1, D2, D3 for the bipolar limb leads.
 _BY_LOWER |= {"di": "I", "dii": "II", "diii": "III", "d1": "I", "d2": "II", "d3": "III"}
+_VOLTAGE = ("(mv)", "(uv)", "(\u00b5v)", "(\u03bcv)", "(v)", "[mv]", "[uv]", "[\u00b5v]", "[\u03bcv]", "[v]")
 _PREFIXES = ("mdc ecg lead", "ecg lead", "ekg lead", "lead", "ecg", "ekg")
 
 
@@ -72,10 +73,11 @@ def lead_index(lead: str) -> int:
 def canonical_lead_name(name: str) -> str | None:
     """Return the standard spelling of a lead's name, or None when it is not one of the twelve.
 
-    Case, blanks and the prefixes "lead", "ECG" and "EKG" are ignored: "AVR", "avr", "Lead aVR" and "EKG_aVR" are aVR,
-    but "-aVR", the inverted lead, is not. DI, DII, DIII and D1, D2, D3 are I, II and III.
+    Case, blanks, a unit in brackets and the prefixes "lead", "ECG" and "EKG" are ignored: "AVR", "avr", "Lead aVR (uV)"
+    and "EKG_aVR" are aVR, but "-aVR", the inverted lead, is not. DI, DII, DIII and D1, D2, D3 are I, II and III.
     """
     text = " ".join(name.replace("_", " ").lower().split())
+    text = next((text.removesuffix(unit).rstrip() for unit in _VOLTAGE if text.endswith(unit)), text)
     for prefix in _PREFIXES:
         if text not in _BY_LOWER and text.startswith(prefix):
             rest = text.removeprefix(prefix)

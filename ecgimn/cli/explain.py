@@ -112,10 +112,12 @@ def _hints(
 
 def _read(file: Path, hints: ReadingHints, age: int | None, sex: Sex | None) -> Recording:
     """Read a file; what it leaves open is asked for by the options that answer."""
-    from ecgimn.formats import MissingFactsError, read_recording
+    from ecgimn.formats import MissingFactsError, UnusedFactError, read_recording
 
     try:
         return read_recording(file, age=age, sex=sex, hints=hints)
+    except UnusedFactError as exc:
+        refuse(f"{exc} Option: {_OPTIONS[exc.fact]}.")
     except MissingFactsError as exc:
         refuse(f"{exc} Options: {', '.join(_OPTIONS[fact] for fact in exc.needed)}.")
 

@@ -16,7 +16,7 @@ from ecgimn.formats.detect import detect_format
 from ecgimn.formats.limits import read_bounded
 from ecgimn.formats.read import read_files
 from ecgimn.formats.sandbox.parent import read_in_child, start_reader
-from ecgimn.formats.table import MissingFactsError, Preview, ReadingHints
+from ecgimn.formats.table import MissingFactsError, Preview, ReadingHints, UnusedFactError
 from ecgimn.formats.wfdb_record import read_wfdb
 from ecgimn.recording import Recording, Sex
 
@@ -24,6 +24,7 @@ __all__ = [
     "MissingFactsError",
     "Preview",
     "ReadingHints",
+    "UnusedFactError",
     "read_recording",
     "read_upload",
     "read_wfdb",

@@ -1,4 +1,4 @@
-"""Arrays (NPY, NPZ, MAT version 5): sizes are checked against the bytes present, pickled objects are never loaded."""
+"""Arrays (NPY, NPZ, MAT versions 4 and 5): sizes checked against the bytes present, pickled objects never loaded."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def read_npz(data: bytes, hints: ReadingHints) -> Table:
     RecordingFormatError
         The archive or an array in it is refused.
     """
-    members = {name.removesuffix(".npy"): content for name, content in unzip(data).items()}
+    members = {name.removesuffix(".npy"): content for name, content in unzip(data, MAX_SIGNALS).items()}
     return _chosen({name: _npy_array(content) for name, content in members.items()}, hints)
 
 
 def read_mat(data: bytes, hints: ReadingHints) -> Table:
-    """Read a MAT file of version 5: numeric arrays and text only, unpacked sizes checked first.
+    """Read a MAT file of version 4 or 5: numeric arrays and text only, unpacked sizes checked first.
 
     Raises
     ------
@@ -70,7 +70,8 @@ def read_mat(data: bytes, hints: ReadingHints) -> Table:
     from scipy.io import loadmat, whosmat
     from scipy.io.matlab import MatReadError
 
-    _check_mat_size(data)
+    if data[:6] == b"MATLAB":  # version 4 holds its matrices unpacked
+        _check_mat_size(data)
     try:
         listed = [(name, shape, kind) for name, shape, kind in whosmat(io.BytesIO(data))]
         numeric = ("double", "single", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "char")

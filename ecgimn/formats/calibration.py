@@ -47,8 +47,8 @@ def find_calibration(rows: NDArray[np.float64], fs: float) -> tuple[Stretch, ...
         return ()
     step = rows[:, 2 * reach :] - rows[:, : -2 * reach]
     near = np.abs(np.abs(step) - PULSE_MV) < TOLERANCE_MV
-    rising = _middles(((step > 0) & near).all(axis=0)) + reach
-    falling = _middles(((step < 0) & near).all(axis=0)) + reach
+    rising = _middles(np.logical_and.reduce((step > 0) & near, axis=0)) + reach
+    falling = _middles(np.logical_and.reduce((step < 0) & near, axis=0)) + reach
     found: list[Stretch] = []
     for up in rising:
         downs = falling[(falling > up + PULSE_S[0] * fs) & (falling < up + PULSE_S[1] * fs)]

@@ -13,7 +13,7 @@ Format = Literal["WFDB", "DICOM", "SCP-ECG", "EDF", "ISHNE", "XML", "NPY", "NPZ"
 _COUNT = re.compile(rb"\d{1,9}")
 _RATE = re.compile(rb"\d{1,9}(?:\.\d{0,9})?(?:/\S{1,40})?")
 _STORAGE = re.compile(rb"\d{1,3}(?:[x:+]\d{1,9}){0,3}")
-_XML_START = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1000}<[?!A-Za-z]")
+_XML_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*<[?!A-Za-z]")
 
 #: Formats that are recognised only to say what to do instead.
 _KNOWN_OTHERS: tuple[tuple[bytes, str], ...] = (
@@ -48,6 +48,8 @@ def detect_format(data: bytes) -> Format:
     if data[:6] == b"\x93NUMPY":
         return "NPY"
     if data[:19] == b"MATLAB 5.0 MAT-file":
+        return "MAT"
+    if _is_mat4(data):
         return "MAT"
     if data[:2] == b"\x1f\x8b":
         return "GZIP"
@@ -102,6 +104,17 @@ def _is_scp(data: bytes) -> bool:
     section, length = struct.unpack_from("<HI", data, 8)
     pointer, index = struct.unpack_from("<H4xI", data, 22)
     return section == 0 and length >= 26 and (length - 16) % 10 == 0 and (pointer, index) == (0, 7)
+
+
+def _is_mat4(data: bytes) -> bool:
+    """Whether the first matrix of a MAT file of version 4 fits into the file: its header has no magic number."""
+    if len(data) < 20:
+        return False
+    kind, n_rows, n_columns, imaginary, n_name = struct.unpack_from("<5i", data)
+    size = {0: 8, 10: 4, 20: 4, 30: 2, 40: 2, 50: 1}.get(kind, 0)
+    if not size or imaginary or not 1 < n_name <= 64 or n_rows < 1 or n_columns < 1:
+        return False
+    return data[19 + n_name : 20 + n_name] == b"\x00" and 20 + n_name + n_rows * n_columns * size <= len(data)
 
 
 def _first_member(data: bytes) -> bytes:

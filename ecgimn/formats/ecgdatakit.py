@@ -22,7 +22,7 @@ from ecgimn.formats.traces import Traces, check_signal_count, counted, millivolt
 from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name
 from ecgimn.recording import Sex
 
-_DOUBLED = re.compile(r"(.+)_\d+")  # how ecgdatakit renames the second lead of one name
+_DOUBLED = re.compile(r"(.{1,80})_\d{1,3}")  # how ecgdatakit renames the second lead of one name
 _LOSSY_WARNINGS = ("truncated", "gaps between data")
 _PARTIAL_WARNINGS = ("multiplex group", "waveform ignored", "rhythm series found", "sequence sets in the rhythm")
 _PATIENT_FIELDS = (

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from ecgimn.errors import RecordingError, RecordingFormatError
@@ -62,7 +65,29 @@ def read_files(
     RecordingFormatError, LeadError, SignalError
         The files cannot be read as one 12-lead ECG.
     """
-    hints = hints or ReadingHints()
+    with _silenced():
+        return _read(files, hints or ReadingHints(), age=age, sex=sex, source=source)
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep the libraries' own warnings and log lines to themselves: they quote the file."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "ecgdatakit", "wfdb")]
+    before = [logger.disabled for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.disabled = True
+        try:
+            yield
+        finally:
+            for logger, disabled in zip(loggers, before, strict=True):
+                logger.disabled = disabled
+
+
+def _read(
+    files: Mapping[str, bytes], hints: ReadingHints, *, age: int | None, sex: Sex | None, source: str
+) -> Recording:
     plain = {name: _unpacked(data) for name, data in _plain_names(files).items()}
     formats = {name: _format_or_none(data, n_files=len(plain)) for name, data in plain.items()}
     archives = [name for name, kind in formats.items() if kind == "ZIP"]

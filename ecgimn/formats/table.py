@@ -106,15 +106,12 @@ class ReadingHints:
 
         Raises
         ------
-        RecordingFormatError
+        UnusedFactError
             A fact is given that is not among those in `used`.
         """
-        for fact, name in _FACT_NAMES.items():
+        for fact in _FACT_NAMES:
             if getattr(self, fact) is not None and fact not in used:
-                raise RecordingFormatError(
-                    f"{name} is given, but {what} leaves no choice of it. Only what the file leaves open can be given. "
-                    "Leave it out."
-                )
+                raise UnusedFactError(fact, what)
 
     def note(self) -> tuple[str, ...]:
         """Say which facts about leads, rate, unit and orientation are the reader's."""
@@ -155,6 +152,22 @@ class Preview:
         """Return what a typical signal spans, in mV, if its numbers are in `unit`; compare `PLAUSIBLE_MV`."""
         spans = [high - low for low, high in zip(self.lowest, self.highest, strict=True) if high > low]
         return float(np.median(spans)) * millivolt_factor(unit) if spans else 0.0
+
+
+class UnusedFactError(RecordingFormatError):
+    """A fact is given that has no meaning for the file; `fact` names it."""
+
+    def __init__(self, fact: Fact, what: str) -> None:
+        self.fact = fact
+        self.what = what
+        super().__init__(
+            f"{_FACT_NAMES[fact]} is given, but {what} leaves no choice of it. Only what the file leaves open can be "
+            "given. Leave it out."
+        )
+
+    def __reduce__(self) -> tuple[type[UnusedFactError], tuple[Fact, str]]:
+        """Rebuild from its arguments, so that copies keep them."""
+        return UnusedFactError, (self.fact, self.what)
 
 
 class MissingFactsError(RecordingFormatError):

@@ -25,6 +25,7 @@ from ecgimn.formats.table import SECONDS, Table, counts_time, leads_are_open, sp
 from ecgimn.formats.time_axis import is_clock, is_date, seconds
 from ecgimn.formats.traces import MILLIVOLT_PER_UNIT, counted
 from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name
+from ecgimn.recording import MAX_FS, MIN_FS
 
 Separator = Literal["\t", ";", ",", " "]
 
@@ -32,6 +33,10 @@ _NUMBER = re.compile(r"[-+]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][-+]?\d{1,4
 _GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(?:[.,]\d{3}){1,4}", re.ASCII)
 _LOOSE_GROUPS = re.compile(r"(?<=\d)['\u2019\u00a0\u202f](?=\d{3}(?!\d))")
 _BRACKETED = re.compile(r"\[[^\[\]\n]{1,40}\]")
+_RATE = re.compile(
+    r"(?:sampl[a-z]{1,5}[ _-]{0,2}(?:rate|freq[a-z.]{0,6})|(?<![a-z])fs|sfreq)[^0-9a-z]{1,8}"
+    r"(?:\(?hz\)?[^0-9a-z]{1,4})?(\d{2,5}(?:\.\d{1,4})?)[\"']?[ ,;\t]{0,4}(?:hz|hertz|samples|1/s|/s|$)"
+)
 _EMPTY = ("", "nan", "na", "-", "null", "none")
 _COMMENT = ("#", "%", "//")
 _SCANNED_LINES, _MAX_LINE, _PROBED_LINES = 200, 4096, 12
@@ -56,6 +61,7 @@ class _Layout:
     names: tuple[str, ...]
     units: tuple[str, ...]
     n_hidden: int
+    fs: float | None  # as a line of the preface says
 
 
 def read_text_table(data: bytes) -> Table:
@@ -98,7 +104,7 @@ def read_text_table(data: bytes) -> Table:
     n_left_out = sum(canonical_lead_name(name) is None and not counts_time(name) for name in names)
     if n_left_out and not leads_are_open(names):
         notes.append(f"{counted(n_left_out, 'extra column')} left out.")
-    return Table(values, "leads in columns", names, units, notes=tuple(notes))
+    return Table(values, "leads in columns", names, units, layout.fs, notes=tuple(notes))
 
 
 def _decoded(data: bytes) -> str:
@@ -176,7 +182,7 @@ def _separator(lines: list[str]) -> Separator:
         raise _no_table(f"has lines of more than {_MAX_LINE:,} characters")
     for separator in ("\t", ";"):
         if sum(separator in line for line in probes) > len(probes) // 2:
-            return separator  # type: ignore[return-value]
+            return separator
     blank = [line.split() for line in probes]
     if all(len(cells) > 1 and all(_is_value(cell) and not cell.endswith(",") for cell in cells) for cells in blank):
         return " "
@@ -188,6 +194,8 @@ def _layout(lines: list[str], separator: Separator) -> _Layout:
     content = [(row, line) for row, line in enumerate(lines[:_SCANNED_LINES]) if line.strip()]
     comments = [(row, line.lstrip(" #%/")) for row, line in content if _is_comment(line)]
     table = [(row, _cells(line, separator)) for row, line in content if not _is_comment(line)]
+    if not table:
+        raise _no_table("has no line of numbers")
     n_columns = Counter(len(cells) for _, cells in table[-_PROBED_LINES:]).most_common(1)[0][0]
     of_values = (
         len(cells) == n_columns and all(map(_is_value, cells)) and any(cell.lower() not in _EMPTY for cell in cells)
@@ -211,13 +219,24 @@ def _layout(lines: list[str], separator: Separator) -> _Layout:
         )
     n_used = (1 if names else 0) + (1 if any(units) and len(above) > 1 else 0)
     n_preface = sum(any(cells) for _, cells in above) - n_used
-    return _Layout(table[start][0], n_columns, names, units, max(n_preface, 0) + len(comments))
+    said = [line for row, line in content if row < table[start][0]]
+    return _Layout(table[start][0], n_columns, names, units, max(n_preface, 0) + len(comments), _said_rate(said))
+
+
+def _said_rate(lines: list[str]) -> float | None:
+    """Return the sampling frequency that a line above the table states, in Hz; None where lines differ."""
+    found = set()
+    for line in lines:
+        match = _RATE.search(line[:200].lower())
+        if match and MIN_FS <= float(match[1]) <= MAX_FS:
+            found.add(float(match[1]))
+    return found.pop() if len(found) == 1 else None
 
 
 def _counts_columns(cells: list[str]) -> bool:
     """Whether a row numbers the columns: 0, 1, 2, ... or 1, 2, 3, ..., after an empty cell where there is an index."""
-    numbers = cells[1:] if cells and cells[0] == "" else cells
-    if len(numbers) < 8 or not all(cell.isdigit() and len(cell) < 4 for cell in numbers):
+    numbers = [cell.removesuffix(".0") for cell in (cells[1:] if cells and cells[0] == "" else cells)]
+    if len(numbers) < 8 or not all(cell.isdecimal() and len(cell) < 4 for cell in numbers):
         return False
     counted_up = [int(cell) for cell in numbers]
     return counted_up[0] in (0, 1) and counted_up == list(range(counted_up[0], counted_up[0] + len(counted_up)))
@@ -227,6 +246,8 @@ def _header(rows: list[list[str]], n_columns: int, *, known: bool = False) -> tu
     """Return names and units from the lowest lines above the numbers; only a row with a known lead, if `known`."""
     units: tuple[str, ...] = ()
     for cells in reversed(rows[-8:]):
+        if len(cells) == n_columns + 1 and counts_time(" ".join(cells[:2])):  # "Elapsed time" between blanks
+            cells = [" ".join(cells[:2]), *cells[2:]]
         lowered = [cell.lower().strip("()[]") for cell in cells]
         if not any(lowered):
             continue
@@ -351,8 +372,9 @@ def _lead_rows(lines: list[str], separator: Separator | None) -> Table | None:
     if not 1 <= len(content) <= MAX_SIGNALS or len(content[-1]) < 2 * _LONG_ROW:
         return None
     last = content[-1]
-    separator = separator or next((mark for mark in ("\t", ";", ",") if mark in last), " ")  # type: ignore[arg-type]
-    table = [_cells(line, separator) for line in content]
+    marks: tuple[Separator, ...] = ("\t", ";", ",", " ")
+    chosen: Separator = separator or next((mark for mark in marks if mark in last), " ")
+    table = [_cells(line, chosen) for line in content]
     lengths = {len(cells) for cells in table if len(cells) >= _LONG_ROW}
     rows = [cells for cells in table if len(cells) >= _LONG_ROW]
     if not rows or len(lengths) > 1:
@@ -367,7 +389,7 @@ def _lead_rows(lines: list[str], separator: Separator | None) -> Table | None:
         names, units = (), ()
         if named[0]:  # a header of sample numbers or times that belongs to no lead
             return None
-    decimal = "," if separator != "," and any("," in cell for cell in rows[0]) else "."
+    decimal = "," if chosen != "," and any("," in cell for cell in rows[0]) else "."
     try:
         values = np.array([[_number(cell, decimal) for cell in cells] for cells in rows], dtype=np.float64)
     except ValueError as exc:

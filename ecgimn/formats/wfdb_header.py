@@ -188,7 +188,7 @@ def parse_any_header(data: bytes, hints: ReadingHints | None = None) -> WfdbHead
     lines, comments = _content_lines(data)
     if not lines:
         raise RecordingFormatError("The WFDB header holds no record line. One is needed. Export the record again.")
-    record_name, n_segments, n_signals, fs, n_samples, has_date = _record_line(lines[0], hints)
+    record_name, n_segments, n_signals, fs, n_samples, has_date = _record_line(lines[0], len(lines) - 1, hints)
     if n_segments is not None:
         return WfdbSegments(record_name, fs, n_samples, _segments(lines[1:], n_segments, n_samples), comments, has_date)
     if len(lines) - 1 != n_signals:
@@ -252,17 +252,18 @@ def _read_comments(comments: list[str]) -> Comments:
     return Comments(age, sex, n_statements, n_others)
 
 
-def _record_line(line: str, hints: ReadingHints) -> tuple[str, int | None, int, float, int, bool]:
+def _record_line(line: str, n_lines: int, hints: ReadingHints) -> tuple[str, int | None, int, float, int, bool]:
     """Return name, number of segments or None, number of signals, fs, number of samples, and whether a date was there.
 
-    A name may hold blanks: it ends before the first three fields that are number of signals, rate and samples.
+    A name may hold blanks: it ends before three fields that are number of signals, rate and samples, and of several
+    such places before the one where the number is that of the lines below.
     """
     fields = line.split()
     ends = [
         k for k in range(1, min(len(fields) - 2, 9))
         if _COUNT.fullmatch(fields[k]) and _FS.fullmatch(fields[k + 1]) and _COUNT.fullmatch(fields[k + 2])
     ]  # fmt: skip
-    end = ends[0] if ends else 1
+    end = next((k for k in ends if int(fields[k]) == n_lines), ends[0] if ends else 1)
     name, n_segments = _record_name(" ".join(fields[:end]))
     fields = fields[end:]
     if not fields or not _COUNT.fullmatch(fields[0]):

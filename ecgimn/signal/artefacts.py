@@ -1,10 +1,11 @@
-"""What stands among the samples of a recording and is no ECG: padding with one value."""
+"""What a recording holds beside a simultaneous ECG: padding with one value, leads that follow each other."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+MIN_TURN_SHARE = 0.1  # of the recording, for a lead to be there in turns and not merely lost
 MIN_STILL_S = 0.5  # all twelve leads at rest together for longer is no diastole: noise alone moves one of them
 
 
@@ -43,3 +44,15 @@ def padding_warning(signal: NDArray[np.floating], fs: float) -> str | None:
         f"No signal in any lead for {total:.1f} s ({where}): all leads are flat there, as zero padding is. The model "
         "reads these seconds too. Choose a window without them."
     )
+
+
+def one_after_another(signal: NDArray[np.floating]) -> bool:
+    """Whether leads were recorded in turns, as a 3 x 4 print has them: at no time are all twelve there.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (12, n_samples)
+        mV; NaN where a lead was not recorded.
+    """
+    there = np.isfinite(signal)
+    return not bool(there.all(axis=0).any()) and bool((there.mean(axis=1) > MIN_TURN_SHARE).all())

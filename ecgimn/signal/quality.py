@@ -17,7 +17,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import WINDOW_S, Recording, bridge_gaps
-from ecgimn.signal.artefacts import padding_warning
+from ecgimn.signal.artefacts import one_after_another, padding_warning
 from ecgimn.signal.waves.openecg import EINTHOVEN_LIMIT_MV
 
 if TYPE_CHECKING:
@@ -114,6 +114,11 @@ def is_clipped(row: NDArray[np.floating], fs: float) -> bool:
 def _refusals(recording: Recording) -> list[str]:
     signal, fs = recording.signal, recording.fs
     found: list[str] = []
+    if one_after_another(signal):
+        return [
+            "The leads were recorded one after the other: at no time are all 12 there. The model reads leads recorded "
+            "at the same time. Choose a simultaneous 12-lead strip."
+        ]
     gaps = np.isnan(signal).mean(axis=1)
     swings = np.fmax.reduce(signal, axis=1) - np.fmin.reduce(signal, axis=1)  # gaps left out
     for lead, row, gap, swing in zip(STANDARD_LEADS, signal, gaps.tolist(), swings.tolist(), strict=True):
