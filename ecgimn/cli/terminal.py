@@ -44,13 +44,15 @@ def write_json(content: dict[str, Any], path: Path | None) -> None:
 
 
 def writable(path: Path) -> Path:
-    """Return the path of a file to write; its folder must be there."""
-    if not path.parent.is_dir():
+    """Return the path of a file to write; its folder must be there, and it may be written."""
+    if not os.path.isdir(path.parent):
         refuse(f"The folder of {path.name} is not there. An existing folder is needed. Create it or choose another.")
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        refuse(
-            f"{path.name or 'The file'} cannot be written. A file that may be written is needed. Choose another name."
-        )
+    try:
+        new = not path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        refuse("The file cannot be written under this name. A shorter, plain one is needed. Choose another.")
+    if os.path.isdir(path) or not os.access(path.parent if new else path, os.W_OK):
+        refuse(f"{path.name or 'The file'} cannot be written. A file that may be written is needed. Choose another.")
     return path
 
 

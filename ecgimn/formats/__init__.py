@@ -7,6 +7,7 @@ read it once `ReadingHints` do.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -69,7 +70,7 @@ def read_recording(
     """
     path = Path(path)
     beside = path.parent / f"{path.stem}.hea"
-    if path.suffix.lower() in (".dat", ".mat", "") and not path.is_dir() and beside.is_file():
+    if path.suffix.lower() in (".dat", ".mat", "") and not os.path.isdir(path) and os.path.isfile(beside):
         path = beside  # the samples of a WFDB record, or its record name
     data = read_bounded(path)
     if path.suffix.lower() == ".hea" or (data[:2] != b"\x1f\x8b" and detect_format(data) == "WFDB"):
