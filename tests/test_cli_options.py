@@ -1,4 +1,4 @@
-"""Options of `explain`, fuzzed as the files are: each ends with a result or one plain sentence, and never a traceback."""
+"""Options of `explain`, fuzzed as the files are: each ends with a result or one sentence, and never a traceback."""
 
 from __future__ import annotations
 
