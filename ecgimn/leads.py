@@ -41,6 +41,10 @@ LIMB_FROM_I_II: NDArray[np.float64] = np.array(
 LIMB_FROM_I_II.setflags(write=False)
 
 _BY_LOWER = {name.lower(): name for name in STANDARD_LEADS}
+#: Romance-language recorders write DI, DII, DIII or D1, D2, D3 for the bipolar limb leads.
+_BY_LOWER |= {"di": "I", "dii": "II", "diii": "III", "d1": "I", "d2": "II", "d3": "III"}
+_VOLTAGE = ("(mv)", "(uv)", "(\u00b5v)", "(\u03bcv)", "(v)", "[mv]", "[uv]", "[\u00b5v]", "[\u03bcv]", "[v]")
+_PREFIXES = ("mdc ecg lead", "ecg lead", "ekg lead", "lead", "ecg", "ekg")
 
 
 def _canonical_projection() -> NDArray[np.float64]:
@@ -69,16 +73,21 @@ def lead_index(lead: str) -> int:
 def canonical_lead_name(name: str) -> str | None:
     """Return the standard spelling of a lead's name, or None when it is not one of the twelve.
 
-    Case, surrounding blanks and the prefixes "lead" and "ecg" are ignored: "AVR", "avr" and "Lead aVR" are aVR.
+    Case, blanks, a unit in brackets and the prefixes "lead", "ECG" and "EKG" are ignored: "AVR", "avr", "Lead aVR (uV)"
+    and "EKG_aVR" are aVR, but "-aVR", the inverted lead, is not. DI, DII, DIII and D1, D2, D3 are I, II and III.
     """
-    text = name.strip().lower().replace("_", " ")
-    for prefix in ("ecg lead ", "lead ", "ecg "):
-        text = text.removeprefix(prefix)
-    return _BY_LOWER.get(text.strip())
+    text = " ".join(name.replace("_", " ").lower().split())
+    text = next((text.removesuffix(unit).rstrip() for unit in _VOLTAGE if text.endswith(unit)), text)
+    for prefix in _PREFIXES:
+        if text not in _BY_LOWER and text.startswith(prefix):
+            rest = text.removeprefix(prefix)
+            text = rest[1:] if rest[:1] == "-" and rest != "-avr" else rest.lstrip(" .:")
+            break
+    return _BY_LOWER.get(text)
 
 
 def order_leads(signal: NDArray[np.floating], names: Sequence[str]) -> tuple[NDArray[np.floating], tuple[str, ...]]:
-    """Order the rows of a signal by lead name and derive III, aVR, aVL and aVF where only eight leads are stored.
+    """Order the rows of a signal by lead name and derive III, aVR, aVL and aVF from I and II where they are not stored.
 
     Parameters
     ----------
@@ -111,9 +120,8 @@ def order_leads(signal: NDArray[np.floating], names: Sequence[str]) -> tuple[NDA
             )
         rows[lead] = row
     derived = tuple(lead for lead in DERIVED_LEADS if lead not in rows)
-    missing = [lead for lead in INDEPENDENT_LEADS if lead not in rows]
-    if missing or (derived and len(derived) < len(DERIVED_LEADS)):
-        absent = missing + list(derived)
+    absent = [lead for lead in INDEPENDENT_LEADS if lead not in rows]
+    if absent:
         word = "Lead" if len(absent) == 1 else "Leads"
         verb = "is" if len(absent) == 1 else "are"
         raise LeadError(

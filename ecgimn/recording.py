@@ -117,6 +117,8 @@ class Recording:
         SignalError
             The window does not lie within the recording.
         """
+        if not np.isfinite(start_s):
+            raise SignalError("The window has no start. A number of seconds is needed. Choose where it starts.")
         start = round(start_s * self.fs)
         stop = min(start + round(duration_s * self.fs), self.n_samples)
         if start < 0 or stop - start < MIN_DURATION_S * self.fs:

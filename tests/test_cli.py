@@ -76,7 +76,12 @@ def test_a_longer_recording_is_explained_window_by_window(tmp_path):
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["window"] == {"start_s": 5.0, "duration_s": 10.0, "of_s": 23.0}
-    assert [window["start_s"] for window in result["windows"]] == [0.0, 10.0, 13.0]
+    assert [(window["start_s"], window["duration_s"]) for window in result["windows"]] == [
+        (0, 10),
+        (10, 6.5),
+        (16.5, 6.5),
+    ]
+    assert not any(window["refusals"] for window in result["windows"])
 
 
 def truncated(folder: Path) -> Path:

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ecgimn.cli.terminal import ModelOption, refuse, writable, write_json
+from ecgimn.errors import QualityError
 from ecgimn.model import DEFAULT_MODEL
-from ecgimn.recording import WINDOW_S, Recording, Sex
+from ecgimn.recording import Recording, Sex
+
+if TYPE_CHECKING:
+    from ecgimn.explain.windows import WindowLogits
+    from ecgimn.formats import ReadingHints
+    from ecgimn.formats.table import Fact, Orientation
+
+#: The option that answers each question a file leaves open.
+_OPTIONS: dict[Fact, str] = {
+    "variable": "--variable NUMBER",
+    "orientation": "--transpose or --no-transpose",
+    "leads": "--leads NAMES",
+    "fs": "--fs HZ",
+    "unit": "--unit UNIT",
+}
 
 
 def explain(
@@ -30,6 +45,15 @@ def explain(
     leads: Annotated[
         str | None, typer.Option(help="Names in the file's order, by comma; leave one empty to skip a column.")
     ] = None,
+    variable: Annotated[
+        str | None, typer.Option(help="Name or number of the array to read, where a file holds several.")
+    ] = None,
+    transpose: Annotated[
+        bool | None,
+        typer.Option(
+            "--transpose/--no-transpose", help="Leads lie in rows, or in columns, where a table does not show."
+        ),
+    ] = None,
     double: Annotated[bool, typer.Option("--float64", help="Run the network in float64.")] = False,
     despite_quality: Annotated[bool, typer.Option(help="Ask the model although the quality check refuses.")] = False,
 ) -> None:
@@ -37,17 +61,22 @@ def explain(
 
     Where the quality check refuses the model, the files named hold the trace, measurements and findings alone.
     """
-    from ecgimn.errors import QualityError
     from ecgimn.explain.as_json import explanation_json, measured_json
     from ecgimn.explain.case import open_case
     from ecgimn.explain.explanation import explain as explain_recording
-    from ecgimn.formats import ReadingHints, read_recording
+    from ecgimn.explain.windows import explain_windows
     from ecgimn.model.model import load_model
     from ecgimn.signal.reading import read_signal
 
-    names = None if leads is None else tuple(name.strip() for name in leads.split(","))
-    hints = ReadingHints(fs=fs, unit=unit, leads=names)
-    whole = read_recording(file, age=age, sex=_sex(sex), hints=hints)
+    for path, kind in ((png, ".png"), (pdf, ".pdf")):
+        if path is not None and path.suffix.lower() != kind:
+            refuse(
+                f"The report cannot be written as {path.suffix or 'a file without extension'} here. {kind} is needed. "
+                "Choose such a name."
+            )
+        if path is not None:
+            writable(path)
+    whole = _read(file, _hints(fs, unit, leads, variable, transpose), age, _sex(sex))
     loaded = load_model(model)
     if class_name is not None and class_name not in loaded.classes:
         refuse(f"Class {class_name!r} is not one of {', '.join(loaded.classes)}. Name one of them.")
@@ -56,7 +85,7 @@ def explain(
     window = {"start_s": start, "duration_s": recording.duration_s, "of_s": whole.duration_s}
     try:
         case = open_case(recording, loaded, despite_quality=despite_quality, read=lambda _: reading, explain=run)
-    except QualityError:
+    except QualityError as exc:
         if json_path is not None:
             write_json({**measured_json(reading), "window": window}, json_path)
         for path in (png, pdf):
@@ -64,17 +93,44 @@ def explain(
                 from ecgimn.draw.print.case import write_measured_report
 
                 write_measured_report(writable(path), reading)
-        raise
+        refuse(" ".join((str(exc), *_other_windows(whole, recording))))
     content = {**explanation_json(case), "window": window}
     if whole.n_samples > recording.n_samples:
-        content["windows"] = [_window_json(whole, at, loaded, double=double) for at in _window_starts(whole)]
+        content["windows"] = _windows_json(explain_windows(whole, loaded, double=double))
     if json_path is not None or (png is None and pdf is None):
         write_json(content, json_path)
     for path in (png, pdf):
         if path is not None:
             from ecgimn.draw.print.case import write_case_report
 
-            write_case_report(writable(path), case, class_name=class_name or case.most_probable)
+            write_case_report(path, case, class_name=class_name or case.most_probable)
+
+
+def _hints(
+    fs: float | None, unit: str | None, leads: str | None, variable: str | None, transpose: bool | None
+) -> ReadingHints:
+    from ecgimn.formats import ReadingHints
+
+    orientations: dict[bool, Orientation] = {True: "leads in rows", False: "leads in columns"}
+    return ReadingHints(
+        fs=fs,
+        unit=unit,
+        leads=None if leads is None else tuple(name.strip() for name in leads.split(",")),
+        orientation=None if transpose is None else orientations[transpose],
+        variable=variable,
+    )
+
+
+def _read(file: Path, hints: ReadingHints, age: int | None, sex: Sex | None) -> Recording:
+    """Read a file; what it leaves open is asked for by the options that answer."""
+    from ecgimn.formats import MissingFactsError, UnusedFactError, read_recording
+
+    try:
+        return read_recording(file, age=age, sex=sex, hints=hints)
+    except UnusedFactError as exc:
+        refuse(f"{exc} Option: {_OPTIONS[exc.fact]}.")
+    except MissingFactsError as exc:
+        refuse(f"{exc} Options: {', '.join(_OPTIONS[fact] for fact in exc.needed)}.")
 
 
 def _sex(text: str | None) -> Sex | None:
@@ -88,20 +144,33 @@ def _sex(text: str | None) -> Sex | None:
     refuse(f"Sex {text!r} is not known. male or female is needed; leave it out when unknown.")
 
 
-def _window_starts(whole: Recording) -> list[float]:
-    n_windows = int(whole.duration_s // WINDOW_S)
-    rest = whole.duration_s - n_windows * WINDOW_S
-    starts = [WINDOW_S * i for i in range(n_windows)]
-    return [*starts, whole.duration_s - WINDOW_S] if rest > 1e-6 else starts
+def _other_windows(whole: Recording, refused: Recording) -> tuple[str, ...]:
+    """Say which other windows of a longer recording pass the quality check."""
+    from ecgimn.explain.windows import tile
+    from ecgimn.signal.quality import assess_quality
+
+    if whole.n_samples == refused.n_samples:
+        return ()
+    usable = [
+        f"{window.start_s:g}" for window in tile(whole)
+        if assess_quality(whole.window(window.start_s, window.duration_s)).usable
+    ]  # fmt: skip
+    if not usable:
+        return ("No other window of the recording passes the quality check.",)
+    return (f"Other windows pass: --start {', '.join(usable[:6])}{' ...' if len(usable) > 6 else ''}.",)
 
 
-def _window_json(whole: Recording, start: float, model: Any, *, double: bool) -> dict[str, Any]:
-    from ecgimn.explain.explanation import explain as explain_recording
-
-    explanation = explain_recording(whole.window(start), model, double=double)
-    return {
-        "start_s": round(start, 6),
-        "logits": explanation.logit.tolist(),
-        "probabilities": explanation.probability.tolist(),
-        "completeness_error": explanation.completeness_error,
-    }
+def _windows_json(found: WindowLogits) -> list[dict[str, Any]]:
+    """Return every window of a recording, with what the quality check says; logits are null where it refuses."""
+    return [
+        {
+            "start_s": round(window.start_s, 6),
+            "duration_s": round(window.duration_s, 6),
+            "refusals": list(found.refusals[place]),
+            "warnings": list(found.warnings[place]),
+            "logits": None if found.refusals[place] else found.logit[place].tolist(),
+            "probabilities": None if found.refusals[place] else found.probability[place].tolist(),
+            "completeness_error": None if found.refusals[place] else float(found.completeness_error[place]),
+        }
+        for place, window in enumerate(found.windows)
+    ]

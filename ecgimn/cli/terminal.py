@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -36,13 +37,22 @@ def write_json(content: dict[str, Any], path: Path | None) -> None:
     if path is None:
         typer.echo(text)
     else:
-        writable(path).write_text(text + "\n")
+        try:
+            writable(path).write_text(text + "\n")
+        except OSError:
+            refuse(f"{path.name[:60]} cannot be written. Another name or folder is needed. Choose one.")
 
 
 def writable(path: Path) -> Path:
-    """Return the path of a file to write; its folder must be there."""
-    if not path.parent.is_dir():
+    """Return the path of a file to write; its folder must be there, and it may be written."""
+    if not os.path.isdir(path.parent):
         refuse(f"The folder of {path.name} is not there. An existing folder is needed. Create it or choose another.")
+    try:
+        new = not path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        refuse("The file cannot be written under this name. A shorter, plain one is needed. Choose another.")
+    if os.path.isdir(path) or not os.access(path.parent if new else path, os.W_OK):
+        refuse(f"{path.name or 'The file'} cannot be written. A file that may be written is needed. Choose another.")
     return path
 
 

@@ -55,8 +55,8 @@ class WindowLogits:
         NaN where the quality check refused the window.
     completeness_error : ndarray of shape (n_windows,)
         As in `Explanation`; NaN where refused.
-    refusals : tuple of tuple of str
-        Per window, why the model was not asked; empty where it was.
+    refusals, warnings : tuple of tuple of str
+        Per window, why the model was not asked (empty where it was), and what the reader should know of it.
     model_name, model_sha256 : str
     """
 
@@ -68,6 +68,7 @@ class WindowLogits:
     refusals: tuple[tuple[str, ...], ...]
     model_name: str
     model_sha256: str
+    warnings: tuple[tuple[str, ...], ...] = ()
 
     @property
     def highest_class(self) -> str:
@@ -94,7 +95,11 @@ def tile(recording: Recording) -> tuple[Window, ...]:
 
 
 def explain_windows(
-    recording: Recording, model: Model, *, progress: Callable[[int, int], None] | None = None
+    recording: Recording,
+    model: Model,
+    *,
+    double: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> WindowLogits:
     """Explain every window of a recording that passes the quality check.
 
@@ -103,18 +108,20 @@ def explain_windows(
     recording : Recording
         Of any length.
     model : Model
+    double : bool, default=False
+        Whether the network runs in float64.
     progress : callable, optional
         Called with the number of windows done and of all windows.
     """
     windows = tile(recording)
     logit = np.full((len(windows), len(model.classes)), np.nan)
     error = np.full(len(windows), np.nan)
-    refusals = []
+    qualities = []
     for place, window in enumerate(windows):
         part = recording.window(window.start_s, window.duration_s)
-        refusals.append(assess_quality(part).refusals)
-        if not refusals[-1]:
-            explanation = explain(part, model)
+        qualities.append(assess_quality(part))
+        if qualities[-1].usable:
+            explanation = explain(part, model, double=double)
             logit[place], error[place] = explanation.logit, explanation.completeness_error
         if progress is not None:
             progress(place + 1, len(windows))
@@ -124,7 +131,8 @@ def explain_windows(
         logit=logit,
         probability=expit(logit),
         completeness_error=error,
-        refusals=tuple(refusals),
+        refusals=tuple(quality.refusals for quality in qualities),
+        warnings=tuple(quality.warnings for quality in qualities),
         model_name=model.card.name,
         model_sha256=model.card.sha256,
     )

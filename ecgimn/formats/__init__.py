@@ -7,6 +7,7 @@ read it once `ReadingHints` do.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +17,7 @@ from ecgimn.formats.detect import detect_format
 from ecgimn.formats.limits import read_bounded
 from ecgimn.formats.read import read_files
 from ecgimn.formats.sandbox.parent import read_in_child, start_reader
-from ecgimn.formats.table import MissingFactsError, Preview, ReadingHints
+from ecgimn.formats.table import MissingFactsError, Preview, ReadingHints, UnusedFactError
 from ecgimn.formats.wfdb_record import read_wfdb
 from ecgimn.recording import Recording, Sex
 
@@ -24,6 +25,7 @@ __all__ = [
     "MissingFactsError",
     "Preview",
     "ReadingHints",
+    "UnusedFactError",
     "read_recording",
     "read_upload",
     "read_wfdb",
@@ -44,8 +46,9 @@ def read_recording(
     Parameters
     ----------
     path : path
-        A WFDB header (or its .dat file with the header beside it), DICOM, SCP-ECG, EDF, ISHNE, GE MUSE, Philips or aECG
-        XML, CSV, NPY, NPZ, MAT, or a ZIP archive with one recording. The content decides, not the name.
+        A WFDB header (or its .dat or .mat file with the header beside it), DICOM, SCP-ECG, EDF, ISHNE, GE MUSE, Philips
+        or aECG XML, CSV, NPY, NPZ, MAT, or a ZIP archive with one recording, each also packed with
+        gzip. The content decides, not the name.
     age : int, optional
         Years; used for thresholds only. Outranks what the file states, as `sex` does.
     sex : {"male", "female"}, optional
@@ -66,12 +69,12 @@ def read_recording(
     >>> recording = read_recording("ecg.csv", hints=ReadingHints(fs=500, unit="uV"))  # doctest: +SKIP
     """
     path = Path(path)
-    beside = path.with_suffix(".hea")
-    if path.suffix.lower() in (".dat", "") and not path.is_dir() and beside.is_file():
+    beside = path.parent / f"{path.stem}.hea"
+    if path.suffix.lower() in (".dat", ".mat", "") and not os.path.isdir(path) and os.path.isfile(beside):
         path = beside  # the samples of a WFDB record, or its record name
     data = read_bounded(path)
-    if path.suffix.lower() == ".hea" or detect_format(data) == "WFDB":
-        return read_wfdb(path, age=age, sex=sex, source=source)
+    if path.suffix.lower() == ".hea" or (data[:2] != b"\x1f\x8b" and detect_format(data) == "WFDB"):
+        return read_wfdb(path, age=age, sex=sex, source=source, hints=hints)
     return read_files({path.name: data}, hints, age=age, sex=sex, source=source)
 
 

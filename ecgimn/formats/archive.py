@@ -9,17 +9,17 @@ import zlib
 from pathlib import PurePosixPath
 
 from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.limits import MAX_FILE_BYTES, shown
+from ecgimn.formats.limits import MAX_FILE_BYTES
 
-_MAX_ENTRIES = 8
+MAX_ENTRIES = 8
 _MAX_LISTED = 64  # folders and what file managers add count here only
 _MAX_RATIO = 100
 _RATIO_FLOOR_BYTES = 100_000  # below this size, a ratio says nothing
 _IGNORED = ("__MACOSX", ".DS_Store", "Thumbs.db")
 
 
-def unzip(data: bytes) -> dict[str, bytes]:
-    """Return the files of an archive by their plain names.
+def unzip(data: bytes, max_files: int = MAX_ENTRIES) -> dict[str, bytes]:
+    """Return the files of an archive by their plain names, at most `max_files`.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def unzip(data: bytes) -> dict[str, bytes]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _files(archive)
+            return _files(archive, max_files)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError,
             LookupError, OverflowError) as exc:  # fmt: skip
         raise RecordingFormatError(
@@ -36,15 +36,15 @@ def unzip(data: bytes) -> dict[str, bytes]:
         ) from exc
 
 
-def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
+def _files(archive: zipfile.ZipFile, max_files: int) -> dict[str, bytes]:
     entries = archive.infolist()
     if len(entries) > _MAX_LISTED:
-        raise _refused(f"has {len(entries):,} entries", f"At most {_MAX_ENTRIES} files are read")
+        raise _refused(f"has {len(entries):,} entries", f"At most {max_files} files are read")
     for entry in entries:
         _check_entry(entry)
     wanted = [entry for entry in entries if not entry.is_dir() and not _is_clutter(entry.filename)]
-    if len(wanted) > _MAX_ENTRIES:
-        raise _refused(f"has {len(wanted)} files", f"At most {_MAX_ENTRIES} are read")
+    if len(wanted) > max_files:
+        raise _refused(f"has {len(wanted)} files", f"At most {max_files} are read")
     total = sum(entry.file_size for entry in wanted)
     if total > MAX_FILE_BYTES:
         raise _refused(f"unpacks to {total:,} bytes", f"At most {MAX_FILE_BYTES:,} are read")
@@ -53,7 +53,7 @@ def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
     for entry in wanted:
         name = PurePosixPath(entry.filename).name
         if name in files:
-            raise _refused(f"holds the name {shown(name)} twice", "Each name is needed once")
+            raise _refused("holds one name twice", "Each name is needed once")
         with archive.open(entry) as handle:
             files[name] = handle.read(room + 1)  # the declared size may be a lie
         room -= len(files[name])
@@ -65,7 +65,7 @@ def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
 def _check_entry(entry: zipfile.ZipInfo) -> None:
     parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
     if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
-        raise _refused(f"holds the path {shown(entry.filename)}", "Plain names are needed")
+        raise _refused("holds a path that leads elsewhere", "Plain names are needed")
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise _refused("holds a link", "The files themselves are needed")
     if entry.flag_bits & 0x1:

@@ -1,4 +1,4 @@
-"""Arrays (NPY, NPZ, MAT version 5): sizes are checked against the bytes present, pickled objects are never loaded."""
+"""Arrays (NPY, NPZ, MAT versions 4 and 5): sizes checked against the bytes present, pickled objects never loaded."""
 
 from __future__ import annotations
 
@@ -16,8 +16,18 @@ from numpy.typing import NDArray
 
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.archive import unzip
-from ecgimn.formats.limits import MAX_FILE_BYTES, MAX_SAMPLES, MAX_SIGNALS, shown
-from ecgimn.formats.table import MissingFactsError, Preview, ReadingHints, Table, evident_orientation
+from ecgimn.formats.limits import MAX_FILE_BYTES, MAX_SAMPLES, MAX_SIGNALS
+from ecgimn.formats.table import (
+    MissingFactsError,
+    Preview,
+    ReadingHints,
+    Table,
+    counts_time,
+    evident_orientation,
+    split_name,
+)
+from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name
+from ecgimn.recording import Sex
 
 _FS_NAMES = ("fs", "freq", "frequency", "sampling_frequency", "sampling_rate", "sample_rate")
 _UNIT_NAMES = ("unit", "units")
@@ -25,6 +35,7 @@ _LEAD_NAMES = ("leads", "lead_names", "sig_name", "sig_names", "channels", "name
 _NPY_HEADER = re.compile(rb"\x93NUMPY([\x01-\x03])\x00")
 _NPY_DESCR = re.compile(r"[<>|=]?([fiub]\d|U\d{1,3})")
 _MAT_HEADER_BYTES, _MAT_COMPRESSED = 128, 15
+_MAX_DEPTH, _MAX_FIELDS = 3, 64  # of structures
 
 
 def read_npy(data: bytes) -> Table:
@@ -42,12 +53,12 @@ def read_npz(data: bytes, hints: ReadingHints) -> Table:
     RecordingFormatError
         The archive or an array in it is refused.
     """
-    members = {name.removesuffix(".npy"): content for name, content in unzip(data).items()}
+    members = {name.removesuffix(".npy"): content for name, content in unzip(data, MAX_SIGNALS).items()}
     return _chosen({name: _npy_array(content) for name, content in members.items()}, hints)
 
 
 def read_mat(data: bytes, hints: ReadingHints) -> Table:
-    """Read a MAT file of version 5: numeric arrays and text only, unpacked sizes checked first.
+    """Read a MAT file of version 4 or 5: numeric arrays and text only, unpacked sizes checked first.
 
     Raises
     ------
@@ -59,15 +70,16 @@ def read_mat(data: bytes, hints: ReadingHints) -> Table:
     from scipy.io import loadmat, whosmat
     from scipy.io.matlab import MatReadError
 
-    _check_mat_size(data)
+    if data[:6] == b"MATLAB":  # version 4 holds its matrices unpacked
+        _check_mat_size(data)
     try:
         listed = [(name, shape, kind) for name, shape, kind in whosmat(io.BytesIO(data))]
         numeric = ("double", "single", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "char")
         wanted = [
             name
             for name, shape, kind in listed
-            if (kind in numeric or (kind == "cell" and name.lower() in _LEAD_NAMES))
-            and 0 < math.prod(shape) <= 2 * MAX_SIGNALS * MAX_SAMPLES
+            if (kind in numeric or kind == "struct" or (kind == "cell" and name.lower() in _LEAD_NAMES))
+            and 0 < math.prod(shape) <= MAX_SIGNALS * MAX_SAMPLES
         ]
         loaded = loadmat(io.BytesIO(data), variable_names=wanted, squeeze_me=True, struct_as_record=True)
     except (MatReadError, OSError, ValueError, LookupError, TypeError, NotImplementedError, MemoryError, AttributeError,
@@ -76,14 +88,30 @@ def read_mat(data: bytes, hints: ReadingHints) -> Table:
             "The MAT file cannot be decoded. A MATLAB file of version 5 with plain arrays is needed. "
             "Save it again with -v7 or -v6."
         ) from exc
-    return _chosen({name: _plain(loaded[name]) for name in wanted if name in loaded}, hints)
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in wanted:
+        if name in loaded:
+            arrays |= _fields(name, loaded[name])
+    return _chosen(arrays, hints)
+
+
+def _fields(name: str, value: Any, depth: int = 0) -> dict[str, NDArray[Any]]:
+    """Return a loaded value by its name, or the fields of a single structure by "name.field"."""
+    array = np.asarray(value)
+    if array.dtype.names is None:
+        return {name: _plain(value)}
+    found: dict[str, NDArray[Any]] = {}
+    if array.size == 1 and depth < _MAX_DEPTH:
+        for field in array.dtype.names[:_MAX_FIELDS]:
+            found |= _fields(f"{name}.{field}", array[field].item(), depth + 1)
+    return found
 
 
 def _plain(value: Any) -> NDArray[Any]:
     """Return a loaded value as an array of numbers or text."""
     array = np.asarray(value)
     if array.dtype == object:  # a cell array of names
-        array = np.array([str(cell)[:24] for cell in array.ravel()[: 2 * MAX_SIGNALS]])
+        array = np.array([str(cell)[:24] for cell in array.ravel()[:MAX_SIGNALS]])
     return array
 
 
@@ -130,13 +158,13 @@ def _npy_array(data: bytes) -> NDArray[Any]:
     except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError) as exc:
         raise _bad_array("has a damaged header") from exc
     if not isinstance(descr, str) or not _NPY_DESCR.fullmatch(descr):
-        raise _bad_array(f"holds {shown(descr)}")
+        raise _bad_array("holds something else than plain numbers or text")
     if len(shape) > 3 or not all(type(size) is int and 0 <= size <= 1 << 40 for size in shape):
-        raise _bad_array(f"has the shape {shown(shape)}")
+        raise _bad_array("has a shape that no ECG has")
     try:
         dtype = np.dtype(descr)
     except TypeError as exc:
-        raise _bad_array(f"holds {shown(descr)}") from exc
+        raise _bad_array("holds something else than plain numbers or text") from exc
     n_bytes = math.prod(shape) * dtype.itemsize
     body = data[start + n_header :]
     if n_bytes != len(body):
@@ -146,24 +174,55 @@ def _npy_array(data: bytes) -> NDArray[Any]:
 
 
 def _chosen(arrays: Mapping[str, NDArray[Any]], hints: ReadingHints) -> Table:
-    """Return the one array that can be an ECG, or the one the reader named."""
+    """Return the one array that can be an ECG, the one the reader chose, or the leads that have an array each."""
     arrays = {name: array for name, array in arrays.items() if array.size}
     signals = {name: array for name, array in arrays.items() if array.ndim in (2, 3) and array.dtype.kind in "fiu"}
-    signals = {name: array for name, array in signals.items() if array.size >= 100}
-    facts = {name.lower(): array for name, array in arrays.items() if name not in signals}
+    signals = {name: array for name, array in signals.items() if array.size >= 100 and min(array.shape[-2:]) > 1}
+    facts = {_last(name).lower(): array for name, array in arrays.items() if name not in signals}
+    if not signals and (vectors := _of_vectors(arrays)) is not None:
+        names, columns = vectors
+        facts |= {"leads": np.array(names)}
+        signals = {"leads": columns}
     if hints.variable is not None:
-        if hints.variable not in signals:
+        place = int(hints.variable) if hints.variable.isdecimal() and len(hints.variable) < 4 else 0
+        by_place = list(signals)[place - 1] if 1 <= place <= len(signals) else None
+        chosen = hints.variable if hints.variable in signals else by_place
+        if chosen is None:
             raise RecordingFormatError(
-                f"The file has no array {shown(hints.variable)} of numbers in two dimensions. "
-                f"One of {', '.join(shown(name) for name in signals) or 'none'} is needed. Choose one of these."
+                f"The file has no array of the given name or number with numbers in two dimensions. It holds "
+                f"{len(signals)} that may be the ECG, and one of them is needed. Choose one of these."
             )
-        return _table(signals[hints.variable], facts)
+        return _table(signals[chosen], facts)
     if not signals:
         raise _bad_array("holds no two-dimensional array of samples")
     if len(signals) > 1:
         listed = tuple(f"{name[:40]} {array.shape}" for name, array in signals.items())
-        raise MissingFactsError(("variable",), Preview(0, 0, variables=listed))
+        sizes = " and ".join(" x ".join(f"{size:,}" for size in array.shape) for array in list(signals.values())[:4])
+        why = f"{len(signals)} arrays of the file may be the ECG; they have {sizes} numbers."
+        raise MissingFactsError(("variable",), Preview(0, 0, variables=listed), why)
     return _table(next(iter(signals.values())), facts)
+
+
+def _last(name: str) -> str:
+    """Return the name of a field without those of the structures that hold it."""
+    return name.rpartition(".")[2]
+
+
+def _of_vectors(arrays: Mapping[str, NDArray[Any]]) -> tuple[tuple[str, ...], NDArray[Any]] | None:
+    """Return names and columns of the leads that have a vector each, after one of times; None where there are few."""
+    vectors = {
+        name: array.ravel() for name, array in arrays.items()
+        if array.dtype.kind in "fiu" and array.size >= 100 and array.size == max(array.shape, default=0)
+    }  # fmt: skip
+    leads = {name: array for name, array in vectors.items() if canonical_lead_name(split_name(_last(name))[0])}
+    if len(leads) < len(INDEPENDENT_LEADS):
+        return None
+    length = len(next(iter(leads.values())))
+    if any(len(array) != length for array in leads.values()):
+        raise _bad_array("holds leads of different length")
+    times = {name: array for name, array in vectors.items() if counts_time(_last(name)) and len(array) == length}
+    columns = {**dict(list(times.items())[:1]), **leads}
+    return tuple(_last(name) for name in columns), np.column_stack(list(columns.values()))
 
 
 def _table(array: NDArray[Any], facts: Mapping[str, NDArray[Any]]) -> Table:
@@ -171,22 +230,39 @@ def _table(array: NDArray[Any], facts: Mapping[str, NDArray[Any]]) -> Table:
     if array.ndim == 3 and 1 in array.shape:
         array = array.reshape([size for size in array.shape if size != 1] or [1])
     if array.ndim != 2 or array.dtype.kind not in "fiu" or max(array.shape) > MAX_SAMPLES or min(array.shape) < 1:
-        raise _bad_array(f"has the shape {shown(array.shape)}")
-    if min(array.shape) > 2 * MAX_SIGNALS:
-        raise _bad_array(f"has the shape {shown(array.shape)} with more than {2 * MAX_SIGNALS} signals")
+        raise _bad_array(f"has the shape {array.shape}")
+    if min(array.shape) > MAX_SIGNALS:
+        raise _bad_array(f"has the shape {array.shape} with more than {MAX_SIGNALS} signals")
     fs_values = [facts[name] for name in _FS_NAMES if name in facts and facts[name].dtype.kind in "fiu"]
     fs = float(fs_values[0].ravel()[0]) if fs_values else None
     leads = [facts[name] for name in _LEAD_NAMES if name in facts and facts[name].dtype.kind == "U"]
     units = [facts[name] for name in _UNIT_NAMES if name in facts and facts[name].dtype.kind == "U"]
-    names = tuple(str(name).strip() for name in leads[0].ravel()[: 2 * MAX_SIGNALS]) if leads else ()
-    unit_names = tuple(str(unit).strip() for unit in units[0].ravel()[: 2 * MAX_SIGNALS]) if units else ()
+    split = [split_name(str(name)) for name in leads[0].ravel()[:MAX_SIGNALS]] if leads else []
+    names = tuple(name for name, _ in split)
+    unit_names = tuple(str(unit).strip() for unit in units[0].ravel()[:MAX_SIGNALS]) if units else ()
+    if not unit_names and any(unit for _, unit in split):
+        unit_names = tuple(unit for _, unit in split)
     orientation = evident_orientation(array.shape)
     n_signals = array.shape[0] if orientation == "leads in rows" else array.shape[1]
     if len(unit_names) == 1:
         unit_names *= n_signals
     names = names if len(names) == n_signals else ()
     unit_names = unit_names if len(unit_names) == n_signals else ()
-    return Table(np.asarray(array, dtype=np.float64), orientation, names, unit_names, fs)
+    age, sex = _age(facts.get("age")), _sex(facts.get("sex", facts.get("gender")))
+    return Table(np.asarray(array, dtype=np.float64), orientation, names, unit_names, fs, age, sex)
+
+
+def _age(fact: NDArray[Any] | None) -> int | None:
+    if fact is None or fact.size != 1 or fact.dtype.kind not in "fiu" or not 0 <= float(fact.ravel()[0]) <= 150:
+        return None
+    return int(fact.ravel()[0])
+
+
+def _sex(fact: NDArray[Any] | None) -> Sex | None:
+    if fact is None or fact.size != 1 or fact.dtype.kind != "U":
+        return None
+    sexes: dict[str, Sex] = {"m": "male", "male": "male", "f": "female", "female": "female"}
+    return sexes.get(str(fact.ravel()[0]).strip().lower())
 
 
 def _bad_array(found: str) -> RecordingFormatError:

@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import LeadError, RecordingFormatError, SignalError
-from ecgimn.formats.limits import shown
 from ecgimn.formats.table import MissingFactsError, ReadingHints, leads_are_open, no_standard_lead, preview_of
 from ecgimn.formats.traces import Traces, check_signal_count, counted, millivolt_factor
-from ecgimn.leads import canonical_lead_name
+from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name
 from ecgimn.recording import Sex
 
-_DOUBLED = re.compile(r"(.+)_\d+")  # how ecgdatakit renames the second lead of one name
+_DOUBLED = re.compile(r"(.{1,80})_\d{1,3}")  # how ecgdatakit renames the second lead of one name
 _LOSSY_WARNINGS = ("truncated", "gaps between data")
 _PARTIAL_WARNINGS = ("multiplex group", "waveform ignored", "rhythm series found", "sequence sets in the rhythm")
 _PATIENT_FIELDS = (
@@ -55,7 +54,7 @@ def read_with_ecgdatakit(
     format_name : str
         As the reader knows it: "SCP-ECG".
     hints : ReadingHints
-        Lead names, where the file's own are none of the standard ones; the other facts are the file's.
+        Leads, sampling frequency and unit that outrank what the file states.
     exact_fs : callable, optional
         Takes ecgdatakit's record and returns the sampling frequency in Hz before rounding, or None.
     gap_step : float, optional
@@ -74,12 +73,18 @@ def read_with_ecgdatakit(
     SignalError
         A lead has no voltage unit or no scale.
     """
-    record, remarks = _parse(data, parser, format_name)
+    record, remarks, in_parts = _parse(data, parser, format_name)
     check_signal_count(len(record.leads), f"The {format_name} file")
     all_names = _names(record, hints)
     named = [(lead, name) for lead, name in zip(record.leads, all_names, strict=True) if canonical_lead_name(name)]
     if not named:
         raise no_standard_lead(len(record.leads))
+    known = {canonical_lead_name(name) for _, name in named}
+    if in_parts and not known.issuperset(INDEPENDENT_LEADS):
+        raise RecordingFormatError(
+            f"The leads of the {format_name} file lie in several parts, as leads recorded one after the other do. "
+            "12 leads recorded at the same time are needed. Export a simultaneous 12-lead strip."
+        )
     leads, names = [lead for lead, _ in named], tuple(name for _, name in named)
     starts = {lead.annotations.get("start_sample", "1") for lead in leads}
     lengths = {len(lead.samples) for lead in leads}
@@ -89,17 +94,21 @@ def read_with_ecgdatakit(
             f"The leads of this {format_name} file differ in start, length or rate. Leads recorded at the same time "
             "are needed. Export a simultaneous 12-lead strip."
         )
-    rows = np.array([_millivolts(lead, format_name, gap_step, inverted) for lead in leads])
-    fs = exact_fs(record) or float(rates.pop())
+    rows = np.array(
+        [
+            _millivolts(lead, canonical_lead_name(name) or "", format_name, gap_step, inverted, hints.unit)
+            for lead, name in named
+        ]
+    )
+    fs = hints.fs or exact_fs(record) or float(rates.pop())
     notes = [*remarks, *_hidden(record)]
-    if hints.leads is not None:
-        notes.append("Given by the reader, not by the file: leads.")
+    notes += hints.note()
     n_left_out = len(record.leads) - len(leads)
     return Traces(rows, names, fs, _age(record.patient.age), _sex(record.patient.sex), tuple(notes), n_left_out)
 
 
-def _parse(data: bytes, parser: str, format_name: str) -> tuple[Any, list[str]]:
-    """Return ecgdatakit's record with raw steps, and what its warnings mean for the reader."""
+def _parse(data: bytes, parser: str, format_name: str) -> tuple[Any, list[str], bool]:
+    """Return ecgdatakit's record with raw steps, what its warnings mean for the reader, and whether parts are left."""
     from ecgdatakit import ChecksumWarning, ECGDataKitError, FileParser
 
     # The parser itself raises only these: whatever else it meets, it re-raises as one of its own errors.
@@ -130,7 +139,8 @@ def _parse(data: bytes, parser: str, format_name: str) -> tuple[Any, list[str]]:
             remarks.append("The recorder did not close the file: all complete parts of it are read.")
         elif "not applied" in text:
             remarks.append("The file states a baseline per lead that its format does not define: not applied.")
-    return record, list(dict.fromkeys(remarks))
+    in_parts = any(any(word in str(warning.message) for word in _PARTIAL_WARNINGS) for warning in caught)
+    return record, list(dict.fromkeys(remarks)), in_parts
 
 
 def damaged(format_name: str) -> RecordingFormatError:
@@ -141,18 +151,21 @@ def damaged(format_name: str) -> RecordingFormatError:
     )
 
 
-def _millivolts(lead: Any, format_name: str, gap_step: float | None, inverted: bool) -> NDArray[np.float64]:
+def _millivolts(
+    lead: Any, name: str, format_name: str, gap_step: float | None, inverted: bool, given_unit: str | None
+) -> NDArray[np.float64]:
     """Return one lead in mV from its stored steps, scale, offset and unit."""
-    unit = lead.resolution_unit if lead.is_raw else lead.units
-    scale, offset = (float(lead.resolution), float(lead.offset)) if lead.is_raw else (1.0, 0.0)
+    scaled = lead.is_raw or given_unit is not None
+    unit = given_unit or (lead.resolution_unit if scaled else lead.units)
+    scale, offset = (float(lead.resolution), float(lead.offset)) if scaled else (1.0, 0.0)
     if not unit:
         raise SignalError(
-            f"Lead {shown(lead.label)} of the {format_name} file has no scale in volts. Steps without a unit cannot be "
+            f"Lead {name} of the {format_name} file has no scale in volts. Steps without a unit cannot be "
             "shown in millivolts. Export the recording with its amplitude unit."
         )
     if not (np.isfinite(scale) and np.isfinite(offset) and (scale > 0 or (inverted and scale < 0))):
         raise SignalError(
-            f"Lead {shown(lead.label)} of the {format_name} file has the scale {scale:g} {shown(unit)} per step. "
+            f"Lead {name} of the {format_name} file has the scale {scale:g} per step. "
             "A positive number is needed. Export the recording again."
         )
     samples = np.asarray(lead.samples, dtype=np.float64)

@@ -37,9 +37,9 @@ def read_edf(data: bytes, hints: ReadingHints) -> Traces:
         )
     n_records, n_signals = _number(data[236:244]), _number(data[252:256])
     duration_s = _number(data[244:252]) * max(n_records, 0)
-    if not 1 <= n_signals <= 2 * MAX_SIGNALS:
+    if not 1 <= n_signals <= MAX_SIGNALS:
         raise RecordingFormatError(
-            f"The EDF file announces {n_signals:g} signals. 1 to {2 * MAX_SIGNALS} are read. Export the 12 leads only."
+            f"The EDF file announces {n_signals:g} signals. 1 to {MAX_SIGNALS} are read. Export the 12 leads only."
         )
     if duration_s > MAX_DURATION_S:
         raise RecordingFormatError(

@@ -14,16 +14,10 @@ from pathlib import Path
 from ecgimn.errors import RecordingFormatError
 
 MAX_FILE_BYTES = 20_000_000  # one file of an upload, and the sum of what an archive unpacks to
-MAX_HEADER_BYTES = 64 * 1024  # a WFDB header: 16 signal lines and a page of comments
-MAX_SIGNALS = 16  # 12 leads, Frank X, Y, Z and one more
+MAX_HEADER_BYTES = 64 * 1024  # a WFDB header: 64 signal lines and a page of comments
+MAX_SIGNALS = 64  # 12 leads and those of an electrophysiology laboratory beside them
 MAX_DURATION_S = 3600.0  # longer is a Holter recording
 MAX_SAMPLES = 800_000  # per lead: what 20 MB of 12 leads hold in 16 bits
-
-
-def shown(text: object, length: int = 24) -> str:
-    """Return a piece of a file, shortened and without control characters, fit to stand in an error message."""
-    plain = "".join(char if char.isprintable() else "?" for char in str(text))
-    return repr(plain if len(plain) <= length else plain[:length] + "...")
 
 
 def read_bounded(path: Path, limit: int = MAX_FILE_BYTES, *, what: str = "The file") -> bytes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import contextlib
+import logging
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 
-from ecgimn.errors import RecordingFormatError
+from ecgimn.errors import RecordingError, RecordingFormatError
 from ecgimn.formats.archive import unzip
 from ecgimn.formats.arrays import read_mat, read_npy, read_npz
 from ecgimn.formats.detect import Format, detect_format
@@ -16,14 +19,14 @@ from ecgimn.formats.ishne import read_ishne
 from ecgimn.formats.limits import MAX_FILE_BYTES, too_large
 from ecgimn.formats.scp import read_scp
 from ecgimn.formats.table import ReadingHints, traces_from_table
-from ecgimn.formats.text_table import read_csv
+from ecgimn.formats.text_table import read_text_table
 from ecgimn.formats.traces import Traces, assemble
-from ecgimn.formats.wfdb_header import parse_header
-from ecgimn.formats.wfdb_record import wfdb_recording
+from ecgimn.formats.wfdb_header import WfdbSegments, parse_any_header
+from ecgimn.formats.wfdb_record import read_wfdb_record
 from ecgimn.formats.xml_ecg import read_xml
 from ecgimn.recording import Recording, Sex
 
-_MAX_FILES = 32
+_MAX_FILES = 64
 
 _PARSERS: dict[Format, Callable[[bytes, ReadingHints], Traces]] = {
     "DICOM": read_dicom,
@@ -47,8 +50,8 @@ def read_files(
     Parameters
     ----------
     files : mapping of str to bytes
-        File names and contents: one file, a WFDB header with its .dat file, or a ZIP archive of either. Names serve
-        only to find the .dat file that a header names.
+        File names and contents: one file, a WFDB header with its .dat or .mat files, or a ZIP archive of either; each
+        may be packed with gzip. Names serve only to find the files that a header names.
     hints : ReadingHints, optional
         Facts that the file does not state.
     age, sex
@@ -62,11 +65,34 @@ def read_files(
     RecordingFormatError, LeadError, SignalError
         The files cannot be read as one 12-lead ECG.
     """
-    plain = _plain_names(files)
+    with _silenced():
+        return _read(files, hints or ReadingHints(), age=age, sex=sex, source=source)
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep the libraries' own warnings and log lines to themselves: they quote the file."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "ecgdatakit", "wfdb")]
+    before = [logger.disabled for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.disabled = True
+        try:
+            yield
+        finally:
+            for logger, disabled in zip(loggers, before, strict=True):
+                logger.disabled = disabled
+
+
+def _read(
+    files: Mapping[str, bytes], hints: ReadingHints, *, age: int | None, sex: Sex | None, source: str
+) -> Recording:
+    plain = {name: _unpacked(data) for name, data in _plain_names(files).items()}
     formats = {name: _format_or_none(data, n_files=len(plain)) for name, data in plain.items()}
     archives = [name for name, kind in formats.items() if kind == "ZIP"]
     if len(plain) == 1 and archives:
-        plain = _plain_names(unzip(plain[archives[0]]))
+        plain = {name: _unpacked(data) for name, data in _plain_names(unzip(plain[archives[0]])).items()}
         formats = {name: _format_or_none(data, n_files=len(plain)) for name, data in plain.items()}
         archives = [name for name, kind in formats.items() if kind == "ZIP"]
     if archives:
@@ -78,14 +104,14 @@ def read_files(
     if not headers:
         headers = [name for name in plain if name.lower().endswith(".hea")]  # damaged, and its reader says how
     if headers:
-        return _wfdb(plain, headers, age=age, sex=sex, source=source)
+        return _wfdb(plain, headers, hints, age=age, sex=sex, source=source)
     known = [name for name, kind in formats.items() if kind is not None]
     if len(known) != 1:
         raise RecordingFormatError(
             f"{len(plain)} files are given and {len(known)} of them look like an ECG. One recording is needed: one "
             "file, or a WFDB header with its .dat file. Choose these and try again."
         )
-    return _single(plain[known[0]], formats[known[0]], hints or ReadingHints(), age=age, sex=sex, source=source)
+    return _single(plain[known[0]], formats[known[0]], hints, age=age, sex=sex, source=source)
 
 
 def _single(
@@ -93,39 +119,77 @@ def _single(
 ) -> Recording:
     """Read a file that is a recording by itself."""
     if kind in _PARSERS:
+        hints.refuse_all_but(("leads", "fs", "unit"), "a file of this format")
         traces = _PARSERS[kind](data, hints)
     elif kind == "NPY":
+        hints.refuse_all_but(("leads", "fs", "unit", "orientation"), "a file with one array")
         traces = traces_from_table(read_npy(data), hints)
     elif kind == "NPZ":
         traces = traces_from_table(read_npz(data, hints), hints)
     elif kind == "MAT":
         traces = traces_from_table(read_mat(data, hints), hints)
     else:
-        traces = traces_from_table(read_csv(data), hints)
+        hints.refuse_all_but(("leads", "fs", "unit", "orientation"), "a text table")
+        traces = traces_from_table(read_text_table(data), hints)
     return assemble(traces, age=age, sex=sex, source=source)
 
 
 def _wfdb(
-    files: Mapping[str, bytes], headers: list[str], *, age: int | None, sex: Sex | None, source: str
+    files: Mapping[str, bytes],
+    headers: list[str],
+    hints: ReadingHints,
+    *,
+    age: int | None,
+    sex: Sex | None,
+    source: str,
 ) -> Recording:
-    """Read a WFDB record whose header and .dat file are both among the files."""
-    if len(headers) > 1:
+    """Read a WFDB record of which header and signal files are all among the files."""
+
+    def among(name: str) -> bytes:
+        if name in files:
+            return files[name]
+        raise RecordingFormatError(
+            f"The {PurePosixPath(name).suffix} file that the WFDB header names is not among the files. Both are needed "
+            "together. Choose header and .dat file and try again."
+        )
+
+    whole = [name for name in headers if _is_of_segments(files[name])]
+    if len(headers) > 1 and len(whole) != 1:
         raise RecordingFormatError(
             f"{len(headers)} WFDB headers are among the files. One recording is needed. "
             "Choose one .hea file and its .dat file."
         )
-    header = parse_header(files[headers[0]])
-    data = files.get(header.data_file)
-    if data is None:
+    header = whole[0] if whole else headers[0]
+    stem = PurePosixPath(header).stem
+    return read_wfdb_record(files[header], stem, among, hints, age=age, sex=sex, source=source)
+
+
+def _is_of_segments(header: bytes) -> bool:
+    """Whether a header is that of a record of segments."""
+    try:
+        return isinstance(parse_any_header(header), WfdbSegments)
+    except RecordingError:
+        return False
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Return what a file packed with gzip holds, up to the limit, and any other file as it is."""
+    if data[:2] != b"\x1f\x8b":
+        return data
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpacker.decompress(data, MAX_FILE_BYTES + 1)
+    except zlib.error as exc:
         raise RecordingFormatError(
-            "The .dat file that the WFDB header names is not among the files. Both are needed together. "
-            "Choose header and .dat file and try again."
+            "The gzip file is cut short or damaged. A complete one is needed. Unpack it, or pack it again."
+        ) from exc
+    if len(plain) > MAX_FILE_BYTES:
+        raise too_large("The unpacked file", len(plain), MAX_FILE_BYTES)
+    if not unpacker.eof or not plain:
+        raise RecordingFormatError(
+            "The gzip file is cut short or empty. A complete one is needed. Unpack it, or pack it again."
         )
-    recording = wfdb_recording(header, data, age=age, sex=sex, source=source)
-    if PurePosixPath(headers[0]).stem != header.record_name:
-        note = "The record's name in the header differs from the header's file name."
-        recording = replace(recording, notes=(*recording.notes, note))
-    return recording
+    return plain
 
 
 def _plain_names(files: Mapping[str, bytes]) -> dict[str, bytes]:

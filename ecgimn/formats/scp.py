@@ -56,9 +56,9 @@ def _sections(data: bytes) -> dict[int, bytes]:
 def _check_leads(section3: bytes, n_bytes: int) -> None:
     """Refuse more leads or samples than the file could hold: one sample takes a bit at least."""
     n_leads = section3[0] if section3 else 0
-    if not 1 <= n_leads <= 2 * MAX_SIGNALS:
+    if not 1 <= n_leads <= MAX_SIGNALS:
         raise RecordingFormatError(
-            f"The SCP-ECG file announces {n_leads} leads. 1 to {2 * MAX_SIGNALS} are read. Export a 12-lead recording."
+            f"The SCP-ECG file announces {n_leads} leads. 1 to {MAX_SIGNALS} are read. Export a 12-lead recording."
         )
     for lead in range(n_leads):
         first, last = struct.unpack_from("<II", section3, 2 + 9 * lead)

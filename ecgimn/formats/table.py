@@ -7,6 +7,7 @@ reads again once `ReadingHints` supplies them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +15,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgimn.errors import LeadError, RecordingFormatError
-from ecgimn.formats.traces import Traces, counted, millivolt_factor
+from ecgimn.errors import LeadError, RecordingFormatError, SignalError
+from ecgimn.formats.limits import MAX_SAMPLES, MAX_SIGNALS
+from ecgimn.formats.time_axis import read_times, with_gaps
+from ecgimn.formats.traces import MILLIVOLT_PER_UNIT, Traces, check_signal_count, counted, millivolt_factor
 from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name
-from ecgimn.recording import Sex
+from ecgimn.recording import MAX_FS, MIN_FS, Sex
 
 Orientation = Literal["leads in columns", "leads in rows"]
 Fact = Literal["leads", "fs", "unit", "orientation", "variable"]
@@ -30,11 +33,36 @@ QUESTIONS: dict[Fact, str] = {
     "fs": "the sampling frequency",
     "unit": "the unit of the samples",
 }
-TIME_NAMES = ("time", "t", "elapsed time", "seconds")
-INDEX_NAMES = ("", "index", "sample", "samples", "n", "#")
-_PREVIEW_ROWS, _PREVIEW_COLUMNS = 5, 32
+_FACT_NAMES: dict[Fact, str] = {
+    "variable": "The array to read",
+    "orientation": "The orientation of the table",
+    "leads": "The leads' names",
+    "fs": "The sampling frequency",
+    "unit": "The unit",
+}
+TIME_NAMES = (
+    "time",
+    "t",
+    "elapsed time",
+    "elapsed",
+    "seconds",
+    "timestamp",
+    "time stamp",
+    "datetime",
+    "date time",
+    "clock",
+)
+INDEX_NAMES = ("", "index", "sample", "samples", "n", "#", "sample #", "sample no", "no", "nr", "unnamed: 0")
+SECONDS = {
+    "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "milliseconds": 1e-3,
+    "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "microseconds": 1e-6, "ns": 1e-9, "min": 60.0, "minutes": 60.0,
+}  # fmt: skip
+_NAME_WITH_UNIT = re.compile(r"([^\[\](){}]{0,60})[\[({]([^\[\](){}]{1,14})[\])}]\s{0,3}")
+_NAME_AND_SUFFIX = re.compile(r"(.{1,60})[_/ ](mv|uv|\u00b5v|\u03bcv|nv|ms|us|s)", re.IGNORECASE)
+_SAME_RATE = 0.01  # relative difference between a rate given and the rate of the times
+_PREVIEW_ROWS, _PREVIEW_COLUMNS = 5, MAX_SIGNALS
 _SKETCH_SAMPLES, _SKETCH_POINTS = 2000, 250
-_SIGNALS_AT_MOST, _SAMPLES_AT_LEAST = 32, 100  # an axis below or above these cannot be the other one
+_SIGNALS_AT_MOST, _SAMPLES_AT_LEAST = MAX_SIGNALS, 100  # an axis below or above these cannot be the other one
 
 
 @dataclass(frozen=True)
@@ -51,7 +79,12 @@ class ReadingHints:
         One name per signal in the file's order; an empty name leaves the signal out (an index or time column, say).
     orientation : {"leads in columns", "leads in rows"}, optional
     variable : str, optional
-        The array to read from an NPZ or MAT file.
+        The array to read from an NPZ or MAT file: its name, or its place among those that may be the ECG, from "1".
+
+    Raises
+    ------
+    SignalError
+        `fs` is no rate of an ECG, or `unit` is no unit of voltage.
     """
 
     fs: float | None = None
@@ -59,6 +92,31 @@ class ReadingHints:
     leads: tuple[str, ...] | None = None
     orientation: Orientation | None = None
     variable: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.fs is not None and not MIN_FS <= self.fs <= MAX_FS:  # also for NaN
+            raise SignalError(
+                f"The sampling frequency given is {self.fs:g} Hz. {MIN_FS:g} to {MAX_FS:g} Hz is needed. Correct it."
+            )
+        if self.unit is not None:
+            millivolt_factor(self.unit)
+
+    def refuse_all_but(self, used: Sequence[str], what: str) -> None:
+        """Refuse a fact that has no meaning for a file, so that none is dropped without a word.
+
+        Raises
+        ------
+        UnusedFactError
+            A fact is given that is not among those in `used`.
+        """
+        for fact in _FACT_NAMES:
+            if getattr(self, fact) is not None and fact not in used:
+                raise UnusedFactError(fact, what)
+
+    def note(self) -> tuple[str, ...]:
+        """Say which facts about leads, rate, unit and orientation are the reader's."""
+        given = [fact for fact in ("leads", "fs", "unit", "orientation") if getattr(self, fact) is not None]
+        return (f"Given by the reader, not by the file: {', '.join(given)}.",) if given else ()
 
 
 @dataclass(frozen=True)
@@ -96,20 +154,47 @@ class Preview:
         return float(np.median(spans)) * millivolt_factor(unit) if spans else 0.0
 
 
-class MissingFactsError(RecordingFormatError):
-    """The file can be read once the facts in `needed` are given as `ReadingHints`."""
+class UnusedFactError(RecordingFormatError):
+    """A fact is given that has no meaning for the file; `fact` names it."""
 
-    def __init__(self, needed: tuple[Fact, ...], preview: Preview) -> None:
-        self.needed = needed
-        self.preview = preview
-        questions = ", ".join(QUESTIONS[fact] for fact in needed)
+    def __init__(self, fact: Fact, what: str) -> None:
+        self.fact = fact
+        self.what = what
         super().__init__(
-            f"The file holds numbers but does not say {questions}. These facts are needed. Give them and read again."
+            f"{_FACT_NAMES[fact]} is given, but {what} leaves no choice of it. Only what the file leaves open can be "
+            "given. Leave it out."
         )
 
-    def __reduce__(self) -> tuple[type[MissingFactsError], tuple[tuple[Fact, ...], Preview]]:
-        """Rebuild from the two arguments, so that copies keep them."""
-        return MissingFactsError, (self.needed, self.preview)
+    def __reduce__(self) -> tuple[type[UnusedFactError], tuple[Fact, str]]:
+        """Rebuild from its arguments, so that copies keep them."""
+        return UnusedFactError, (self.fact, self.what)
+
+
+class MissingFactsError(RecordingFormatError):
+    """The file can be read once the facts in `needed` are given as `ReadingHints`.
+
+    Attributes
+    ----------
+    needed : tuple of Fact
+    preview : Preview
+        For the reader's own screen only: it holds names from the file. They are not in the message.
+    why : str
+        A sentence about what the file says and why that is not enough, or "".
+    """
+
+    def __init__(self, needed: tuple[Fact, ...], preview: Preview, why: str = "") -> None:
+        self.needed = needed
+        self.preview = preview
+        self.why = why
+        questions = ", ".join(QUESTIONS[fact] for fact in needed)
+        super().__init__(
+            f"{why}{' ' if why else ''}The file holds numbers but does not say {questions}. "
+            "These facts are needed. Give them and read again."
+        )
+
+    def __reduce__(self) -> tuple[type[MissingFactsError], tuple[tuple[Fact, ...], Preview, str]]:
+        """Rebuild from its arguments, so that copies keep them."""
+        return MissingFactsError, (self.needed, self.preview, self.why)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +236,33 @@ def leads_are_open(names: Sequence[str]) -> bool:
 
 def counts_time(name: str) -> bool:
     """Whether a column is called time or index, and so is no signal."""
-    plain = name.strip().lower()
-    return plain in INDEX_NAMES or plain in TIME_NAMES or plain.rsplit("_", 1)[0] in TIME_NAMES
+    return _plain(name) in INDEX_NAMES or _is_time(name)
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.strip().lower().replace("_", " ").split())
+
+
+def _is_time(name: str) -> bool:
+    plain = _plain(name)
+    head, _, unit = plain.rpartition(" ")
+    return plain in TIME_NAMES or (head in TIME_NAMES and unit in SECONDS)
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """Return name and unit of a column: "Lead I (uV)" gives "Lead I" and "uV", "v1_mV" gives "v1" and "mV"."""
+    text = text.strip()
+    match = _NAME_WITH_UNIT.fullmatch(text)
+    if match and (
+        match[2].strip().lower() in SECONDS or match[2].strip().lower() in MILLIVOLT_PER_UNIT or _is_time(match[1])
+    ):
+        return match[1].strip(), match[2].strip()
+    match = _NAME_AND_SUFFIX.fullmatch(text)
+    if match and (
+        canonical_lead_name(match[1]) if match[2].lower() in MILLIVOLT_PER_UNIT else _plain(match[1]) in TIME_NAMES
+    ):
+        return match[1].strip(), match[2]
+    return text, ""
 
 
 def evident_orientation(shape: Sequence[int]) -> Orientation | None:
@@ -178,16 +288,20 @@ def traces_from_table(table: Table, hints: ReadingHints) -> Traces:
     orientation = hints.orientation or table.orientation
     by_time = table.values if _time_is_first(table.values, orientation) else table.values.T
     n_signals = by_time.shape[1]
-    names = hints.leads if hints.leads is not None else table.names
-    if hints.leads is None and leads_are_open(names):
-        names = ()
     if orientation is not None and n_signals < len(INDEPENDENT_LEADS):
         raise LeadError(
             f"The table holds {counted(n_signals, 'signal')}. I, II and V1 to V6 at least are needed. "
             "Export all 12 leads and try again."
         )
+    if orientation is not None:
+        check_signal_count(n_signals, "The table")
+    own = table.names if len(table.names) == n_signals else ()
+    by_time, time_fs, time_note, why = _by_times(by_time, own, table.units)
+    names = hints.leads if hints.leads is not None else own
+    if hints.leads is None and leads_are_open(names):
+        names = ()
     units = (hints.unit,) * n_signals if hints.unit is not None else table.units
-    fs = hints.fs if hints.fs is not None else table.fs
+    fs = next((rate for rate in (hints.fs, time_fs, table.fs) if rate is not None), None)
     used = [column for column, name in enumerate(names) if canonical_lead_name(name)]
     needed: list[Fact] = []
     if orientation is None:
@@ -199,21 +313,58 @@ def traces_from_table(table: Table, hints: ReadingHints) -> Traces:
     if not units or any(not units[column] for column in used if column < len(units)):
         needed.append("unit")
     if needed:
-        raise MissingFactsError(tuple(needed), preview_of(by_time, table.names))
+        raise MissingFactsError(tuple(needed), preview_of(by_time, own), why if "fs" in needed else "")
     if len(names) != n_signals:
         raise LeadError(
             f"{len(names)} lead names are given for {n_signals} signals. One name per signal is needed, empty for one "
             "to leave out. Name each signal."
         )
-    given = {"leads": hints.leads, "fs": hints.fs, "unit": hints.unit, "orientation": hints.orientation}
-    by_reader = [name for name, value in given.items() if value is not None]
-    notes = table.notes
-    if by_reader:
-        notes = (*notes, f"Given by the reader, not by the file: {', '.join(by_reader)}.")
+    notes = [*table.notes, *time_note, *hints.note()]
+    if why:
+        notes.append("The times in the table are irregular: samples may be missing or out of place.")
+    elif time_fs is not None and abs(time_fs - (fs or 0)) > _SAME_RATE * time_fs:
+        notes.append(f"The times in the table mean {time_fs:g} Hz.")
     if not used:
         raise no_standard_lead(n_signals)
     rows = np.array([by_time[:, column] * millivolt_factor(units[column]) for column in used])
-    return Traces(rows, tuple(names[column] for column in used), float(fs or 0), table.age, table.sex, notes)
+    return Traces(rows, tuple(names[column] for column in used), float(fs or 0), table.age, table.sex, tuple(notes))
+
+
+def _by_times(
+    values: NDArray[np.float64], names: tuple[str, ...], units: tuple[str, ...]
+) -> tuple[NDArray[np.float64], float | None, tuple[str, ...], str]:
+    """Let the columns of times and sample numbers say rate and gaps.
+
+    Returns
+    -------
+    values : ndarray of shape (n_samples, n_columns)
+        With a row of NaN for each sample that was lost.
+    fs : float or None
+    notes : tuple of str
+    why : str
+        Why times are there and give no rate, or "".
+    """
+    why = ""
+    for column, name in enumerate(names):
+        if not name.strip() or not counts_time(name):
+            continue
+        axis = read_times(values[:, column])
+        if axis.step is None:
+            if _is_time(name):
+                why = "The times in the table are not evenly spaced: samples are missing or the clock was irregular."
+            continue
+        if axis.place is not None and axis.place[-1] >= MAX_SAMPLES:
+            continue
+        unit = SECONDS.get((units[column] if units else "").strip().lower()) or SECONDS.get(
+            _plain(name).rpartition(" ")[2]
+        )
+        notes: tuple[str, ...] = ()
+        if axis.place is not None:
+            values = with_gaps(values, axis.place)
+            notes = (f"{counted(axis.n_lost, 'sample')} missing by the file's own times: gaps in all leads.",)
+        rate = round(1 / (axis.step * unit), 6) if unit is not None and _is_time(name) else None
+        return values, rate, notes, ""
+    return values, None, (), why
 
 
 def no_standard_lead(n_signals: int) -> LeadError:

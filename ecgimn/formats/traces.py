@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import SignalError
-from ecgimn.formats.limits import MAX_SIGNALS, check_length, shown
+from ecgimn.formats.calibration import without_calibration
+from ecgimn.formats.limits import MAX_SIGNALS, check_length
 from ecgimn.leads import canonical_lead_name, order_leads
 from ecgimn.recording import MAX_FS, MIN_FS, Recording, Sex
 
@@ -19,6 +21,10 @@ MILLIVOLT_PER_UNIT: dict[str, float] = {
     "v": 1e3, "volt": 1e3, "volts": 1e3,
     "nv": 1e-6, "nanovolt": 1e-6, "nanovolts": 1e-6,
 }  # fmt: skip
+
+_UNIT = re.compile(
+    r"(?:(\d{1,9}(?:\.\d{1,9})?(?:e[-+]?\d{1,2})?)\s{0,2}\*?\s{0,2})?([a-z\u00b5\u03bc]{1,12})", re.ASCII
+)
 
 PLAUSIBLE_MV = (0.05, 20.0)  # peak to peak of a typical lead; QRS complexes on the skin have 0.2 to 5 mV
 
@@ -68,9 +74,10 @@ def assemble(traces: Traces, *, age: int | None = None, sex: Sex | None = None, 
             "Export the recording at its original rate."
         )
     check_length(traces.fs, traces.rows.shape[1])
-    ordered, derived = order_leads(traces.rows, traces.names)
+    rows, calibration = without_calibration(traces.rows, traces.names, traces.fs)
+    ordered, derived = order_leads(rows, traces.names)
     check_amplitude(ordered)
-    notes = list(traces.notes)
+    notes = [*traces.notes, *calibration]
     n_extra = traces.n_left_out + sum(canonical_lead_name(name) is None for name in traces.names)
     if n_extra:
         notes.insert(0, f"{counted(n_extra, 'extra signal')} left out.")
@@ -90,9 +97,9 @@ def assemble(traces: Traces, *, age: int | None = None, sex: Sex | None = None, 
 
 def check_signal_count(found: int, what: str) -> None:
     """Refuse a file with more signals than any 12-lead recorder writes."""
-    if not 1 <= found <= 2 * MAX_SIGNALS:
+    if not 1 <= found <= MAX_SIGNALS:
         raise SignalError(
-            f"{what} holds {found:,} signals. 1 to {2 * MAX_SIGNALS} are read. Export the 12 standard leads only."
+            f"{what} holds {found:,} signals. 1 to {MAX_SIGNALS} are read. Export the 12 standard leads only."
         )
 
 
@@ -102,13 +109,21 @@ def counted(number: int, thing: str) -> str:
 
 
 def millivolt_factor(unit: str) -> float:
-    """Return the number of millivolts in one `unit`; raises `SignalError` for anything but a voltage unit."""
-    try:
-        return MILLIVOLT_PER_UNIT[unit.strip().lower()]
-    except KeyError as exc:
+    """Return the number of millivolts in one `unit`, such as "uV", or of a multiple of it, such as "1e-4 V".
+
+    Raises
+    ------
+    SignalError
+        It is no unit of voltage.
+    """
+    match = _UNIT.fullmatch(unit.strip().lower())
+    multiple = float(match[1]) if match and match[1] else 1.0
+    if match is None or match[2] not in MILLIVOLT_PER_UNIT or not multiple > 0:
         raise SignalError(
-            f"The unit of a lead is {shown(unit)}. V, mV, uV or nV is needed. Export the recording in millivolts."
-        ) from exc
+            "The unit of a lead is unknown: it is none of V, mV, uV and nV. One of these is needed. "
+            "Export the recording in millivolts."
+        )
+    return multiple * MILLIVOLT_PER_UNIT[match[2]]
 
 
 def check_amplitude(signal: NDArray[np.floating]) -> None:

@@ -8,7 +8,7 @@ from xml.parsers import expat
 
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.ecgdatakit import read_with_ecgdatakit
-from ecgimn.formats.limits import shown, too_large
+from ecgimn.formats.limits import too_large
 from ecgimn.formats.table import ReadingHints
 from ecgimn.formats.traces import Traces
 
@@ -22,6 +22,7 @@ _ROOTS = {
     "restingecgdata": ("SierraXMLParser", "Philips XML"),
     "annotatedecg": ("HL7aECGParser", "HL7 aECG"),
 }
+_OTHER_ROOTS = {"html": "a web page (html)", "svg": "an image (svg)"}  # named to say what the file is
 
 
 class _RefusedError(Exception):
@@ -55,7 +56,8 @@ def read_xml(data: bytes, hints: ReadingHints) -> Traces:
     name = root.rsplit(":", 1)[-1].lower()
     if name not in _ROOTS:
         raise RecordingFormatError(
-            f"The XML file is a {shown(root)}. GE MUSE, Philips Sierra or HL7 aECG is needed. "
+            f"The XML file is {_OTHER_ROOTS.get(name, 'none of the ECG exports that are read')}. "
+            "GE MUSE, Philips Sierra or HL7 aECG is needed. "
             "Export the ECG in one of these, or as DICOM."
         )
     parser, format_name = _ROOTS[name]

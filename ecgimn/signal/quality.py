@@ -17,6 +17,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import WINDOW_S, Recording, bridge_gaps
+from ecgimn.signal.artefacts import one_after_another, padding_warning
 from ecgimn.signal.waves.openecg import EINTHOVEN_LIMIT_MV
 
 if TYPE_CHECKING:
@@ -131,6 +132,11 @@ def is_clipped(row: NDArray[np.floating], fs: float) -> bool:
 def _refusals(recording: Recording) -> list[str]:
     signal, fs = recording.signal, recording.fs
     found: list[str] = []
+    if one_after_another(signal):
+        return [
+            "The leads were recorded one after the other: at no time are all 12 there. The model reads leads recorded "
+            "at the same time. Choose a simultaneous 12-lead strip."
+        ]
     gaps = np.isnan(signal).mean(axis=1)
     swings = np.fmax.reduce(signal, axis=1) - np.fmin.reduce(signal, axis=1)  # gaps left out
     for lead, row, gap, swing in zip(STANDARD_LEADS, signal, gaps.tolist(), swings.tolist(), strict=True):
@@ -232,6 +238,8 @@ def assess_quality(recording: Recording, waves: Waves | None = None) -> Quality:
             f"The limb leads contradict each other by up to {residual:.2f} mV (at most {EINTHOVEN_LIMIT_MV:g} mV is "
             "expected): names, units or filters of the file may be mixed up. Check the export."
         )
+    if padded := padding_warning(recording.signal, fs):
+        warnings.append(padded)
     wander, muscle, step = _wander(signal, fs), _muscle(signal, fs), _largest_step(signal, fs)
     if names := _names(wander, WANDER_LIMIT_MV):
         warnings.append(f"Baseline wander of up to {wander.max():.1f} mV in {names}: ST levels are less sure.")

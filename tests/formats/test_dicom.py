@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import warnings
 
@@ -117,6 +118,47 @@ def test_an_object_without_waveforms_is_refused(dataset):
 def test_a_rate_that_is_no_whole_number_is_kept(dataset):
     dataset.WaveformSequence[0].SamplingFrequency = "498.5"
     assert read(dataset).fs == 498.5
+
+
+@pytest.mark.parametrize("beat_first", [True, False])
+@pytest.mark.parametrize("label", [None, "RHYTHM", "MEDIAN BEAT"])
+def test_the_original_rhythm_is_read_wherever_the_median_beat_lies(dataset, ecg, beat_first, label):
+    rhythm, beat = dataset.WaveformSequence[0], copy.deepcopy(dataset.WaveformSequence[0])
+    beat.WaveformOriginality = "DERIVED"
+    beat.NumberOfWaveformSamples = 600
+    beat.WaveformData = beat.WaveformData[: 600 * 12 * 2]
+    if label == "MEDIAN BEAT":
+        beat.MultiplexGroupLabel = label
+    elif label:
+        rhythm.MultiplexGroupLabel = label
+    dataset.WaveformSequence = [beat, rhythm] if beat_first else [rhythm, beat]
+    recording = read(dataset)
+    np.testing.assert_allclose(recording.signal, ecg, atol=1e-6)
+    place = 2 if beat_first else 1
+    assert any(f"Waveform {place} of 2" in note and "original" in note for note in recording.notes)
+
+
+def test_the_longest_of_several_originals_is_read(dataset, ecg):
+    short = copy.deepcopy(dataset.WaveformSequence[0])
+    short.NumberOfWaveformSamples = 1500
+    short.WaveformData = short.WaveformData[: 1500 * 12 * 2]
+    dataset.WaveformSequence = [short, dataset.WaveformSequence[0]]
+    assert read(dataset).n_samples == ecg.shape[1]
+
+
+def test_groups_of_three_leads_one_after_the_other_are_refused_for_what_they_are(dataset):
+    groups = []
+    for turn in range(4):
+        group = copy.deepcopy(dataset.WaveformSequence[0])
+        leads, times = slice(3 * turn, 3 * turn + 3), slice(1250 * turn, 1250 * (turn + 1))
+        steps = np.frombuffer(group.WaveformData, "<i2").reshape(-1, 12)[times, leads]
+        group.ChannelDefinitionSequence = list(group.ChannelDefinitionSequence)[leads]
+        group.NumberOfWaveformChannels, group.NumberOfWaveformSamples = 3, 1250
+        group.WaveformData = steps.tobytes()
+        groups.append(group)
+    dataset.WaveformSequence = groups
+    with pytest.raises(RecordingFormatError, match=r"2\.5 s .* one after the other"):
+        read(dataset)
 
 
 def test_a_second_waveform_group_is_left_out_and_noted(dataset):

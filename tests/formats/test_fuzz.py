@@ -1,19 +1,24 @@
 """Damaged files of every format, seeded: each is read or refused in one plain sentence, in time, within bounds.
 
-More than 2,000 files are read in this process, where nothing hides a parser's bug: any error but our own fails the
+More than 2,500 files are read in this process, where nothing hides a parser's bug: any error but our own fails the
 test. Some 300 more go through the child process as an upload does, where a crash would be reported and fail too.
 Time is what a reader computes, not what the clock says: other work on the machine is not the reader's.
 """
 
 from __future__ import annotations
 
+import copy
+import gzip
+import io
 import os
 import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
+from test_challenge import challenge_files
 
 import ecgimn.formats.sandbox.child as child
 import ecgimn.formats.sandbox.parent as parent
@@ -23,10 +28,19 @@ from ecgimn.formats.read import read_files
 from ecgimn.leads import STANDARD_LEADS
 
 FORMATS = ("WFDB", "DICOM", "EDF", "ISHNE", "SCP-ECG", "MUSE", "Philips", "aECG", "CSV", "NPY", "NPZ", "MAT", "ZIP")
-PER_FORMAT = int(os.environ.get("ECGIMN_FUZZ_FILES", "160"))  # 13 formats: 2,080 files
-PER_FORMAT_IN_CHILD = PER_FORMAT // 7  # a fork each: 20 to 50 ms
+VARIANTS = (
+    "challenge", "segments", "DICOM groups", "clock table", "spreadsheet", "thousands", "lead rows", "vectors", "gzip",
+)  # fmt: skip
+PER_FORMAT = int(os.environ.get("ECGIMN_FUZZ_FILES", "120"))  # 22 kinds of files: 2,640
+PER_FORMAT_IN_CHILD = PER_FORMAT // 8  # a fork each: 20 to 50 ms
 MAX_COMPUTING_S, MAX_MEMORY_BYTES = 5, 500_000_000
 HINTS = ReadingHints(fs=250, unit="mV", leads=STANDARD_LEADS)
+FACTS = {
+    "clock table": ReadingHints(unit="mV"),
+    "spreadsheet": ReadingHints(fs=250),
+    "thousands": ReadingHints(fs=250, unit="uV"),
+    "lead rows": ReadingHints(fs=250, unit="mV"),
+}
 TOKENS = (b"-1", b"0", b"nan", b"1e400", b"99999999999", b"../../x", b"%s%n", b"\x00", b"\xff\xff\xff\xff")
 
 
@@ -39,7 +53,36 @@ def corpus(make, tmp_path_factory):
     files = make.every_format(250, 3)
     signal = make.synthetic_ecg(250, 3)
     path = write_dicom(Recording(signal, 250), tmp_path_factory.mktemp("fuzz") / "ecg.dcm")
-    return {**files, "DICOM": {"ecg.dcm": path.read_bytes()}, "NPY": {"ecg.npy": make.npy_file(signal)}}
+    dicom = path.read_bytes()
+    return {**files, **variants(make, dicom), "DICOM": {"ecg.dcm": dicom}, "NPY": {"ecg.npy": make.npy_file(signal)}}
+
+
+def variants(make, dicom: bytes) -> dict[str, dict[str, bytes]]:
+    """File sets that take the readers' less trodden paths."""
+    signal = make.synthetic_ecg(250, 3)
+    parts = {**make.wfdb_files(signal[:, :400], fs=250, name="a"), **make.wfdb_files(signal[:, 400:], fs=250, name="b")}
+    dataset = pydicom.dcmread(io.BytesIO(dicom))
+    dataset.WaveformSequence = [dataset.WaveformSequence[0], copy.deepcopy(dataset.WaveformSequence[0])]
+    groups = io.BytesIO()
+    dataset.save_as(groups)
+    rows = [[f"{value:.3f}" for value in row] for row in signal.T]
+    clock = [",".join((f"0:{k / 250:06.3f}", *row)) for k, row in enumerate(rows) if not 300 <= k < 310]
+    sheet = ["sep=;", "Name;Doe", "", ";".join(f"EKG {lead} (mV)" for lead in STANDARD_LEADS)]
+    sheet += [";".join(row).replace(".", ",") for row in rows]
+    grouped = ["\t".join(STANDARD_LEADS), *("\t".join(f"{round(2000 * v):,}" for v in row) for row in signal.T)]
+    lines = [" ".join((lead, *(f"{v:.3f}" for v in row))) for lead, row in zip(STANDARD_LEADS, signal, strict=True)]
+    names = ["'Elapsed time'", *(f"'{lead}'" for lead in STANDARD_LEADS)]
+    return {
+        "challenge": challenge_files(signal, "A1", "CPSC"),
+        "segments": {**parts, "c.hea": b"c/3 12 250 800\na 400\n~ 50\nb 350\n"},
+        "DICOM groups": {"ecg.dcm": groups.getvalue()},
+        "clock table": {"a.csv": "\n".join([",".join(names), ",".join(["''", *["'mV'"] * 12]), *clock]).encode()},
+        "spreadsheet": {"a.csv": "\n".join(sheet).encode("utf-16")},
+        "thousands": {"a.txt": "\n".join(grouped).encode()},
+        "lead rows": {"a.txt": "\n".join(lines).encode()},
+        "vectors": {"a.mat": make.mat_file(s={"age": 4.0}, **dict(zip(STANDARD_LEADS, signal, strict=True)))},
+        "gzip": {"a.csv.gz": gzip.compress(make.csv_file(signal, 250))},
+    }
 
 
 def damaged(files: dict[str, bytes], rng: np.random.Generator) -> dict[str, bytes]:
@@ -95,7 +138,7 @@ def outcome(read, files: dict[str, bytes], name: str) -> str:
     """Read damaged files; return "read" or "refused" after checking what came of it."""
     start, start_here = time.perf_counter(), time.process_time()
     try:
-        recording = read(files, HINTS if name in ("NPY", "NPZ", "MAT") else None)
+        recording = read(files, HINTS if name in ("NPY", "NPZ", "MAT", "vectors") else FACTS.get(name))
     except RecordingError as exc:
         assert_plain(str(exc))
         result = "refused"
@@ -122,19 +165,19 @@ def bounded_memory():
     resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", FORMATS + VARIANTS)
 @pytest.mark.usefixtures("bounded_memory")
 @pytest.mark.filterwarnings("ignore")  # pydicom and ecgdatakit warn of what they then read or refuse
 def test_damaged_files_are_read_or_refused_in_one_sentence(corpus, name):
-    rng = np.random.default_rng([20260, FORMATS.index(name)])
+    rng = np.random.default_rng([20260, (FORMATS + VARIANTS).index(name)])
     outcomes = Counter(outcome(read_files, damaged(corpus[name], rng), name) for _ in range(PER_FORMAT))
     assert outcomes.total() == PER_FORMAT
     assert outcomes["refused"] > PER_FORMAT // 4
 
 
 @pytest.mark.skipif("ECGIMN_FUZZ_FILES" in os.environ, reason="the corpus was made smaller or larger by hand")
-def test_the_corpus_has_at_least_two_thousand_files_over_all_formats():
-    assert PER_FORMAT * len(FORMATS) >= 2000
+def test_the_corpus_has_at_least_two_and_a_half_thousand_files_over_all_formats():
+    assert PER_FORMAT * len(FORMATS + VARIANTS) >= 2500
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="uploads are read in a fork, which this system lacks")
@@ -145,7 +188,7 @@ def test_damaged_uploads_end_in_the_child_without_a_trace(corpus, tmp_path, monk
     parent._start_quietly()
     assert parent._child is not None
     process = parent._child.process
-    for name in FORMATS:
+    for name in FORMATS + VARIANTS:
         for _ in range(PER_FORMAT_IN_CHILD):
             outcome(parent.read_in_child, damaged(corpus[name], rng), name)
     assert parent._child.process is process, "the child was replaced: a file stopped it"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import time
+
 import numpy as np
 import pytest
 
@@ -283,3 +287,79 @@ def test_muse_and_dicom_of_one_tracing_agree(real_files, muse, dicom):
     assert np.abs(first.signal[stored] - second.signal[stored]).max() == 0.0
     half_step_mv = 0.00488 / 2  # the DICOM file holds aVR, aVL and aVF rounded to its step
     assert np.abs(first.signal - second.signal).max() <= half_step_mv * 1.001
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        b"#\n",
+        b" \n",
+        b"\n",
+        b"# a\n",
+        b"a ",
+        b"\t",
+        b"a\n",
+        b"1 ",
+        b"#",
+        b"a b c\n",
+        b",",
+        b"<!-",
+        b"\xef\xbb\xbf ",
+        b"'",
+        b"1,2\n",
+    ],
+)
+def test_telling_a_format_takes_time_in_proportion_to_the_file(unit):
+    """Growth, not seconds: backtracking doubles with each few bytes, and squares show between 500 and 2,000 bytes."""
+
+    def cost(n_bytes: int) -> int:
+        data = (unit * n_bytes)[:n_bytes] + b"!"
+        start = time.process_time_ns()
+        for _ in range(20):
+            with contextlib.suppress(RecordingFormatError):
+                detect_format(data)
+        return time.process_time_ns() - start
+
+    for small, large, allowed in ((10, 20, 30), (500, 2000, 14)):
+        cost(small)
+        assert min(cost(large) for _ in range(7)) < allowed * min(cost(small) for _ in range(7))
+
+
+def test_no_pattern_of_the_readers_repeats_a_repetition():
+    """A group that holds an unbounded repetition and is repeated without bound itself may backtrack without end."""
+    import re._parser as parser
+
+    from ecgimn import leads
+    from ecgimn.formats import (
+        arrays,
+        detect,
+        ecgdatakit,
+        export,
+        table,
+        text_table,
+        time_axis,
+        traces,
+        wfdb_header,
+        xml_ecg,
+    )
+
+    def unbounded(node: object, inside: bool = False) -> bool:
+        for operation, value in node:  # type: ignore[attr-defined]
+            name = str(operation)
+            if name in ("MAX_REPEAT", "MIN_REPEAT"):
+                _, most, body = value
+                endless = str(most) == "MAXREPEAT"
+                if (endless and inside) or unbounded(body, inside or endless):
+                    return True
+            elif name == "SUBPATTERN":
+                if unbounded(value[-1], inside):
+                    return True
+            elif name == "BRANCH" and any(unbounded(branch, inside) for branch in value[1]):
+                return True
+        return False
+
+    modules = (leads, arrays, detect, ecgdatakit, export, table, text_table, time_axis, traces, wfdb_header, xml_ecg)
+    patterns = {pattern for module in modules for pattern in vars(module).values() if isinstance(pattern, re.Pattern)}
+    assert len(patterns) > 15
+    assert not [pattern.pattern for pattern in patterns if unbounded(parser.parse(pattern.pattern))]
+    assert unbounded(parser.parse(r"(?:\s*(?:#[^\n]*)?\n)*a"))  # what this guards against

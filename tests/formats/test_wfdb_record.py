@@ -107,8 +107,8 @@ def test_comments_and_dates_are_hidden_and_counted(tmp_path, ecg, make_wfdb):
     files = make_wfdb(ecg, comments=("Name: Jane Doe", "Age: 51"))
     files = edited(files, "case 12 500 5000", "case 12 500 5000 23:59:61 32/13/1990")
     recording = read_wfdb(written(tmp_path, files))
-    assert recording.age is None
-    assert "2 header comments hidden." in recording.notes
+    assert recording.age == 51
+    assert "1 header comment hidden." in recording.notes
     assert "Date and time hidden." in recording.notes
     assert "Doe" not in repr(recording)
 

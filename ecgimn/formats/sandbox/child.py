@@ -92,7 +92,7 @@ def answer(header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], byte
         recording = read_files(files, ReadingHints(**hints), age=header.get("age"), sex=header.get("sex"))
     except MissingFactsError as exc:
         preview = {key: getattr(exc.preview, key) for key in exc.preview.__dataclass_fields__}
-        return {"error": "MissingFactsError", "needed": exc.needed, "preview": preview}, b""
+        return {"error": "MissingFactsError", "needed": exc.needed, "preview": preview, "why": exc.why}, b""
     except RecordingError as exc:
         return {"error": type(exc).__name__, "message": str(exc)}, b""
     except MemoryError:

@@ -204,7 +204,7 @@ def _as_tuples(value: Any) -> Any:
 def _recording(header: Mapping[str, Any], body: bytes) -> Recording:
     """Turn the child's answer into a recording, or raise its error."""
     if header.get("error") == "MissingFactsError":
-        raise MissingFactsError(tuple(header["needed"]), Preview(**_as_tuples(header["preview"])))
+        raise MissingFactsError(tuple(header["needed"]), Preview(**_as_tuples(header["preview"])), header["why"])
     if "error" in header:
         raise _ERRORS.get(header["error"], RecordingFormatError)(header["message"])
     samples = np.frombuffer(body, dtype=np.float32).reshape(12, header["n_samples"])
