@@ -148,7 +148,7 @@ def test_a_refusal_of_the_model_hides_neither_trace_nor_measurements_nor_finding
     done = run("explain", spoil(tmp_path), "--json", out, "--pdf", report)
     assert done.returncode == 2
     result = json.loads(out.read_text())
-    assert result["logits"] is None
+    assert result["logits"] == []
     assert result["quality"]["refusals"]
     assert len(result["st"]) == 12
     assert result["intervals"]["heart_rate"]["value"] == pytest.approx(75, abs=2)

@@ -11,10 +11,11 @@ from ecgimn.explain.sentences import describe_evidence
 from ecgimn.signal.intervals import Measured
 from ecgimn.signal.reading import SignalReading
 
-_OF_THE_MODEL = (
-    "model", "sha256", "classes", "logits", "probabilities", "bias", "baseline", "completeness_error", "ledger",
-    "reading",
-)  # fmt: skip
+#: What a model would say, where none was run: null for what there is one of, empty for what there are many of.
+_WITHOUT_MODEL: dict[str, Any] = {
+    "model": None, "sha256": None, "classes": [], "logits": [], "probabilities": [], "bias": [], "baseline": [],
+    "completeness_error": None, "ledger": [], "reading": {},
+}  # fmt: skip
 
 
 def explanation_json(case: Case) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def explanation_json(case: Case) -> dict[str, Any]:
 
 
 def measured_json(reading: SignalReading) -> dict[str, Any]:
-    """Return what is measured on one window without any model; all that a model would say is null."""
+    """Return what is measured on one window without any model; all that a model would say is null or empty."""
     recording, measurements, findings = reading.recording, reading.measurements, reading.findings
     return {
         "version": __version__,
@@ -54,7 +55,7 @@ def measured_json(reading: SignalReading) -> dict[str, Any]:
             "notes": list(recording.notes),
         },
         "fs": recording.fs,
-        **dict.fromkeys(_OF_THE_MODEL),
+        **_WITHOUT_MODEL,
         "st": [
             {
                 "lead": st.lead,
