@@ -15,10 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 N_STEPS = 63  # colours on each side of 0: steps too small to see, and pictures that compress well
+TRANSPARENT = 2 * N_STEPS + 1  # palette entry after the colours of the scale
 
 _POSITIVE_HUE, _NEGATIVE_HUE = np.deg2rad(60.0), np.deg2rad(250.0)  # orange and blue
+_PAINT_HUE = np.deg2rad(52.0)  # an orange that stays inside sRGB when it is stronger
 _END_LIGHTNESS, _END_CHROMA = 0.66, 0.135  # light enough for a black trace on top, inside sRGB for both hues
 _END_LIGHTNESS_DARK = 0.62
+#: Ends of the painted scale (lightness and chroma of orange, then of blue): stronger, since a small area is to be seen,
+#: and unlike in grey, where orange is the lighter one.
+_PAINT_ENDS = ((0.64, 0.165), (0.50, 0.135))
+_PAINT_ENDS_DARK = ((0.78, 0.15), (0.60, 0.15))
 
 _OKLAB_TO_LMS = np.array(
     [[1.0, 0.3963377774, 0.2158037573], [1.0, -0.1055613458, -0.0638541728], [1.0, -0.0894841775, -1.2914855480]]
@@ -34,7 +40,7 @@ _LMS_TO_RGB = np.array(
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of one page, as CSS strings."""
+    """Colours of one page, as CSS strings; the grey grid is a veil, so that it pales no evidence under it."""
 
     paper: str
     fine: str
@@ -55,13 +61,22 @@ _PINK = Palette(
     "#FFFBFA", "#F7D8D5", "#EBA9A4", "#101010", "#1F2328", "#59636E", "#A0146E", _ST_LEVELS, "#8FA3AD", "#7B3FA0"
 )
 _GREY = Palette(
-    "#FFFFFF", "#ECECEC", "#CDCDCD", "#101010", "#1F2328", "#59636E", "#A0146E", _ST_LEVELS, "#8FA3AD", "#7B3FA0"
+    "#FFFFFF", "#0000000F", "#0000002A", "#101010", "#1F2328", "#59636E", "#A0146E", _ST_LEVELS, "#8FA3AD", "#7B3FA0"
 )
 _DARK_RED = Palette(
     "#14181D", "#33262A", "#5A3238", "#F4F4F4", "#E6EAEE", "#A5B0BA", "#FF5FC0", _ST_LEVELS_DARK, "#6F8591", "#C08BE8"
 )
 _DARK_GREY = Palette(
-    "#14181D", "#262B31", "#434A52", "#F4F4F4", "#E6EAEE", "#A5B0BA", "#FF5FC0", _ST_LEVELS_DARK, "#6F8591", "#C08BE8"
+    "#14181D",
+    "#FFFFFF10",
+    "#FFFFFF2B",
+    "#F4F4F4",
+    "#E6EAEE",
+    "#A5B0BA",
+    "#FF5FC0",
+    _ST_LEVELS_DARK,
+    "#6F8591",
+    "#C08BE8",
 )
 
 
@@ -73,29 +88,52 @@ def palette(*, overlay: bool, dark: bool) -> Palette:
 
 
 @cache
-def evidence_colours(*, dark: bool = False) -> NDArray[np.uint8]:
-    """Return the evidence scale, (127, 3) sRGB bytes: row 0 the lowest, 63 the paper, 126 the highest value."""
+def evidence_colours(*, dark: bool = False, paint: bool = False) -> NDArray[np.uint8]:
+    """Return the evidence scale, (127, 3) sRGB bytes: row 0 the lowest, 63 the paper, 126 the highest value.
+
+    Parameters
+    ----------
+    dark : bool
+    paint : bool
+        The stronger colours of painted areas.
+    """
     strength = np.abs(np.linspace(-1.0, 1.0, 2 * N_STEPS + 1))
-    hue = np.where(np.arange(2 * N_STEPS + 1) > N_STEPS, _POSITIVE_HUE, _NEGATIVE_HUE)
+    raises = np.arange(2 * N_STEPS + 1) > N_STEPS
+    hue = np.where(raises, _PAINT_HUE if paint else _POSITIVE_HUE, _NEGATIVE_HUE)
     paper = _srgb_lightness(palette(overlay=True, dark=dark).paper)
-    end = _END_LIGHTNESS_DARK if dark else _END_LIGHTNESS
+    plain = (_END_LIGHTNESS_DARK if dark else _END_LIGHTNESS, _END_CHROMA)
+    up, down = (_PAINT_ENDS_DARK if dark else _PAINT_ENDS) if paint else (plain, plain)
+    end, chroma = (np.where(raises, up[part], down[part]) for part in (0, 1))
     lightness = paper + (end - paper) * strength
-    oklab = np.stack(
-        [lightness, _END_CHROMA * strength * np.cos(hue), _END_CHROMA * strength * np.sin(hue)], axis=1
-    )  # (127, 3)
+    oklab = np.stack([lightness, chroma * strength * np.cos(hue), chroma * strength * np.sin(hue)], axis=1)  # (127, 3)
     colours = _oklab_to_srgb(oklab)
     colours[N_STEPS] = _hex_bytes(palette(overlay=True, dark=dark).paper)
     colours.setflags(write=False)
     return colours
 
 
-def evidence_index(values: NDArray[np.floating], limit: float) -> NDArray[np.uint8]:
+def evidence_index(values: NDArray[np.floating], limit: float, power: float = 1.0) -> NDArray[np.uint8]:
     """Return the row of the evidence scale of each value; values beyond ±`limit` take the end colours.
 
     The rounding is symmetric: the rows of v and -v mirror each other about the middle.
+
+    Parameters
+    ----------
+    values : ndarray
+    limit : float
+        The value of the end colours.
+    power : float
+        Of |value| / limit: below 1 the scale is steeper about 0, so that small values are seen.
     """
-    scaled = np.clip(np.asarray(values, dtype=np.float64) / limit, -1.0, 1.0) * N_STEPS
-    return (N_STEPS + np.sign(scaled) * np.floor(np.abs(scaled) + 0.5)).astype(np.uint8)
+    scaled = np.clip(np.asarray(values, dtype=np.float64) / limit, -1.0, 1.0)
+    steps = np.floor(np.abs(scaled) ** power * N_STEPS + 0.5)
+    return (N_STEPS + np.sign(scaled) * steps).astype(np.uint8)
+
+
+def evidence_value(index: NDArray[np.integer], limit: float, power: float = 1.0) -> NDArray[np.float64]:
+    """Return the value that a row of the evidence scale stands for: `evidence_index` undone, but for its rounding."""
+    steps = (np.asarray(index, dtype=np.float64) - N_STEPS) / N_STEPS
+    return np.asarray(np.sign(steps) * np.abs(steps) ** (1.0 / power) * limit)
 
 
 def css(colour: NDArray[np.uint8]) -> str:

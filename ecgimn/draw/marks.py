@@ -1,4 +1,8 @@
-"""ST segments, T waves and J points as lines in mm, for the screen and for print. They mark; they measure nothing."""
+"""ST segments, T waves and J points as lines in mm, for the screen and for print. They mark; they measure nothing.
+
+Segments are marked by bars under the baseline, or under the trace where it lies lower: the trace and what is painted
+beside it stay free, and rules and evidence are told apart at a glance.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ ST_STEPS_MV = (-0.1, -0.05, 0.05, 0.1)  # half a millimetre and one millimetre, 
 ST_STEP_WORDS = ("lowered ≥ 0.1 mV", "lowered", "level", "raised", "raised ≥ 0.1 mV")
 LEVEL = 2  # the step of a level that is neither raised nor lowered, or unknown
 J_TICK_MM = 1.6  # half height of the tick at a J point
-ST_STEP_S, T_STEP_S = 0.02, 0.04  # a mark follows the trace in these steps; T waves are smooth
+BAR_BELOW_MM = 1.2  # from the lower of baseline and trace to the middle of a bar
 
 Line = tuple[NDArray[np.float32], NDArray[np.float32]]  # x and y in mm, NaN between strokes
 
@@ -57,20 +61,20 @@ def st_step(level_mv: float | None) -> int:
 
 
 def st_lines(layout: PaperLayout, recording: Recording, waves: Waves, st: StMarks) -> dict[int, Line]:
-    """Return the ST segments, J point to T onset, by step of the lead's ST level."""
+    """Return a bar under each ST segment, J point to T onset, by step of the lead's ST level."""
     strokes: dict[int, list[Line]] = {}
     for panel in layout.panels:
         lead = lead_index(panel.lead)
         step = st_step(st.level_mv.get(panel.lead))
         for start, stop in zip(waves.qrs_offset[lead], waves.t_onset[lead], strict=True):
-            stroke = _stroke(layout, panel, recording, start, stop, ST_STEP_S)
+            stroke = _bar(layout, panel, recording, start, stop)
             if stroke:
                 strokes.setdefault(step, []).append(stroke)
     return {step: _joined(lines) for step, lines in sorted(strokes.items())}
 
 
 def t_lines(layout: PaperLayout, recording: Recording, waves: Waves) -> dict[bool, Line]:
-    """Return the T waves, onset to offset: under False the upright, under True the inverted ones.
+    """Return a bar under each T wave, onset to offset: under False the upright, under True the inverted ones.
 
     A T wave points down when its peak, as drawn, lies below the straight line between its ends.
     """
@@ -79,7 +83,7 @@ def t_lines(layout: PaperLayout, recording: Recording, waves: Waves) -> dict[boo
         lead = lead_index(panel.lead)
         rows = (waves.t_onset[lead], waves.t_peak[lead], waves.t_offset[lead])
         for start, peak, stop in zip(*rows, strict=True):
-            stroke = _stroke(layout, panel, recording, start, stop, T_STEP_S)
+            stroke = _bar(layout, panel, recording, start, stop)
             if stroke and np.isfinite(peak) and start < peak < stop:
                 down = _below_chord(panel.sign * recording.signal[lead], start, peak, stop)
                 strokes.setdefault(down, []).append(stroke)
@@ -102,21 +106,22 @@ def j_ticks(layout: PaperLayout, recording: Recording, waves: Waves) -> Line:
     return _joined(ticks)
 
 
-def _stroke(
-    layout: PaperLayout, panel: Panel, recording: Recording, start: float, stop: float, step_s: float
-) -> Line | None:
-    """Follow the trace from one sample to another, as far as the panel shows it."""
+def _bar(layout: PaperLayout, panel: Panel, recording: Recording, start: float, stop: float) -> Line | None:
+    """Return a level line under the trace from one sample to another, as far as the panel shows it.
+
+    The baseline is the median of the lead, which is near enough for a mark that measures nothing.
+    """
     if not (np.isfinite(start) and np.isfinite(stop)) or stop <= start:
         return None
     drawn = panel.samples(recording.fs, recording.n_samples)
     first, last = max(round(start), drawn.start), min(round(stop), drawn.stop - 1)
     if last <= first:
         return None
-    step = max(1, round(step_s * recording.fs))
-    samples = np.unique(np.append(np.arange(first, last, step), last))
-    x = layout.time_mm(panel, samples / recording.fs)
-    y = layout.voltage_mm(panel, recording.signal[lead_index(panel.lead), samples])
-    return np.asarray(x, dtype=np.float32), np.asarray(y, dtype=np.float32)
+    row = recording.signal[lead_index(panel.lead)]
+    heights = np.asarray(layout.voltage_mm(panel, np.append(row[first : last + 1], np.nanmedian(row))))
+    y = float(np.nanmin(heights)) - BAR_BELOW_MM
+    x = np.asarray(layout.time_mm(panel, np.array([first, last]) / recording.fs), dtype=np.float32)
+    return x, np.full(2, y, dtype=np.float32)
 
 
 def _joined(strokes: list[Line]) -> Line:

@@ -34,6 +34,13 @@ BLOCK_S = 10.0  # a standard recording; longer ones are laid out block by block
 LOW_FS_HZ = 100.0  # at or below, one sample is 0.25 mm at 25 mm/s
 
 _PITCH_MM: dict[LayoutName, float] = {"12x1": 15.0, "3x4+1R": 40.0, "3x4+3R": 25.0, "6x2": 25.0}
+#: Between these the distance of the rows follows the tallest waves of the recording.
+PITCH_RANGE_MM: dict[LayoutName, tuple[float, float]] = {
+    "12x1": (15.0, 20.0),
+    "3x4+1R": (25.0, 65.0),
+    "3x4+3R": (20.0, 50.0),
+    "6x2": (20.0, 45.0),
+}
 _COLUMNS: dict[LayoutName, int] = {"12x1": 1, "3x4+1R": 4, "3x4+3R": 4, "6x2": 2}
 _RHYTHM: dict[LayoutName, tuple[str, ...]] = {"12x1": (), "3x4+1R": ("II",), "3x4+3R": ("V1", "II", "V5"), "6x2": ()}
 
@@ -84,7 +91,8 @@ class PaperLayout:
 
     Attributes
     ----------
-    name : {"12x1", "3x4+1R", "3x4+3R", "6x2"}
+    name : {"12x1", "3x4+1R", "3x4+3R", "6x2"} or str
+        Another name where it holds one beat.
     speed, gain : float
         mm/s and mm/mV.
     cabrera, simultaneous : bool
@@ -100,7 +108,7 @@ class PaperLayout:
         Pages of a recording that needs more than one sheet; `page` counts from 0.
     """
 
-    name: LayoutName
+    name: str
     speed: float
     gain: float
     cabrera: bool
@@ -175,6 +183,7 @@ def paper_layout(
     simultaneous: bool = False,
     page: int = 0,
     headroom_mm: tuple[float, float] = (0.0, 0.0),
+    pitch_mm: float | None = None,
 ) -> PaperLayout:
     """Lay a recording out on paper.
 
@@ -198,6 +207,8 @@ def paper_layout(
         Which page, from 0; a page past the last gives the last.
     headroom_mm : tuple of float
         How far the trace reaches above the first and below the last baseline; the paper grows to hold it.
+    pitch_mm : float, optional
+        Distance of the rows, a multiple of 5 mm; the usual one of the layout when None.
 
     Returns
     -------
@@ -213,8 +224,8 @@ def paper_layout(
     _check("gain", gain, GAINS_MM_PER_MV)
     if not duration_s > 0:
         raise ValueError(f"Invalid value for the 'duration_s' parameter: {duration_s!r}. It must be positive.")
-    pitch = _PITCH_MM[name]
-    origin = max(10.0, _up_to_bold(PULSE_S * speed + 2 * PULSE_LEAD_MM))
+    pitch = _PITCH_MM[name] if pitch_mm is None else pitch_mm
+    origin = max(10.0, up_to_bold(PULSE_S * speed + 2 * PULSE_LEAD_MM))
     block_s = max(BLOCK_S, PAGE_SIGNAL_MM / speed)
     n_blocks = max(1, math.ceil(duration_s / block_s - 1e-9))
     cuts = [
@@ -231,8 +242,9 @@ def paper_layout(
     panels = _cut_panels(panels, cut * PAGE_SIGNAL_MM, speed)
 
     n_rows = 1 + max(panel.row for panel in panels)
-    top = _up_to_bold(max(pitch / 2 + BOLD_MM, headroom_mm[0]))
-    bottom = _up_to_bold(max(pitch / 2, headroom_mm[1]))
+    half = min(pitch, _PITCH_MM[name]) / 2
+    top = up_to_bold(max(half + BOLD_MM, headroom_mm[0]))
+    bottom = up_to_bold(max(half, headroom_mm[1]))
     first = bottom + (n_rows - 1) * pitch
     placed = tuple(
         replace(panel, x0_mm=origin + panel.x0_mm, baseline_mm=first - panel.row * pitch) for panel in panels
@@ -245,7 +257,7 @@ def paper_layout(
         cabrera=cabrera,
         simultaneous=simultaneous,
         panels=placed,
-        width_mm=_up_to_bold(origin + signal_mm + MARGIN_RIGHT_MM - 1e-6),
+        width_mm=up_to_bold(origin + signal_mm + MARGIN_RIGHT_MM - 1e-6),
         height_mm=first + top,
         pitch_mm=pitch,
         origin_mm=origin,
@@ -312,7 +324,7 @@ def _time_span(layout: PaperLayout) -> str:
     text = f"{lengths} s per lead ({first:g}–{last:g} s)"
     if rhythm := [panel for panel in layout.panels if panel.rhythm]:
         text += f", rhythm {rhythm[0].stop_s - rhythm[0].start_s:g} s"
-    if _COLUMNS[layout.name] > 1:
+    if any(panel.column for panel in leads):
         text += ", columns simultaneous" if layout.simultaneous else ", columns consecutive"
     return text
 
@@ -356,7 +368,7 @@ def _cut_panels(panels: list[Panel], left_mm: float, speed: float) -> list[Panel
     return kept
 
 
-def _up_to_bold(length_mm: float) -> float:
+def up_to_bold(length_mm: float) -> float:
     """Return the next multiple of 5 mm, so that baselines and borders lie on bold lines."""
     return BOLD_MM * math.ceil(length_mm / BOLD_MM - 1e-9)
 

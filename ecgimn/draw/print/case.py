@@ -10,8 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ecgimn.about import INTENDED_USE
+from ecgimn.draw.evidence import evidence_map
 from ecgimn.draw.marks import StMarks
+from ecgimn.draw.mean_beat import GreyBeat, mean_beat_evidence
 from ecgimn.draw.view import View
 from ecgimn.explain.as_json import explanation_json
 from ecgimn.explain.case import Case, Evidence
@@ -22,6 +27,7 @@ from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 
 if TYPE_CHECKING:
+    from ecgimn.draw.print.page import PageText
     from ecgimn.draw.print.report import ReportText
 
 
@@ -108,6 +114,59 @@ def write_measured_report(path: Path, reading: SignalReading) -> None:
         text=replace(text, notes=[*reading.quality.refusals, *text.notes]),
     )
     path.write_bytes(content)
+
+
+CaseSheet = Literal["page", "slide"]
+
+
+def case_sheet_bytes(
+    sheet: CaseSheet,
+    kind: Literal["pdf", "svg", "png"],
+    evidence: Evidence,
+    *,
+    text: PageText,
+    view: View | None = None,
+    confirmed: NDArray[np.bool_] | None = None,
+    grey: GreyBeat | None = None,
+) -> bytes:
+    """Return one page of a case to file, or one slide to show.
+
+    Parameters
+    ----------
+    sheet : {"page", "slide"}
+        A4 landscape with trace, mean beats, criteria and measurements; or 16:9 with mean beats and answer.
+    kind : {"pdf", "svg", "png"}
+    evidence : Evidence
+        For one class, or for the difference of two.
+    text : PageText
+    view : View, optional
+        Speed, gain and marks of the trace.
+    confirmed : ndarray of shape (12, n_waves), bool, optional
+        Cells that the network confirmed; the others are hatched.
+    grey : GreyBeat, optional
+
+    Raises
+    ------
+    ValueError
+        Another format, or a slide of a recording without a mean beat.
+    """
+    from ecgimn.draw.print.page import case_page_bytes, case_slide_bytes  # matplotlib, as above
+
+    reading = evidence.reading
+    beat = mean_beat_evidence(reading, evidence.contribution)
+    drawn = evidence_map(evidence, replace(view or View(), style="painted", quantity="contribution"))
+    if confirmed is not None and reading.waves is not None:
+        hatched = ~np.take_along_axis(confirmed, reading.waves.labels.astype(np.intp), axis=1)
+        drawn = replace(drawn, uncertain=hatched if drawn.uncertain is None else hatched | drawn.uncertain)
+    if sheet == "slide":
+        if beat is None:
+            reason = reading.measurements.beat.reason if reading.measurements else reading.reason
+            raise ValueError(f"A slide shows the mean beat, and there is none: {reason} Choose the page instead.")
+        return case_slide_bytes(kind, beat, text, name=evidence.name, limit=drawn.limit, confirmed=confirmed, grey=grey)
+    return case_page_bytes(
+        kind, reading.recording, drawn, beat, text, waves=reading.waves, st=st_marks(reading), view=view,
+        confirmed=confirmed, grey=grey,
+    )  # fmt: skip
 
 
 def write_case_report(path: Path, case: Case, *, class_name: str) -> None:

@@ -13,16 +13,24 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from ecgimn.draw.colours import N_STEPS, Palette, blended, css, evidence_colours, palette
+from ecgimn.draw.colours import (
+    N_STEPS,
+    TRANSPARENT,
+    Palette,
+    blended,
+    css,
+    evidence_colours,
+    evidence_index,
+    palette,
+)
 from ecgimn.draw.evidence import (
     BIN_S,
     COLUMNS_PER_MM,
-    LINE_DOTS_PER_MM,
     ROWS_PER_MM,
-    TRANSPARENT,
     EvidenceMap,
     overlay_indices,
     panel_cell,
+    raster_dots,
 )
 from ecgimn.draw.marks import LEVEL, StMarks, j_ticks, st_lines, t_lines
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, PaperLayout
@@ -36,8 +44,8 @@ if TYPE_CHECKING:
 
 A4_MM = (297.0, 210.0)  # landscape
 POINTS_PER_MM = 72 / 25.4
-PRINT_DOTS_PER_MM = 8  # of the evidence; hatching needs finer dots than a band
-HATCH_DOTS, HATCH_LINE_DOTS = 10, 4  # period and width of the hatch over negative evidence
+PRINT_DOTS_PER_MM = 12  # of the evidence; hatching needs finer dots than a band
+HATCH_DOTS, HATCH_LINE_DOTS = 15, 6  # period and width of the hatch over negative evidence
 HATCH_LIGHTEN = 0.75
 
 
@@ -105,10 +113,10 @@ def draw_paper(
     axes = sheet.axes(*corner_mm, layout.width_mm, layout.height_mm)
     axes.add_patch(Rectangle((0, 0), layout.width_mm, layout.height_mm, facecolor=colours.paper, linewidth=0, zorder=0))
     if evidence is not None:
-        raster = overlay_indices(evidence, layout, view, recording, waves)
-        dots_per_mm = LINE_DOTS_PER_MM if view.style == "line" else (ROWS_PER_MM, COLUMNS_PER_MM)
+        rows, columns = (PRINT_DOTS_PER_MM,) * 2 if evidence.paint is not None else raster_dots(evidence, view)
+        raster = overlay_indices(evidence, layout, view, recording, waves, (rows, columns))
         axes.imshow(
-            print_raster(raster, *dots_per_mm, view.opacity),
+            print_raster(raster, rows, columns, view.opacity, paint=evidence.paint is not None),
             extent=(layout.origin_mm, layout.width_mm, 0, layout.height_mm),
             aspect="auto",
             interpolation="none",
@@ -125,14 +133,22 @@ def draw_paper(
     axes.set_ylim(0, layout.height_mm)
 
 
-def print_raster(raster: NDArray[np.uint8], rows_per_mm: int, columns_per_mm: int, opacity: float) -> NDArray[np.uint8]:
-    """Return a raster of the evidence as RGBA dots; negative evidence is hatched, so that grey prints keep the sign."""
+def print_raster(
+    raster: NDArray[np.uint8], rows_per_mm: int, columns_per_mm: int, opacity: float, *, paint: bool = False
+) -> NDArray[np.uint8]:
+    """Return a raster of the evidence as RGBA dots.
+
+    Negative evidence is hatched, so that grey prints keep the sign; painted areas keep it by their strength and by the
+    strip, and have a hatch for what is unsure.
+    """
     rows = np.arange(raster.shape[0] * PRINT_DOTS_PER_MM // rows_per_mm) * rows_per_mm // PRINT_DOTS_PER_MM
     columns = np.arange(raster.shape[1] * PRINT_DOTS_PER_MM // columns_per_mm) * columns_per_mm // PRINT_DOTS_PER_MM
     dots = raster[rows][:, columns]
     rgba = np.full((TRANSPARENT + 1, 4), 255, dtype=np.uint8)  # transparent white: viewers that smooth draw no dark rim
-    rgba[:TRANSPARENT, :3] = [blended(colour, opacity) for colour in evidence_colours()]
+    rgba[:TRANSPARENT, :3] = [blended(colour, opacity) for colour in evidence_colours(paint=paint)]
     rgba[TRANSPARENT, 3] = 0
+    if paint:
+        return np.asarray(rgba[dots])
     light = rgba.copy()
     light[:N_STEPS, :3] = np.round(HATCH_LIGHTEN * 255 + (1 - HATCH_LIGHTEN) * rgba[:N_STEPS, :3])
     stripe = (np.arange(dots.shape[0])[:, None] + np.arange(dots.shape[1])) % HATCH_DOTS < HATCH_LINE_DOTS
@@ -142,10 +158,11 @@ def print_raster(raster: NDArray[np.uint8], rows_per_mm: int, columns_per_mm: in
 def draw_colour_bar(sheet: Sheet, x_mm: float, y_mm: float, evidence: EvidenceMap, view: View) -> None:
     """Draw the colour bar, 50 mm high, with its limits, unit and the words for both ends."""
     axes = sheet.axes(x_mm, y_mm, 5.0, 50.0)
-    scale = np.arange(2 * N_STEPS, -1, -1, dtype=np.uint8)[np.linspace(0, 2 * N_STEPS, 100).round().astype(int)]
+    painted = evidence.paint is not None
+    scale = evidence_index(np.linspace(1.0, -1.0, 50 * ROWS_PER_MM), 1.0, evidence.power)
     column = np.repeat(scale[:, None], 5 * COLUMNS_PER_MM, axis=1)
     axes.imshow(
-        print_raster(column, ROWS_PER_MM, COLUMNS_PER_MM, view.opacity),
+        print_raster(column, ROWS_PER_MM, COLUMNS_PER_MM, view.opacity, paint=painted),
         extent=(0, 5, 0, 50),
         aspect="auto",
         interpolation="none",
@@ -159,7 +176,7 @@ def draw_colour_bar(sheet: Sheet, x_mm: float, y_mm: float, evidence: EvidenceMa
     lines = [evidence.name, *evidence.quantity.split(", "), *evidence.unit.replace(" per ", "\nper ").split("\n")]
     for place, words in enumerate(reversed(lines)):
         sheet.text(x_mm, y_mm + 53.0 + 3.2 * place, words, size=6.5, bold=place == len(lines) - 1)
-    sheet.text(x_mm, y_mm - 5.0, "hatched: negative", size=5.5)
+    sheet.text(x_mm, y_mm - 5.0, "strip: signed area" if painted else "hatched: negative", size=5.5)
     for place, words in enumerate(("limit:", *_wrapped(evidence.limit_source))):
         sheet.text(x_mm, y_mm - 8.5 - 2.8 * place, words, size=5.5)
 
@@ -182,7 +199,7 @@ def _strips(axes: Any, layout: PaperLayout, evidence: EvidenceMap, colours: Pale
     scale = evidence_colours()
     for panel in layout.panels:
         cell = panel_cell(layout, panel)
-        bins = np.clip(evidence.panel_bins(panel) / evidence.limit, -1.0, 1.0) * cell.strip_half
+        bins = np.clip(evidence.panel_bins(panel) / evidence.strip_limit, -1.0, 1.0) * cell.strip_half
         edges = panel.x0_mm + np.arange(bins.size + 1) * BIN_S * layout.speed
         edges[-1] = panel.x0_mm + layout.panel_width_mm(panel)
         heights = cell.strip_zero + np.append(bins, bins[-1:])
@@ -198,12 +215,12 @@ def _marks(
 ) -> None:
     if view.show_t:
         for down, (x, y) in t_lines(layout, recording, waves).items():
-            colour = colours.t_inverted if down else colours.t_upright
-            axes.plot(x, y, color=colour, linewidth=0.9 * POINTS_PER_MM, alpha=0.6, zorder=4)
+            colour, width_mm = (colours.t_inverted, 0.7) if down else (colours.t_upright, 0.3)
+            axes.plot(x, y, color=colour, linewidth=width_mm * POINTS_PER_MM, solid_capstyle="butt", zorder=4)
     if view.show_st:
         for step, (x, y) in st_lines(layout, recording, waves, st).items():
-            width_mm, alpha = (0.8, 0.5) if step == LEVEL else (1.2, 0.8)
-            axes.plot(x, y, color=colours.st_levels[step], linewidth=width_mm * POINTS_PER_MM, alpha=alpha, zorder=5)
+            style = {"linewidth": (0.3 if step == LEVEL else 0.7) * POINTS_PER_MM, "solid_capstyle": "butt"}
+            axes.plot(x, y, color=colours.st_levels[step], **style, zorder=5)
         axes.plot(*j_ticks(layout, recording, waves), color=colours.text, linewidth=0.5, zorder=6)
     for panel in layout.panels:
         if panel.lead in st.outlined and not panel.rhythm:

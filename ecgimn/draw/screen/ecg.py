@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from ecgimn.draw.colours import palette
-from ecgimn.draw.evidence import evidence_map, overlay_indices, overlay_webp, webp_uri
+from ecgimn.draw.evidence import evidence_map, overlay_indices, picture_uri
 from ecgimn.draw.marks import StMarks
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, PaperLayout, footer_parts
 from ecgimn.draw.screen.parts import (
@@ -108,8 +108,10 @@ def ecg_figure(
     Returns
     -------
     plotly.graph_objects.Figure
-        `layout.meta` holds speed, gain, px_per_mm, shown (share of the evidence, or None), the footer's parts, and
-        `paper`, which tells this paper with this recording from all others.
+        `layout.meta` holds speed, gain, px_per_mm, true_px_per_mm (of a true millimetre on this screen) and scale (the
+        words about it in the footer, or none), so that a page that has to squeeze the figure can put them right; shown
+        (share of the evidence, or None), the footer's parts, and `paper`, which tells this paper with this recording
+        from all others.
 
     Raises
     ------
@@ -167,7 +169,7 @@ def ecg_figure(
     images = []
     if drawn is not None:
         raster = overlay_indices(drawn, layout, view, recording, waves)
-        source = webp_uri(overlay_webp(raster, dark=view.dark))
+        source = picture_uri(drawn, raster, dark=view.dark)
         images.append(_image(layout, source, "evidence", left_mm=layout.origin_mm, opacity=view.opacity))
     elif evidence_apart:
         images.append(_image(layout, NO_PICTURE, "evidence", left_mm=layout.origin_mm))
@@ -215,6 +217,8 @@ def ecg_figure(
                     "gain_mm_per_mv": layout.gain,
                     "grid_mm": [FINE_MM, BOLD_MM],
                     "px_per_mm": px_per_mm,
+                    "true_px_per_mm": screen.px_per_mm,
+                    "scale": next((part for part in parts if part.startswith("drawn at ")), ""),
                     "paper": paper_token(recording, layout),
                     "shown": shown,
                     "limit": drawn.limit if drawn is not None else None,

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecgimn.draw.colours import css, evidence_colours, palette
-from ecgimn.draw.evidence import EvidenceMap, evidence_map, overlay_indices, overlay_webp, panel_cell, webp_uri
+from ecgimn.draw.colours import css, palette
+from ecgimn.draw.evidence import EvidenceMap, evidence_map, overlay_indices, panel_cell, picture_uri
 from ecgimn.draw.paper import PaperLayout
 from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, paper_token
-from ecgimn.draw.screen.parts import N_COLOUR_STOPS, hover_samples, strips_left_mm, strips_svg, svg_uri
+from ecgimn.draw.screen.parts import colour_stops, hover_samples, strips_left_mm, strips_svg, svg_uri
 from ecgimn.draw.view import View
 from ecgimn.leads import lead_index
 from ecgimn.signal.waves.find import WAVE_NAMES
@@ -60,11 +60,9 @@ def evidence_layer(evidence: Evidence, *, view: View) -> dict[str, Any]:
     strips = ""
     if view.show_strip:
         strips = svg_uri(strips_svg(layout, drawn, view, colours, left_mm=strips_left_mm(layout)))
-    scale = evidence_colours(dark=view.dark)
-    stops = np.linspace(0, len(scale) - 1, N_COLOUR_STOPS).round().astype(int)
     return {
         "paper": paper_token(recording, layout),
-        "picture": webp_uri(overlay_webp(raster, dark=view.dark)),
+        "picture": picture_uri(drawn, raster, dark=view.dark),
         "strips": strips,
         "name": drawn.name,
         "quantity": drawn.quantity,
@@ -73,7 +71,7 @@ def evidence_layer(evidence: Evidence, *, view: View) -> dict[str, Any]:
         "limit_source": drawn.limit_source,
         "shown": drawn.shown_share(layout),
         "opacity": view.opacity,
-        "stops": [css(scale[stop]) for stop in stops],
+        "stops": [css(colour) for colour in colour_stops(drawn, dark=view.dark)],
         "hover": _hover(drawn, layout, recording),
         "grid": [[colours.fine, red.fine], [colours.bold, red.bold]],
     }
@@ -81,7 +79,7 @@ def evidence_layer(evidence: Evidence, *, view: View) -> dict[str, Any]:
 
 def _hover(evidence: EvidenceMap, layout: PaperLayout, recording: Recording) -> dict[str, Any]:
     rows = [
-        evidence.sign(panel) * evidence.density[lead_index(panel.lead), hover_samples(panel, recording)]
+        evidence.sign(panel) * evidence.drawn[lead_index(panel.lead), hover_samples(panel, recording)]
         for panel in layout.panels
     ]
     values = np.concatenate(rows)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgimn.draw.colours import Palette, blended, css, evidence_colours
+from ecgimn.draw.colours import Palette, blended, css, evidence_colours, evidence_index
 from ecgimn.draw.evidence import BIN_S, EvidenceMap, panel_cell
 from ecgimn.draw.marks import LEVEL, StMarks, j_ticks, st_lines, t_lines
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, Panel, PaperLayout
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 FOOTER_PX, FOOTER_LINE_PX, FOOTER_CHAR_PX = 11, 15, 5.6
-N_COLOUR_STOPS = 17
+N_COLOUR_STOPS = 33  # the painted scale is steep about 0
 
 SWITCH_TEXT, SWITCH_BACKGROUND = "#1F2328", "#C3CBD2"  # contrast 9.6 : 1, and 15 : 1 on Plotly's active button
 
@@ -70,12 +70,17 @@ def _second_marks(layout: PaperLayout) -> list[tuple[str, float]]:
     return [(f"{second:g} s", float(layout.time_mm(panel, second))) for second in seconds]
 
 
+def colour_stops(evidence: EvidenceMap, *, dark: bool) -> NDArray[np.uint8]:
+    """Return the colours of evenly spaced values from the lowest to the highest, (33, 3) bytes."""
+    values = np.linspace(-1.0, 1.0, N_COLOUR_STOPS)
+    return evidence_colours(dark=dark, paint=evidence.paint is not None)[evidence_index(values, 1.0, evidence.power)]
+
+
 def colour_bar_trace(evidence: EvidenceMap, view: View, colours: Palette) -> dict[str, Any]:
     """Return an empty trace that carries the colour bar, in the colours as they look at the view's opacity."""
-    scale = evidence_colours(dark=view.dark)
-    stops = np.linspace(0, len(scale) - 1, N_COLOUR_STOPS).round().astype(int)
     seen = [
-        [i / (N_COLOUR_STOPS - 1), css(blended(scale[s], view.opacity, dark=view.dark))] for i, s in enumerate(stops)
+        [place / (N_COLOUR_STOPS - 1), css(blended(colour, view.opacity, dark=view.dark))]
+        for place, colour in enumerate(colour_stops(evidence, dark=view.dark))
     ]
     limit = evidence.limit
     what = html.escape(evidence.quantity).replace(", ", "<br>")
@@ -288,7 +293,7 @@ def hover_traces(
         text = f"{panel.label} · %{{text}} ms<br>%{{customdata[0]:.2f}} mV"
         columns = [voltage]
         if evidence is not None:
-            columns.append(evidence.sign(panel) * evidence.density[lead, samples])
+            columns.append(evidence.sign(panel) * evidence.drawn[lead, samples])
             what = html.escape(f"{evidence.quantity} · {evidence.name}")
             text += f"<br>{what}<br>%{{customdata[1]:+.4f}} {evidence.unit}"
         answers = {
@@ -330,11 +335,12 @@ def paper_svg(
     if waves is not None and view.show_t:
         for down, (x, y) in t_lines(layout, recording, waves).items():
             colour, name = (colours.t_inverted, "T inverted") if down else (colours.t_upright, "T upright")
-            parts.append(_path(stroke_path(layout, x, y), colour, 1.0, name, opacity=0.6))
+            width, opacity = (0.9, 0.9) if down else (0.4, 0.7)  # an upright T is the rule and stays quiet
+            parts.append(_path(stroke_path(layout, x, y), colour, width, name, opacity=opacity))
     if waves is not None and view.show_st:
         for step, (x, y) in st_lines(layout, recording, waves, st).items():
             # A level ST segment is the rule and stays quiet.
-            width, opacity = (1.1, 0.6) if step == LEVEL else (1.7, 0.85)
+            width, opacity = (0.4, 0.7) if step == LEVEL else (0.9, 1.0)
             parts.append(
                 _path(stroke_path(layout, x, y), colours.st_levels[step], width, f"ST {step}", opacity=opacity)
             )
@@ -410,7 +416,7 @@ def strip_path(layout: PaperLayout, evidence: EvidenceMap) -> str:
     step = round(BIN_S * layout.speed * UNITS_PER_MM)
     for panel in layout.panels:
         cell = panel_cell(layout, panel)
-        bins = np.clip(evidence.panel_bins(panel) / evidence.limit, -1.0, 1.0)
+        bins = np.clip(evidence.panel_bins(panel) / evidence.strip_limit, -1.0, 1.0)
         heights = np.round(-bins * cell.strip_half * UNITS_PER_MM).astype(int)  # upwards is negative in SVG
         left = round(panel.x0_mm * UNITS_PER_MM)
         right = round((panel.x0_mm + layout.panel_width_mm(panel)) * UNITS_PER_MM)

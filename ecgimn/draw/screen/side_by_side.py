@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from ecgimn.draw.colours import palette
-from ecgimn.draw.evidence import robust_limit
+from ecgimn.draw.evidence import evidence_map
 from ecgimn.draw.screen.ecg import Screen, ecg_figure
 from ecgimn.draw.view import View
 from ecgimn.explain.sides import Side
@@ -24,7 +24,7 @@ def side_by_side_figure(
     """Draw two sides next to each other, as wide as there is room.
 
     Enlarging a stretch of time in one enlarges it in the other. One limit holds for the colours of both: the larger
-    99th percentile of the two.
+    of the two.
 
     Parameters
     ----------
@@ -41,16 +41,17 @@ def side_by_side_figure(
     plotly.graph_objects.Figure
         `layout.meta` holds px_per_mm and limit of both.
     """
-    limits = [robust_limit(side.evidence.contribution, side.recording.fs) for side in (first, second)]
+    alone = replace(view, quantity="contribution", limit=None, show_uncertainty=False)
+    limits = [evidence_map(side.evidence, alone).limit for side in (first, second)]
     if not own_scales:
         limits = [view.limit or max(limits)] * 2
     view = replace(view, quantity="contribution", show_uncertainty=False)
     if view.style == "blocks" and None in (first.reading.waves, second.reading.waves):
-        view = replace(view, style="band")  # without waves there are no blocks
+        view = replace(view, style="painted")  # without waves there are no blocks
     probe = ecg_figure(
         first.recording,
         first.evidence,
-        view=replace(view, style="band"),
+        view=replace(view, style="painted"),
         screen=Screen(width_px, NO_LIMIT_PX, switch=False),
     )
     margin = probe.layout.margin

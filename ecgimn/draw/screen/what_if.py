@@ -59,7 +59,7 @@ def what_if_figure(
     """
     original, edited, waves = before.recording, after.recording, before.reading.waves
     if waves is None and view.style == "blocks":
-        view = replace(view, style="band")  # without waves there are no blocks
+        view = replace(view, style="painted")  # without waves there are no blocks
     if view.limit is None and view.overlay:
         view = replace(view, limit=evidence_map(before, view).limit)
     figure = ecg_figure(edited, after, view=view, waves=waves, screen=screen)

@@ -47,6 +47,33 @@ def interval_values(reading: SignalReading) -> tuple[Value, ...]:
     )
 
 
+def header_words(reading: SignalReading, *, rhythm: str = "") -> str:
+    """Return the line at the head of an ECG: sex, age, rate, rhythm, PR, QRS, QT and QTc, axis.
+
+    Parameters
+    ----------
+    reading : SignalReading
+    rhythm : str
+        As found elsewhere ("sinus rhythm"); nothing is said of it when empty.
+    """
+    recording = reading.recording
+    sex = {"male": "Man", "female": "Woman"}.get(recording.sex or "", "Sex not given")
+    age = "age not given" if recording.age is None else "90+ y" if recording.age >= 90 else f"{recording.age} y"
+    parts = [f"{sex}, {age}"]
+    if reading.measurements is None:
+        return " · ".join([*parts, *([rhythm] if rhythm else []), f"not measured ({reading.reason.rstrip('.')})"])
+    found = reading.measurements.intervals
+
+    def number(measured: Measured) -> str:
+        return NOTHING if measured.value is None else f"{measured.value:.0f}".replace("-", MINUS)
+
+    parts.append(f"{number(found.heart_rate)}/min" + (f" {rhythm}" if rhythm else ""))
+    parts += [f"PR {number(found.pr)} ms", f"QRS {number(found.qrs)} ms"]
+    parts.append(f"QT/QTc {number(found.qt)}/{number(found.qtc['Bazett'])} ms (Bazett)")
+    parts.append(f"axis {number(found.axis)}°")
+    return " · ".join(parts)
+
+
 def st_grid(reading: SignalReading) -> str:
     """Return the ST level at J+60 of all leads as a small Markdown table, in mV; leads beyond threshold in bold."""
     if not reading.j60_mv:

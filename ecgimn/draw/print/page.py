@@ -1,0 +1,318 @@
+"""One page of a case for the file, A4 landscape, and one slide of it, 16:9: the painted ECG and what is said of it.
+
+The page has the painted ECG to the millimetre, the painted mean beats, the answer in words, criteria, measurements and
+the key of all colours; nothing of the program's settings. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
+from numpy.typing import NDArray
+
+import ecgimn
+from ecgimn.about import INTENDED_USE
+from ecgimn.draw.colours import evidence_index, palette
+from ecgimn.draw.evidence import EvidenceMap
+from ecgimn.draw.marks import StMarks
+from ecgimn.draw.mean_beat import TWO_ROWS, GreyBeat, MeanBeatEvidence, beats_words, strongest_cells, strongest_words
+from ecgimn.draw.painted import PAINT_POWER
+from ecgimn.draw.paper import footer_parts
+from ecgimn.draw.print.ecg import A4_MM, POINTS_PER_MM, PRINT_DOTS_PER_MM, Sheet, draw_paper, print_raster
+from ecgimn.draw.print.mean_beat import draw_mean_beat
+from ecgimn.draw.view import View
+
+if TYPE_CHECKING:
+    from ecgimn.recording import Recording
+    from ecgimn.signal.waves.find import Waves
+
+PageKind = Literal["pdf", "svg", "png"]
+SLIDE_MM = (338.67, 190.5)  # 13.333 by 7.5 inches
+MM_PER_INCH = 25.4
+PAGE_DPI, SLIDE_DPI = 250, 192  # a slide then has 2,560 by 1,440 dots
+MARGIN_MM = 9.0
+TRACE_MM = 120.0  # the most the trace takes of the height; at half the gain where it needs more
+BEATS_MM = 150.0  # width of the mean beats
+LINE_MM = 3.3
+CHAR_MM = 0.19  # mean width of a letter in mm, for each point of its size
+
+
+@dataclass(frozen=True)
+class PageText:
+    """The words of a page or slide, made elsewhere.
+
+    Attributes
+    ----------
+    title : str
+        What it is: "Evidence for myocardial infarction (MI), 95 %".
+    header : str
+        Sex, age, rate, rhythm, intervals, axis.
+    answer : str
+        The answer in a sentence or two.
+    criteria, measurements : sequence of str
+        A line each.
+    made_by : str
+        Model and recording, as they may be named.
+    """
+
+    title: str
+    header: str = ""
+    answer: str = ""
+    criteria: Sequence[str] = ()
+    measurements: Sequence[str] = ()
+    made_by: str = ""
+
+
+def case_page_bytes(
+    kind: PageKind,
+    recording: Recording,
+    evidence: EvidenceMap,
+    beat: MeanBeatEvidence | None,
+    text: PageText,
+    *,
+    waves: Waves | None = None,
+    st: StMarks | None = None,
+    view: View | None = None,
+    confirmed: NDArray[np.bool_] | None = None,
+    grey: GreyBeat | None = None,
+) -> bytes:
+    """Return one A4 page, landscape, as the bytes of a PDF, SVG or PNG.
+
+    Parameters
+    ----------
+    kind : {"pdf", "svg", "png"}
+    recording : Recording
+    evidence : EvidenceMap
+        Of one class, from `painted_map`.
+    beat : MeanBeatEvidence or None
+        Of the same class; None where there is no mean beat.
+    text : PageText
+    waves, st
+        For the marks of ST and T.
+    view : View, optional
+        Speed, gain, order of leads and marks; the layout is 3x4 with a rhythm strip. Waves too tall for the page are
+        drawn at half the gain, which is printed.
+    confirmed : ndarray of shape (12, n_waves), bool, optional
+    grey : GreyBeat, optional
+        Behind the mean beats.
+
+    Raises
+    ------
+    ValueError
+        Another format.
+    """
+    view = replace(view or View(), layout="3x4+1R", style="painted", dark=False, page=0, opacity=1.0)
+
+    def draw(sheet: Sheet) -> None:
+        _page(sheet, recording, evidence, beat, text, waves, st or StMarks(), view, confirmed, grey)
+
+    return _saved(kind, A4_MM, draw, PAGE_DPI)
+
+
+def case_slide_bytes(
+    kind: PageKind,
+    beat: MeanBeatEvidence,
+    text: PageText,
+    *,
+    name: str,
+    limit: float | None = None,
+    confirmed: NDArray[np.bool_] | None = None,
+    grey: GreyBeat | None = None,
+) -> bytes:
+    """Return one slide, 16:9, with the painted mean beats and the answer.
+
+    Parameters
+    ----------
+    kind : {"pdf", "svg", "png"}
+    beat : MeanBeatEvidence
+    text : PageText
+        Title, header and answer are shown.
+    name : str
+        Class, for the words about the strongest cells.
+    limit : float, optional
+        End of the colour scale; the largest value of the beat when None.
+    confirmed, grey
+        As for `case_page_bytes`.
+    """
+    limit = limit or beat.paint.largest
+
+    def draw(sheet: Sheet) -> None:
+        width, height = SLIDE_MM
+        edge = 14.0
+        y = height - 16.0
+        sheet.text(edge, y, text.title, size=24, bold=True)
+        y -= 8.5
+        sheet.text(edge, y, text.header, size=12, color=palette(overlay=True, dark=False).muted)
+        y = _paragraph(sheet, edge, y - 8.5, text.answer, size=15, width_mm=width - 2 * edge, most=3)
+        foot = 22.0
+        draw_mean_beat(
+            sheet, (edge, y - 1.0), (width - 2 * edge, y - 1.0 - foot), beat, limit=limit, confirmed=confirmed,
+            grey=grey, size=12,
+        )  # fmt: skip
+        words = [strongest_words(strongest_cells(beat.cells, confirmed), name), beats_words(beat)]
+        sheet.text(edge, 15.5, " · ".join(filter(None, words)), size=9)
+        _key(sheet, edge, 9.5, limit, size=9, hatched=confirmed is not None, grey=grey)
+        sheet.text(edge, 4.0, " · ".join(filter(None, (INTENDED_USE, text.made_by))), size=7)
+
+    return _saved(kind, SLIDE_MM, draw, SLIDE_DPI)
+
+
+def _saved(kind: PageKind, size_mm: tuple[float, float], draw: Callable[[Sheet], None], dpi: int) -> bytes:
+    if kind not in get_args(PageKind):
+        choices = ", ".join(repr(choice) for choice in get_args(PageKind))
+        raise ValueError(f"Invalid value for the 'kind' parameter: {kind!r}. Allowed values are {choices}.")
+    buffer = io.BytesIO()
+    style: Any = {"svg.hashsalt": "ecgimn", "path.simplify": False, "pdf.compression": 6, "font.family": "DejaVu Sans"}
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(size_mm[0] / MM_PER_INCH, size_mm[1] / MM_PER_INCH), facecolor="white")
+        draw(Sheet(figure, 0.0, 1))
+        if kind == "pdf":
+            with PdfPages(buffer, metadata={"CreationDate": None, "Title": "ECG with evidence"}) as pdf:
+                pdf.savefig(figure)
+        else:
+            metadata: dict[str, Any] = {"Software": None}
+            if kind == "svg":
+                metadata = {"Date": None, "Title": "ECG with evidence"}
+            figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _page(
+    sheet: Sheet,
+    recording: Recording,
+    evidence: EvidenceMap,
+    beat: MeanBeatEvidence | None,
+    text: PageText,
+    waves: Waves | None,
+    st: StMarks,
+    view: View,
+    confirmed: NDArray[np.bool_] | None,
+    grey: GreyBeat | None,
+) -> None:
+    width, height = A4_MM
+    colours = palette(overlay=True, dark=False)
+    y = height - 10.0
+    sheet.text(MARGIN_MM, y, text.title, size=12, bold=True)
+    sheet.text(MARGIN_MM, y - 5.2, text.header, size=8.5)
+    y = _paragraph(sheet, MARGIN_MM, y - 10.0, text.answer, size=8.5, width_mm=width - 2 * MARGIN_MM, most=3)
+    layout, beyond = view.paper_for(recording, TRACE_MM)
+    if layout.height_mm > TRACE_MM and view.gain > 5:
+        view = replace(view, gain=view.gain / 2)
+    layout, beyond = view.paper_for(recording, TRACE_MM, TRACE_MM)
+    corner = (MARGIN_MM, y - layout.height_mm)
+    draw_paper(sheet, corner, layout, recording, view, evidence, waves, st)
+    y = corner[1] - 3.0
+    parts = list(footer_parts(layout, recording.fs, filter_name=view.filter_name))
+    parts.append(f"shown: {100 * evidence.shown_share(layout):.0f} % of the evidence")
+    parts += [f"the trace leaves the grid in {', '.join(beyond)}"] if beyond else []
+    sheet.text(MARGIN_MM, y, " · ".join(parts), size=5.8, color=colours.muted)
+    y -= 4.0
+    foot = 15.5
+    left = MARGIN_MM
+    if beat is not None:
+        draw_mean_beat(
+            sheet, (left, y), (BEATS_MM, y - foot), beat, limit=evidence.limit, rows=TWO_ROWS, confirmed=confirmed,
+            grey=grey, size=6.5,
+        )  # fmt: skip
+        left += BEATS_MM + 6.0
+        words = strongest_words(strongest_cells(beat.cells, confirmed), evidence.name)
+        sheet.text(MARGIN_MM, 12.2, " · ".join(filter(None, (words, beats_words(beat)))), size=6)
+    columns = ((left, "Criteria", text.criteria), (left + 68.0, "Measurements", text.measurements))
+    for x, head, lines in columns:
+        room = min(66.0, width - MARGIN_MM - x)
+        _list(sheet, x, y - 2.0, head, lines, width_mm=room, lowest_mm=foot)
+    _key(sheet, MARGIN_MM, 7.6, evidence.limit, size=6, hatched=evidence.uncertain is not None or confirmed is not None,
+         grey=grey, strip=view.show_strip)  # fmt: skip
+    made = f"ECG-IMN Reader {ecgimn.__version__}"
+    sheet.text(MARGIN_MM, 3.8, " · ".join(filter(None, (INTENDED_USE, text.made_by, made))), size=5.5)
+
+
+def _wrapped(words: str, size: float, width_mm: float) -> list[str]:
+    return textwrap.wrap(words, max(int(width_mm / (CHAR_MM * size)), 10))
+
+
+def _paragraph(sheet: Sheet, x: float, y: float, words: str, *, size: float, width_mm: float, most: int) -> float:
+    """Write a paragraph; return where the next thing begins."""
+    lines = _wrapped(words, size, width_mm)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], textwrap.shorten(" ".join(lines[most - 1 :]), int(width_mm / (CHAR_MM * size)))]
+    step = 0.46 * size
+    for line in lines:
+        sheet.text(x, y, line, size=size)
+        y -= step
+    return y - 0.5
+
+
+def _list(
+    sheet: Sheet, x: float, top: float, head: str, lines: Sequence[str], *, width_mm: float, lowest_mm: float
+) -> None:
+    """Write a list in the letters in which it fits, from 7 to 5 points; the last line says what even then did not."""
+    if not lines:
+        return
+    sheet.text(x, top, head, size=7.5, bold=True)
+    for size in (7.0, 6.5, 6.0, 5.5, 5.0):
+        step = 0.47 * size
+        wrapped = [
+            part
+            for line in lines
+            for part in textwrap.wrap(line, int(width_mm / (CHAR_MM * size)), subsequent_indent="  ")
+        ]
+        room = int((top - lowest_mm) / step)
+        if len(wrapped) <= room:
+            break
+    if len(wrapped) > room:
+        wrapped = [*wrapped[: room - 1], f"({len(wrapped) - room + 1} more lines in the report)"]
+    for place, line in enumerate(wrapped):
+        sheet.text(x, top - (place + 1) * step - 0.6, line, size=size)
+
+
+def _key(
+    sheet: Sheet,
+    x: float,
+    y: float,
+    limit: float,
+    *,
+    size: float,
+    hatched: bool,
+    grey: GreyBeat | None,
+    strip: bool = False,
+) -> None:
+    """Draw the colours with their meaning in one line."""
+    colours = palette(overlay=True, dark=False)
+    space = 0.4 * size
+
+    def word(words: str, colour: str = colours.text) -> None:
+        nonlocal x
+        sheet.text(x, y, words, size=size, color=colour)
+        x += TextPath((0, 0), words, size=size).get_extents().width / POINTS_PER_MM + space
+
+    word(f"area painted: lowers −{limit:g}")
+    wide, tall = 5.2 * size, 0.36 * size
+    axes = sheet.axes(x, y - 0.06 * size, wide, tall)
+    scale = evidence_index(np.linspace(-1.0, 1.0, round(wide * PRINT_DOTS_PER_MM)), 1.0, PAINT_POWER)[None]
+    axes.imshow(
+        print_raster(np.repeat(scale, 12, axis=0), PRINT_DOTS_PER_MM, PRINT_DOTS_PER_MM, 1.0, paint=True),
+        extent=(0, wide, 0, tall), aspect="auto", interpolation="none",
+    )  # fmt: skip
+    x += wide + 0.5 * space
+    word(f"raises +{limit:g} logit per 40 ms")
+    word("▬ ST raised", colours.st_levels[-1])
+    word("▬ ST lowered", colours.st_levels[0])
+    word("▬ T inverted", colours.t_inverted)
+    word("| J point")
+    word("● ST at J+60")
+    if strip:
+        word("strip: sum of 40 ms", colours.muted)
+    if hatched:
+        word("hatched: not confirmed", colours.muted)
+    if grey is not None:
+        word(f"grey: {grey.name}", colours.muted)
