@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ecgimn.draw.screen.ecg import ecg_figure
-from ecgimn.draw.screen.window import screen_for
+from ecgimn.draw.screen.window import rooms_for, screen_for
 from ecgimn.draw.view import View
-from ecgimn.draw.words.case import interval_values, st_grid, subject_words
+from ecgimn.draw.words.case import header_words, interval_values, st_grid, subject_words
 from ecgimn.errors import EcgImnError, QualityError
-from ecgimn.explain.case import Case
-from ecgimn.explain.sentences import class_chips, describe_evidence
+from ecgimn.explain.case import Case, Evidence
+from ecgimn.explain.sentences import answer, class_chips, describe_evidence, outcome_text
 from ecgimn.recording import Recording
 from ecgimn.signal.quality import out_of_scope
 from ecgimn.signal.reading import SignalReading, with_reference
@@ -36,6 +37,8 @@ BADGES = {
     "does not meet": (":material/remove:", "gray"),
 }
 CHART = {"displayModeBar": False}
+ABOVE_PX = 232.0  # header, case line, chips, answer and the line above the trace
+SCALE_PX, LEAST_BEATS_PX = 40.0, 340.0  # colour scale above the mean beat; least height of that
 HELP = """
 **Keys.** ← → previous and next case · O evidence on and off · L layout · K next class · B and Shift B next and
 previous beat, once Beats is open · H this help.
@@ -81,13 +84,15 @@ def show_help() -> None:
 
 @st.fragment
 def read_case(case: Case) -> None:
-    first = session.chosen_class(case.classes, case.most_probable)
+    first = session.chosen_class(case.classes, most_telling(case))
+    rooms = rooms_for(session.window(), above_px=ABOVE_PX)
+    beats_px = (rooms.beats_px[0], max(rooms.beats_px[1] - SCALE_PX, LEAST_BEATS_PX))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         widgets.class_chips(class_chips(case), first)
         widgets.against_choice(case.classes)
         widgets.quantity_chips()
         widgets.keyboard_buttons(case.classes)
-        view, screen = view_settings(n_members=case.card.members)
+        view, screen = view_settings(n_members=case.card.members, room=rooms.trace)
         if case.reading.waves is None:
             view = replace(view, style="band")  # without waves there are no blocks
         if st.button("Help", shortcut="H"):
@@ -97,22 +102,59 @@ def read_case(case: Case) -> None:
     minus = None if minus == first else minus
     reference = view_state.st_reference()
     case = replace(case, reading=with_reference(case.reading, reference))
-    plain, reading = view.of_the_trace(), case.reading
+    evidence, plain, reading = case.of(first, minus), view.of_the_trace(), case.reading
+    answer_room = st.container(gap="xxsmall")
     figure = cached.get_trace(f"{cached.identity(case.recording)} {plain} {screen} {reference}", reading, plain, screen)
-    left, right = widgets.trace_and_numbers(figure.layout.width)
+    left, right = st.container(), st.container()
+    if rooms.beside:
+        left, right = st.columns([figure.layout.width + 8, rooms.beats_px[0] + 8], gap="small")
     with left:
-        # The words about the evidence stand beside the chart: here they would make the browser draw it anew.
+        st.caption(header_words(reading))
+        # The words about the evidence stand beside the chart: here they would make the browser draw it again.
         alt = f"12-lead ECG, layout {view.layout}, {view.speed:g} mm/s, {view.gain:g} mm/mV"
         box.trace(figure, case.recording, plain, alt)
-        st.markdown("\n\n".join(describe_evidence(case.of(first, minus))))
         show_details(case, first, minus, view)
     with right:
         box.answers(case, first, minus)
-        show_evidence(case, first, minus, view)
+        show_evidence(case, first, minus, view, beats_px)
         show_measurements(reading)
         for text in (*out_of_scope(reading.recording), *reading.quality.warnings, *reading.recording.notes):
             st.text(text)
-        send_ahead(case, minus, view)
+        send_ahead(case, minus, view, beats_px)
+    show_answer(answer_room, case, evidence)
+
+
+def most_telling(case: Case) -> str:
+    """Return the class shown first: the most probable abnormal one that is called, else the most probable of all."""
+    said = dict(zip(case.classes, case.explanation.probability.tolist(), strict=True))
+    called = [name for name in case.classes if name != "NORM" and said[name] >= case.thresholds.get(name, 1.0)]
+    return max(called, key=said.__getitem__) if called else case.most_probable
+
+
+def show_answer(room: DeltaGenerator, case: Case, evidence: Evidence) -> None:
+    """Say what the model answers and why; the reasons come last, once each was checked on this ECG."""
+    with room:
+        line, reasons = st.container(horizontal=True, vertical_alignment="center", gap="small"), st.empty()
+    if evidence.is_difference:
+        line.markdown(f"**{evidence.name}** {outcome_text(evidence)}", width="content")
+        reasons.markdown("\n\n".join(describe_evidence(evidence)))
+        return
+    said, quality = answer(evidence, ()), case.reading.quality
+    line.markdown(f"**{said.text}** · {said.full_name}", width="content")
+    if out_of_scope(case.recording):
+        line.badge("outside scope", icon=":material/warning:", color="orange")
+    else:
+        line.badge("within scope", icon=":material/check:", color="gray")
+    if quality.warnings or not quality.usable:
+        line.badge("see quality", icon=":material/warning:", color="orange")
+    else:
+        line.badge("quality good", icon=":material/check:", color="gray")
+    if case.reading.waves is None:
+        reasons.markdown("No beat was found, so the evidence cannot be named by wave.")
+        return
+    reasons.markdown(":gray[Checking each reason on this ECG: the network is re-run without every wave …]")
+    claims = cached.get_measured(case).claims[evidence.name]
+    reasons.markdown(" ".join(answer(evidence, claims).sentences))
 
 
 def show_without_model(recording: Recording) -> None:

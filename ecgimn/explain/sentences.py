@@ -200,7 +200,7 @@ def class_chips(case: Case, *, starred: bool = True) -> dict[str, str]:
         Star the classes at or above the card's operating point.
     """
     return {
-        name: f"{name} {probability:.2f}"
+        name: f"{name} {percent(probability)}"
         + (" *" if starred and probability >= case.thresholds.get(name, np.inf) else "")
         for name, probability in zip(case.classes, case.explanation.probability.tolist(), strict=True)
     }

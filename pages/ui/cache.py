@@ -39,6 +39,7 @@ from ecgimn.explain.checks import (
 )
 from ecgimn.explain.edits import WaveMasks
 from ecgimn.explain.explanation import Explanation, explain
+from ecgimn.explain.measured import MeasuredLedger, measure_case
 from ecgimn.explain.sides import Side, post_hoc_side
 from ecgimn.explain.what_if import FlipSearch, smallest_st_change
 from ecgimn.model import DEFAULT_MODEL
@@ -258,6 +259,22 @@ def get_trace(key: str, _reading: SignalReading, _view: View, _screen: Screen) -
 def get_box_interventions(key: str, _box: Box, _case: Case) -> tuple[BoxIntervention, ...]:
     """Return what map and network say without the box; `key` names recording, model and box."""
     return box_interventions(_box, _case, model_of(_case))
+
+
+def get_measured(case: Case) -> MeasuredLedger:
+    """Return what taking out each cell does to every class; raises `ValueError` where no beat was found."""
+    measure = _public_measured if case.recording.source in PUBLIC_SOURCES else _own_measured
+    return measure(f"{identity(case.recording)} {case.card.sha256}", case)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _public_measured(key: str, _case: Case) -> MeasuredLedger:
+    return measure_case(_case, model_of(_case))
+
+
+@st.cache_data(max_entries=16, scope="session", show_spinner=False)
+def _own_measured(key: str, _case: Case) -> MeasuredLedger:
+    return measure_case(_case, model_of(_case))
 
 
 @st.cache_data(max_entries=128, scope="session", show_spinner=False)

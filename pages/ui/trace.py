@@ -56,7 +56,7 @@ USUAL_LIMIT = {"contribution": 0.03, "weights": 0.2}  # superclass-v9 in the com
 USUAL_UNIT = {"contribution": "logit per 40 ms", "weights": "logit per mV per 40 ms"}
 
 
-def view_settings(*, n_members: int) -> tuple[View, Screen]:
+def view_settings(*, n_members: int, room: Screen | None = None) -> tuple[View, Screen]:
     """Let the reader choose how the case is drawn; rarely used settings lie in a popover."""
     with st.popover("View", icon=":material/tune:"):
         if st.toggle("Calibrate the screen with a bank card", key="calibrate"):
@@ -71,7 +71,7 @@ def view_settings(*, n_members: int) -> tuple[View, Screen]:
         size = left.selectbox(
             "Figure", ["fits the window", screen_state.TRUE_SIZE], key="size", persist_state="session"
         )
-        style = right.selectbox("Evidence as", ["band", "line", "blocks"], key="style", bind="query-params")
+        style = right.selectbox("Evidence as", ["painted", "band", "line", "blocks"], key="style", bind="query-params")
         scale = right.selectbox(
             "Ends of the colour scale", ["of this record", "fixed"], key="scale", bind="query-params",
             help="99th percentile of this record, or the same for every case.",
@@ -94,7 +94,7 @@ def view_settings(*, n_members: int) -> tuple[View, Screen]:
         )  # fmt: skip
         window = screen_state.window()
         screen = replace(
-            screen_for(window, beside=not is_narrow(window)), px_per_mm=screen_state.screen_scale(),
+            room or screen_for(window, beside=not is_narrow(window)), px_per_mm=screen_state.screen_scale(),
             calibrated=screen_state.is_calibrated(),
             true_size=size == screen_state.TRUE_SIZE,
         )  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 import zlib
@@ -20,8 +21,10 @@ from typing import Any
 import streamlit as st
 
 from ecgimn.draw.charts.ledger import ledger_html, sum_html
+from ecgimn.draw.mean_beat import mean_beat_evidence
 from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM
 from ecgimn.draw.screen.live import evidence_layer, wave_regions
+from ecgimn.draw.screen.mean_beat import mean_beat_svg
 from ecgimn.draw.view import View
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.sentences import sum_of_evidence
@@ -47,7 +50,7 @@ REACH_STEP_S = 0.25  # a moment every quarter of a second: 10 s take 0.8 s
 MOST_AHEAD = 8  # classes; more would make a case heavier than half a megabyte
 
 
-def show_evidence(case: Case, name: str, minus: str | None, view: View) -> None:
+def show_evidence(case: Case, name: str, minus: str | None, view: View, beats_px: tuple[float, float]) -> None:
     """Lay the evidence for the class shown under the chart of the trace, and show its scale, sum and ledger here."""
     on, opacity = view_state.evidence_seen()
     lay = st.components.v2.component("evidence", html=HTML, css=CSS, js=SCRIPT)
@@ -56,21 +59,25 @@ def show_evidence(case: Case, name: str, minus: str | None, view: View) -> None:
         seen["reach"] = cached.get_reach(f"{case.recording.digest} {case.card.sha256}", case, REACH_STEP_S)
         if seen["reach"] is None:
             st.caption("Reach of weights: — (it is measured of the networks of this project alone)")
-    layer = _layer_of(case, name, minus, view)
+    layer = _layer_of(case, name, minus, view, beats_px)
     packed = cached.get_packed_hover(
-        f"{_token(case, minus, view)} {name}",
+        f"{_token(case, minus, view, beats_px)} {name}",
         lambda: base64.b64encode(_packed({"hover": layer["hover"]})).decode("ascii"),
     )  # only this of the class shown can wait until a browser has unpacked it
     lay(data=_without_hover(layer) | {"packed": packed} | seen, key="evidence", on_seen_change=lambda: None)
 
 
-def send_ahead(case: Case, minus: str | None, view: View) -> None:
+def send_ahead(case: Case, minus: str | None, view: View, beats_px: tuple[float, float]) -> None:
     """Send the browser the evidence of every class, for the next press; call it when all else of the page is sent."""
     # with many classes they come one by one, from the server
     classes = case.classes if len(case.classes) <= MOST_AHEAD else ()
     keep = st.components.v2.component("ahead", js=AHEAD_SCRIPT)
-    key = f"{_token(case, minus, view)} {' '.join(classes)}"
-    keep(data=cached.get_packed_layers(key, lambda: _all_packed(case, classes, minus, view)), key="ahead", height=1)
+    key = f"{_token(case, minus, view, beats_px)} {' '.join(classes)}"
+    keep(
+        data=cached.get_packed_layers(key, lambda: _all_packed(case, classes, minus, view, beats_px)),
+        key="ahead",
+        height=1,
+    )
 
 
 def _packed(content: dict[str, Any]) -> bytes:
@@ -82,31 +89,35 @@ def _without_hover(layer: dict[str, Any]) -> dict[str, Any]:
     return {part: value for part, value in layer.items() if part != "hover"}
 
 
-def _all_packed(case: Case, classes: tuple[str, ...], minus: str | None, view: View) -> bytes:
+def _all_packed(
+    case: Case, classes: tuple[str, ...], minus: str | None, view: View, beats_px: tuple[float, float]
+) -> bytes:
     """Return the layers of all classes without the pointer's answers, in order, with the waves' places, compressed.
 
     The token of the view goes before them, bare, so that a browser that has them already need not unpack them.
     """
-    layers = [_layer_of(case, name, minus, view) for name in classes]
+    layers = [_layer_of(case, name, minus, view, beats_px) for name in classes]
     layout, _ = view.paper_for(case.recording, MAX_HEADROOM_MM)
     content = {
         "layers": [_without_hover(layer) for layer in layers],
         "regions": wave_regions(layout, case.recording, case.reading.waves),
         "wave_names": WAVE_NAMES,
     }
-    return _token(case, minus, view).encode() + _packed(content)
+    return _token(case, minus, view, beats_px).encode() + _packed(content)
 
 
-def _layer_of(case: Case, name: str, minus: str | None, view: View) -> dict[str, Any]:
-    token = _token(case, minus, view)
-    return cached.get_layer(f"{token} {name}", lambda: _layer(case.of(name, minus), name, view, token))
+def _layer_of(case: Case, name: str, minus: str | None, view: View, beats_px: tuple[float, float]) -> dict[str, Any]:
+    token = _token(case, minus, view, beats_px)
+    return cached.get_layer(f"{token} {name}", lambda: _layer(case.of(name, minus), name, view, token, beats_px))
 
 
-def _layer(evidence: Evidence, name: str, view: View, token: str) -> dict[str, Any]:
+def _layer(evidence: Evidence, name: str, view: View, token: str, beats_px: tuple[float, float]) -> dict[str, Any]:
     """Return everything on the page that the class decides, as plain values."""
     total = sum_of_evidence(evidence)
-    return evidence_layer(evidence, view=view) | {
+    layer = evidence_layer(evidence, view=view)
+    return layer | {
         "view": token,
+        "beats": _beats(evidence, view, layer["limit"], beats_px),
         "class": name,
         "equation": total.equation,
         "exact": total.exact,
@@ -127,8 +138,24 @@ def _layer(evidence: Evidence, name: str, view: View, token: str) -> dict[str, A
     }
 
 
-def _token(case: Case, minus: str | None, view: View) -> str:
+def _beats(evidence: Evidence, view: View, limit: float, beats_px: tuple[float, float]) -> str:
+    """Return the painted mean beat as an SVG element, in the colours of the trace; a reason where there is none."""
+    beat = mean_beat_evidence(evidence.reading, evidence.contribution)
+    if beat is None:
+        measured = evidence.reading.measurements
+        return f"<p>Mean beat — ({html.escape(measured.beat.reason if measured else evidence.reading.reason)})</p>"
+    return mean_beat_svg(
+        beat,
+        name=evidence.name,
+        size_px=beats_px,
+        limit=limit if view.quantity == "contribution" else None,
+        show_marks=view.show_st,
+        dark=view.dark,
+    )
+
+
+def _token(case: Case, minus: str | None, view: View, beats_px: tuple[float, float]) -> str:
     """Return what decides the evidence of all classes alike: case, model, view, and the class taken away."""
     view = replace(view, opacity=1.0, overlay=True)
-    parts = (cached.identity(case.recording), case.card.sha256, view, minus, view_state.st_reference())
+    parts = (cached.identity(case.recording), case.card.sha256, view, beats_px, minus, view_state.st_reference())
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -42,8 +42,7 @@ function showReach(chart, point) {
   const place = Math.min(Math.max(Math.round((at - reach.first_s) / reach.step_s), 0), reach.close_s.length - 1)
   drawMarks(chart, "reach-marks", momentsAbout(regions, at, reach.close_s[place] / 2, speed))
   find("reached").textContent =
-    `The weights at ${at.toFixed(2)} s hang to 90 % on ${reach.close_s[place].toFixed(2)} s of all leads about it ` +
-    `(measured at ${(reach.first_s + place * reach.step_s).toFixed(2)} s, without what the whole record adds to all).`
+    `Here the model looks at ${reach.close_s[place].toFixed(1)} s of all leads (90 %).`
 }
 
 function write() {
@@ -62,11 +61,11 @@ function write() {
   find("switch").setAttribute("aria-pressed", String(chosen.on))
   find("opacity").value = chosen.opacity
   find("evidence").classList.toggle("off", !chosen.on)
-  find("of").textContent = data.name
-  find("words").textContent = data.equation
+  find("words").textContent = `${data.name} ${data.equation}`
+  find("beats").innerHTML = data.beats // numbers and escaped names, made by ecgimn.draw.screen.mean_beat
   find("residual").textContent = data.residual
   find("residual").classList.toggle("open", !data.exact)
-  find("sum-of").innerHTML = data.sum // numbers and escaped names, made by ecgimn.draw.panel
+  find("sum-of").innerHTML = data.sum // numbers and escaped names, made by ecgimn.draw.charts.ledger
   find("ledger-of").innerHTML = data.ledger
   if (!served?.reach) find("reached").textContent = ""
   markCell()
@@ -112,6 +111,17 @@ function choose(item) {
   markCell()
   lay()
   if (cell) document.querySelector(CHART)?.scrollIntoView({ block: "nearest", behavior: "smooth" })
+}
+
+// A stretch of the mean beat marks its cell, and the cell its stretches on the trace.
+function chooseStretch(event) {
+  const stretch = event.target.closest("[data-wave]")
+  if (!stretch) return
+  const { lead, wave } = stretch.dataset
+  const row = [...room.querySelectorAll(".ledger tbody tr")].find((item) => item.firstElementChild.textContent === lead)
+  const heads = [...room.querySelectorAll(".ledger thead th")].map((head) => head.textContent)
+  const item = row?.cells[heads.indexOf(wave) + (row.cells.length - heads.length)]
+  if (item) choose(item)
 }
 
 function onLedgerKey(event) {
@@ -199,6 +209,7 @@ export default function ({ data: { packed, ...sent }, parentElement, setStateVal
   find("opacity").oninput = (event) => change({ opacity: Number(event.target.value) })
   find("ledger-of").onclick = (event) => event.target.closest("tbody td, tfoot td") && choose(event.target.closest("td"))
   find("ledger-of").onkeydown = onLedgerKey
+  find("beats").onclick = chooseStretch
   const onKey = (event) => {
     const writing = event.composedPath().some((node) => /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName ?? ""))
     if (writing || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return
@@ -207,7 +218,7 @@ export default function ({ data: { packed, ...sent }, parentElement, setStateVal
   }
   document.addEventListener("keydown", onKey)
   document.addEventListener("click", onPress, true)
-  // A chart that is drawn anew, whoever asked for it, gets its evidence again.
+  // A chart that is drawn again, whoever asked for it, gets its evidence again.
   const observer = new MutationObserver(() => {
     const chart = document.querySelector(CHART)
     if (chart && !chart.followed) lay()

@@ -12,7 +12,7 @@ from ecgimn.signal.measure import Reference
 from pages.ui.state.widgets import put
 
 QUANTITIES = ("contribution", "weights")
-LAYOUT_ORDER = ("12x1", "3x4+1R", "3x4+3R", "6x2")
+LAYOUT_ORDER = ("3x4+1R", "12x1", "6x2", "3x4+3R")
 USUAL_OPACITY = 0.9
 LEAST_OPACITY = 0.1  # less cannot be seen
 
