@@ -289,6 +289,6 @@ def out_of_scope(recording: Recording) -> tuple[str, ...]:
         found.append(
             f"{recording.duration_s:.1f} s are outside the scope of the models: they learned from {WINDOW_S:g} s."
         )
-    if recording.derived_leads:
+    if recording.derived_leads and recording.source != "composite":  # those are made of eight leads by this app
         found.append(f"{', '.join(recording.derived_leads)} are not in the file and were computed from I and II.")
     return tuple(found)
