@@ -19,7 +19,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-m", "ecgimn", *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, timeout=110, check=False, env=environment,
+        cwd=ROOT, capture_output=True, text=True, check=False, env=environment,
     )  # fmt: skip
 
 
