@@ -1,11 +1,4 @@
-# make run    open the app on http://127.0.0.1:8501      make test   run all tests
-# make lint   ruff and mypy                              make coverage   tests with the lines they reach
-# make bench-ui   what the reading page costs in a browser; on a quiet machine
-# make audit  licences and known vulnerabilities        make sbom   software bill of materials, CycloneDX
-# make docs   the documentation as pages in site/        make bench  rates, times and memory; on a quiet machine
-# make clean  remove the environment and what tools left behind
-#
-# The environment is made once in .venv and again only when a requirements file changes.
+# `make help` lists the targets. The environment is made once in .venv, and again only when a requirements file changes.
 # Another interpreter: make run PYTHON=/path/to/python3.12
 
 VENV ?= .venv
@@ -15,50 +8,69 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14 p
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TESTS ?= tests
+# Processes that run tests; files stay together, and so does what shares a server (tests/conftest.py).
+JOBS ?= auto
+PARALLEL := -n $(JOBS) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := run
-.PHONY: run test coverage lint bench bench-ui audit sbom docs screenshots env env-dev chromium clean
+.PHONY: help run quick test coverage lint format bench bench-ui audit sbom docs screenshots env env-dev chromium clean
 
-run: env
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: env  ## open the app on http://127.0.0.1:8501 (the default)
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m pages
 
-test: env-dev chromium
-	$(BIN)/python -m pytest $(TESTS)
+quick: env-dev  ## layering, documents and pure functions: no PyTorch, browser or data set
+	$(PYTEST) --quick $(PARALLEL) -q
 
-coverage: env-dev chromium
-	$(BIN)/python -m pytest $(TESTS) --cov
+test: env-dev chromium  ## all tests, in parallel; TESTS=tests/signal for a part, JOBS=1 for one at a time
+	$(PYTEST) $(TESTS) $(PARALLEL)
 
-lint: env-dev
+coverage: env-dev chromium  ## all tests, and which lines of the library they reach
+	$(PYTEST) $(TESTS) $(PARALLEL) --cov
+
+lint: env-dev  ## ruff (rules and format), mypy, and Node's syntax check of the scripts where Node is installed
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@sh tests/js/run.sh
 
-bench-ui: env-dev chromium
-	$(BIN)/python -m tests.browser.bench
+format: env-dev  ## let ruff format the code
+	$(BIN)/ruff format .
 
-bench: env-dev
+bench: env-dev  ## budgets of time, then rates and memory; on a quiet machine
+	$(PYTEST) -m bench -p no:randomly $(TESTS)
 	$(BIN)/python -m tests.bench
 
-audit: env .venv-docs/.installed
+bench-ui: env-dev chromium  ## what the reading page costs in a browser; on a quiet machine
+	$(BIN)/python -m tests.browser.bench
+
+audit: env .venv-docs/.installed  ## licences and known vulnerabilities
 	$(BIN)/python .ci/audit.py
 
-sbom: env
+sbom: env  ## software bill of materials, CycloneDX
 	@mkdir -p artifacts
 	$(BIN)/python .ci/sbom.py artifacts/ecgimn-sbom.cdx.json
 
 # In an environment of their own: the tools that write pages and look up vulnerabilities are no part of the app.
-docs: .venv-docs/.installed
+docs: .venv-docs/.installed  ## the documentation as pages in site/
 	.venv-docs/bin/mkdocs build --strict
 
-screenshots: env-dev chromium
+screenshots: env-dev chromium  ## the pictures of the tour, from the running app
 	$(BIN)/python -m tests.browser.tour
+
+clean:  ## remove the environment and what tools left behind
+	rm -rf $(VENV) .venv-docs site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov artifacts build *.egg-info
 
 .venv-docs/.installed: requirements-docs.txt | $(BIN)/python
 	$(BIN)/python -m venv .venv-docs
 	.venv-docs/bin/pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	@touch $@
 
-env: $(VENV)/.installed
-env-dev: $(VENV)/.installed-dev
+env: $(VENV)/.installed  ## make .venv with what the app needs
+env-dev: $(VENV)/.installed-dev  ## and with what tests and linters need
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \
@@ -66,9 +78,12 @@ $(BIN)/python:
 		echo "or name it: make run PYTHON=/path/to/python3.11" >&2; exit 1; fi
 	$(PYTHON) -m venv $(VENV)
 
+# The package itself is linked, not copied: `.venv/bin/ecgimn` and `import ecgimn` work from any folder.
 $(VENV)/.installed: requirements.txt constraints.txt | $(BIN)/python
 	@echo "Installing the pinned requirements into $(VENV) (some minutes the first time) ..."
 	$(PIP_INSTALL) -r requirements.txt
+	$(PIP_INSTALL) setuptools
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed | $(BIN)/python
@@ -78,6 +93,3 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed | $(BIN)/python
 # A browser for the browser tests. Without one they are skipped here, and fail where CI=true.
 chromium:
 	@sh tests/browser/install_chromium.sh
-
-clean:
-	rm -rf $(VENV) .venv-docs site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov artifacts

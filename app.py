@@ -6,7 +6,7 @@ from pages.ui import preload
 
 preload.wait()  # before anything else is imported
 
-from ecgimn.about import INTENDED_USE  # noqa: E402
+from ecgimn.about import INTENDED_USE, shipped  # noqa: E402
 from pages.ui import cache as cached  # noqa: E402
 from pages.ui.state import case as session  # noqa: E402
 
@@ -17,7 +17,7 @@ READER_NOTE = (
 
 st.set_page_config(
     page_title="ECG-IMN Reader",
-    page_icon="assets/logo.svg",
+    page_icon=str(shipped("assets/logo.svg")),
     layout="wide",
     initial_sidebar_state="collapsed",
     menu_items={"About": f"ECG-IMN Reader\n\n{INTENDED_USE} {READER_NOTE}"},

@@ -8,13 +8,12 @@ monitoring or patient care.
 
 From a notebook::
 
-    from ecgimn import load_composite, load_model, make_ledger, read_signal
-    from ecgimn.explain.explanation import explain
+    from ecgimn import load_composite, load_model, open_case
 
-    recording = load_composite("...")  # or read_recording("case.hea"); list_composites() names them
-    reading = read_signal(recording)  # waves, measurements, findings, quality
-    explanation = explain(recording, load_model())  # weights, attribution, bias and logit of each class
-    ledger = make_ledger(explanation, recording, reading.waves, reading.levels)  # lead by wave, in logit
+    recording = load_composite("imi-st")  # or read_recording("case.hea"); list_composites() names them
+    case = open_case(recording, load_model())  # waves, measurements, findings, weights, ledger; checks the quality first
+    evidence = case.of("MI")  # contribution of every sample, in logit
+    evidence.by_territory(), evidence.bias, evidence.logit
 
 `import ecgimn` is quick and needs neither PyTorch nor a weights file: each name below is fetched when first used.
 """
@@ -31,6 +30,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from ecgimn.errors import EcgImnError as EcgImnError
+    from ecgimn.explain.case import Case as Case
+    from ecgimn.explain.case import Evidence as Evidence
+    from ecgimn.explain.case import open_case as open_case
     from ecgimn.explain.explanation import Explanation as Explanation
     from ecgimn.explain.ledger import Ledger as Ledger
     from ecgimn.explain.ledger import make_ledger as make_ledger
@@ -49,7 +51,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Case": "ecgimn.explain.case",
     "EcgImnError": "ecgimn.errors",
+    "Evidence": "ecgimn.explain.case",
     "Explanation": "ecgimn.explain.explanation",
     "Ledger": "ecgimn.explain.ledger",
     "Model": "ecgimn.model.model",
@@ -61,6 +65,7 @@ _HOME = {
     "load_composite": "ecgimn.sources.composites.case",
     "load_model": "ecgimn.model.model",
     "make_ledger": "ecgimn.explain.ledger",
+    "open_case": "ecgimn.explain.case",
     "open_ptbxl": "ecgimn.sources.ptbxl",
     "read_recording": "ecgimn.formats",
     "read_signal": "ecgimn.signal.reading",

@@ -1,20 +1,20 @@
-"""What every page, export and card repeats: version, intended use, and where the shipped files lie."""
+"""What every page, export and card repeats: version, intended use, and where the shipped files are."""
 
 from __future__ import annotations
 
-import sysconfig
 from pathlib import Path
 
 INTENDED_USE = (
     "For research, teaching and qualitative audit of ECG explanations. "
     "Not a medical device; not for diagnosis, triage, monitoring or patient care."
 )
+_PACKAGE = Path(__file__).resolve().parent
 
 
-def shipped(name: str) -> Path:
-    """Return the folder `name` of the project ("models", "assets/composites").
+def shipped(name: str = "") -> Path:
+    """Return where a folder or file of the project is: "models", "assets/composites", "" for the folder of app.py.
 
-    A checkout holds it beside the package; `pip install .` puts it below share/ecgimn of the environment.
+    An installed package carries them in its own folder `shipped/` (setup.py); in a checkout they are beside the package.
     """
-    beside = Path(__file__).resolve().parents[1] / name
-    return beside if beside.is_dir() else Path(sysconfig.get_path("data"), "share", "ecgimn", name)
+    inside = _PACKAGE / "shipped"
+    return (inside if inside.is_dir() else _PACKAGE.parent) / name

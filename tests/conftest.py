@@ -1,4 +1,4 @@
-"""Rules for every test: no network, steady property tests, and in CI no skip that hides a missing tool.
+"""Rules for every test: no network, steady property tests, groups that run together, no skip in CI that hides a tool.
 
 A developer without Chromium or without the data sets skips those tests and is told why. With CI=true a skip is a
 failure unless its reason is listed in `ALLOWED_IN_CI`.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +23,102 @@ pytest_plugins = ["pytester"]
 ALLOWED_IN_CI = ("CUDA",)  # words of a reason; CI machines have no GPU
 IN_CI = os.environ.get("CI") == "true"
 
+TESTS = Path(__file__).parent
+#: What `--quick` runs: layers, documents, and functions that answer in milliseconds. None of it imports PyTorch.
+QUICK = {
+    "draw/test_box.py",
+    "draw/test_card_charts_training.py",
+    "draw/test_charts.py",
+    "draw/test_panel.py",
+    "draw/test_paper.py",
+    "draw/test_regions.py",
+    "draw/test_table_charts.py",
+    "draw/test_timeline.py",
+    "evaluate/test_metrics.py",
+    "formats/test_archive.py",
+    "formats/test_dicom.py",
+    "formats/test_tables.py",
+    "formats/test_wfdb_record.py",
+    "signal/test_criteria.py",
+    "signal/test_preprocess.py",
+    "signal/test_quality.py",
+    "signal/test_quick_landmarks.py",
+    "signal/test_scope.py",
+    "signal/test_t_wave.py",
+    "signal/test_verdicts.py",
+    "sources/test_case_list.py",
+    "sources/test_ptbxl.py",
+    "sources/test_search.py",
+    "study/test_agreement.py",
+    "study/test_collection.py",
+    "test_ci_rules.py",
+    "test_deployment.py",
+    "test_docs.py",
+    "test_layering.py",
+    "test_public_names.py",
+}
+HEAVY = ("torch", "streamlit", "playwright", "captum")
+#: Tests that share a server, by folder or file; each group is run by one process, in this order. All other tests of a file
+#: run together, for their module's fixtures.
+GROUPS = {
+    "browser/": "browser",
+    "draw/test_ecg_browser.py": "browser",
+    "test_no_network.py": "network",
+    "train/": "train",
+    "batch/": "batch",
+    "study/": "study",
+}
+
 # Two shared cores make single examples slow at random, so there is no deadline; CI always tries the same examples.
 settings.register_profile("steady", deadline=None, derandomize=IN_CI)
 settings.load_profile("steady")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="only tests that answer in seconds, without PyTorch")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --quick, leave out every file that is not listed."""
+    if not config.getoption("--quick") or collection_path.is_dir():
+        return None
+    return collection_path.relative_to(TESTS).as_posix() not in QUICK or None
+
+
+def _group(item: pytest.Item) -> str:
+    """Return the name of the tests that one process must run together with this one."""
+    path = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else item.path.name
+    return next((group for start, group in GROUPS.items() if path.startswith(start)), path)
+
+
+class Parallel:
+    """What pytest-xdist has to know; each of its processes makes the same groups in the same order."""
+
+    @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly; a long group that begins last would be waited for alone
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        order = {group: place for place, group in enumerate(GROUPS.values())}
+        items.sort(key=lambda item: order.get(_group(item), len(order)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "xdist_group(name): tests that one process of pytest-xdist runs together")
+    config.pluginmanager.register(Parallel(), "parallel")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """With --quick, fail a test that loads one of the heavy libraries."""
+    yield
+    if item.config.getoption("--quick"):
+        loaded = [name for name in HEAVY if name in sys.modules]
+        assert loaded == [], f"--quick must stay quick, and {loaded} are imported; take the file off QUICK"
 
 
 def _fail_a_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -19,7 +19,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-m", "ecgimn", *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, timeout=110, check=False, env=environment,
+        cwd=ROOT, capture_output=True, text=True, check=False, env=environment,
     )  # fmt: skip
 
 
@@ -188,3 +188,38 @@ def test_a_real_normal_recording_of_another_device_is_explained_exactly():
     result = json.loads(done.stdout)
     assert result["completeness_error"] < 1e-4
     assert result["waves"]["beats"] >= 8
+
+
+def test_the_version_is_printed():
+    import ecgimn
+
+    done = run("--version")
+    assert (done.returncode, done.stdout.strip()) == (0, f"ecgimn {ecgimn.__version__}")
+
+
+def test_the_models_are_listed_with_what_they_decide_and_which_is_the_default():
+    from ecgimn.model import DEFAULT_MODEL
+    from ecgimn.model.card import read_card
+    from ecgimn.model.model import MODELS_FOLDER, list_models
+
+    done = run("models")
+    assert done.returncode == 0, done.stderr
+    blocks = done.stdout.split("\n")
+    for name in list_models():
+        card = read_card(MODELS_FOLDER / f"{name}.json")
+        at = next(i for i, line in enumerate(blocks) if line.split(" ")[0] == name)
+        assert blocks[at].endswith("[default]") == (name == DEFAULT_MODEL)
+        assert card.task in blocks[at + 1]
+        assert card.purpose in done.stdout
+
+
+def test_a_library_that_only_an_extra_brings_is_named_with_its_extra(tmp_path):
+    """The app without Streamlit: a folder on the path hides it."""
+    (tmp_path / "streamlit.py").write_text("raise ModuleNotFoundError('No module named streamlit', name='streamlit')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "ecgimn", "app"], cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("Install it with: pip install 'ecgimn[app]'")
+    assert "Traceback" not in done.stderr

@@ -16,7 +16,7 @@ from ecgimn.about import INTENDED_USE, shipped
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-SOURCES = [ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "ecgimn").rglob("*.py")]
+SOURCES = [ROOT / "app.py", *(ROOT / "pages").rglob("*.py"), *(ROOT / "ecgimn").rglob("*.py")]
 
 
 def text(name: str) -> str:
@@ -60,12 +60,32 @@ def test_the_proxy_takes_away_the_headers_that_a_visitor_could_forge():
     assert "auth_request /oauth2/auth;" in lines
 
 
-def test_models_and_cases_travel_with_an_installed_package():
-    files = tomllib.loads(text("pyproject.toml"))["tool"]["setuptools"]["data-files"]
-    assert {name.removeprefix("share/ecgimn/") for name in files} >= {"models", "assets/composites"}
-    assert all(list(ROOT.glob(pattern)) for patterns in files.values() for pattern in patterns)
+def test_models_cases_and_the_app_travel_with_an_installed_package():
+    build = tomllib.loads(text("pyproject.toml"))["tool"]["setuptools"]
+    packages = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "ecgimn").rglob("__init__.py")}
+    assert set(build["packages"]) == packages | {"ecgimn.shipped"}
+    assert build["package-dir"] == {"ecgimn.shipped": "."}
+    patterns = build["package-data"]["ecgimn.shipped"]
+    assert [pattern for pattern in patterns if not list(ROOT.glob(pattern)) and not pattern.endswith(".md")] == []
+    travelling = {path for pattern in patterns for path in ROOT.glob(pattern)}
+    needed = {path for path in (ROOT / "pages").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    needed |= set((ROOT / "models").glob("*.safetensors")) | set((ROOT / "assets").rglob("*.npz"))
+    assert needed <= travelling
+    assert (ROOT / "ecgimn" / "py.typed").is_file()
+
+
+def test_shipped_files_are_found_beside_the_package_or_inside_it(tmp_path):
     assert shipped("models") == ROOT / "models"
-    assert shipped("no/such") == Path(sys.prefix) / "share" / "ecgimn" / "no" / "such"
+    assert shipped() == ROOT
+    installed = tmp_path / "site-packages" / "ecgimn"
+    (installed / "shipped" / "models").mkdir(parents=True)
+    for name in ("__init__", "about"):
+        (installed / f"{name}.py").write_text(text(f"ecgimn/{name}.py"), encoding="utf-8")
+    code = "from ecgimn.about import shipped; print(shipped('models'))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=installed.parent, capture_output=True, text=True, check=True
+    )
+    assert Path(found.stdout.strip()).resolve() == (installed / "shipped" / "models").resolve()
 
 
 def test_licences_are_known_and_the_bill_of_materials_names_every_library(tmp_path):

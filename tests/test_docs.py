@@ -1,4 +1,4 @@
-"""README, ARCHITECTURE, Makefile and requirements say what is there."""
+"""README, docs, Makefile and requirements say what is there."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 import typer
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from typer.core import TyperGroup
 
 import ecgimn
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ARCHITECTURE = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 INTENDED_USE = (
     "For research, teaching and qualitative audit of ECG explanations. Not a medical device; not for diagnosis, "
@@ -65,13 +67,13 @@ def test_the_table_of_modules_matches_the_tree() -> None:
 
 
 def test_every_command_of_the_command_line_is_in_the_readme() -> None:
-    listed = {row.split()[3] for row in first_column(README, "Command line")}
+    listed = {row.split()[1] for row in first_column(README, "Command line")}
     assert listed == set(command_line().commands)
 
 
 @pytest.mark.parametrize("row", first_column(README, "Command line"))
 def test_the_options_in_the_readme_exist(row: str) -> None:
-    command = command_line().commands[row.split()[3]]
+    command = command_line().commands[row.split()[1]]
     known = {option for parameter in command.params for option in parameter.opts}
     assert set(re.findall(r"--[a-z-]+", row)) <= known
 
@@ -79,19 +81,43 @@ def test_the_options_in_the_readme_exist(row: str) -> None:
 def test_the_make_targets_in_the_readme_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
     used = {line.split()[1] for line in shell_lines() if line.startswith("make ")}
-    assert {"run", "test"} <= used <= targets
+    assert {"run", "quick", "test", "help"} <= used <= targets
 
 
-@pytest.mark.parametrize("text", [README, ARCHITECTURE], ids=["README", "ARCHITECTURE"])
-def test_every_file_that_the_documents_name_exists(text: str) -> None:
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_file_that_the_documents_name_exists(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     paths = [
-        path
-        for path in re.findall(r"`([\w.-]+/[\w./-]*)`", text)
-        if not PLACEHOLDER.search(path) and not path.startswith(".venv")
+        named
+        for named in re.findall(r"`([\w.-]+/[\w./-]*)`", text)
+        if not PLACEHOLDER.search(named) and not named.startswith((".venv", "artifacts/", "runs/", "parts/"))
     ]
-    homes = (ROOT, ROOT / "ecgimn", ROOT / "tests")  # `draw/paper.py` is said of the library
-    assert [path for path in links + paths if not any((home / path).exists() for home in homes)] == []
+    homes = (ROOT, path.parent, ROOT / "ecgimn", ROOT / "tests")  # `draw/paper.py` is said of the library
+    assert [named for named in links + paths if not any((home / named).exists() for home in homes)] == []
+
+
+def test_every_module_that_a_comment_or_docstring_names_exists() -> None:
+    missing = []
+    for path in [path for part in ("ecgimn", "pages", "tests") for path in sorted((ROOT / part).rglob("*.py"))]:
+        named = re.findall(r"(?<![\w/.{-])((?:[\w-]+/)+[\w-]+\.(?:py|js|md))\b", path.read_text(encoding="utf-8"))
+        homes = (ROOT, path.parent, ROOT / "ecgimn")
+        missing += [(path.name, name) for name in named if not any((home / name).exists() for home in homes)]
+    assert missing == []
+
+
+def test_the_architecture_fits_on_a_few_pages_and_shows_one_picture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    assert re.findall(r"!\[[^]]+\]\(([^)]+)\)", text) == ["img/layers.svg"]
+
+
+def test_each_term_is_defined_once() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"^\| ([^|]+) \|", glossary, flags=re.MULTILINE)
+    names = [name.strip() for term in terms for name in term.split(",") if term not in ("term", "---")]
+    assert len(names) > 40
+    assert sorted(names) == sorted(set(names))
 
 
 def test_the_intended_use_is_said_in_the_same_words_everywhere() -> None:
@@ -103,7 +129,7 @@ def test_the_intended_use_is_said_in_the_same_words_everywhere() -> None:
 def test_every_library_that_the_code_imports_is_a_requirement() -> None:
     """Not one that merely comes along with another: that one may go its own way."""
     homes = packages_distributions()
-    files = [*(ROOT / "ecgimn").rglob("*.py"), *(ROOT / "pages").glob("*.py"), *ROOT.glob("app.py")]
+    files = [*(ROOT / "ecgimn").rglob("*.py"), *(ROOT / "pages").rglob("*.py"), *ROOT.glob("app.py")]
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     imported = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
@@ -116,6 +142,34 @@ def test_every_library_that_the_code_imports_is_a_requirement() -> None:
         if not asked & {re.sub(r"[-_.]+", "-", home).lower() for home in homes.get(name, [name])}
     }
     assert missing == set()
+
+
+def ranges() -> dict[str, dict[str, SpecifierSet]]:
+    """Version ranges by package, of the core ("") and of each extra; what an extra takes over from another is left out."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lists = {"": project["dependencies"], **project["optional-dependencies"]}
+    asked = {extra: [Requirement(line) for line in lines] for extra, lines in lists.items()}
+    return {
+        extra: {re.sub(r"[-_.]+", "-", one.name).lower(): one.specifier for one in some if one.name != "ecgimn"}
+        for extra, some in asked.items()
+    }
+
+
+def test_the_versions_tested_lie_within_the_ranges_that_the_package_asks_for() -> None:
+    tested = pins("requirements.txt")
+    asked = [(name, specifier) for some in ranges().values() for name, specifier in some.items()]
+    assert [name for name, specifier in asked if name not in tested or tested[name] not in specifier] == []
+    assert {name for name, _ in asked} == tested.keys()
+
+
+def test_the_command_line_knows_which_extra_brings_what() -> None:
+    from ecgimn.cli import EXTRA_OF
+
+    homes = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
+    extras = ranges()
+    assert [name for name, extra in EXTRA_OF.items() if homes.get(name, name) not in extras[extra]] == []
+    named = {homes.get(name, name) for name in EXTRA_OF}
+    assert {name for extra, some in extras.items() if extra for name in some} == named
 
 
 def test_the_lock_holds_every_requirement_at_its_version() -> None:

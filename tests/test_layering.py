@@ -122,7 +122,7 @@ def test_the_library_imports_one_way(path: Path) -> None:
     part = part_of(path)
     if part in ANYTHING:
         return
-    assert part in MAY_IMPORT, f"ecgimn/{part} is new: say in MAY_IMPORT and docs/ARCHITECTURE.md where it stands"
+    assert part in MAY_IMPORT, f"ecgimn/{part} is new: say in MAY_IMPORT and docs/architecture.md where it stands"
     used = {module.split(".")[1] for module in imported_modules(path) if module.startswith("ecgimn.")}
     assert used - {part} <= MAY_IMPORT[part]
 

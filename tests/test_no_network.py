@@ -72,7 +72,7 @@ with connect(address, origin="http://127.0.0.1:8765", max_size=None, proxy=None)
     ask.rerun_script.query_string = ""
     visitor.send(ask.SerializeToString())
     drawn = b""
-    while ForwardMsg.FromString(message := visitor.recv(timeout=90)).WhichOneof("type") != "script_finished":
+    while ForwardMsg.FromString(message := visitor.recv(timeout=300)).WhichOneof("type") != "script_finished":
         drawn += message
 assert b"QTc" in drawn  # the case was read and its intervals are on the page
 time.sleep(8)
@@ -107,7 +107,7 @@ def watch(folder: Path, *command: str | Path, loopback: str = "down") -> Seen:
     }  # fmt: skip  # and no CI=true, which silences onnxruntime by itself
     done = subprocess.run(
         [*NAMESPACE, sys.executable, "-c", INSIDE, folder / "resolv.conf", loopback, *command],
-        cwd=folder / "work", env=environment, capture_output=True, text=True, timeout=110, check=False,
+        cwd=folder / "work", env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     left = sorted(path.relative_to(folder).as_posix() for name in FOLDERS for path in (folder / name).rglob("*"))

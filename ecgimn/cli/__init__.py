@@ -1,12 +1,18 @@
-"""The command line: `python -m ecgimn COMMAND`.
+"""The command line: `ecgimn COMMAND`, or `python -m ecgimn COMMAND`.
 
 Exit codes: 0 done, 2 bad input (one plain sentence on stderr), 1 a bug.
 """
 
 from __future__ import annotations
 
+import runpy
+import sys
+from typing import Annotated
+
 import typer
 
+from ecgimn import __version__
+from ecgimn.about import shipped
 from ecgimn.cli.batch import batch
 from ecgimn.cli.explain import explain
 from ecgimn.cli.measure import bench, compare_methods, evaluate
@@ -15,6 +21,22 @@ from ecgimn.cli.terminal import refuse
 from ecgimn.cli.train import composites, models, train
 from ecgimn.errors import EcgImnError
 
+#: Libraries that only an extra of pyproject.toml brings, by the name under which they are imported.
+EXTRA_OF = {
+    "alembic": "study",
+    "captum": "train",
+    "dask": "batch",
+    "distributed": "batch",
+    "ecgdatakit": "formats",
+    "platformdirs": "study",
+    "pyarrow": "batch",
+    "pydicom": "formats",
+    "sklearn": "train",
+    "sqlalchemy": "study",
+    "streamlit": "app",
+    "yaml": "study",
+}
+
 app = typer.Typer(
     help="Read a 12-lead ECG and show exactly which millivolts in which lead and wave the network's answer is made of. "
     "For research, teaching and qualitative audit; not for diagnosis or patient care.",
@@ -22,6 +44,32 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ecgimn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def start_app(options: typer.Context) -> None:
+    """Start the app on http://127.0.0.1:8501; further options go to Streamlit, such as --server.port=8600."""
+    folder = shipped()
+    sys.path.insert(0, str(folder))
+    sys.argv = ["pages", *options.args]
+    runpy.run_module("pages", run_name="__main__", alter_sys=True)
+
+
+app.command("app", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(start_app)
 for command in (explain, batch, evaluate, compare_methods, bench, train, composites, models):
     app.command()(command)
 app.add_typer(studies, name="study")
@@ -33,3 +81,8 @@ def main() -> None:
         app()
     except EcgImnError as exc:
         refuse(str(exc))
+    except ModuleNotFoundError as exc:
+        extra = EXTRA_OF.get((exc.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        refuse(f"{exc.name} is not installed. This command needs it. Install it with: pip install 'ecgimn[{extra}]'")

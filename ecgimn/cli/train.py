@@ -1,4 +1,4 @@
-"""train, composites and models: how what the app reads with is made, and what of it is here."""
+"""train, composites and models: making models and composite cases, and listing the models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from rich.progress import Progress
 
 from ecgimn.cli.terminal import PtbXlOption, progress_bar, refuse
+from ecgimn.model import DEFAULT_MODEL
 
 RUNS = Path("runs")
 
@@ -99,8 +100,16 @@ def composites(ptbxl: PtbXlOption) -> None:
 
 
 def models() -> None:
-    """List the models at hand."""
-    from ecgimn.model.model import list_models
+    """List the models that are installed: what each decides, and what it is chosen for."""
+    from ecgimn.model.card import read_card
+    from ecgimn.model.model import MODELS_FOLDER, list_models
 
-    for name in list_models():
-        typer.echo(name)
+    names = list_models()
+    if not names:
+        refuse(f"No model was found in {MODELS_FOLDER}. Train one, or install the package again.")
+    for name in names:
+        card = read_card(MODELS_FOLDER / f"{name}.json")
+        listed = f" ({', '.join(card.classes)})" if len(card.classes) <= 5 else ""
+        typer.echo(f"{name}{' [default]' if name == DEFAULT_MODEL else ''}\n    {card.task}{listed}")
+        if card.purpose:
+            typer.echo(f"    {card.purpose}")

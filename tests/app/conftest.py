@@ -61,7 +61,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AppTest:
     monkeypatch.setattr("pages.ui.cache.prefetch", lambda *_: None)  # each case of a test is read once
     monkeypatch.setenv("HOME", str(tmp_path))
     st.cache_data.clear()
-    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ def test_what_was_entered_is_there_after_a_restart(small_app: AppTest, audit: Au
     app.multiselect(key="answer_leads_1").set_value(["V1", "V2"]).run()
     button(app, "Add this box").click().run()
     assert len(app.get("plotly_chart")) == 1
-    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)  # another window, nothing in its session
+    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)  # another window, nothing in its session
     begun_again = signed_in(again)
     button(begun_again, "Begin").click().run()
     group = next(item for item in again.button_group if str(item.key).endswith("blind_primary"))

@@ -49,7 +49,7 @@ def test_every_page_opens_without_an_exception(app: AppTest, page: str) -> None:
 def test_the_model_page_says_what_the_model_is_chosen_for(app: AppTest) -> None:
     app.run()
     app.switch_page("pages/model.py").run()
-    assert "**Chosen for.** The highest score" in shown_text(app)
+    assert "**Chosen for.** Most accurate" in shown_text(app)
 
 
 def test_the_model_page_marks_edits_that_training_never_saw(app: AppTest) -> None:

@@ -109,7 +109,7 @@ def test_a_record_opens_at_500_hz_and_at_100_hz_on_request_and_the_link_keeps_it
 
 def test_a_link_opens_the_record_at_its_rate(small_app: AppTest, physionet: Server) -> None:
     fetched(small_app)
-    other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    other = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
     reading(other, record="2", fs="100")
     assert not other.error
     assert other.selectbox(key="ptbxl_fs").value == 100
@@ -118,14 +118,14 @@ def test_a_link_opens_the_record_at_its_rate(small_app: AppTest, physionet: Serv
 
 def test_what_was_fetched_is_read_without_a_network_and_the_rest_says_so(small_app: AppTest, physionet: Server) -> None:
     fetched(small_app)
-    reading(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30), record="1")
+    reading(AppTest.from_file(str(ROOT / "app.py"), default_timeout=300), record="1")
     physionet.close()
     st.cache_data.clear()
     st.cache_resource.clear()
-    again = reading(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30), record="1")
+    again = reading(AppTest.from_file(str(ROOT / "app.py"), default_timeout=300), record="1")
     assert not again.error
     assert "= bias" in equation(again)
-    offline = reading(AppTest.from_file(str(ROOT / "app.py"), default_timeout=30), record="2")
+    offline = reading(AppTest.from_file(str(ROOT / "app.py"), default_timeout=300), record="2")
     assert "cannot be reached" in offline.error[0].value
     assert not offline.get("plotly_chart")
 

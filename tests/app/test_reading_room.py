@@ -25,7 +25,7 @@ from ecgimn.recording import Recording
 from ecgimn.sources.composites.case import load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from pages.ui.details import DETAILS
-from pages.ui.evidence.__init__ import SCRIPT
+from pages.ui.evidence import SCRIPT
 from tests.app.test_pages import labelled, shown_text
 
 NORMAL, HEAVIEST = "norm", "lae"  # the latter in the bytes sent for it

@@ -132,7 +132,6 @@ def test_a_run_that_is_done_does_nothing_again(fast_run, ecg_folder, card):
     assert part_folders(out) == parts
 
 
-@pytest.mark.timeout(300)  # four runs, each with worker processes that load the model
 def test_killed_three_times_and_resumed_gives_the_rows_of_a_clean_run(fast_run, ecg_folder, tmp_path):
     rng, out = np.random.default_rng(), tmp_path / "out"
     command = [sys.executable, "-c", RUN_AND_WAIT, str(ecg_folder), str(out)]

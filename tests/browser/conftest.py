@@ -38,7 +38,7 @@ FLAGS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
-START_S = 60.0
+START_S = 300.0
 
 
 def find_browser() -> str | None:
@@ -88,7 +88,7 @@ def running_app(home: Path, log_path: Path, script: Path | None = None, **variab
             yield address
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=120)
 
 
 @pytest.fixture(scope="session")

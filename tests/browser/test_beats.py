@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.visit import WAIT_MS, Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.browser
 
 
 def test_a_key_steps_to_the_next_beat_and_a_click_on_a_bar_to_any(visit: Visit) -> None:

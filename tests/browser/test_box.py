@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.visit import WAIT_MS, Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.browser
 
 
 def test_one_drag_gives_three_answers_and_a_double_click_takes_them_away(visit: Visit) -> None:

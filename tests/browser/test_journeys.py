@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from ecgimn.sources.composites.case import list_composites
 from tests.browser.visit import ROOT, VIEWPORT, WAIT_MS, Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.browser
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if not path.name.startswith("_"))
 DEFAULT_PAGE = "read"

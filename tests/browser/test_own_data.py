@@ -20,7 +20,7 @@ from tests.browser.visit import ARTIFACTS, VIEWPORT, WAIT_MS, Visit
 from tests.formats.synthetic_files import wfdb_files
 from tests.sources.physionet_server import Server, ecg_records, with_sums
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.browser
 
 LOG = ARTIFACTS / "own-data.log"
 ANNA, KARL = "miller_anna_1952", "schulz_karl_1947"

@@ -15,7 +15,7 @@ from tests.browser.conftest import running_app
 from tests.browser.test_audit_journey import group, visitor
 from tests.browser.visit import ARTIFACTS, WAIT_MS
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.browser
 
 WORDS = "three dull herons"
 

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.visit import WAIT_MS, Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.browser
 
 RANGES = """() => { const layout = document.querySelector('.js-plotly-plot')._fullLayout;
   return [layout.xaxis.range, layout.xaxis2.range] }"""

@@ -90,6 +90,7 @@ def test_a_full_page_at_500_hz_is_under_half_a_megabyte(recording, explanation, 
         assert len(ecg_figure(recording, explanation, view=view, waves=waves, st=st).to_json()) < 500_000
 
 
+@pytest.mark.bench
 def test_the_figure_is_built_in_less_than_150_ms_of_processor_time(recording, explanation, waves, st):
     seconds = []
     for _ in range(5):

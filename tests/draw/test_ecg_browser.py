@@ -52,7 +52,7 @@ def look(page_file: Path, browser_path: str) -> dict[str, Any]:
         return {**seen, "errors": errors, "outside": outside}
 
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(visit).result(timeout=90)
+        return pool.submit(visit).result()
 
 
 @pytest.fixture(scope="module")

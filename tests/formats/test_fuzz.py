@@ -136,7 +136,7 @@ def assert_plain(text: str) -> None:
 
 def outcome(read, files: dict[str, bytes], name: str) -> str:
     """Read damaged files; return "read" or "refused" after checking what came of it."""
-    start, start_here = time.perf_counter(), time.process_time()
+    start = time.process_time()
     try:
         recording = read(files, HINTS if name in ("NPY", "NPZ", "MAT", "vectors") else FACTS.get(name))
     except RecordingError as exc:
@@ -146,8 +146,7 @@ def outcome(read, files: dict[str, bytes], name: str) -> str:
         assert recording.signal.shape[0] == 12
         assert not np.isinf(recording.signal).any()
         result = "read"
-    assert time.process_time() - start_here < MAX_COMPUTING_S
-    assert time.perf_counter() - start < child.WALL_LIMIT_S
+    assert time.process_time() - start < MAX_COMPUTING_S
     return result
 
 

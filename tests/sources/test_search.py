@@ -87,6 +87,7 @@ def test_counts_are_of_the_records_found_and_overlap(table: SearchTable) -> None
     assert counts(find_records(table, Query())) == {"NORM": 1, "MI": 2, "STTC": 0, "CD": 0, "HYP": 1}
 
 
+@pytest.mark.bench
 def test_a_filter_over_a_table_of_the_full_size_takes_less_than_a_fifth_of_a_second(table: SearchTable) -> None:
     many = np.tile(np.arange(4), 5450)
     large = SearchTable(

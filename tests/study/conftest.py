@@ -63,7 +63,7 @@ def postgresql_url() -> Iterator[str]:
     )  # fmt: skip
     try:
         ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-q"]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while subprocess.run(ready, check=False).returncode != 0:
             if server.poll() is not None or time.monotonic() > deadline:
                 pytest.fail("PostgreSQL did not start")
@@ -71,7 +71,7 @@ def postgresql_url() -> Iterator[str]:
         yield f"postgresql://ecgimn@127.0.0.1:{port}/postgres"
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=120)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,7 +1,7 @@
 """P, QRS, ST and T spans of every lead and beat, with the landmarks that measurements and the ledger stand on.
 
-Waves are found by openecg's network with guards (`segments`); neurokit2 is asked only when openecg is not installed or
-finds no beat (`second_opinion`). A beat is never invented: where neither finds one, `SignalError` says so.
+Waves are found by openecg's network with guards (`spans`); neurokit2 is asked only when openecg is not installed or
+finds no beat (`neurokit`). A beat is never invented: where neither finds one, `SignalError` says so.
 """
 
 from __future__ import annotations

@@ -1,0 +1,67 @@
+// The scripts that pages send to the browser: `node --test tests/js` (make lint runs it where Node is installed).
+import assert from "node:assert/strict"
+import { spawnSync } from "node:child_process"
+import { readFileSync, readdirSync } from "node:fs"
+import { join } from "node:path"
+import test from "node:test"
+import { fileURLToPath } from "node:url"
+import { deflateSync } from "node:zlib"
+
+const PAGES = fileURLToPath(new URL("../../pages", import.meta.url))
+
+function* scripts(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) yield* scripts(join(folder, entry.name))
+    else if (entry.name.endsWith(".js")) yield join(folder, entry.name)
+  }
+}
+const FILES = [...scripts(PAGES)]
+
+// Streamlit joins scripts and loads them as one module, so a function is in no export of its own.
+const functionsOf = (file, ...names) => {
+  const path = FILES.find((path) => path.endsWith(`/${file}`))
+  const source = `${readFileSync(path, "utf8")}\nexport { ${names.join(", ")} }`
+  return import(`data:text/javascript,${encodeURIComponent(source)}`)
+}
+
+for (const path of FILES) {
+  test(`${path.slice(PAGES.length + 1)} is a valid module`, () => {
+    const input = readFileSync(path, "utf8")
+    const checked = spawnSync(process.execPath, ["--input-type=module", "--check", "-"], { input, encoding: "utf8" })
+    assert.equal(checked.status, 0, checked.stderr)
+  })
+}
+
+test("what Python packed is unpacked", async () => {
+  const { unpack } = await functionsOf("unpack.js", "unpack")
+  const content = { classes: ["NORM", "MI"], cells: [[0.5, -1.25]], text: "−0.1 mV" }
+  assert.deepEqual(await unpack(deflateSync(JSON.stringify(content))), content)
+})
+
+const REGIONS = [
+  { lead: "I", label: "I", start_s: 0, x: [0, 1000], y: [0, 100], waves: [[100, 200, 600, 700], [300, 350]] },
+  { lead: "V1", label: "V1", start_s: 2, x: [1000, 2000], y: [0, 100], waves: [[1100, 1200], []] },
+]
+
+test("a cell of the ledger marks every stretch of its wave in its lead and no other", async () => {
+  const { stretches } = await functionsOf("marks.js", "stretches")
+  assert.deepEqual(stretches(REGIONS, "I", 0), [{ x: [100, 200], y: [0, 100] }, { x: [600, 700], y: [0, 100] }])
+  assert.deepEqual(stretches(REGIONS, "V1", 1), [])
+})
+
+test("a sum of the ledger marks the whole lead, or the wave in every lead", async () => {
+  const { stretches } = await functionsOf("marks.js", "stretches")
+  assert.deepEqual(stretches(REGIONS, "V1", null), [{ x: [1000, 2000], y: [0, 100] }])
+  assert.equal(stretches(REGIONS, null, 0).length, 3)
+})
+
+test("moments outside a panel mark nothing in it, and a stretch ends at the panel's edge", async () => {
+  const { momentsAbout } = await functionsOf("marks.js", "momentsAbout")
+  const speed = 25 // mm/s; places are tenths of a millimetre
+  assert.deepEqual(momentsAbout(REGIONS, 1, 0.2, speed), [{ x: [200, 300], y: [0, 100] }])
+  assert.deepEqual(momentsAbout(REGIONS, 2, 0.2, speed), [
+    { x: [450, 550], y: [0, 100] },
+    { x: [1000, 1050], y: [0, 100] },
+  ])
+  assert.deepEqual(momentsAbout(REGIONS, 0, 0.2, speed), [{ x: [0, 50], y: [0, 100] }])
+})
