@@ -1,14 +1,16 @@
-"""PTB-XL: find records by class, code, report, age, sex, fold or quality, and open them in the reading room."""
+"""PTB-XL and challenge records: find them by class, code, report, age, sex, fold or quality, and open them to read."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from ecgimn.errors import EcgImnError
+from ecgimn.sources.cinc import SOURCE, challenge_folder
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from ecgimn.sources.search import OLDEST, QUALITY_NOTES, Query, find_records
 from ecgimn.sources.settings import ptbxl_place
 from pages.ui import cache as cached
+from pages.ui.challenge import show_challenge
 from pages.ui.records import by_models_view, show_found
 from pages.ui.state import case as session
 from pages.ui.upload import offer_ptbxl
@@ -18,6 +20,14 @@ session.run_under_app()
 READING_ROOM = "pages/read.py"
 FOLDS = tuple(range(1, 11))
 PACEMAKER = {None: "with and without", True: "with a pacemaker", False: "without a pacemaker"}
+
+if (folder := challenge_folder()) is not None:
+    data_set = st.segmented_control(
+        "Data set", ("PTB-XL", SOURCE), default="PTB-XL", required=True, key="data_set", persist_state="session"
+    )
+    if data_set == SOURCE:
+        show_challenge(folder)
+        st.stop()
 
 st.subheader("PTB-XL")
 try:

@@ -35,6 +35,7 @@ _STORAGE = re.compile(r"(\d{1,3})(?:x1)?(?::0)?(?:\+(\d{1,8}))?", re.ASCII)
 _GAIN = re.compile(rf"({_NUMBER}(?:[eE][-+]?\d{{1,3}})?)(?:\(([-+]?\d{{1,10}})\))?(?:/(\S{{1,20}}))?", re.ASCII)
 _AGE = re.compile(r"(?<![a-z])age>?[ \t]{0,4}[:=]?[ \t]{0,4}(\d{1,3})(?:\.\d{0,4})?(?![\d.])(?![ \t]{0,4}(?:mo|w|d|h))")
 _SEX = re.compile(r"(?<![a-z])(?:sex|gender)>?[ \t]{0,4}[:=]?[ \t]{0,4}(male|female|m|f)\b")
+_CODE, _MAX_CODES = re.compile(r"\b\d{6,18}\b", re.ASCII), 1000  # SNOMED CT identifiers have 6 to 18 digits
 _STATEMENT = re.compile(r"<?(?:dx|diagnos|reason for admission|additional diagnos)", re.ASCII)
 
 #: Bits and lowest value (which marks a gap) of the storage formats that are read.
@@ -79,7 +80,9 @@ class Comments:
         Years.
     sex : {"male", "female"} or None
     n_statements : int
-        Lines with a diagnosis, left behind.
+        Lines with a diagnosis; a recording leaves them behind.
+    codes : tuple of str
+        SNOMED CT codes among them, as the PhysioNet challenges write them ("Dx: 426783006,270492004").
     n_others : int
         Further lines, left behind.
     """
@@ -88,6 +91,7 @@ class Comments:
     sex: Sex | None = None
     n_statements: int = 0
     n_others: int = 0
+    codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,6 +214,24 @@ def parse_any_header(data: bytes, hints: ReadingHints | None = None) -> WfdbHead
     return header
 
 
+@dataclass(frozen=True)
+class HeaderSummary:
+    """What an index keeps of a header."""
+
+    fs: float
+    n_samples: int
+    comments: Comments
+
+
+def summarise_header(data: bytes) -> HeaderSummary:
+    """Return rate, length and comments of a header, without a look at its signals; raises as `parse_header` does."""
+    lines, comments = _content_lines(data)
+    if not lines:
+        raise RecordingFormatError("The WFDB header holds no record line. One is needed. Export the record again.")
+    _, _, _, fs, n_samples, _ = _record_line(lines[0], len(lines) - 1, ReadingHints())
+    return HeaderSummary(fs, n_samples, comments)
+
+
 def _content_lines(data: bytes) -> tuple[list[str], Comments]:
     """Return the lines that are neither blank nor comments, and what the comments say."""
     content, comments = [], []
@@ -239,6 +261,7 @@ def _read_comments(comments: list[str]) -> Comments:
     age: int | None = None
     sex: Sex | None = None
     n_statements = n_others = 0
+    codes: dict[str, None] = {}
     for comment in comments:
         said_age, said_sex = _AGE.search(comment), _SEX.search(comment)
         if said_age and int(said_age[1]) <= 150:
@@ -247,9 +270,10 @@ def _read_comments(comments: list[str]) -> Comments:
             sex = sex or ("male" if said_sex[1].startswith("m") else "female")
         if _STATEMENT.match(comment):
             n_statements += 1
+            codes |= dict.fromkeys(_CODE.findall(comment[:_MAX_CODES]))
         elif not (_AGE.match(comment.lstrip("<")) or _SEX.match(comment.lstrip("<"))):
             n_others += 1
-    return Comments(age, sex, n_statements, n_others)
+    return Comments(age, sex, n_statements, n_others, tuple(codes))
 
 
 def _record_line(line: str, n_lines: int, hints: ReadingHints) -> tuple[str, int | None, int, float, int, bool]:

@@ -49,6 +49,7 @@ from ecgimn.model.model import Model, randomised
 from ecgimn.model.receptive_field import ReceptiveField, receptive_field, receptive_fields
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading, read_signal
+from ecgimn.sources.cinc import ChallengeRecords
 from ecgimn.sources.composites import case as composites
 from ecgimn.sources.composites.case import CompositeCase
 from ecgimn.sources.ptbxl import PtbXl
@@ -135,6 +136,14 @@ def current_ptbxl() -> PtbXl | None:
 def get_search_table(place: str) -> SearchTable:
     """Make the table ready for searching."""
     return search_table(get_ptbxl(place))
+
+
+@st.cache_resource(max_entries=1, show_spinner="Indexing the challenge records")
+def get_challenge_records(folder: str) -> ChallengeRecords:
+    """Open a folder of challenge records and read its headers once; raises `SourceError`."""
+    records = ChallengeRecords(folder)
+    len(records.table)
+    return records
 
 
 def get_record(place: str, ecg_id: int, fs: int) -> Recording:

@@ -39,7 +39,7 @@ def ask_for_facts(missing: MissingFactsError, files: str) -> None:
                 chosen = st.selectbox(
                     "Which array holds the ECG?", preview.variables, index=None, key="fact_variable", width=260
                 )
-                given["variable"] = chosen.split(" ")[0] if chosen else None
+                given["variable"] = str(preview.variables.index(chosen) + 1) if chosen else None
             if "orientation" in missing.needed:
                 given["orientation"] = st.radio(
                     "How does the table lie?", ["leads in columns", "leads in rows"], index=None,

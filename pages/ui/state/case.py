@@ -88,6 +88,8 @@ def start_case(cases: Sequence[CompositeCase], ptbxl: PtbXl | None) -> None:
     if "record_to_open" in state:
         state["source"] = "ptbxl"
         put("ptbxl_id", state.pop("record_to_open"))
+    if state.pop("own_to_open", False):
+        put("source", "file")
     if "composite_to_open" in state:
         state["source"] = "composite"
         put("composite", state.pop("composite_to_open"))
@@ -127,6 +129,12 @@ def open_record(ecg_id: int, found: Sequence[int] = ()) -> None:
     """Choose a PTB-XL record; next and previous then go through the records found."""
     # Kept apart until the reading room runs: what another page writes under a widget's key is lost on the way there.
     st.session_state.update(record_to_open=int(ecg_id), record_list=tuple(int(i) for i in found), started=True)
+
+
+def open_own(recording: Recording, key: str) -> None:
+    """Choose a recording that was read elsewhere on the pages, as one of the visitor's own."""
+    set_own_recording(recording, key)
+    st.session_state.update(own_to_open=True, started=True)
 
 
 def open_composite(name: str) -> None:
