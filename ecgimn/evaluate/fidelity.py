@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.evaluate.metrics import rounded
-from ecgimn.explain.checks import Changes, r_squared, slope
+from ecgimn.explain.checks import Changes, fit_changes
 from ecgimn.explain.edits import FAMILIES, LEAD_GROUPS, WaveMasks, intervention, masks_from_landmarks
 from ecgimn.model.model import Model
 from ecgimn.signal.preprocess import input_change
@@ -143,8 +143,8 @@ def fidelity(model: Model, data: Dataset, *, points: int = 0) -> dict[str, Any]:
             "rms_predicted": rounded(np.sqrt((changes.predicted**2).mean(axis=0))),
         }
         if not trial.nuisance:
-            row["r2"] = rounded(r_squared(changes))
-            row["slope"] = rounded(slope(changes))
+            fit = fit_changes(changes)
+            row["r2"], row["slope"] = rounded(fit.r2[0]), rounded(fit.slope[0])
         if points and not trial.nuisance:
             row["points"] = [
                 [rounded(changes.predicted[:points, k]), rounded(changes.actual[:points, k])]

@@ -14,7 +14,17 @@ from ecgimn.errors import SourceError
 from ecgimn.evaluate.fidelity import TRIALS, edited_copy
 from ecgimn.explain.edits import WaveMasks, masks_from_landmarks
 from ecgimn.explain.ledger import cell_partition, cell_sums, lead_wave_cells
-from ecgimn.explain.methods import METHODS, Input, PostHoc, Target, attribute, model_target, one_class
+from ecgimn.explain.methods import (
+    METHODS,
+    Input,
+    PostHoc,
+    Target,
+    attribute,
+    model_target,
+    one_class,
+    twin_logits,
+    twin_target,
+)
 from ecgimn.model.blackbox import TWIN, BlackBox, load_black_box
 from ecgimn.model.card import read_card
 from ecgimn.model.model import MODELS_FOLDER, Model, list_models, load_model, randomised
@@ -22,7 +32,7 @@ from ecgimn.signal.preprocess import MODEL_FS, input_change, preprocessing
 from ecgimn.signal.waves.quick import Landmarks, quick_landmarks
 from ecgimn.sources.composites.case import load_composite
 from ecgimn.sources.ptbxl import PtbXl
-from ecgimn.sources.ptbxl_arrays import SUBCLASSES, Dataset, load_dataset
+from ecgimn.sources.ptbxl_arrays import Dataset, load_dataset
 
 OWN = "its own map"
 KERNEL_SAMPLES = 512  # of KernelSHAP over a fold: a quarter of the usual number, to end in time
@@ -112,7 +122,7 @@ class Subject:
     members : tuple of Subject
         Networks of other seeds with the same classes, to compare explanations with; of an average, its own networks.
     randomised : callable
-        Seed to the same network with all its weights drawn anew.
+        Seed to the same network with all its weights redrawn at random.
     """
 
     name: str
@@ -214,19 +224,14 @@ def model_subject(model: Model, name: str = "") -> Subject:
 def black_box_subject(network: BlackBox, classes: tuple[str, ...], name: str) -> Subject:
     """Return the black-box twin."""
 
-    def logits(x: NDArray[np.floating]) -> Array:
-        with torch.inference_mode():
-            parts = [network(torch.tensor(x[i : i + 128], dtype=torch.float32)) for i in range(0, len(x), 128)]
-        return np.asarray(torch.cat(parts).double().numpy())
-
-    def anew(seed: int) -> Subject:
+    def redrawn(seed: int) -> Subject:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             fresh = BlackBox(network.config)
         return black_box_subject(fresh.eval().requires_grad_(False), classes, name)
 
-    target = Target(network, (network.encoder.stages[-1],), len(classes))
-    return Subject(name, classes, True, logits, target, None, None, (), anew)
+    target = twin_target(network, len(classes))
+    return Subject(name, classes, True, lambda x: twin_logits(network, x), target, None, None, (), redrawn)
 
 
 def chosen_subjects(name: str) -> list[tuple[Subject, tuple[str, ...]]]:
@@ -341,12 +346,8 @@ def draw_sample(ptbxl: PtbXl, fold: int, *, limit: int | None = None, seed: int 
         )
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(data))
-    subclass = data.labels["subclass"][order]
     normal = order[data.norm_alone[order]][: sizes.planted_st]
-    kinds = {}
-    for name, other in (("AMI", "IMI"), ("IMI", "AMI")):
-        chosen = (subclass[:, SUBCLASSES.index(name)] == 1) & (subclass[:, SUBCLASSES.index(other)] == 0)
-        kinds[name] = order[chosen][: sizes.territory]
+    kinds = {name: order[data.with_infarction(name)[order]][: sizes.territory] for name in ("AMI", "IMI")}
 
     def cases(rows: NDArray[np.int64]) -> list[ComparedRecord]:
         return load_cases(ptbxl, data.select(rows))

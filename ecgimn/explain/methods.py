@@ -292,7 +292,11 @@ def twin_target(network: BlackBox, n_classes: int) -> Target:
     return Target(network, (network.encoder.stages[-1],), n_classes)
 
 
-def twin_logits(network: BlackBox, x: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the logits (n, K) of inputs (n, 12, L)."""
+def twin_logits(network: BlackBox, x: NDArray[np.floating], batch: int = 128) -> NDArray[np.float64]:
+    """Return the logits (n, K) of inputs (n, 12, L), a batch at a time."""
     with torch.inference_mode():
-        return np.asarray(network(torch.as_tensor(np.asarray(x, dtype=np.float32))).double().numpy())
+        parts = [
+            network(torch.as_tensor(np.asarray(x[start : start + batch], dtype=np.float32))).double().numpy()
+            for start in range(0, len(x), batch)
+        ]
+    return np.concatenate([np.zeros((0, network.config.n_classes)), *parts])

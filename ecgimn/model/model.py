@@ -113,7 +113,7 @@ class Model:
 
     def logits(self, x: NDArray[np.floating], batch: int = 128) -> NDArray[np.float64]:
         """Return the calibrated logits (n, K) of inputs (n, 12, L), without maps."""
-        parts = []
+        parts = [np.zeros((0, len(self.classes)))]
         with torch.inference_mode():
             for start in range(0, len(x), batch):
                 part = torch.as_tensor(np.asarray(x[start : start + batch], dtype=np.float32), device=self.device)
@@ -297,7 +297,7 @@ def write_linear_models(model: Model, x: NDArray[np.floating]) -> LinearModels:
     )
 
 
-#: Parts of a network from its output inwards; each is drawn anew together with all that comes after it.
+#: Parts of a network from its output inwards; each is redrawn at random together with all that comes after it.
 CASCADE = {
     "head": ("head", "bias_head"),
     "decoder": ("head", "bias_head", "decoder"),
@@ -306,7 +306,7 @@ CASCADE = {
 
 
 def randomised(model: Model, part: str, seed: int) -> Model:
-    """Return the model with the weights of `part` and of all that comes after it drawn anew.
+    """Return the model with the weights of `part` and of all that comes after it redrawn at random.
 
     Parameters
     ----------

@@ -70,6 +70,15 @@ class Dataset:
         superclass = self.labels["superclass"]
         return np.asarray((superclass[:, SUPERCLASSES.index("NORM")] == 1) & (superclass.sum(axis=1) == 1))
 
+    def with_infarction(self, kind: str) -> NDArray[np.bool_]:
+        """Which records carry one of the sub-classes AMI, IMI and LMI, shape (n,).
+
+        An anterior infarction beside an inferior one has no single territory; such records are neither AMI nor IMI.
+        """
+        held = {name: self.labels["subclass"][:, SUBCLASSES.index(name)] == 1 for name in ("AMI", "IMI", "LMI")}
+        other = {"AMI": "IMI", "IMI": "AMI"}.get(kind)
+        return np.asarray(held[kind] if other is None else held[kind] & ~held[other])
+
     def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Dataset:
         """Return some of the records."""
         kept = np.arange(len(self))[rows]

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ecgimn.errors import SourceError
-from ecgimn.evaluate.metrics import auroc, average_precision, calibrate, estimate, macro, patient_weights
+from ecgimn.evaluate.metrics import auroc, bias_share, calibrate, discrimination, macro, plain, rounded
 from ecgimn.model.card import ModelCard
 from ecgimn.model.model import MODELS_FOLDER, Model, save_model
 from ecgimn.model.published import PaperConfig, PaperImn, PaperOutput, read_maps, z_score
@@ -47,7 +47,7 @@ class PaperTrainConfig:
     classes : tuple of str
         The five superclasses, or two of them: then records with exactly one of the two are used, as published.
     share : float
-        Share of the records seen per epoch, drawn anew each time; 1 as published.
+        Share of the records seen per epoch, drawn again each time; 1 as published.
     step_epochs, step_factor : int, float
         The learning rate is multiplied by the factor after so many epochs.
     l1 : float
@@ -227,7 +227,7 @@ def train_paper(
             "loss": round(float(np.mean(losses)), 5),
             "auroc": round(float(macro(choose.labels[:, -logits.shape[1] :], logits)[0]), 5),
             "auroc_of_bias_alone": round(float(macro(choose.labels[:, -logits.shape[1] :], biases)[0]), 5),
-            "bias_share": round(float((biases.var(0) / np.maximum(logits.var(0), 1e-12)).mean()), 5),
+            "bias_share": round(float(bias_share(biases, logits).mean()), 5),
             "seconds": round(time.monotonic() - started, 1),
         }
         if row["auroc"] > best:
@@ -247,7 +247,7 @@ def describe_paper(config: PaperTrainConfig) -> dict[str, Any]:
     return asdict(config)
 
 
-REFERENCE = "Thambawita et al., arXiv:2602.09566, trained anew here; weights of its authors are not used"
+REFERENCE = "Thambawita et al., arXiv:2602.09566, trained again here; weights of its authors are not used"
 
 
 def export_paper(ptbxl: PtbXl, config: PaperTrainConfig, run: Path, *, folder: Path = MODELS_FOLDER) -> Model:
@@ -300,33 +300,16 @@ def measure(
     data: PaperData, logits: NDArray[np.float64], biases: NDArray[np.float64], classes: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return discrimination with patient-bootstrap intervals, and how much of the decision the generated bias takes."""
-    weights, targets = patient_weights(data.patients), data.labels[:, -len(classes) :]
-    found: dict[str, Any] = {}
-    for k, name in enumerate(classes):
-
-        def figure(w: NDArray[np.float64] | None, k: int = k) -> NDArray[np.float64]:
-            return auroc(targets[:, k], logits[:, k], w)
-
-        found[name] = {
-            "n": int(targets[:, k].sum()),
-            "auroc": estimate(figure, weights).as_list(),
-            "average_precision": round(average_precision(targets[:, k], logits[:, k]), 5),
-        }
-    share = biases.var(axis=0) / np.maximum(logits.var(axis=0), 1e-12)
+    targets = data.labels[:, -len(classes) :]
     return {
         "fold": CHOICE_FOLD,
         "n_records": len(data),
         "n_labelled": len(data),
         "classes": list(classes),
-        "discrimination": {
-            "macro_auroc": estimate(lambda w: macro(targets, logits, w), weights).as_list(),
-            "classes": found,
-        },
+        "discrimination": discrimination(targets, logits, data.patients, classes),
         "bias": {
-            "variance_share": [round(float(v), 5) for v in share],
-            "auroc_of_bias_alone": [
-                round(float(auroc(targets[:, k], biases[:, k])[0]), 5) for k in range(len(classes))
-            ],
+            "variance_share": rounded(bias_share(biases, logits)[0], 5),
+            "auroc_of_bias_alone": [plain(auroc(targets[:, k], biases[:, k])[0]) for k in range(len(classes))],
             "why": "the published network computes its bias from each recording, so that it can rank recordings",
         },
     }
