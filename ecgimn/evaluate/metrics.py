@@ -130,19 +130,52 @@ def ratio_estimate(part: Array, whole: Array, weights: Array) -> Estimate:
     return estimate(lambda w: ratio(part, whole, w), weights)
 
 
-def macro(targets: NDArray[np.integer], scores: Array, weight: Array | None = None) -> Array:
-    """Return the mean AUROC of the classes that have positives and negatives, per row of weights; NaN without any."""
-    kept = [k for k in range(targets.shape[1]) if 0 < targets[:, k].sum() < len(targets)]
-    if not kept:
-        return np.full(1 if weight is None else len(weight), np.nan)
-    areas = np.array([auroc(targets[:, k], scores[:, k], weight) for k in kept])
+def macro(
+    targets: NDArray[np.integer],
+    scores: Array,
+    weight: Array | None = None,
+    *,
+    known: NDArray[np.bool_] | None = None,
+    least: int = 1,
+) -> Array:
+    """Return the mean AUROC over classes, per row of weights; NaN where no class counts.
+
+    Parameters
+    ----------
+    targets, scores : ndarray of shape (n, K)
+    weight : ndarray of shape (m, n), optional
+    known : ndarray of shape (n, K), optional
+        Which targets are known; records whose target of a class is not are left out of its AUROC.
+    least : int
+        Positives that a class needs to count, beside a negative.
+    """
+    known = np.ones(targets.shape, dtype=bool) if known is None else known
+    weight = np.ones((1, len(targets))) if weight is None else weight
+    positive, negative = ((targets == value) & known for value in (1, 0))
+    kept = np.flatnonzero((positive.sum(axis=0) >= least) & negative.any(axis=0))
+    if not len(kept):
+        return np.full(len(weight), np.nan)
+    areas = np.array([auroc(*_known(known[:, k], targets[:, k], scores[:, k], weight)) for k in kept])
     there = np.isfinite(areas)  # a bootstrap sample may lack the positives of a class
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(there, areas, 0.0).sum(axis=0) / there.sum(axis=0))
 
 
+def _known(
+    known: NDArray[np.bool_], target: NDArray[np.integer], score: Array, weight: Array
+) -> tuple[NDArray[np.integer], Array, Array]:
+    """Return target, score and weights of the records whose target is known."""
+    return (target, score, weight) if known.all() else (target[known], score[known], weight[:, known])
+
+
 def discrimination(
-    targets: NDArray[np.integer], logits: Array, patients: NDArray[np.integer], classes: Sequence[str]
+    targets: NDArray[np.integer],
+    logits: Array,
+    patients: NDArray[np.integer],
+    classes: Sequence[str],
+    *,
+    known: NDArray[np.bool_] | None = None,
+    least: int = 1,
 ) -> dict[str, Any]:
     """Return macro AUROC and, by class, n, AUROC and average precision, as plain values; AUROCs with intervals.
 
@@ -152,20 +185,27 @@ def discrimination(
     patients : ndarray of shape (n,)
     classes : sequence of str
         Names of the K columns.
+    known, least
+        As `macro` takes them.
     """
+    known = np.ones(targets.shape, dtype=bool) if known is None else known
     weights = patient_weights(patients)
     found = {}
     for k, name in enumerate(classes):
+        here = known[:, k]
 
-        def area(w: Array, k: int = k) -> Array:
-            return auroc(targets[:, k], logits[:, k], w)
+        def area(w: Array, k: int = k, here: NDArray[np.bool_] = here) -> Array:
+            return auroc(*_known(here, targets[:, k], logits[:, k], w))
 
         found[name] = {
-            "n": int(targets[:, k].sum()),
+            "n": int(targets[here, k].sum()),
             "auroc": estimate(area, weights).as_list(),
-            "average_precision": plain(average_precision(targets[:, k], logits[:, k])),
+            "average_precision": plain(average_precision(targets[here, k], logits[here, k])),
         }
-    return {"macro_auroc": estimate(lambda w: macro(targets, logits, w), weights).as_list(), "classes": found}
+    return {
+        "macro_auroc": estimate(lambda w: macro(targets, logits, w, known=known, least=least), weights).as_list(),
+        "classes": found,
+    }
 
 
 def bias_share(bias: Array, logit: Array, weights: Array | None = None) -> Array:

@@ -66,7 +66,7 @@ def load_black_box(name: str = TWIN, folder: Path = MODELS_FOLDER) -> tuple[Blac
     if not path.is_file():
         raise ModelNotFoundError(
             f"The black box {name!r} is not in models/. Restore it, or train it with: "
-            f"python -m ecgimn train --ptbxl DIR --config models/{name}.toml"
+            f"python -m ecgimn train --ptbxl DIR --recipe {name}"
         )
     try:
         with safe_open(path, "pt") as file:
