@@ -62,7 +62,7 @@ def loss_of(network, order):
         network, x, edited, torch.arange(4), reacting, targets[:, order], torch.ones(7) / 7, FidelitySpread(7), config,
         gamma_now=1.0,
     )  # fmt: skip
-    return [float(part) for part in (loss.total, loss.labels, loss.fidelity, loss.evidence)]
+    return [float(part.detach()) for part in (loss.total, loss.labels, loss.fidelity, loss.evidence)]
 
 
 def test_no_output_counts_for_more_because_of_its_place():
