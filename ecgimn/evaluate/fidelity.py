@@ -1,8 +1,9 @@
 """Does the map predict what happens when the ECG changes? Every edit is run through the network again.
 
-Predicted change: `<W(x), P d>`, read off the map of the unedited ECG. Actual change: `f(x + d) - f(x)`. Per family and
-class: R2 = 1 - SSE / SST, the slope of actual on predicted change, and their root mean squares. Signs of disease that
-can be planted in a normal ECG name the class whose logit should rise.
+Predicted change: `<W(x), P d>`, read off the map of the unedited ECG; where a model has a term of the amplitude, its
+change is added. Actual change: `f(x + d) - f(x)`. Per family and class: R2 = 1 - SSE / SST, the slope of actual on
+predicted change, and their root mean squares. Signs of disease that can be planted in a normal ECG name the class whose
+logit should rise.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ def measure_changes(model: Model, data: Dataset, trial: Trial, *, seed: int = 0)
         x = data.x[start : start + BATCH].astype(np.float64)
         change = input_change(np.stack([edited_copy(data, i, trial, rng) for i in chosen]))
         maps, before = model.weight_maps(x)
-        predicted.append(np.einsum("nklt,nlt->nk", maps, change))
+        constant = model.constant(x + change) - model.constant(x)  # 0 but for a term of the amplitude
+        predicted.append(np.einsum("nklt,nlt->nk", maps, change) + constant)
         actual.append(model.logits(x + change) - before)
     return Changes(np.concatenate(predicted), np.concatenate(actual))
 

@@ -25,7 +25,7 @@ from ecgimn.about import shipped
 from ecgimn.errors import CheckpointError, ModelNotFoundError
 from ecgimn.leads import CANONICAL_PROJECTION
 from ecgimn.model import DEFAULT_MODEL
-from ecgimn.model.card import ModelCard, read_card, write_card
+from ecgimn.model.card import ModelCard, of_classes, read_card, write_card
 from ecgimn.model.network import EcgImn
 from ecgimn.model.published import PaperConfig, PaperImn
 from ecgimn.signal.preprocess import MODEL_FS, MODEL_SAMPLES, Preprocessing, preprocessing
@@ -134,6 +134,37 @@ class Model:
             maps.cpu().numpy() * scale[:, None, None].astype(np.float32),
             logit * scale + np.array(self.card.offset),
         )
+
+    def constant(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return what belongs to no sample of inputs (n, 12, L), (n, K): the bias, and a term of the amplitude if any.
+
+        Of the published network, which computes its bias from the recording, only the calibration's offset.
+        """
+        scale, offset = np.array(self.card.scale), np.array(self.card.offset)
+        batch = torch.as_tensor(np.asarray(x, dtype=np.float32), device=self.device)
+        with torch.inference_mode():
+            parts = [net.constant(batch).double().cpu().numpy() for net in self.networks if isinstance(net, EcgImn)]
+        return np.asarray(scale * (np.mean(parts, axis=0) if parts else np.zeros((len(x), 1))) + offset)
+
+    def of_classes(self, names: Sequence[str]) -> Model:
+        """Return a model that is asked about some of the classes only, so that no other maps are written.
+
+        Raises
+        ------
+        ModelNotFoundError
+            A class is not one of the model's.
+        """
+        if unknown := [name for name in names if name not in self.classes]:
+            raise ModelNotFoundError(
+                f"Model {self.card.name!r} does not know {', '.join(unknown)}. Choose among {', '.join(self.classes)}."
+            )
+        rows = [self.classes.index(name) for name in names]
+        networks = [network.of_outputs(rows) for network in self.networks if isinstance(network, EcgImn)]
+        if len(networks) < len(self.networks):
+            raise ModelNotFoundError(
+                f"Model {self.card.name!r} is the published network, which is asked about all its classes at once."
+            )
+        return Model(of_classes(self.card, tuple(names)), tuple(networks), self.device)
 
     def members(self) -> tuple[Model, ...]:
         """Return the model's networks as models of their own, for comparing them."""

@@ -13,31 +13,12 @@ from numpy.typing import NDArray
 from ecgimn.signal.preprocess import MODEL_FS, preprocessing
 from ecgimn.signal.waves.quick import Landmarks, quick_landmarks
 from ecgimn.sources.ptbxl import SUPERCLASSES, TRAINING_FOLDS, PtbXl
+from ecgimn.sources.statements import FORM, RHYTHM, STATEMENTS, SUBCLASS_OF
 
 SUBCLASSES = (
     "NORM", "AMI", "IMI", "LMI", "PMI", "ISC_", "ISCA", "ISCI", "NST_", "STTC", "CLBBB", "CRBBB", "ILBBB", "IRBBB",
     "IVCD", "LAFB/LPFB", "WPW", "_AVB", "LVH", "RVH", "LAO/LAE", "RAO/RAE", "SEHYP",
 )  # fmt: skip
-#: Every statement of PTB-XL: diagnosis, form and rhythm, in the order of scp_statements.csv.
-STATEMENTS = (
-    "NDT", "NST_", "DIG", "LNGQT", "NORM", "IMI", "ASMI", "LVH", "LAFB", "ISC_", "IRBBB", "1AVB", "IVCD", "ISCAL",
-    "CRBBB", "CLBBB", "ILMI", "LAO/LAE", "AMI", "ALMI", "ISCIN", "INJAS", "LMI", "ISCIL", "LPFB", "ISCAS", "INJAL",
-    "ISCLA", "RVH", "ANEUR", "RAO/RAE", "EL", "WPW", "ILBBB", "IPLMI", "ISCAN", "IPMI", "SEHYP", "INJIN", "INJLA",
-    "PMI", "3AVB", "INJIL", "2AVB", "ABQRS", "PVC", "STD_", "VCLVH", "QWAVE", "LOWT", "NT_", "PAC", "LPR", "INVT",
-    "LVOLT", "HVOLT", "TAB_", "STE_", "PRC(S)", "SR", "AFIB", "STACH", "SARRH", "SBRAD", "PACE", "SVARR", "BIGU",
-    "AFLT", "SVTAC", "PSVT", "TRIGU",
-)  # fmt: skip
-#: Sub-class of each diagnostic statement, by scp_statements.csv.
-SUBCLASS_OF = {
-    "NDT": "STTC", "NST_": "NST_", "DIG": "STTC", "LNGQT": "STTC", "NORM": "NORM", "IMI": "IMI", "ASMI": "AMI",
-    "LVH": "LVH", "LAFB": "LAFB/LPFB", "ISC_": "ISC_", "IRBBB": "IRBBB", "1AVB": "_AVB", "IVCD": "IVCD",
-    "ISCAL": "ISCA", "CRBBB": "CRBBB", "CLBBB": "CLBBB", "ILMI": "IMI", "LAO/LAE": "LAO/LAE", "AMI": "AMI",
-    "ALMI": "AMI", "ISCIN": "ISCI", "INJAS": "AMI", "LMI": "LMI", "ISCIL": "ISCI", "LPFB": "LAFB/LPFB",
-    "ISCAS": "ISCA", "INJAL": "AMI", "ISCLA": "ISCA", "RVH": "RVH", "ANEUR": "STTC", "RAO/RAE": "RAO/RAE",
-    "EL": "STTC", "WPW": "WPW", "ILBBB": "ILBBB", "IPLMI": "IMI", "ISCAN": "ISCA", "IPMI": "IMI", "SEHYP": "SEHYP",
-    "INJIN": "IMI", "INJLA": "AMI", "PMI": "PMI", "3AVB": "_AVB", "INJIL": "IMI", "2AVB": "_AVB",
-}  # fmt: skip
-DIAGNOSTIC, FORM, RHYTHM = tuple(SUBCLASS_OF), STATEMENTS[44:59], STATEMENTS[59:]
 TASKS = {"superclass": SUPERCLASSES, "subclass": SUBCLASSES, "statement": STATEMENTS}
 
 CHOICE_FOLD = 9

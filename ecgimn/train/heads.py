@@ -15,7 +15,7 @@ from ecgimn.errors import CheckpointError
 from ecgimn.sources.ptbxl_arrays import TASKS
 
 #: Weights with one row, or several in turn, for each output.
-HEADS = ("head.weight", "head.bias", "bias")
+HEADS = ("head.weight", "head.bias", "bias", "voltage")
 
 
 def outputs(tasks: Sequence[str], task: str) -> slice:

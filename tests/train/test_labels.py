@@ -12,17 +12,13 @@ from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.signal.preprocess import high_pass_matrix
 from ecgimn.signal.waves.quick import quick_landmarks
 from ecgimn.sources.ptbxl_arrays import (
-    DIAGNOSTIC,
-    FORM,
-    RHYTHM,
-    STATEMENTS,
-    SUBCLASS_OF,
     SUBCLASSES,
     TASKS,
     Dataset,
     statement_labels,
     subclass_labels,
 )
+from ecgimn.sources.statements import DIAGNOSTIC, FORM, GROUPS, RHYTHM, STATEMENTS, SUBCLASS_OF
 from ecgimn.train.augment import AugmentConfig, Targets, make_batch
 from ecgimn.train.loop import train
 from ecgimn.train.objective import (
@@ -167,3 +163,5 @@ def test_an_empty_cell_of_sub_classes_is_unknown_unless_the_statements_are_there
 def test_every_statement_has_one_place():
     assert DIAGNOSTIC + FORM + RHYTHM == STATEMENTS
     assert set(SUBCLASS_OF.values()) == set(SUBCLASSES)
+    assert sorted(name for group in GROUPS.values() for name in group) == sorted(STATEMENTS)
+    assert len(STATEMENTS) == 71
