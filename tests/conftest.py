@@ -58,8 +58,8 @@ QUICK = {
     "test_public_names.py",
 }
 HEAVY = ("torch", "streamlit", "playwright", "captum")
-#: Tests that share a server, by folder or file; each group is run by one process, in this order. All other tests of a file
-#: run together, for their module's fixtures.
+#: Tests that share a server, by folder or file; each group is run by one process, in this order. All other tests of a
+#: file run together, for their module's fixtures.
 GROUPS = {
     "browser/": "browser",
     "draw/test_ecg_browser.py": "browser",

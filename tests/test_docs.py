@@ -145,7 +145,7 @@ def test_every_library_that_the_code_imports_is_a_requirement() -> None:
 
 
 def ranges() -> dict[str, dict[str, SpecifierSet]]:
-    """Version ranges by package, of the core ("") and of each extra; what an extra takes over from another is left out."""
+    """Version ranges by package, of the core ("") and of each extra, without what it takes over from another."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lists = {"": project["dependencies"], **project["optional-dependencies"]}
     asked = {extra: [Requirement(line) for line in lines] for extra, lines in lists.items()}

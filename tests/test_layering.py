@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explain": _MODEL,
     "draw": _MODEL | {"explain"},
     "batch": _MODEL | _FILES | {"explain"},
-    "study": _MODEL | _FILES | {"explain"},
+    "study": _MODEL | _FILES | {"explain", "evaluate"},  # one set of measures
     "evaluate": _MODEL | _FILES | {"explain"},
     "train": _MODEL | _FILES | {"explain", "evaluate"},
     "screens": _MODEL | _FILES | {"explain", "draw", "study", "batch"},

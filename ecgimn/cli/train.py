@@ -16,76 +16,85 @@ RUNS = Path("runs")
 
 def train(
     ptbxl: PtbXlOption,
-    config: Annotated[Path, typer.Option(help="TOML file of the run.")] = Path("models/ecgimn-v12.toml"),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of each seed.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Train only this seed, and write no model.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that make batches; with CUDA one a core.")] = None,
+    recipe: Annotated[
+        str, typer.Option(help="Name of a recipe in models/recipes, such as superclass, or the path of one.")
+    ] = "superclass",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the last checkpoint of each network that is not finished.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="Train only this network, and write no model.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that make batches ahead; by default none, or with CUDA one per core.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of the checkpoints.")] = RUNS,
+    out: Annotated[Path | None, typer.Option(help="Where the models go; models/ by default.")] = None,
 ) -> None:
-    """Train, calibrate on fold 9, and write models/NAME.safetensors with its card; teachers first, where needed.
+    """Train by a recipe, its teachers first; calibrate on fold 9, and write models/NAME.safetensors with its card.
 
-    On CUDA where there is one; ECGIMN_DEVICE forces cpu or cuda. The published network is trained on the processor.
+    Teachers that are finished are used as they are. On CUDA where there is one; ECGIMN_DEVICE forces cpu or cuda. The
+    published network is trained on the processor.
     """
+    from ecgimn.model.model import MODELS_FOLDER
     from ecgimn.sources.ptbxl import PtbXl
     from ecgimn.train.export import export_models
     from ecgimn.train.heads import epochs_done
     from ecgimn.train.loop import load_folds
     from ecgimn.train.loop import train as train_network
-    from ecgimn.train.published import is_paper_config
-    from ecgimn.train.recipe import read_config, stages
+    from ecgimn.train.published import is_published_recipe
+    from ecgimn.train.recipe import find_recipe, with_teachers
 
-    if is_paper_config(config):
-        _train_paper(PtbXl(ptbxl), config, resume=resume)
+    path, source, folder = find_recipe(recipe), PtbXl(ptbxl), out or MODELS_FOLDER
+    if is_published_recipe(path):
+        _train_published(source, path, runs, folder, resume=resume)
         return
-    run, source = read_config(config), PtbXl(ptbxl)
-    if seed is not None and seed not in run.seeds:
-        refuse(f"Seed {seed} is not in {config.name} (found: {', '.join(map(str, run.seeds))}). Choose one of them.")
-    folds: dict[int | None, tuple[Any, Any]] = {}  # read once for all runs
-    for task_run, chosen in stages(config, seed):
-        folder = RUNS / task_run.name / f"seed-{chosen}"
-        done = epochs_done(folder)
-        if task_run.name != run.name and done == task_run.epochs:
-            continue
-        with progress_bar() as progress:
-            task = progress.add_task(f"{task_run.name}, seed {chosen}: epoch 1 of {task_run.epochs}", total=None)
+    order = with_teachers(path)
+    wanted = order[-1]
+    if seed is not None and seed not in wanted.seeds:
+        refuse(f"Seed {seed} is not in {path.name} (found: {', '.join(map(str, wanted.seeds))}). Choose one of them.")
+    folds: dict[int | None, tuple[Any, Any]] = {}  # read once for all of them
+    for step in order:
+        for chosen in (seed,) if seed is not None and step is wanted else step.seeds:
+            place = runs / step.name / f"seed-{chosen}"
+            done = epochs_done(place)
+            if done == step.epochs and (resume or step is not wanted):
+                continue
+            with progress_bar() as progress:
+                name = f"{step.name}, network {chosen}"
+                task = progress.add_task(f"{name}: epoch {done + 1} of {step.epochs}", total=None)
 
-            def report(
-                row: dict[str, float],
-                task: Any = task,
-                name: str = f"{task_run.name}, seed {chosen}",
-                epochs: int = task_run.epochs,
-                progress: Progress = progress,
-            ) -> None:
-                words = f"{name}: {int(row['epoch'])} of {epochs} epochs, AUROC {row.get('auroc_superclass')}"
-                progress.update(task, description=words)
+                def report(row: dict[str, float], task: Any = task, words: str = f"{name}: %d of {step.epochs} epochs",
+                           progress: Progress = progress) -> None:  # fmt: skip
+                    scores = ", ".join(f"{key[6:]} {value}" for key, value in row.items() if key.startswith("auroc_"))
+                    progress.update(task, description=f"{words % row['epoch']}, AUROC {scores}")
 
-            go_on = done > 0 and (resume or task_run.name != run.name)
-            learn, choose = folds.get(task_run.limit) or folds.setdefault(
-                task_run.limit, load_folds(source, task_run.limit)
-            )
-            train_network(learn, choose, task_run, chosen, folder, resume=go_on, workers=workers, report=report)
+                learn, choose = folds.get(step.limit) or folds.setdefault(step.limit, load_folds(source, step.limit))
+                train_network(
+                    learn, choose, step, chosen, place, resume=done > 0 and (resume or step is not wanted),
+                    workers=workers, report=report,
+                )  # fmt: skip
     if seed is None:
-        for written in export_models(source, run, RUNS):
+        for written in export_models(source, wanted, runs, folder=folder):
             typer.echo(f"wrote {written}")
 
 
-def _train_paper(source: Any, config: Path, *, resume: bool) -> None:
-    """Train the published network, whose TOML file says kind = "paper"."""
-    from ecgimn.train.published import export_paper, read_paper_config, train_paper
+def _train_published(source: Any, path: Path, runs: Path, out: Path, *, resume: bool) -> None:
+    """Train the published network, whose recipe says kind = "paper"."""
+    from ecgimn.train.published import export_published, read_published_recipe, train_published
 
-    run = read_paper_config(config)
-    folder = RUNS / run.name
+    recipe = read_published_recipe(path)
+    folder = runs / recipe.name
     with progress_bar() as progress:
-        task = progress.add_task(f"{run.name}: epoch 1", total=None)
-        train_paper(
+        task = progress.add_task(f"{recipe.name}: epoch 1", total=None)
+        train_published(
             source,
-            run,
+            recipe,
             folder,
             resume=resume and (folder / "state.pt").is_file(),
             report=lambda row: progress.update(
-                task, description=f"{run.name}: {int(row['epoch'])} epochs, AUROC {row['auroc']}"
+                task, description=f"{recipe.name}: {int(row['epoch'])} epochs, AUROC {row['auroc']}"
             ),
         )
-    typer.echo(f"wrote {export_paper(source, run, folder).card.name}")
+    typer.echo(f"wrote {export_published(source, recipe, folder, folder=out).card.name}")
 
 
 def composites(ptbxl: PtbXlOption) -> None:

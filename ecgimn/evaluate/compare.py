@@ -26,8 +26,8 @@ from ecgimn.evaluate.localisation import (
     planted_in_records,
     territory,
 )
-from ecgimn.evaluate.metrics import estimate, macro, patient_weights
-from ecgimn.evaluate.stability import cells_for, mean_over, stability
+from ecgimn.evaluate.metrics import bias_share, estimate, macro, patient_weights
+from ecgimn.evaluate.stability import cells_needed, mean_over, stability
 from ecgimn.evaluate.subjects import (
     KERNEL_SAMPLES,
     OWN,
@@ -42,6 +42,7 @@ from ecgimn.evaluate.subjects import (
     methods_of,
 )
 from ecgimn.evaluate.verdicts import OWN_KINDS, goals, verdicts
+from ecgimn.explain.checks import Changes, fit_changes
 from ecgimn.explain.methods import CONTROLS
 from ecgimn.signal.preprocess import input_change
 from ecgimn.sources.ptbxl import PtbXl
@@ -143,7 +144,7 @@ class Comparison:
             "planted": find_plants(explained, in_records),
             "planted_in_composites": find_plants(explained, in_composites),
             "territory": territory(explained, sample.infarctions),
-            "cells_for_90_percent": mean_over(sample.cases, cells_for(ledgers)),
+            "cells_for_90_percent": mean_over(sample.cases, cells_needed(ledgers).mean(axis=1)),
             "cpu_ms": round(1e3 * float(np.median(seconds)), 1),
             "cpu_s_of_this_row": round(time.process_time() - started, 1),
             SAMPLES: _samples(answers.actual, predicted, scores, weights),
@@ -216,16 +217,8 @@ def _bias_share(subject: Subject, sample: Sample) -> list[float | None]:
         return [0.0 if subject.maps else None, None, None]  # one constant per class
     biases = np.stack([subject.bias(subject.input(case)) for case in sample.cases])
     logits = subject.logits(subject.inputs(sample.cases))
-
-    def variance(values: Array, w: Array) -> Array:  # (n, K) -> (m, K)
-        total = w.sum(axis=1, keepdims=True)
-        return np.asarray(w @ values**2 / total - (w @ values / total) ** 2)
-
-    def share(w: Array | None) -> Array:
-        w = np.ones((1, len(logits))) if w is None else w
-        return np.asarray((variance(biases, w) / np.maximum(variance(logits, w), 1e-12)).mean(axis=1))
-
-    return estimate(share, patient_weights(sample.patients)).as_list()
+    weights = patient_weights(sample.patients)
+    return estimate(lambda w: bias_share(biases, logits, w).mean(axis=1), weights).as_list()
 
 
 def _edits() -> tuple[list[int], list[int]]:
@@ -271,12 +264,12 @@ def fidelity_figures(actual: Array, predicted: Array, weights: Array) -> dict[st
     result: dict[str, Any] = {}
     for key, rows, part in (("r2", edits, 0), ("r2_rescaled", edits, 1), ("slope", edits, 2), ("r2_unseen", unseen, 0)):
 
-        def figure(w: Array | None, rows: list[int] = rows, part: int = part) -> Array:
+        def figure(w: Array, rows: list[int] = rows, part: int = part) -> Array:
             return _fit(actual[rows], predicted[rows], w)[part]
 
         result[key] = estimate(figure, weights).as_list()
     result["families"] = {
-        names[i]: [round(float(part[0]), 4) for part in _fit(actual[[i]], predicted[[i]], None)] for i in edits
+        names[i]: [round(float(part[0]), 4) for part in _fit(actual[[i]], predicted[[i]])] for i in edits
     }
     result["nuisance_rms"] = {
         names[i]: [round(float(np.sqrt((values[i] ** 2).mean())), 4) for values in (actual, predicted)]
@@ -286,23 +279,11 @@ def fidelity_figures(actual: Array, predicted: Array, weights: Array) -> dict[st
     return result
 
 
-def _fit(actual: Array, predicted: Array, w: Array | None) -> tuple[Array, Array, Array]:
-    """Return R2, R2 after the best line, and slope of actual on predicted, each (m,), mean over classes."""
-    w = np.ones((1, actual.shape[1])) if w is None else w
-    count = w.sum(axis=1, keepdims=True) * len(actual)
-
-    def total(values: Array) -> Array:  # (families, n, K) -> (m, K)
-        return np.asarray(w @ values.sum(axis=0))
-
-    a, p = total(actual) / count, total(predicted) / count
-    error = total((actual - predicted) ** 2)
-    aa = total(actual**2) - count * a**2
-    pp = total(predicted**2) - count * p**2
-    ap = total(actual * predicted) - count * a * p
-    tiny = 1e-12
-    r2 = 1.0 - error / np.maximum(aa, tiny)
-    rescaled = ap**2 / np.maximum(aa * pp, tiny)
-    return r2.mean(axis=1), rescaled.mean(axis=1), (ap / np.maximum(pp, tiny)).mean(axis=1)
+def _fit(actual: Array, predicted: Array, w: Array | None = None) -> tuple[Array, Array, Array]:
+    """Return R2, R2 after the best line, and slope, (m,) each, over families and classes, (families, n, K)."""
+    pooled = Changes(*(values.reshape(-1, values.shape[-1]) for values in (predicted, actual)))
+    found = fit_changes(pooled, None if w is None else np.tile(w, (1, len(actual))))
+    return found.r2.mean(axis=1), found.r2_rescaled.mean(axis=1), found.slope.mean(axis=1)
 
 
 #: What takes longest goes first, so that no core waits for another at the end.

@@ -7,20 +7,26 @@ insertion: the state in which the most supporting cells are all that is left. Sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgimn.evaluate.subjects import Array, ComparedRecord, Subject
-from ecgimn.explain.ledger import N_CELLS, lead_wave_cells
+from ecgimn.evaluate.metrics import rounded
+from ecgimn.evaluate.subjects import Array, ComparedRecord, Subject, model_subject
+from ecgimn.explain.ledger import N_CELLS, cell_sums, lead_wave_cells
+from ecgimn.model.model import Model
 from ecgimn.signal.preprocess import preprocessing
 from ecgimn.signal.waves.quick import Landmarks, quick_landmarks
 from ecgimn.sources.composites.case import load_composite
+from ecgimn.sources.ptbxl_arrays import Dataset
 
 FILLS = ("isoelectric line", "composite NORM beat")
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.7)  # of the cells, gone
 TOP = 1  # the place in SHARES of "the top cells": 6 of 60
+TENTHS = tuple(step / 10 for step in range(1, 11))
 NORM_COMPOSITE = "norm"
 
 
@@ -63,25 +69,33 @@ def _knots(marks: Landmarks) -> Array:
     return np.asarray(points, dtype=np.float64)
 
 
-def deletion_curves(subject: Subject, case: ComparedRecord, cells: NDArray[np.floating], fills: Array) -> Array:
-    """Return the change in logit as cells go, shape (2 fills, 2 orders, K, 1 + len(SHARES)), of one record.
+def deletion_curves(
+    subject: Subject,
+    case: ComparedRecord,
+    cells: NDArray[np.floating],
+    fills: Array,
+    shares: Sequence[float] = SHARES,
+) -> Array:
+    """Return the change in logit as cells go, shape (fills, 2 orders, K, 1 + len(shares)), of one record.
 
     Parameters
     ----------
     cells : ndarray of shape (K, 60)
         Evidence per lead x wave cell, by which the cells are ordered; MoRF is the first order, LeRF the second.
-    fills : ndarray of shape (2, 12, n)
+    fills : ndarray of shape (fills, 12, n)
         What takes the place of a cell, from `fills_of`.
+    shares : sequence of float
+        Of the cells, gone.
     """
     n_classes = len(cells)
     base = subject.input(case)
     of_sample = lead_wave_cells(case.wave)
     rank = np.argsort(np.argsort(np.stack([-cells, cells]), axis=-1), axis=-1)  # (2, K, 60)
-    gone = np.stack([rank < round(share * N_CELLS) for share in SHARES], axis=2)  # (2, K, steps, 60)
+    gone = np.stack([rank < round(share * N_CELLS) for share in shares], axis=2)  # (2, K, steps, 60)
     removed = gone[..., of_sample].reshape(-1, *case.x.shape)
     before = subject.logits(base[None])[0]
     own_class = np.broadcast_to(np.arange(n_classes)[None, :, None], gone.shape[:3]).ravel()
-    curves = np.zeros((len(fills), *gone.shape[:2], 1 + len(SHARES)))
+    curves = np.zeros((len(fills), *gone.shape[:2], 1 + len(shares)))
     for number, fill in enumerate(fills):
         after = subject.logits((base + removed * (fill - case.x)).astype(np.float32))
         change = after[np.arange(len(after)), own_class] - before[own_class]
@@ -97,3 +111,42 @@ def degradation(curves: Array) -> Array:
     gap = curves[..., 1, :, :] - curves[..., 0, :, :]
     closed = np.concatenate([gap, np.zeros((*gap.shape[:-1], 1))], axis=-1)
     return np.asarray(np.trapezoid(closed, [0.0, *SHARES, 1.0], axis=-1))
+
+
+def deletion(model: Model, data: Dataset, ledgers: NDArray[np.floating], *, seed: int = 0) -> dict[str, Any]:
+    """Remove lead x wave cells (to the isoelectric line), a tenth at a time, in the order of the map's evidence.
+
+    Controls are a random order and the order of |x|. Curves are means over the records, per class.
+
+    Parameters
+    ----------
+    ledgers : ndarray of shape (n, K, 12, n_waves + 1)
+    """
+    rng = np.random.default_rng(seed)
+    subject = model_subject(model)
+    cases = [
+        ComparedRecord(x.astype(np.float64), x.astype(np.float64), marks)
+        for x, marks in zip(data.x, data.landmarks, strict=True)
+    ]
+    amplitude = np.stack([cell_sums(np.abs(case.u)[None], case.wave) for case in cases])
+    orders = {
+        "map": ledgers,
+        "random": rng.standard_normal(ledgers.shape),
+        "amplitude": np.broadcast_to(amplitude, ledgers.shape),
+    }
+    result: dict[str, Any] = {}
+    for name, ranking in orders.items():
+        curves = np.mean(
+            [
+                deletion_curves(subject, case, cells.reshape(len(cells), -1), fills_of(case)[:1], TENTHS)[0]
+                for case, cells in zip(cases, ranking, strict=True)
+            ],
+            axis=0,
+        )  # (2 orders, K, steps)
+        most, least = curves.transpose(0, 2, 1)
+        result[name] = {
+            "morf": [rounded(row) for row in most],
+            "lerf": [rounded(row) for row in least],
+            "degradation": rounded((least - most).mean(axis=0)),
+        }
+    return result

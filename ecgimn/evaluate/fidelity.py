@@ -1,8 +1,9 @@
 """Does the map predict what happens when the ECG changes? Every edit is run through the network again.
 
-Predicted change: `<W(x), P d>`, read off the map of the unedited ECG. Actual change: `f(x + d) - f(x)`. Per family and
-class: R2 = 1 - SSE / SST, the slope of actual on predicted change, and their root mean squares. Signs of disease that
-can be planted in a normal ECG name the class whose logit should rise.
+Predicted change: `<W(x), P d>`, read off the map of the unedited ECG; where a model has a term of the amplitude, its
+change is added. Actual change: `f(x + d) - f(x)`. Per family and class: R2 = 1 - SSE / SST, the slope of actual on
+predicted change, and their root mean squares. Signs of disease that can be planted in a normal ECG name the class whose
+logit should rise.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.evaluate.metrics import rounded
-from ecgimn.explain.checks import Changes, r_squared, slope
+from ecgimn.explain.checks import Changes, fit_changes
 from ecgimn.explain.edits import FAMILIES, LEAD_GROUPS, WaveMasks, intervention, masks_from_landmarks
 from ecgimn.model.model import Model
 from ecgimn.signal.preprocess import input_change
@@ -125,7 +126,8 @@ def measure_changes(model: Model, data: Dataset, trial: Trial, *, seed: int = 0)
         x = data.x[start : start + BATCH].astype(np.float64)
         change = input_change(np.stack([edited_copy(data, i, trial, rng) for i in chosen]))
         maps, before = model.weight_maps(x)
-        predicted.append(np.einsum("nklt,nlt->nk", maps, change))
+        constant = model.constant(x + change) - model.constant(x)  # 0 but for a term of the amplitude
+        predicted.append(np.einsum("nklt,nlt->nk", maps, change) + constant)
         actual.append(model.logits(x + change) - before)
     return Changes(np.concatenate(predicted), np.concatenate(actual))
 
@@ -143,8 +145,8 @@ def fidelity(model: Model, data: Dataset, *, points: int = 0) -> dict[str, Any]:
             "rms_predicted": rounded(np.sqrt((changes.predicted**2).mean(axis=0))),
         }
         if not trial.nuisance:
-            row["r2"] = rounded(r_squared(changes))
-            row["slope"] = rounded(slope(changes))
+            fit = fit_changes(changes)
+            row["r2"], row["slope"] = rounded(fit.r2[0]), rounded(fit.slope[0])
         if points and not trial.nuisance:
             row["points"] = [
                 [rounded(changes.predicted[:points, k]), rounded(changes.actual[:points, k])]

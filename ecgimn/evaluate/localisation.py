@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from ecgimn.evaluate.fidelity import SIGNS
-from ecgimn.evaluate.metrics import patient_weights, ratio_estimate
+from ecgimn.evaluate.metrics import mean, patient_weights, plain, ratio_estimate, rounded
 from ecgimn.evaluate.stability import mean_over, quick_ledgers
 from ecgimn.evaluate.subjects import OWN, Array, ComparedRecord, Explained, Subject, composite_case
 from ecgimn.explain.edits import LEAD_GROUPS, intervention, masks_from_landmarks
@@ -25,7 +25,7 @@ from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import Model
 from ecgimn.signal.preprocess import input_change
 from ecgimn.sources.composites.case import read_composite
-from ecgimn.sources.ptbxl_arrays import SUBCLASSES, SUPERCLASSES, Dataset
+from ecgimn.sources.ptbxl_arrays import SUPERCLASSES, Dataset
 
 #: Leads in which evidence for each kind of infarction is expected (CLINICAL teaching convention).
 EXPECTED_LEADS = {
@@ -35,25 +35,27 @@ EXPECTED_LEADS = {
 }
 
 
+def lies_in_territory(by_lead: NDArray[np.floating], kind: str) -> NDArray[np.bool_]:
+    """Return whether the strongest lead of each record, of evidence (n, 12), is one of those expected."""
+    strongest = np.array(STANDARD_LEADS)[np.asarray(by_lead).argmax(axis=-1)]
+    return np.asarray(np.isin(strongest, EXPECTED_LEADS[kind]))
+
+
 def territory_hits(model: Model, data: Dataset, ledgers: NDArray[np.floating], *, threshold: float) -> dict[str, Any]:
     """Share of AMI, IMI and LMI records called MI whose strongest MI lead lies in the expected territory."""
     mi = model.classes.index("MI")
     called = expit(model.logits(data.x)[:, mi]) >= threshold
-    by_lead = ledgers[:, mi].sum(axis=-1)
     result: dict[str, Any] = {}
     for name, expected in EXPECTED_LEADS.items():
-        chosen = called & (data.labels["subclass"][:, SUBCLASSES.index(name)] == 1)
-        if name != "LMI":  # a case with both anterior and inferior infarction has no single territory
-            other = "IMI" if name == "AMI" else "AMI"
-            chosen &= data.labels["subclass"][:, SUBCLASSES.index(other)] == 0
-        strongest = np.array(STANDARD_LEADS)[by_lead[chosen].argmax(axis=1)] if chosen.any() else np.array([])
-        positive = np.clip(by_lead[chosen], 0, None)
+        by_lead = ledgers[called & data.with_infarction(name), mi].sum(axis=-1)
+        strongest = np.array(STANDARD_LEADS)[by_lead.argmax(axis=1)]
+        positive = np.clip(by_lead, 0, None)
         inside = positive[:, np.isin(STANDARD_LEADS, expected)].sum(1) / np.maximum(positive.sum(1), 1e-9)
         result[name] = {
-            "n": int(chosen.sum()),
-            "hit": round(float(np.isin(strongest, expected).mean()), 4) if chosen.any() else None,
+            "n": len(by_lead),
+            "hit": plain(mean(lies_in_territory(by_lead, name)), 4),
             "chance": round(len(expected) / 12, 4),
-            "share_of_positive_evidence": round(float(inside.mean()), 4) if chosen.any() else None,
+            "share_of_positive_evidence": plain(mean(inside), 4),
             "strongest_lead": {
                 lead: int((strongest == lead).sum()) for lead in STANDARD_LEADS if (strongest == lead).any()
             },
@@ -61,14 +63,14 @@ def territory_hits(model: Model, data: Dataset, ledgers: NDArray[np.floating], *
     return result
 
 
-def wave_shares(data: Dataset, ledgers: NDArray[np.floating]) -> dict[str, dict[str, float]]:
+def wave_shares(data: Dataset, ledgers: NDArray[np.floating]) -> dict[str, dict[str, float | None]]:
     """Mean share of absolute lead x wave evidence per wave, over the records that carry each superclass."""
     waves = (*QUICK_WAVES, "other")
     result = {}
     for k, name in enumerate(SUPERCLASSES):
         chosen = np.abs(ledgers[data.labels["superclass"][:, k] == 1, k])
         share = chosen.sum(axis=1) / chosen.sum(axis=(1, 2))[:, None]
-        result[name] = {wave: round(float(v), 4) for wave, v in zip(waves, share.mean(axis=0), strict=True)}
+        result[name] = dict(zip(waves, rounded(mean(share, axis=0)), strict=True))
     return result
 
 
@@ -94,17 +96,33 @@ def planted_evidence(model: Model, data: Dataset, *, limit: int = 200, seed: int
         edited = part.with_x(x)
         growth = (quick_ledgers(model, edited) - before)[:, k]
         wave_mask = np.isin((*QUICK_WAVES, "other"), sign.waves)
-        region = np.stack([LEAD_GROUPS[group][:, None] & wave_mask for group in chosen])
-        top = growth.reshape(len(growth), -1).argmax(axis=1)
-        positive = np.clip(growth, 0, None)
+        groups = np.array([LEAD_GROUPS[group] for group in chosen], dtype=bool).reshape(-1, 12)
+        found = _pointing(growth, groups[:, :, None] & wave_mask)
         result[name] = {
             "class": sign.reacting,
             "n": len(normal),
-            "pointing": round(float(region.reshape(len(growth), -1)[np.arange(len(growth)), top].mean()), 4),
-            "mass": round(float((positive * region).sum() / max(positive.sum(), 1e-9)), 4),
-            "sign": round(float((model.logits(edited.x)[:, k] > logit_before[:, k]).mean()), 4),
+            "pointing": plain(mean(found.hits), 4),
+            "mass": plain(found.inside.sum() / max(found.total.sum(), 1e-9) if len(normal) else np.nan, 4),
+            "sign": plain(mean(model.logits(edited.x)[:, k] > logit_before[:, k]), 4),
         }
     return result
+
+
+@dataclass(frozen=True, eq=False)
+class Pointing:
+    """Where evidence grew: whether most in the region, and how much of the growth lies inside and in all, (n,) each."""
+
+    hits: NDArray[np.bool_]
+    inside: Array
+    total: Array
+
+
+def _pointing(growth: Array, regions: NDArray[np.bool_]) -> Pointing:
+    """Compare the growth of evidence (n, 12, n_waves + 1) with the regions where a change was planted."""
+    flat = growth.reshape(len(growth), 60)
+    hits = regions.reshape(len(growth), 60)[np.arange(len(growth)), flat.argmax(axis=1)]
+    grown = np.clip(growth, 0.0, None)
+    return Pointing(np.asarray(hits), (grown * regions).sum(axis=(1, 2)), grown.sum(axis=(1, 2)))
 
 
 ST_ELEVATION = "ST elevation +0.2 mV"
@@ -219,26 +237,19 @@ def _reaction(explained: Explained, plants: list[Plant]) -> tuple[Array, Array]:
 def _score(plants: list[Plant], growth: Array, rises: Array) -> dict[str, Any]:
     cases = [one.before for one in plants]
     regions = np.stack([one.region(one.waves) for one in plants])
-    hits, within = (_hits(growth, part) for part in (regions, np.stack([one.region(one.within) for one in plants])))
-    grown = np.clip(growth, 0.0, None)
+    found, within = (
+        _pointing(growth, part) for part in (regions, np.stack([one.region(one.within) for one in plants]))
+    )
     weights = patient_weights(np.array([case.patient for case in cases]))
-    inside, total = (grown * regions).sum(axis=(1, 2)), grown.sum(axis=(1, 2))
     figures = {
-        "pointing": mean_over(cases, hits),
-        "pointing_within": mean_over(cases, within),
-        "mass": ratio_estimate(inside, total, weights).as_list(),
+        "pointing": mean_over(cases, found.hits),
+        "pointing_within": mean_over(cases, within.hits),
+        "mass": ratio_estimate(found.inside, found.total, weights).as_list(),
         "sign": mean_over(cases, (growth * regions).sum(axis=(1, 2)) > 0),
         "reacted": mean_over(cases, rises > 0),
-        "pointing_reacted": mean_over([c for c, up in zip(cases, rises > 0, strict=True) if up], hits[rises > 0]),
+        "pointing_reacted": mean_over([c for c, up in zip(cases, rises > 0, strict=True) if up], found.hits[rises > 0]),
     }
-    if len({case.patient for case in cases}) == 1:  # one composite: nobody to draw anew
-        figures = {key: [value[0], None, None] for key, value in figures.items()}
     return {"class": plants[0].reacting, "n": len(plants), **figures}
-
-
-def _hits(growth: Array, regions: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    top = growth.reshape(len(growth), -1).argmax(axis=1)
-    return np.asarray(regions.reshape(len(growth), -1)[np.arange(len(growth)), top])
 
 
 def find_st_elevation(subject: Subject, cases: Sequence[ComparedRecord]) -> dict[str, dict[str, Any]] | None:
@@ -275,8 +286,7 @@ def territory(explained: Explained, cases: dict[str, list[ComparedRecord]]) -> d
     everyone: list[ComparedRecord] = []
     every_hit: list[bool] = []
     for name, found in cases.items():
-        leads = [STANDARD_LEADS[int(explained.of_class(case, k).sum(-1).argmax())] for case in found]
-        hits = [lead in EXPECTED_LEADS[name] for lead in leads]
+        hits = [bool(lies_in_territory(explained.of_class(case, k).sum(-1), name)) for case in found]
         result[name] = {"n": len(hits), "hit": mean_over(found, hits)}
         everyone, every_hit = everyone + found, every_hit + hits
     return {**result, "all": {"n": len(every_hit), "hit": mean_over(everyone, every_hit)}}

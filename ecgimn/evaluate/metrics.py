@@ -1,12 +1,18 @@
-"""Discrimination and calibration of scores, with intervals from resampling patients."""
+"""The measures of this project: discrimination, calibration, and intervals from resampling patients.
+
+What scikit-learn computes is taken from there. Two things are computed here: the area under the ROC curve of a thousand
+bootstrap samples at once, and reliability in bins of equal mass. A measure of nothing, as of a class without a record,
+is NaN, and None once it is rounded for JSON.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 N_BOOTSTRAPS = 1000
@@ -26,7 +32,24 @@ class Estimate:
 
     def as_list(self) -> list[float | None]:
         """Return value, low and high, rounded; None where undefined."""
-        return [None if not np.isfinite(v) else round(float(v), 5) for v in (self.value, self.low, self.high)]
+        return [plain(v) for v in (self.value, self.low, self.high)]
+
+
+def plain(value: float, digits: int = 5) -> float | None:
+    """Return a value rounded for JSON; None where it is undefined."""
+    return round(float(value), digits) if np.isfinite(value) else None
+
+
+def rounded(values: NDArray[np.floating], digits: int = 4) -> list[float | None]:
+    """Return values as plain numbers for JSON; None where undefined."""
+    return [plain(value, digits) for value in values]
+
+
+def mean(values: ArrayLike, axis: int | None = None) -> Any:
+    """Return the mean of some values; NaN, without a warning, where there are none."""
+    array = np.asarray(values, dtype=np.float64)
+    count = array.size if axis is None else array.shape[axis]
+    return array.mean(axis=axis) if count else np.full(array.sum(axis=axis).shape, np.nan)[()]
 
 
 def auroc(target: NDArray[np.integer], score: Array, weight: Array | None = None) -> Array:
@@ -59,50 +82,141 @@ def auroc(target: NDArray[np.integer], score: Array, weight: Array | None = None
 
 
 def average_precision(target: NDArray[np.integer], score: Array) -> float:
-    """Area under the precision-recall curve as the step-wise sum of precision over recall."""
-    order = np.argsort(-score, kind="stable")
-    hits = target[order]
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    return float((precision * hits).sum() / hits.sum()) if hits.sum() else float("nan")
+    """Return the step-wise area under the precision-recall curve; NaN without positives."""
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(target, score)) if target.sum() else float("nan")
 
 
 def patient_weights(patients: NDArray[np.integer], n: int = N_BOOTSTRAPS, seed: int = 0) -> Array:
     """Return how often each record counts in each bootstrap sample of patients, shape (n, n_records)."""
-    _, patient = np.unique(patients, return_inverse=True)
-    n_patients = int(patient.max()) + 1
+    names, patient = np.unique(patients, return_inverse=True)
+    n_patients = len(names)
+    if n_patients == 0:
+        return np.zeros((n, 0))
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(n_patients, np.full(n_patients, 1 / n_patients), size=n)
     return np.asarray(drawn[:, patient], dtype=np.float64)
 
 
-def estimate(figure: Callable[[Array | None], Array], weights: Array) -> Estimate:
-    """Return a figure with its percentile interval; `figure(weights)` gives one value per row of weights."""
+def estimate(figure: Callable[[Array], Array], weights: Array) -> Estimate:
+    """Return a figure with its 95 % percentile interval; both are NaN where they are undefined.
+
+    There is no interval where there is nothing to resample, as of one patient, or where the figure is undefined in more
+    than half of the samples.
+
+    Parameters
+    ----------
+    figure : callable
+        From weights, (m, n), to one value per row, (m,): how often each of n records counts.
+    weights : ndarray of shape (m, n)
+        Bootstrap samples.
+    """
     samples = figure(weights)
-    samples = samples[np.isfinite(samples)]
-    low, high = np.percentile(samples, [2.5, 97.5]) if len(samples) else (np.nan, np.nan)
-    return Estimate(float(figure(None)[0]), float(low), float(high))
+    defined = samples[np.isfinite(samples)]
+    resampled = bool((weights != weights[:1]).any()) and 2 * len(defined) >= len(samples)
+    low, high = np.percentile(defined, [2.5, 97.5]) if resampled else (np.nan, np.nan)
+    return Estimate(float(figure(np.ones((1, weights.shape[1])))[0]), float(low), float(high))
+
+
+def ratio(part: Array, whole: Array, weights: Array) -> Array:
+    """Return the weighted sum of `part` over that of `whole`, (n,) each, per row of weights; of `whole` one, a mean."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((weights @ part) / (weights @ whole))
 
 
 def ratio_estimate(part: Array, whole: Array, weights: Array) -> Estimate:
-    """Return the sum of `part` over the sum of `whole`, (n,) each, with its interval; of `whole` one, a mean."""
-
-    def figure(w: Array | None) -> Array:
-        w = np.ones((1, len(part))) if w is None else w
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray((w @ part) / (w @ whole))
-
-    return estimate(figure, weights)
+    """Return `ratio` with its interval."""
+    return estimate(lambda w: ratio(part, whole, w), weights)
 
 
-def macro(targets: NDArray[np.integer], scores: Array, weight: Array | None = None) -> Array:
-    """Mean AUROC over classes that have positives and negatives; one value per row of weights."""
-    kept = [k for k in range(targets.shape[1]) if 0 < targets[:, k].sum() < len(targets)]
-    return np.asarray(np.nanmean([auroc(targets[:, k], scores[:, k], weight) for k in kept], axis=0))
+def macro(
+    targets: NDArray[np.integer],
+    scores: Array,
+    weight: Array | None = None,
+    *,
+    known: NDArray[np.bool_] | None = None,
+    least: int = 1,
+) -> Array:
+    """Return the mean AUROC over classes, per row of weights; NaN where no class counts.
+
+    Parameters
+    ----------
+    targets, scores : ndarray of shape (n, K)
+    weight : ndarray of shape (m, n), optional
+    known : ndarray of shape (n, K), optional
+        Which targets are known; records whose target of a class is not are left out of its AUROC.
+    least : int
+        Positives that a class needs to count, beside a negative.
+    """
+    known = np.ones(targets.shape, dtype=bool) if known is None else known
+    weight = np.ones((1, len(targets))) if weight is None else weight
+    positive, negative = ((targets == value) & known for value in (1, 0))
+    kept = np.flatnonzero((positive.sum(axis=0) >= least) & negative.any(axis=0))
+    if not len(kept):
+        return np.full(len(weight), np.nan)
+    areas = np.array([auroc(*_known(known[:, k], targets[:, k], scores[:, k], weight)) for k in kept])
+    there = np.isfinite(areas)  # a bootstrap sample may lack the positives of a class
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(there, areas, 0.0).sum(axis=0) / there.sum(axis=0))
 
 
-def rounded(values: NDArray[np.floating]) -> list[float]:
-    """Return values as plain numbers for JSON."""
-    return [round(float(v), 4) for v in values]
+def _known(
+    known: NDArray[np.bool_], target: NDArray[np.integer], score: Array, weight: Array
+) -> tuple[NDArray[np.integer], Array, Array]:
+    """Return target, score and weights of the records whose target is known."""
+    return (target, score, weight) if known.all() else (target[known], score[known], weight[:, known])
+
+
+def discrimination(
+    targets: NDArray[np.integer],
+    logits: Array,
+    patients: NDArray[np.integer],
+    classes: Sequence[str],
+    *,
+    known: NDArray[np.bool_] | None = None,
+    least: int = 1,
+) -> dict[str, Any]:
+    """Return macro AUROC and, by class, n, AUROC and average precision, as plain values; AUROCs with intervals.
+
+    Parameters
+    ----------
+    targets, logits : ndarray of shape (n, K)
+    patients : ndarray of shape (n,)
+    classes : sequence of str
+        Names of the K columns.
+    known, least
+        As `macro` takes them.
+    """
+    known = np.ones(targets.shape, dtype=bool) if known is None else known
+    weights = patient_weights(patients)
+    found = {}
+    for k, name in enumerate(classes):
+        here = known[:, k]
+
+        def area(w: Array, k: int = k, here: NDArray[np.bool_] = here) -> Array:
+            return auroc(*_known(here, targets[:, k], logits[:, k], w))
+
+        found[name] = {
+            "n": int(targets[here, k].sum()),
+            "auroc": estimate(area, weights).as_list(),
+            "average_precision": plain(average_precision(targets[here, k], logits[here, k])),
+        }
+    return {
+        "macro_auroc": estimate(lambda w: macro(targets, logits, w, known=known, least=least), weights).as_list(),
+        "classes": found,
+    }
+
+
+def bias_share(bias: Array, logit: Array, weights: Array | None = None) -> Array:
+    """Return the share of the bias in the variance of the logit, (n, K) each, per row of weights, (m, K)."""
+    w = np.ones((1, len(logit))) if weights is None else weights
+
+    def variance(values: Array) -> Array:
+        values, total = values - values.mean(axis=0), w.sum(axis=1, keepdims=True)
+        return np.asarray(w @ values**2 / total - (w @ values / total) ** 2)
+
+    return np.asarray(variance(bias) / np.maximum(variance(logit), 1e-12))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,43 +230,41 @@ class Reliability:
 
 
 def reliability(target: NDArray[np.integer], probability: Array, n_bins: int = N_BINS) -> Reliability:
-    """Return the reliability curve, the expected calibration error and the Brier score."""
+    """Return the reliability curve, the expected calibration error and the Brier score; few records give few bins."""
+    from sklearn.metrics import brier_score_loss
+
     order = np.argsort(probability, kind="stable")
-    bins = np.array_split(order, n_bins)
+    bins = np.array_split(order, min(n_bins, len(order))) if len(order) else []
     predicted = np.array([probability[b].mean() for b in bins])
     observed = np.array([target[b].mean() for b in bins])
-    size = np.array([len(b) for b in bins]) / len(target)
-    ece = float((size * np.abs(predicted - observed)).sum())
-    return Reliability(predicted, observed, ece, float(((probability - target) ** 2).mean()))
+    size = np.array([len(b) for b in bins]) / max(1, len(target))
+    ece = float((size * np.abs(predicted - observed)).sum()) if bins else float("nan")
+    brier = float(brier_score_loss(target, probability, pos_label=1)) if bins else float("nan")
+    return Reliability(predicted, observed, ece, brier)
 
 
 def fit_affine(target: NDArray[np.integer], logit: Array) -> tuple[float, float]:
     """Return scale and offset of the logit that minimise the log loss (Platt scaling, without regularisation).
 
-    The scale stays positive: a class with too few positives, or one that would be turned over, keeps (1, 0).
+    The scale stays positive: a class with too few records of either kind, or a reversed one, keeps (1, 0).
     """
-    if target.sum() < MIN_POSITIVES:
+    from sklearn.linear_model import LogisticRegression
+
+    if min(target.sum(), len(target) - target.sum()) < MIN_POSITIVES:
         return 1.0, 0.0
-    scale, offset = 1.0, 0.0
-    for _ in range(50):
-        p = expit(scale * logit + offset)
-        gradient = np.array([((p - target) * logit).sum(), (p - target).sum()])
-        w = p * (1 - p) + 1e-9
-        hessian = np.array([[(w * logit * logit).sum() + 1e-6, (w * logit).sum()], [(w * logit).sum(), w.sum()]])
-        step = np.linalg.solve(hessian, gradient)
-        scale, offset = scale - step[0], offset - step[1]
-        if np.abs(step).max() < 1e-10:
-            break
-    return (float(scale), float(offset)) if 0.05 < scale < 20.0 else (1.0, 0.0)
+    fitted = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(logit[:, None], target)
+    scale, offset = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    return (scale, offset) if 0.05 < scale < 20.0 else (1.0, 0.0)
 
 
 def youden_threshold(target: NDArray[np.integer], probability: Array) -> float:
-    """Return the probability at which sensitivity + specificity is largest."""
-    order = np.argsort(-probability, kind="stable")
-    hits = np.cumsum(target[order]) / max(1, target.sum())
-    false = np.cumsum(1 - target[order]) / max(1, (1 - target).sum())
-    last_of_ties = np.append(np.diff(probability[order]) != 0, True)
-    return float(probability[order][int(np.argmax(np.where(last_of_ties, hits - false, -np.inf)))])
+    """Return the probability at which sensitivity + specificity is largest; 0.5 without positives or negatives."""
+    from sklearn.metrics import roc_curve
+
+    if not 0 < target.sum() < len(target):
+        return 0.5
+    false, hits, thresholds = roc_curve(target, probability, drop_intermediate=False)
+    return float(thresholds[1:][int(np.argmax((hits - false)[1:]))])  # the first point calls nothing
 
 
 def sensitivity_threshold(target: NDArray[np.integer], probability: Array, sensitivity: float = 0.9) -> float:

@@ -13,24 +13,30 @@ from scipy.special import expit
 
 from ecgimn import __version__
 from ecgimn.errors import ModelNotFoundError, SourceError
+from ecgimn.evaluate.deletion import deletion
 from ecgimn.evaluate.fidelity import fidelity
 from ecgimn.evaluate.localisation import planted_evidence, territory_hits, wave_shares
 from ecgimn.evaluate.metrics import (
     N_BINS,
     N_BOOTSTRAPS,
     auroc,
-    average_precision,
+    bias_share,
+    discrimination,
     estimate,
     macro,
+    mean,
     operating_point,
     patient_weights,
+    plain,
     reliability,
+    rounded,
 )
-from ecgimn.evaluate.stability import deletion, quick_ledgers, sanity
+from ecgimn.evaluate.stability import cells_needed, quick_ledgers, sanity
 from ecgimn.explain.case import case_of
 from ecgimn.explain.explanation import explain
+from ecgimn.explain.ledger import N_CELLS
 from ecgimn.explain.sentences import Concordance, case_concordance
-from ecgimn.model.blackbox import load_black_box
+from ecgimn.model.blackbox import load_twin
 from ecgimn.model.model import Model
 from ecgimn.signal.preprocess import MODEL_SAMPLES
 from ecgimn.signal.reading import read_signal
@@ -89,6 +95,11 @@ def evaluate(
     report("reading records")
     everything = load_dataset(ptbxl, ids)
     labelled = np.asarray(everything.labels["superclass"].any(axis=1))
+    if not labelled.any():
+        raise SourceError(
+            f"None of the {len(everything)} records of fold {fold} that were read carries a diagnostic label. Records "
+            "with labels are needed; read more of them, or choose another fold."
+        )
     data = everything.select(labelled)
     report("predicting")
     of_networks = np.stack([network.logits(everything.x) for network in model.members()])
@@ -103,16 +114,16 @@ def evaluate(
         "n_labelled": len(data),
         "classes": list(model.classes),
         "bootstraps": N_BOOTSTRAPS,
-        "discrimination": discrimination(model, data, of_networks[:, labelled], task),
+        "discrimination": discrimination_of_model(model, data, of_networks[:, labelled], task),
         "discrimination_all_records": {
-            "macro_auroc": _round(macro(everything.labels[task], logits)[0]),
-            "auroc": [_round(auroc(everything.labels[task][:, k], logits[:, k])[0]) for k in range(len(model.classes))],
+            "macro_auroc": plain(macro(everything.labels[task], logits)[0]),
+            "auroc": [plain(auroc(everything.labels[task][:, k], logits[:, k])[0]) for k in range(len(model.classes))],
         },
-        "calibration": calibration(everything.labels[task], _sigmoid(logits), model.classes),
+        "calibration": calibration(everything.labels[task], expit(logits), model.classes),
     }
     report("worst errors")
     result["failures"] = {
-        "records": worst_errors(model, data, _sigmoid(logits[labelled]), task),
+        "records": worst_errors(model, data, expit(logits[labelled]), task),
         "composites": composite_errors(model),
     }
     if task == "superclass" and (twin := beside_black_box(data, logits[labelled])):
@@ -134,7 +145,7 @@ def evaluate(
             "territory": territory_hits(model, data, ledgers, threshold=threshold),
             "wave_shares": wave_shares(data, ledgers),
             "planted": planted_evidence(model, data),
-            "cells_for_90_percent": cells_for_share(ledgers),
+            "cells_for_90_percent": {"of": N_CELLS, "median": rounded(np.median(cells_needed(ledgers), axis=0), 5)},
         }
         report("concordance with measured ST and T")
         chosen = np.flatnonzero(
@@ -152,36 +163,28 @@ def evaluate(
     return result
 
 
-def discrimination(model: Model, data: Dataset, of_networks: NDArray[np.float64], task: str) -> dict[str, Any]:
+def discrimination_of_model(model: Model, data: Dataset, of_networks: NDArray[np.float64], task: str) -> dict[str, Any]:
     """AUROC with patient-bootstrap intervals, average precision, operating points, curves, and MI against NORM.
 
     Logits are those of each network, (members, n, K); their mean is the model's.
     """
     logits = of_networks.mean(axis=0)
-    targets = data.labels[task]
-    weights = patient_weights(data.patients)
-    probabilities = _sigmoid(logits)
-    result: dict[str, Any] = {
-        "macro_auroc": estimate(lambda w: macro(targets, logits, w), weights).as_list(),
-        "macro_auroc_of_networks": [_round(macro(targets, each)[0]) for each in of_networks],
-        "classes": {},
-    }
+    targets, probabilities = data.labels[task], expit(logits)
+    found = discrimination(targets, logits, data.patients, model.classes)
     for k, name in enumerate(model.classes):
-        target, score = targets[:, k], logits[:, k]
-
-        def figure(w: NDArray[np.float64] | None, target: Any = target, score: Any = score) -> NDArray[np.float64]:
-            return auroc(target, score, w)
-
-        result["classes"][name] = {
-            "n": int(target.sum()),
-            "auroc": estimate(figure, weights).as_list(),
-            "average_precision": _round(average_precision(target, score)),
+        found["classes"][name] |= {
             "operating_points": {
-                point: operating_point(target, probabilities[:, k], values[k])
+                point: operating_point(targets[:, k], probabilities[:, k], values[k])
                 for point, values in model.card.thresholds.items()
             },
-            "curves": curves(target, probabilities[:, k]),
+            "curves": curves(targets[:, k], probabilities[:, k]),
         }
+    of_each = rounded(np.array([macro(targets, each)[0] for each in of_networks]), 5)
+    result: dict[str, Any] = {
+        "macro_auroc": found["macro_auroc"],
+        "macro_auroc_of_networks": of_each,
+        "classes": found["classes"],
+    }
     if task == "superclass":
         result["mi_against_norm"] = mi_against_norm(data, logits)
     return result
@@ -193,9 +196,9 @@ def bias_alone(model: Model, data: Dataset, task: str) -> dict[str, Any]:
     bias, logit = (np.stack([getattr(each, part) for each in written]) for part in ("bias", "logit"))
     return {
         "n": len(data),
-        "value": [_round(v) for v in bias.mean(axis=0)],
-        "variance_share": [_round(v) for v in bias.var(axis=0) / logit.var(axis=0)],
-        "auroc_of_bias_alone": _round(macro(data.labels[task], bias)[0]),
+        "value": rounded(bias.mean(axis=0), 5),
+        "variance_share": rounded(bias_share(bias, logit)[0], 5),
+        "auroc_of_bias_alone": plain(macro(data.labels[task], bias)[0]),
     }
 
 
@@ -210,7 +213,7 @@ def mi_against_norm(data: Dataset, logits: NDArray[np.float64]) -> dict[str, Any
     result: dict[str, Any] = {"n": int(chosen.sum()), "n_mi": int(target.sum())}
     for name, score in scores.items():
 
-        def figure(w: NDArray[np.float64] | None, score: Any = score) -> NDArray[np.float64]:
+        def figure(w: NDArray[np.float64], score: Any = score) -> NDArray[np.float64]:
             return auroc(target, score, w)
 
         result[f"auroc_{name}"] = estimate(figure, weights).as_list()
@@ -224,9 +227,9 @@ def curves(target: NDArray[np.integer], probability: NDArray[np.float64]) -> dic
     kept = np.unique(np.linspace(0, len(order) - 1, CURVE_POINTS).astype(int))
     n_positive, n_negative = max(1, int(target.sum())), max(1, int((1 - target).sum()))
     return {
-        "false_positive_rate": [_round(v) for v in (np.arange(1, len(order) + 1) - hits)[kept] / n_negative],
-        "sensitivity": [_round(v) for v in hits[kept] / n_positive],
-        "precision": [_round(v) for v in hits[kept] / (kept + 1)],
+        "false_positive_rate": rounded((np.arange(1, len(order) + 1) - hits)[kept] / n_negative, 5),
+        "sensitivity": rounded(hits[kept] / n_positive, 5),
+        "precision": rounded(hits[kept] / (kept + 1), 5),
     }
 
 
@@ -239,10 +242,10 @@ def calibration(
         curve = reliability(targets[:, k], probabilities[:, k])
         result[name] = {
             "bins": N_BINS,
-            "ece": _round(curve.ece),
-            "brier": _round(curve.brier),
-            "predicted": [_round(v) for v in curve.predicted],
-            "observed": [_round(v) for v in curve.observed],
+            "ece": plain(curve.ece),
+            "brier": plain(curve.brier),
+            "predicted": rounded(curve.predicted, 5),
+            "observed": rounded(curve.observed, 5),
         }
     return result
 
@@ -261,15 +264,8 @@ def completeness(model: Model, ptbxl: PtbXl, ids: NDArray[np.int64]) -> dict[str
             np.abs(explain(ptbxl.recording(i, 500), model).logit - explain(ptbxl.recording(i, 100), model).logit).max()
             for i in both
         ]
-        result["500_against_100_hz"] = {"n": len(both), "median": _round(np.median(gaps)), "largest": _round(max(gaps))}
+        result["500_against_100_hz"] = {"n": len(both), "median": plain(np.median(gaps)), "largest": plain(max(gaps))}
     return result
-
-
-def cells_for_share(ledgers: NDArray[np.floating], share: float = 0.9) -> dict[str, Any]:
-    """Number of lead x wave cells, of 60, that hold a share of the absolute evidence: median per class."""
-    size = np.sort(np.abs(ledgers.reshape(*ledgers.shape[:2], -1)), axis=-1)[..., ::-1]
-    needed = (np.cumsum(size, axis=-1) < share * size.sum(axis=-1, keepdims=True)).sum(axis=-1) + 1
-    return {"of": int(size.shape[-1]), "median": [_round(v) for v in np.median(needed, axis=0)]}
 
 
 def cost(model: Model, repeats: int = 7) -> dict[str, float]:
@@ -288,15 +284,6 @@ def cost(model: Model, repeats: int = 7) -> dict[str, float]:
         "members": len(model.networks),
         "parameters": sum(p.numel() for p in model.networks[0].parameters()),
     }
-
-
-def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(expit(logits))
-
-
-def _round(value: float) -> float | None:
-    """Return a value for JSON; None where it is undefined, as of a class without a record."""
-    return round(float(value), 5) if np.isfinite(value) else None
 
 
 CLASSES = ("MI", "STTC")
@@ -336,15 +323,13 @@ def concordance(model: Model, ptbxl: PtbXl, ids: NDArray[np.int64], labels: NDAr
 def _summary(rows: list[Concordance], shares: list[NDArray[np.float64]]) -> dict[str, Any]:
     summary: dict[str, Any] = {"n": len(rows), "n_waves": len(shares)}
     for key in ("share", "expected", "auroc"):
-        summary[key] = round(float(np.mean([getattr(row, key) for row in rows])), 4) if rows else None
+        summary[key] = plain(mean(np.array([getattr(row, key) for row in rows])), 4)
     if shares:
-        mean = np.mean(shares, axis=0)
-        summary["wave_shares"] = {wave: round(float(v), 4) for wave, v in zip(WAVE_NAMES, mean, strict=True)}
+        summary["wave_shares"] = dict(zip(WAVE_NAMES, rounded(np.mean(shares, axis=0)), strict=True))
     return summary
 
 
 N_WORST = 5  # of each kind and class
-BATCH = 128
 
 
 def worst_errors(
@@ -423,21 +408,16 @@ def beside_black_box(data: Dataset, logits: NDArray[np.float64]) -> dict[str, An
         twin's), each with its interval from resampling patients.
     """
     try:
-        twin, classes = load_black_box()
+        twin = load_twin()
     except ModelNotFoundError:
         return None
-    if classes != SUPERCLASSES:
+    if twin.classes != SUPERCLASSES:
         return None
-    with torch.inference_mode():
-        parts = [
-            twin(torch.from_numpy(data.x[i : i + BATCH].astype(np.float32))).double().numpy()
-            for i in range(0, len(data), BATCH)
-        ]
-    theirs, targets = np.concatenate(parts), data.labels["superclass"]
+    theirs, targets = twin.logits(data.x), data.labels["superclass"]
     weights = patient_weights(data.patients)
     return {
         "macro_auroc": estimate(lambda w: macro(targets, theirs, w), weights).as_list(),
-        "auroc": {name: round(float(auroc(targets[:, k], theirs[:, k])[0]), 5) for k, name in enumerate(SUPERCLASSES)},
+        "auroc": {name: plain(auroc(targets[:, k], theirs[:, k])[0]) for k, name in enumerate(SUPERCLASSES)},
         "macro_auroc_gain": estimate(
             lambda w: macro(targets, logits, w) - macro(targets, theirs, w), weights
         ).as_list(),

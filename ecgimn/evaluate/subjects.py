@@ -23,7 +23,7 @@ from ecgimn.signal.preprocess import MODEL_FS, input_change, preprocessing
 from ecgimn.signal.waves.quick import Landmarks, quick_landmarks
 from ecgimn.sources.composites.case import load_composite
 from ecgimn.sources.ptbxl import PtbXl
-from ecgimn.sources.ptbxl_arrays import SUBCLASSES, Dataset, load_dataset
+from ecgimn.sources.ptbxl_arrays import Dataset, load_dataset
 
 OWN = "its own map"
 KERNEL_SAMPLES = 512  # of KernelSHAP over a fold: a quarter of the usual number, to end in time
@@ -113,7 +113,7 @@ class Subject:
     members : tuple of Subject
         Networks of other seeds with the same classes, to compare explanations with; of an average, its own networks.
     randomised : callable
-        Seed to the same network with all its weights drawn anew.
+        Seed to the same network with all its weights redrawn at random.
     """
 
     name: str
@@ -216,13 +216,13 @@ def black_box_subject(network: BlackBox, classes: tuple[str, ...], name: str) ->
     """Return the black-box twin."""
     predictor = BlackBoxPredictor(network, classes, name)
 
-    def anew(seed: int) -> Subject:
+    def redrawn(seed: int) -> Subject:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             fresh = BlackBox(network.config)
         return black_box_subject(fresh.eval().requires_grad_(False), classes, name)
 
-    return Subject(name, classes, True, predictor.logits, predictor, None, None, (), anew)
+    return Subject(name, classes, True, predictor.logits, predictor, None, None, (), redrawn)
 
 
 def chosen_subjects(name: str) -> list[tuple[Subject, tuple[str, ...]]]:
@@ -337,12 +337,8 @@ def draw_sample(ptbxl: PtbXl, fold: int, *, limit: int | None = None, seed: int 
         )
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(data))
-    subclass = data.labels["subclass"][order]
     normal = order[data.norm_alone[order]][: sizes.planted_st]
-    kinds = {}
-    for name, other in (("AMI", "IMI"), ("IMI", "AMI")):
-        chosen = (subclass[:, SUBCLASSES.index(name)] == 1) & (subclass[:, SUBCLASSES.index(other)] == 0)
-        kinds[name] = order[chosen][: sizes.territory]
+    kinds = {name: order[data.with_infarction(name)[order]][: sizes.territory] for name in ("AMI", "IMI")}
 
     def cases(rows: NDArray[np.int64]) -> list[ComparedRecord]:
         return load_cases(ptbxl, data.select(rows))

@@ -35,18 +35,48 @@ class Changes:
     actual: NDArray[np.float64]
 
 
-def r_squared(changes: Changes) -> NDArray[np.float64]:
-    """Return 1 - SSE / SST of the actual change given the predicted one, per class."""
-    error = ((changes.actual - changes.predicted) ** 2).sum(axis=0)
-    total = ((changes.actual - changes.actual.mean(axis=0)) ** 2).sum(axis=0)
-    return np.asarray(1.0 - error / np.maximum(total, 1e-12))
+@dataclass(frozen=True, eq=False)
+class ChangeFit:
+    """How well predicted changes agree with actual ones, each of shape (m, K).
+
+    Attributes
+    ----------
+    r2 : ndarray
+        1 - SSE / SST of the actual change given the predicted one; below 0 the mean would have been the better guess.
+    r2_rescaled : ndarray
+        The same after the best line: the squared correlation.
+    slope : ndarray
+        Of actual on predicted change, least squares; 1 where the size is right.
+    """
+
+    r2: NDArray[np.float64]
+    r2_rescaled: NDArray[np.float64]
+    slope: NDArray[np.float64]
 
 
-def slope(changes: Changes) -> NDArray[np.float64]:
-    """Return the least-squares slope of actual on predicted change, per class."""
-    predicted = changes.predicted - changes.predicted.mean(axis=0)
-    actual = changes.actual - changes.actual.mean(axis=0)
-    return np.asarray((predicted * actual).sum(axis=0) / np.maximum((predicted**2).sum(axis=0), 1e-12))
+def fit_changes(changes: Changes, weights: NDArray[np.float64] | None = None) -> ChangeFit:
+    """Return R2 and slope of actual on predicted change per class.
+
+    Parameters
+    ----------
+    changes : Changes
+    weights : ndarray of shape (m, n), optional
+        How often each record counts, one row per bootstrap sample; without them m is 1 and each counts once.
+    """
+    w = np.ones((1, len(changes.actual))) if weights is None else weights
+    total = w.sum(axis=1, keepdims=True)
+    error = w @ (changes.actual - changes.predicted) ** 2
+    actual, predicted = (part - part.mean(axis=0) for part in (changes.actual, changes.predicted))  # for precision
+
+    def covariance(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(w @ (a * b) - (w @ a) * (w @ b) / total)
+
+    aa, pp, ap = covariance(actual, actual), covariance(predicted, predicted), covariance(actual, predicted)
+    return ChangeFit(
+        r2=1.0 - error / np.maximum(aa, 1e-12),
+        r2_rescaled=ap**2 / np.maximum(aa * pp, 1e-12),
+        slope=ap / np.maximum(pp, 1e-12),
+    )
 
 
 LEAST_VALUES = 8
@@ -191,10 +221,11 @@ def local_fidelity(predicted: NDArray[np.floating], actual: NDArray[np.floating]
     if made.sum() < LEAST_EDITS:
         return None
     changes = Changes(np.asarray(predicted)[made][:, None], np.asarray(actual)[made][:, None])
+    fit = fit_changes(changes)
     return LocalFidelity(
         n_edits=int(made.sum()),
-        r2=float(r_squared(changes)[0]),
-        slope=float(slope(changes)[0]),
+        r2=fit.r2.item(),
+        slope=fit.slope.item(),
         rms_predicted=float(np.sqrt((changes.predicted**2).mean())),
         rms_actual=float(np.sqrt((changes.actual**2).mean())),
     )

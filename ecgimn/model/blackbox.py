@@ -81,7 +81,7 @@ class BlackBoxPredictor:
                 self.network(torch.as_tensor(np.asarray(x[start : start + batch], dtype=np.float32)))
                 for start in range(0, len(x), batch)
             ]
-        return np.asarray(torch.cat(parts).double().numpy())
+        return np.concatenate([np.zeros((0, len(self.classes))), *(part.double().numpy() for part in parts)])
 
     def linear(self, x: NDArray[np.floating]) -> None:
         """Return None: a black box has no map of its own."""
@@ -116,7 +116,7 @@ def load_black_box(name: str = TWIN, folder: Path = MODELS_FOLDER) -> tuple[Blac
     if not path.is_file():
         raise ModelNotFoundError(
             f"The black box {name!r} is not in models/. Restore it, or train it with: "
-            f"python -m ecgimn train --ptbxl DIR --config models/{name}.toml"
+            f"python -m ecgimn train --ptbxl DIR --recipe {name}"
         )
     try:
         with safe_open(path, "pt") as file:

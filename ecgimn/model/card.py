@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,10 @@ class ModelCard:
         Calibration per class: calibrated logit = scale * logit + offset; weights scale alike, so it stays exact.
     thresholds : dict of str to tuple of float
         Operating points on the probability per class, chosen on fold 9: "youden", "sensitivity_90".
+    words : dict of str to str
+        What each class means, where its name does not say so.
+    groups : dict of str to tuple of str
+        Classes by what they speak of, in the order in which they are offered; none where the classes are few.
     sha256 : str
         Of the weights file.
     known_answer : tuple of float
@@ -72,6 +76,8 @@ class ModelCard:
     sha256: str
     known_answer: tuple[float, ...]
     thresholds: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     fs: float = MODEL_FS
     n_samples: int = MODEL_SAMPLES
     kind: str = "ecg-imn"
@@ -90,6 +96,11 @@ class ModelCard:
                     f"The card of model {self.name!r} has {len(values)} values of {name} "
                     f"for {len(self.classes)} classes. Restore the card that belongs to the weights."
                 )
+        if unknown := {*self.words, *(name for group in self.groups.values() for name in group)} - {*self.classes}:
+            raise CheckpointError(
+                f"The card of model {self.name!r} speaks of {', '.join(sorted(unknown))}, unknown to the model. "
+                "Restore the card that belongs to the weights."
+            )
         if not isinstance(self.network, CONFIGS.get(self.kind, ())):
             raise CheckpointError(
                 f"The card of model {self.name!r} says that it is of the kind {self.kind!r} and describes another "
@@ -100,13 +111,33 @@ class ModelCard:
         if self.preprocessing != PREPROCESSING[self.kind]:
             raise CheckpointError(
                 f"Model {self.name!r} was trained with another preprocessing than this version applies. "
-                "Install the version that its card names, or train it anew."
+                "Install the version that its card names, or train it again."
             )
 
     @property
     def high_pass(self) -> bool:
         """Whether the model's input is freed of its baseline; the published network reads it as it is."""
         return self.kind != "paper"
+
+
+def of_classes(card: ModelCard, names: tuple[str, ...]) -> ModelCard:
+    """Return the card of a model of which only some classes are asked, in that order."""
+    rows = [card.classes.index(name) for name in names]
+
+    def picked(values: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(values[row] for row in rows)
+
+    return replace(
+        card,
+        classes=names,
+        network=replace(card.network, n_classes=len(names)),
+        scale=picked(card.scale),
+        offset=picked(card.offset),
+        known_answer=picked(card.known_answer),
+        thresholds={point: picked(values) for point, values in card.thresholds.items()},
+        words={name: text for name, text in card.words.items() if name in names},
+        groups={group: tuple(name for name in held if name in names) for group, held in card.groups.items()},
+    )
 
 
 def write_card(card: ModelCard, path: Path) -> None:
@@ -136,6 +167,7 @@ def read_card(path: Path) -> ModelCard:
         for name in ("classes", "scale", "offset", "known_answer"):
             content[name] = tuple(content[name])
         content["thresholds"] = {name: tuple(values) for name, values in content.get("thresholds", {}).items()}
+        content["groups"] = {name: tuple(classes) for name, classes in content.get("groups", {}).items()}
         return ModelCard(network=CONFIGS[content.get("kind", "ecg-imn")](**network), **content)
     except (OSError, ValueError, TypeError, KeyError) as exc:
         raise CheckpointError(

@@ -26,7 +26,7 @@ from ecgimn.about import shipped
 from ecgimn.errors import CheckpointError, ModelNotFoundError
 from ecgimn.leads import CANONICAL_PROJECTION
 from ecgimn.model import DEFAULT_MODEL
-from ecgimn.model.card import ModelCard, read_card, write_card
+from ecgimn.model.card import ModelCard, of_classes, read_card, write_card
 from ecgimn.model.network import EcgImn
 from ecgimn.model.published import PaperConfig, PaperImn
 from ecgimn.signal.preprocess import MODEL_FS, MODEL_SAMPLES, Preprocessing, preprocessing
@@ -155,7 +155,7 @@ class Model:
 
     def logits(self, x: NDArray[np.floating], batch: int = 128) -> NDArray[np.float64]:
         """Return the calibrated logits (n, K) of inputs (n, 12, L), without maps."""
-        parts = []
+        parts = [np.zeros((0, len(self.classes)))]
         with torch.inference_mode():
             for start in range(0, len(x), batch):
                 part = torch.as_tensor(np.asarray(x[start : start + batch], dtype=np.float32), device=self.device)
@@ -176,6 +176,37 @@ class Model:
             maps.cpu().numpy() * scale[:, None, None].astype(np.float32),
             logit * scale + np.array(self.card.offset),
         )
+
+    def constant(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return what belongs to no sample of inputs (n, 12, L), (n, K): the bias, and a term of the amplitude if any.
+
+        Of the published network, which computes its bias from the recording, only the calibration's offset.
+        """
+        scale, offset = np.array(self.card.scale), np.array(self.card.offset)
+        batch = torch.as_tensor(np.asarray(x, dtype=np.float32), device=self.device)
+        with torch.inference_mode():
+            parts = [net.constant(batch).double().cpu().numpy() for net in self.networks if isinstance(net, EcgImn)]
+        return np.asarray(scale * (np.mean(parts, axis=0) if parts else np.zeros((len(x), 1))) + offset)
+
+    def of_classes(self, names: Sequence[str]) -> Model:
+        """Return a model that is asked about some of the classes only, so that no other maps are written.
+
+        Raises
+        ------
+        ModelNotFoundError
+            A class is not one of the model's.
+        """
+        if unknown := [name for name in names if name not in self.classes]:
+            raise ModelNotFoundError(
+                f"Model {self.card.name!r} does not know {', '.join(unknown)}. Choose among {', '.join(self.classes)}."
+            )
+        rows = [self.classes.index(name) for name in names]
+        networks = [network.of_outputs(rows) for network in self.networks if isinstance(network, EcgImn)]
+        if len(networks) < len(self.networks):
+            raise ModelNotFoundError(
+                f"Model {self.card.name!r} is the published network, which is asked about all its classes at once."
+            )
+        return Model(of_classes(self.card, tuple(names)), tuple(networks), self.device)
 
     def members(self) -> tuple[Model, ...]:
         """Return the model's networks as models of their own, for comparing them."""
@@ -199,6 +230,15 @@ def choose_device() -> torch.device:
             f"ECGIMN_DEVICE is {wanted!r}, which is not available here. Set it to cpu, or leave it out."
         ) from exc
     return device
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Return the context in which networks are trained: bfloat16 where the device computes in it, else float32.
+
+    On a processor without AVX-512, bfloat16 is emulated and takes ten times as long as float32.
+    """
+    fast = device.type == "cuda" or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
 
 
 def list_models(folder: Path = MODELS_FOLDER) -> tuple[str, ...]:
@@ -339,7 +379,7 @@ def write_linear_models(model: Model, x: NDArray[np.floating]) -> LinearModels:
     )
 
 
-#: Parts of a network from its output inwards; each is drawn anew together with all that comes after it.
+#: Parts of a network from its output inwards; each is redrawn at random together with all that comes after it.
 CASCADE = {
     "head": ("head", "bias_head"),
     "decoder": ("head", "bias_head", "decoder"),
@@ -348,7 +388,7 @@ CASCADE = {
 
 
 def randomised(model: Model, part: str, seed: int) -> Model:
-    """Return the model with the weights of `part` and of all that comes after it drawn anew.
+    """Return the model with the weights of `part` and of all that comes after it redrawn at random.
 
     Parameters
     ----------

@@ -8,12 +8,15 @@ encoder are not used here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+RMS_UNIT_MV = 0.2  # about that of a normal ECG
+LEAST_RMS_MV = 0.01  # a recording flatter than that is nothing but noise
 WEIGHT_SCALE = 1.0 / 50.0  # for 1000 samples: brings the sum of 12,000 products to the order of a logit
 
 
@@ -37,6 +40,12 @@ class NetworkConfig:
         On the encoder's deepest features, while training.
     head_kernel : int
         Taps of the last convolution (odd), which writes the maps.
+    reads_shape : bool
+        The network that writes the maps sees the input divided by its RMS over all leads and samples, so that maps do
+        not depend on the amplitude of a recording; they still multiply millivolts.
+    voltage : bool
+        Beside b, a logit has a term of its own for the amplitude of the recording: v times log2 of its RMS in
+        `RMS_UNIT_MV`, with a trained v per class.
     """
 
     n_classes: int = 5
@@ -46,6 +55,8 @@ class NetworkConfig:
     decoder_width: int = 48
     dropout: float = 0.2
     head_kernel: int = 7
+    reads_shape: bool = False
+    voltage: bool = False
 
 
 class ResidualBlock(nn.Module):
@@ -192,6 +203,11 @@ def fold_input(x: Tensor) -> Tensor:
     return 0.75 * (odd[..., :-1] + even[..., 1:]) + 0.25 * (even[..., :-1] + odd[..., 1:])
 
 
+def rms(x: Tensor) -> Tensor:
+    """Return the root mean square of inputs (B, 12, L) over leads and samples, (B, 1, 1), at least `LEAST_RMS_MV`."""
+    return x.square().mean((1, 2), keepdim=True).sqrt().clamp(min=LEAST_RMS_MV)
+
+
 class EcgImn(nn.Module):
     """The ECG-IMN with a constant bias per class, for inputs of shape (B, 12, L) with even L at 100 Hz.
 
@@ -210,30 +226,64 @@ class EcgImn(nn.Module):
         n_out = max(config.decoder_width, config.widths[0])
         self.head = nn.Conv1d(n_out, config.n_classes * 12, config.head_kernel, 1, config.head_kernel // 2)
         self.bias = nn.Parameter(torch.zeros(config.n_classes))
+        if config.voltage:
+            self.voltage = nn.Parameter(torch.zeros(config.n_classes))
 
-    def forward(self, x: Tensor, *, copies: int = 0) -> ImnOutput:
-        """Explain a batch; while training, the last `copies` rows share the dropout of the first ones."""
-        levels = self.encoder(padded(x, self.config))  # the maps are cut to the trace again
+    def constant(self, x: Tensor) -> Tensor:
+        """Return what belongs to no sample of inputs (B, 12, L): b, and the term of the amplitude if there is one."""
+        bias = self.bias.expand(len(x), -1)
+        return bias + self.voltage * torch.log2(rms(x)[:, 0] / RMS_UNIT_MV) if self.config.voltage else bias
+
+    def _features(self, x: Tensor, copies: int = 0) -> Tensor:
+        """Return the decoder's features of a batch, (B, C, at least L/2)."""
+        seen = x / rms(x) if self.config.reads_shape else x
+        levels = self.encoder(padded(seen, self.config))  # the maps are cut to the trace again
         if self.training and self.config.dropout > 0:
             keep = F.dropout(x.new_ones(len(x) - copies, self.config.widths[-1], 1), self.config.dropout)
             levels[-1] = levels[-1] * torch.cat([keep, keep[:copies]])
-        maps = self.head(self.decoder(levels)).to(x.dtype)  # (B, K*12, L/2)
+        features: Tensor = self.decoder(levels)
+        return features
+
+    def forward(self, x: Tensor, *, copies: int = 0) -> ImnOutput:
+        """Explain a batch; while training, the last `copies` rows share the dropout of the first ones."""
+        maps = self.head(self._features(x, copies)).to(x.dtype)  # (B, K*12, L/2)
         maps = maps.reshape(x.shape[0], self.config.n_classes, 12, -1)[..., : x.shape[-1] // 2]
         maps = maps * (WEIGHT_SCALE * 1000.0 / x.shape[-1])
         return ImnOutput(self.read(maps, x), maps)
 
     def logits(self, x: Tensor) -> Tensor:
-        """Return the logits (B, K) of a batch."""
-        logit: Tensor = self(x).logit
-        return logit
+        """Return the logits (B, K) of a batch, without writing its maps: the same sum, ordered so that K costs nothing.
+
+        `sum_t u[t] sum_cj w[c, j] h[c, t + j]` is `sum_cj w[c, j] sum_t u[t] h[c, t + j]`, of which the inner sum is
+        the same for all classes.
+        """
+        u, taps = fold_input(x), self.config.head_kernel
+        h = F.pad(self._features(x)[..., : u.shape[-1] + taps // 2].to(x.dtype), (taps // 2, taps // 2))
+        inner = torch.stack([u @ h[..., j : j + u.shape[-1]].mT for j in range(taps)], dim=-1)  # (B, 12, C, taps)
+        weight = self.head.weight.unflatten(0, (self.config.n_classes, 12))
+        summed = torch.einsum("blcj,klcj->bk", inner, weight)
+        if self.head.bias is not None:
+            summed = summed + u.sum(-1) @ self.head.bias.unflatten(0, (self.config.n_classes, 12)).mT
+        return summed * (WEIGHT_SCALE * 1000.0 / x.shape[-1]) + self.constant(x)
+
+    def of_outputs(self, rows: Sequence[int]) -> EcgImn:
+        """Return a network with some of the outputs, which shares encoder and decoder with this one."""
+        with torch.device("meta"):  # nothing is drawn or allocated for what is replaced below
+            fresh = EcgImn(replace(self.config, n_classes=len(rows)))
+        fresh.encoder, fresh.decoder = self.encoder, self.decoder
+        for name, mine in self.head.named_parameters():
+            kept = mine.detach().unflatten(0, (self.config.n_classes, 12))[list(rows)].flatten(0, 1)
+            setattr(fresh.head, name, nn.Parameter(kept, requires_grad=False))
+        for name in ("bias", "voltage") if self.config.voltage else ("bias",):
+            setattr(fresh, name, nn.Parameter(getattr(self, name)[list(rows)].detach(), requires_grad=False))
+        return fresh.train(self.training)
 
     def linear(self, x: Tensor) -> LinearMaps:
         """Return the linear models that the network writes for a batch (B, 12, L)."""
         out = self(x)
-        bias = self.bias + torch.zeros_like(out.logit)
-        return LinearMaps(out.logit, double_rate(out.maps), bias, x.new_zeros(*out.logit.shape, 12))
+        return LinearMaps(out.logit, double_rate(out.maps), self.constant(x), x.new_zeros(*out.logit.shape, 12))
 
     def read(self, maps: Tensor, x: Tensor) -> Tensor:
         """Return the logits (B, K) that the linear models `maps` give to inputs `x`, their own or edited ones."""
         with torch.autocast(x.device.type, enabled=False):
-            return torch.einsum("bklt,blt->bk", maps, fold_input(x)) + self.bias
+            return torch.einsum("bklt,blt->bk", maps, fold_input(x)) + self.constant(x)

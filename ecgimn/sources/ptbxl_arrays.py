@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ecgimn.signal.preprocess import MODEL_FS, preprocessing
 from ecgimn.signal.waves.quick import Landmarks, quick_landmarks
 from ecgimn.sources.ptbxl import SUPERCLASSES, TRAINING_FOLDS, PtbXl
+from ecgimn.sources.statements import FORM, RHYTHM, STATEMENTS, SUBCLASS_OF
 
 SUBCLASSES = (
     "NORM", "AMI", "IMI", "LMI", "PMI", "ISC_", "ISCA", "ISCI", "NST_", "STTC", "CLBBB", "CRBBB", "ILBBB", "IRBBB",
     "IVCD", "LAFB/LPFB", "WPW", "_AVB", "LVH", "RVH", "LAO/LAE", "RAO/RAE", "SEHYP",
-)  # fmt: skip
-#: Every statement of PTB-XL: diagnosis, form and rhythm, in the order of scp_statements.csv.
-STATEMENTS = (
-    "NDT", "NST_", "DIG", "LNGQT", "NORM", "IMI", "ASMI", "LVH", "LAFB", "ISC_", "IRBBB", "1AVB", "IVCD", "ISCAL",
-    "CRBBB", "CLBBB", "ILMI", "LAO/LAE", "AMI", "ALMI", "ISCIN", "INJAS", "LMI", "ISCIL", "LPFB", "ISCAS", "INJAL",
-    "ISCLA", "RVH", "ANEUR", "RAO/RAE", "EL", "WPW", "ILBBB", "IPLMI", "ISCAN", "IPMI", "SEHYP", "INJIN", "INJLA",
-    "PMI", "3AVB", "INJIL", "2AVB", "ABQRS", "PVC", "STD_", "VCLVH", "QWAVE", "LOWT", "NT_", "PAC", "LPR", "INVT",
-    "LVOLT", "HVOLT", "TAB_", "STE_", "PRC(S)", "SR", "AFIB", "STACH", "SARRH", "SBRAD", "PACE", "SVARR", "BIGU",
-    "AFLT", "SVTAC", "PSVT", "TRIGU",
 )  # fmt: skip
 TASKS = {"superclass": SUPERCLASSES, "subclass": SUBCLASSES, "statement": STATEMENTS}
 
@@ -48,6 +43,9 @@ class Dataset:
     landmarks : tuple of Landmarks
     folds : ndarray of shape (n,)
         Stratified fold of each record, 1 to 10.
+    known : mapping of str to ndarray of shape (n, n_classes), bool
+        Of a task, which labels the table tells; where it does not, 0 in `labels` means nothing. A task that is not in
+        it is known throughout.
     """
 
     ids: NDArray[np.int64]
@@ -56,19 +54,34 @@ class Dataset:
     labels: dict[str, NDArray[np.uint8]]
     landmarks: tuple[Landmarks, ...]
     folds: NDArray[np.int64]
+    known: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def targets(self, tasks: tuple[str, ...]) -> NDArray[np.uint8]:
-        """Return the labels of several tasks side by side, shape (n, n_classes)."""
-        return np.concatenate([self.labels[task] for task in tasks], axis=1)
+    def known_labels(self, task: str) -> NDArray[np.bool_]:
+        """Return which labels of a task the table tells, shape (n, n_classes)."""
+        return self.known.get(task, np.ones(self.labels[task].shape, dtype=bool))
+
+    def targets(self, tasks: tuple[str, ...]) -> NDArray[np.float32]:
+        """Return the labels of several tasks side by side, shape (n, n_classes), with NaN for what is unknown."""
+        columns = [np.where(self.known_labels(task), self.labels[task], np.nan) for task in tasks]
+        return np.concatenate(columns, axis=1).astype(np.float32)
 
     @property
     def norm_alone(self) -> NDArray[np.bool_]:
         """Which records carry NORM and no other superclass, shape (n,)."""
         superclass = self.labels["superclass"]
         return np.asarray((superclass[:, SUPERCLASSES.index("NORM")] == 1) & (superclass.sum(axis=1) == 1))
+
+    def with_infarction(self, kind: str) -> NDArray[np.bool_]:
+        """Which records carry one of the sub-classes AMI, IMI and LMI, shape (n,).
+
+        An anterior infarction beside an inferior one has no single territory; such records are neither AMI nor IMI.
+        """
+        held = {name: self.labels["subclass"][:, SUBCLASSES.index(name)] == 1 for name in ("AMI", "IMI", "LMI")}
+        other = {"AMI": "IMI", "IMI": "AMI"}.get(kind)
+        return np.asarray(held[kind] if other is None else held[kind] & ~held[other])
 
     def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Dataset:
         """Return some of the records."""
@@ -80,6 +93,7 @@ class Dataset:
             {task: labels[kept] for task, labels in self.labels.items()},
             tuple(self.landmarks[row] for row in kept) if self.landmarks else (),
             self.folds[kept],
+            {task: known[kept] for task, known in self.known.items()},
         )
 
     def with_x(self, x: NDArray[np.floating]) -> Dataset:
@@ -87,17 +101,45 @@ class Dataset:
         return replace(self, x=x.astype(np.float16))
 
 
-def subclass_labels(ptbxl: PtbXl, ids: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return the 23 diagnostic sub-classes of records, shape (n, 23)."""
-    stated = ptbxl.table.loc[ids, "diagnostic_subclass"]
-    plain = [{name.strip("_") for name in row} for row in stated]  # "ISC_" is "ISC" in some copies of the table
-    return np.array([[name.strip("_") in row for name in SUBCLASSES] for row in plain], dtype=np.uint8)
+def subclass_labels(ptbxl: PtbXl, ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return the 23 diagnostic sub-classes of records and whether they are known, each of shape (n, 23)."""
+    rows = ptbxl.table.loc[ids]
+    labels = _marked(rows["diagnostic_subclass"], SUBCLASSES)
+    known = labels.any(axis=1) | (rows["scp_codes"].map(len) > 0).to_numpy()
+    return labels, np.repeat(known[:, None], len(SUBCLASSES), axis=1)
 
 
-def statement_labels(ptbxl: PtbXl, ids: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return the statements of records, whatever their likelihood, shape (n, 71)."""
-    stated = [{code.strip("_") for code in row} for row in ptbxl.table.loc[ids, "scp_codes"]]
-    return np.array([[code.strip("_") in row for code in STATEMENTS] for row in stated], dtype=np.uint8)
+def statement_labels(ptbxl: PtbXl, ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return the statements of records, whatever their likelihood, and which are known, each of shape (n, 71).
+
+    Where `scp_codes` holds anything, all are known. Copies of the table with empty cells tell less: `rhythm`, where it
+    is not empty, tells the statements of rhythm, `form` those of form, and `diagnostic_subclass` which diagnoses are
+    absent, and which one is present if its sub-class has no other.
+    """
+    rows = ptbxl.table.loc[ids]
+    labels = _marked(rows["scp_codes"], STATEMENTS)
+    known = np.repeat((rows["scp_codes"].map(len) > 0).to_numpy()[:, None], len(STATEMENTS), axis=1)
+    empty = ~known[:, 0]
+    for column, group in (("rhythm", RHYTHM), ("form", FORM)):
+        told = empty & (rows[column].map(len) > 0).to_numpy()
+        place = [STATEMENTS.index(name) for name in group]
+        labels[np.ix_(told, place)] = _marked(rows[column][told], group)
+        known[np.ix_(told, place)] = True
+    subclasses = _marked(rows["diagnostic_subclass"], SUBCLASSES)
+    told = empty & subclasses.any(axis=1)
+    for j, subclass in enumerate(SUBCLASSES):
+        named = [STATEMENTS.index(name) for name, of in SUBCLASS_OF.items() if of == subclass]
+        here = told & (subclasses[:, j] == 1)
+        known[np.ix_(told & ~here, named)] = True
+        if len(named) == 1:
+            labels[here, named[0]], known[here, named[0]] = 1, True
+    return labels, known
+
+
+def _marked(cells: pd.Series[Any], names: Sequence[str]) -> NDArray[np.uint8]:
+    """Return which names each cell holds, (n, len(names)); "ISC_" is written "ISC" in some copies of the table."""
+    held = [{name.strip("_") for name in cell} for cell in cells]
+    return np.array([[name.strip("_") in row for name in names] for row in held], np.uint8).reshape(-1, len(names))
 
 
 def load_dataset(ptbxl: PtbXl, ids: NDArray[np.int64], *, landmarks: bool = True) -> Dataset:
@@ -111,15 +153,18 @@ def load_dataset(ptbxl: PtbXl, ids: NDArray[np.int64], *, landmarks: bool = True
         x[start : start + len(part)] = prepared
         if landmarks:
             found.extend(quick_landmarks(row) for row in prepared)
+    subclasses, known_subclasses = subclass_labels(ptbxl, ids)
+    statements, known_statements = statement_labels(ptbxl, ids)
     return Dataset(
         ids=ids,
         patients=ptbxl.table.loc[ids, "patient_id"].to_numpy(dtype=np.int64),
         x=x,
         labels={
             "superclass": ptbxl.labels(ids),
-            "subclass": subclass_labels(ptbxl, ids),
-            "statement": statement_labels(ptbxl, ids),
+            "subclass": subclasses,
+            "statement": statements,
         },
         landmarks=tuple(found),
         folds=ptbxl.folds.loc[ids].to_numpy(dtype=np.int64),
+        known={"subclass": known_subclasses, "statement": known_statements},
     )

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-N_BOOTSTRAPS = 1000
+from ecgimn.evaluate.metrics import N_BOOTSTRAPS, patient_weights, plain, ratio
+from ecgimn.evaluate.metrics import estimate as interval
+
 SEED = 20260
 DIGITS = 6  # of every figure that is printed or compared
 
@@ -72,31 +74,19 @@ def gwet_ac1(counts: Array, weights: Array | None = None) -> Array:
     return _beyond(observed, (used * (1 - used)).sum(axis=1) / (counts.shape[1] - 1))
 
 
-def ratio(numerators: Array, denominators: Array, weights: Array | None = None) -> Array:
-    """Return the sum of the numerators over that of the denominators: a mean over answers, resampled by case."""
-    w = _weights(weights, len(numerators))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((w @ numerators) / (w @ denominators))
-
-
 def bootstrap_weights(n: int, *, n_samples: int = N_BOOTSTRAPS, seed: int = SEED) -> Array:
     """Return how often each of `n` cases counts in each bootstrap sample, shape (n_samples, n)."""
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_samples).astype(np.float64)
+    return patient_weights(np.arange(n), n_samples, seed)
 
 
 def estimate(figure: Figure, n: int) -> list[float | None] | None:
     """Return a figure over `n` cases with its 95 % percentile interval: [value, low, high]; None where undefined."""
     if n == 0:
         return None
-    value = float(figure(np.ones((1, n)))[0])
-    if not np.isfinite(value):
+    found = interval(figure, bootstrap_weights(n))
+    if not np.isfinite(found.value):
         return None
-    samples = figure(bootstrap_weights(n))
-    samples = samples[np.isfinite(samples)]
-    if len(samples) < N_BOOTSTRAPS / 2 or n < 2:
-        return [round(value, DIGITS), None, None]
-    low, high = np.percentile(samples, [2.5, 97.5])
-    return [round(value, DIGITS), round(float(low), DIGITS), round(float(high), DIGITS)]
+    return [plain(value, DIGITS) for value in (found.value, found.low, found.high)]
 
 
 def _weights(weights: Array | None, n: int) -> Array:

@@ -15,17 +15,16 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from ecgimn.about import INTENDED_USE
+from ecgimn.evaluate.metrics import N_BOOTSTRAPS, ratio
 from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.study.agreement import (
     DIGITS,
-    N_BOOTSTRAPS,
     SEED,
     cohen_kappa,
     count_table,
     estimate,
     fleiss_kappa,
     gwet_ac1,
-    ratio,
 )
 from ecgimn.study.answers import ITEMS, read_box
 from ecgimn.study.definition import PlannedCase, plan

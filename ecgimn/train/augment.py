@@ -1,8 +1,8 @@
-"""One training batch: targets, crops, nuisances, mixtures, and edits whose effect the map must predict."""
+"""One training batch: soft targets, crops, noise and gains, mixtures, and edits whose effect the map must predict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from ecgimn.evaluate.fidelity import random_sign
 from ecgimn.explain.edits import masks_from_landmarks
 from ecgimn.signal.waves.quick import Landmarks
-from ecgimn.sources.ptbxl_arrays import Dataset
+from ecgimn.sources.ptbxl_arrays import SUPERCLASSES, Dataset
 from ecgimn.train.objective import ObjectiveConfig, ThroughPreprocessing, random_edit
 
 
@@ -24,22 +24,26 @@ class Targets:
     Attributes
     ----------
     labels : ndarray of shape (n, K), float32
+        0, 1, or NaN where nobody knows.
     share : ndarray of shape (K,), float32
         Weight of the teachers against the labels.
-    lessons : mapping of int to ndarray of shape (n, n_windows, K), float16
+    soft_targets : mapping of int to ndarray of shape (n, n_windows, K), float16
         By the samples of a window: mean logits of the teachers at windows evenly placed over a record.
     """
 
     labels: NDArray[np.float32]
     share: NDArray[np.float32] = field(default_factory=lambda: np.zeros(1, np.float32))
-    lessons: Mapping[int, NDArray[np.float16]] = field(default_factory=dict)
+    soft_targets: Mapping[int, NDArray[np.float16]] = field(default_factory=dict)
 
     def of(self, rows: NDArray[np.integer], starts: NDArray[np.integer], crop: int, last: int) -> Tensor:
-        """Return the targets (B, K), from 0 to 1, of windows of `crop` samples; the last one could start at `last`."""
-        labels = self.labels[rows]
-        if crop not in self.lessons:
-            return torch.from_numpy(labels)
-        said = self.lessons[crop]
+        """Return the targets (B, K) of windows of `crop` samples, the last of which could start at `last`.
+
+        They go from 0 to 1; where the label is unknown they are the teachers', or NaN without teachers.
+        """
+        labels = torch.from_numpy(self.labels[rows])
+        if crop not in self.soft_targets:
+            return labels
+        said = self.soft_targets[crop]
         place = starts * ((said.shape[1] - 1) / max(1, last))
         before = place.astype(int)
         after = np.minimum(before + 1, said.shape[1] - 1)
@@ -48,7 +52,9 @@ class Targets:
             torch.from_numpy(said[rows, after]).float(),
             torch.from_numpy(place - before).float()[:, None],
         )
-        return torch.lerp(torch.from_numpy(labels), logits.sigmoid(), torch.from_numpy(self.share))
+        soft, share = logits.sigmoid(), torch.from_numpy(self.share)
+        unheard = labels.isnan() & (share == 0)
+        return torch.where(labels.isnan(), soft, torch.lerp(labels, soft, share)).masked_fill(unheard, torch.nan)
 
 
 PLAIN = ObjectiveConfig()
@@ -92,7 +98,7 @@ class Batch:
     family : Tensor of shape (E,)
         Index of the family of each edit.
     reacting : Tensor of shape (E,)
-        Index of the superclass that should react to each edit; -1 where nobody can say.
+        Index of the output that should react to each edit; -1 where nobody can say.
     """
 
     x: Tensor
@@ -126,6 +132,7 @@ def make_batch(
     *,
     n_edited: int = 0,
     objective: ObjectiveConfig = PLAIN,
+    outputs: Sequence[str] = SUPERCLASSES,
 ) -> Batch:
     """Return a batch of augmented crops of `crop` samples of the records `chosen`, each cropped at its own place.
 
@@ -137,6 +144,8 @@ def make_batch(
         So many of the inputs are edited; their landmarks must be there.
     objective : ObjectiveConfig
         Which edits are drawn, and how many signs of disease are planted.
+    outputs : sequence of str
+        Names of the K outputs, among which that of a planted sign is looked up.
     """
     n, whole = len(chosen), data.x.shape[-1]
     starts = rng.integers(0, whole - crop + 1, n)
@@ -152,7 +161,7 @@ def make_batch(
     if n_edited:
         normal = data.norm_alone[edited_rows]
         drawn = [
-            _edit(row, data.landmarks[of], bool(norm), objective, rng)
+            _edit(row, data.landmarks[of], bool(norm), objective, outputs, rng)
             for row, of, norm in zip(long, edited_rows, normal, strict=True)
         ]
         changes = [
@@ -185,9 +194,16 @@ def _varied(x: NDArray[np.float32], config: AugmentConfig, rng: np.random.Genera
 
 
 def _edit(
-    x: NDArray[np.float32], landmarks: Landmarks, normal: bool, objective: ObjectiveConfig, rng: np.random.Generator
+    x: NDArray[np.float32],
+    landmarks: Landmarks,
+    normal: bool,
+    objective: ObjectiveConfig,
+    outputs: Sequence[str],
+    rng: np.random.Generator,
 ) -> tuple[int, NDArray[np.float64], int]:
-    """Return the family of an edit of one record, the change, and the superclass that should react (-1 for none)."""
+    """Return the family of an edit of one record, the change, and the output that should react (-1 for none)."""
     if normal and objective.planted_share and rng.random() < objective.planted_share:
-        return random_sign(x, masks_from_landmarks(landmarks, x.shape[1]), rng)
+        family, change, superclass = random_sign(x, masks_from_landmarks(landmarks, x.shape[1]), rng)
+        name = SUPERCLASSES[superclass]
+        return family, change, outputs.index(name) if name in outputs else -1
     return (*random_edit(x, landmarks, rng, objective.edits), -1)

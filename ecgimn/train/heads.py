@@ -15,7 +15,7 @@ from ecgimn.errors import CheckpointError
 from ecgimn.sources.ptbxl_arrays import TASKS
 
 #: Weights with one row, or several in turn, for each output.
-HEADS = ("head.weight", "head.bias", "bias")
+HEADS = ("head.weight", "head.bias", "bias", "voltage")
 
 
 def outputs(tasks: Sequence[str], task: str) -> slice:
@@ -42,7 +42,7 @@ def keep_tasks(weights: dict[str, Tensor], held: Sequence[str], wanted: Sequence
     if missing := [task for task in wanted if task not in held]:
         raise CheckpointError(
             f"A network that learned {', '.join(held)} has no outputs for {', '.join(missing)}. "
-            "Go on from a run that learned them."
+            "Take a network that learned them."
         )
     order = torch.arange(sum(len(TASKS[task]) for task in held))
     kept = torch.cat([order[outputs(held, task)] for task in wanted])
@@ -81,7 +81,7 @@ def take_up(folder: Path, name: str, parts: Mapping[str, Part], counters: tuple[
     Raises
     ------
     CheckpointError
-        There is no state, or it belongs to another configuration.
+        There is no state, or it belongs to another recipe.
     """
     try:
         state = read_state(folder / STATE)
@@ -89,7 +89,7 @@ def take_up(folder: Path, name: str, parts: Mapping[str, Part], counters: tuple[
             part.load_state_dict(state[key])
         return [state[counter] for counter in counters]
     except (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as exc:
-        raise CheckpointError(f"The run {name!r} cannot be resumed: {exc}. Start it anew without --resume.") from exc
+        raise CheckpointError(f"The run {name!r} cannot be resumed: {exc}. Start it again without --resume.") from exc
 
 
 def epochs_done(folder: Path) -> int:

@@ -24,15 +24,15 @@ from torch.utils.data import Dataset as TorchDataset
 
 from ecgimn.evaluate.metrics import macro
 from ecgimn.model.blackbox import BlackBox
-from ecgimn.model.model import choose_device
+from ecgimn.model.model import choose_device, mixed_precision
 from ecgimn.model.network import EcgImn
 from ecgimn.signal.preprocess import high_pass_matrix
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.ptbxl_arrays import CHOICE_FOLD, TASKS, TRAINING_FOLDS, Dataset, load_dataset
 from ecgimn.train.augment import Batch, Targets, make_batch
-from ecgimn.train.heads import LOG, STATE, Part, append_row, keep_tasks, outputs, read_state, take_up, write_state
+from ecgimn.train.heads import LOG, STATE, Part, append_row, outputs, take_up, write_state
 from ecgimn.train.objective import FidelitySpread, Loss, ThroughPreprocessing, label_loss, objective
-from ecgimn.train.recipe import TrainConfig
+from ecgimn.train.recipe import Recipe
 from ecgimn.train.teachers import make_targets
 
 AHEAD = 4  # batches that each worker process may be ahead
@@ -47,27 +47,27 @@ class Batches(TorchDataset[Batch]):
         The records to learn from; those of folds that this seed holds out are left out.
     targets : Targets
         Of all of them.
-    config : TrainConfig
+    recipe : Recipe
     seed : int
     """
 
-    def __init__(self, data: Dataset, targets: Targets, config: TrainConfig, seed: int) -> None:
-        self.data, self.targets, self.config, self.seed = data, targets, config, seed
-        self.rows = np.flatnonzero(~np.isin(data.folds, config.unseen(seed)))
-        self.per_epoch = len(self.rows) // config.batch
+    def __init__(self, data: Dataset, targets: Targets, recipe: Recipe, seed: int) -> None:
+        self.data, self.targets, self.recipe, self.seed = data, targets, recipe, seed
+        self.rows = np.flatnonzero(~np.isin(data.folds, recipe.unseen(seed)))
+        self.per_epoch = len(self.rows) // recipe.batch
         self.through = ThroughPreprocessing(high_pass_matrix(data.x.shape[-1]))
-        self.n_edited = round(config.edited_share * config.batch) if config.kind == "ecg-imn" else 0
+        self.n_edited = round(recipe.edited_share * recipe.batch) if recipe.kind == "ecg-imn" else 0
 
     def __len__(self) -> int:
-        return self.per_epoch * self.config.epochs
+        return self.per_epoch * self.recipe.epochs
 
     def __getitem__(self, step: int) -> Batch:
         epoch, place = divmod(step, self.per_epoch)
         order = np.random.default_rng([self.seed, epoch]).permutation(self.rows)
         return make_batch(
-            self.data, self.targets, order[place * self.config.batch :][: self.config.batch], self.config.augment,
-            self.config.crop(epoch), self.through, np.random.default_rng([self.seed, epoch, place]),
-            n_edited=self.n_edited, objective=self.config.objective,
+            self.data, self.targets, order[place * self.recipe.batch :][: self.recipe.batch], self.recipe.augment,
+            self.recipe.crop(epoch), self.through, np.random.default_rng([self.seed, epoch, place]),
+            n_edited=self.n_edited, objective=self.recipe.objective, outputs=self.recipe.outputs,
         )  # fmt: skip
 
     def loader(self, first: int, *, workers: int, pinned: bool) -> DataLoader[Batch]:
@@ -110,7 +110,7 @@ class TrainingStep:
 
     Parameters
     ----------
-    config : TrainConfig
+    recipe : Recipe
     network, average, optimizer, spread
         What the step changes.
     class_weight : Tensor of shape (K,)
@@ -123,14 +123,14 @@ class TrainingStep:
 
     def __init__(
         self,
-        config: TrainConfig,
+        recipe: Recipe,
         network: Network,
         average: Averager,
         optimizer: torch.optim.Optimizer,
         spread: FidelitySpread,
         class_weight: Tensor,
     ) -> None:
-        self.config, self.network, self.average = config, network, average
+        self.recipe, self.network, self.average = recipe, network, average
         self.optimizer, self.spread, self.class_weight = optimizer, spread, class_weight
         self.device = class_weight.device
         self.sums = torch.zeros(3, device=self.device)
@@ -140,14 +140,14 @@ class TrainingStep:
 
     def __call__(self, batch: Batch, step: int, progress: float) -> None:
         """Learn from a batch, as step number `step` (from 0), with `progress` of the training behind it."""
-        rate = self.config.learning_rate * one_cycle(progress, self.config.warm_up)
+        rate = self.recipe.learning_rate * one_cycle(progress, self.recipe.warm_up)
         for group in self.optimizer.param_groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-        self._gamma.fill_(self.config.objective.gamma * min(1.0, progress / self.config.objective.ramp))
-        self._pace.fill_(1.0 - min(self.config.average_decay, (2 + step) / (11 + step)))  # fast in the first steps
+        self._gamma.fill_(self.recipe.objective.gamma * min(1.0, progress / self.recipe.objective.ramp))
+        self._pace.fill_(1.0 - min(self.recipe.average_decay, (2 + step) / (11 + step)))  # fast in the first steps
         if self.device.type == "cuda":
             self._replay(batch)
         else:
@@ -179,7 +179,7 @@ class TrainingStep:
 
     def _learn(self, batch: Batch) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with mixed_precision(self.device):
             loss = self._loss(batch)
         loss.total.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
@@ -193,7 +193,7 @@ class TrainingStep:
             return Loss(labels, labels.detach(), torch.zeros_like(labels), torch.zeros_like(labels))
         return objective(
             self.network, batch.x, batch.edited, batch.family, batch.reacting, batch.targets, self.class_weight,
-            self.spread, self.config.objective, gamma_now=self._gamma,
+            self.spread, self.recipe.objective, gamma_now=self._gamma,
         )  # fmt: skip
 
 
@@ -208,9 +208,9 @@ def one_cycle(progress: float, warm_up: float) -> float:
 TASK_WEIGHT = {"superclass": 0.5, "subclass": 1.0, "statement": 1.5}
 
 
-def make_network(config: TrainConfig) -> Network:
-    """Return the untrained network of a configuration."""
-    return EcgImn(config.network) if config.kind == "ecg-imn" else BlackBox(config.network)
+def make_network(recipe: Recipe) -> Network:
+    """Return the untrained network of a recipe."""
+    return EcgImn(recipe.network) if recipe.kind == "ecg-imn" else BlackBox(recipe.network)
 
 
 def predict_logits(network: Network, x: np.ndarray, batch: int = 128) -> np.ndarray:
@@ -232,41 +232,37 @@ def _logit(network: Network, x: Tensor) -> Tensor:
 class Run:
     """A training run that can stop and go on: network, optimiser, average and log, on one device."""
 
-    def __init__(self, config: TrainConfig, seed: int, folder: Path, device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, seed: int, folder: Path, device: torch.device) -> None:
         torch.manual_seed(seed)
-        self.config, self.seed, self.folder, self.device = config, seed, folder, device
-        self.network = make_network(config)
-        if config.continue_from:
-            earlier = folder.parents[1] / config.continue_from / folder.name
-            state = read_state(earlier / STATE)
-            self.network.load_state_dict(keep_tasks(state["average"], state["tasks"], config.tasks))
-        if config.bias and isinstance(self.network, EcgImn):
-            self.network.bias.requires_grad_(False).copy_(torch.tensor(config.bias))
+        self.recipe, self.seed, self.folder, self.device = recipe, seed, folder, device
+        self.network = make_network(recipe)
+        if recipe.bias and isinstance(self.network, EcgImn):
+            self.network.bias.requires_grad_(False).copy_(torch.tensor(recipe.bias))
         self.average = Averager(self.network)
         for network in (self.network, self.average.network):
             network.to(device)
         self.optimizer = torch.optim.AdamW(self._groups(), **self._options())
-        self.spread = FidelitySpread(config.network.n_classes).to(device)
+        self.spread = FidelitySpread(recipe.network.n_classes).to(device)
         self.epoch = 0
         self.step = 0
 
     def _groups(self) -> list[dict[str, object]]:
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         rest = [p for p in self.network.parameters() if p.ndim <= 1]
-        return [{"params": decayed, "weight_decay": self.config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+        return [{"params": decayed, "weight_decay": self.recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
 
     def _options(self) -> dict[str, Any]:
         """How the optimiser works on this device; in a recorded step it must find its rate in a tensor."""
         if self.device.type != "cuda":
-            return {"lr": self.config.learning_rate, "fused": None, "capturable": False}
-        return {"lr": torch.tensor(self.config.learning_rate, device=self.device), "fused": True, "capturable": True}
+            return {"lr": self.recipe.learning_rate, "fused": None, "capturable": False}
+        return {"lr": torch.tensor(self.recipe.learning_rate, device=self.device), "fused": True, "capturable": True}
 
     def save(self) -> None:
         """Write the state of the run, replacing the last one in one move."""
         state = {
-            "config": asdict(self.config.network),
-            "tasks": list(self.config.tasks),
-            "unseen": list(self.config.unseen(self.seed)),
+            "config": asdict(self.recipe.network),
+            "tasks": list(self.recipe.tasks),
+            "unseen": list(self.recipe.unseen(self.seed)),
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -282,7 +278,7 @@ class Run:
         Raises
         ------
         CheckpointError
-            There is no state, or it belongs to another configuration.
+            There is no state, or it belongs to another recipe.
         """
         parts: dict[str, Part] = {
             "network": self.network,
@@ -290,7 +286,7 @@ class Run:
             "optimizer": self.optimizer,
             "spread": self.spread,
         }
-        self.epoch, self.step = take_up(self.folder, self.config.name, parts, ("epoch", "step"))
+        self.epoch, self.step = take_up(self.folder, self.recipe.name, parts, ("epoch", "step"))
         for group in self.optimizer.param_groups:
             group.update(self._options())
         for moments in self.optimizer.state.values():
@@ -306,7 +302,7 @@ def load_folds(ptbxl: PtbXl, limit: int | None = None) -> tuple[Dataset, Dataset
 def train(
     learn: Dataset,
     choose: Dataset,
-    config: TrainConfig,
+    recipe: Recipe,
     seed: int,
     folder: Path,
     *,
@@ -320,7 +316,7 @@ def train(
     ----------
     learn, choose : Dataset
         As `load_folds` returns them.
-    config : TrainConfig
+    recipe : Recipe
     folder : Path
         Of the run's checkpoint and log.csv.
     resume : bool
@@ -331,18 +327,18 @@ def train(
         Called with the log row of each epoch.
     """
     device = choose_device()
-    run = Run(config, seed, folder, device)
+    run = Run(recipe, seed, folder, device)
     if resume:
         run.resume()
     on_gpu = device.type == "cuda"
-    batches = Batches(learn, make_targets(learn, config, folder.parents[1], device), config, seed)
+    batches = Batches(learn, make_targets(learn, recipe, folder.parents[1], device), recipe, seed)
     step = TrainingStep(
-        config, run.network, run.average, run.optimizer, run.spread, class_weights(config.tasks).to(device)
+        recipe, run.network, run.average, run.optimizer, run.spread, class_weights(recipe.tasks).to(device)
     )
     if workers is None:
         workers = os.cpu_count() or 1 if on_gpu else 0
     made = iter(batches.loader(run.step, workers=workers, pinned=on_gpu))
-    while run.epoch < config.epochs:
+    while run.epoch < recipe.epochs:
         started = time.monotonic()
         torch.manual_seed(seed * 1000 + run.epoch)
         run.network.train()
@@ -369,8 +365,7 @@ def _epoch_row(run: Run, choose: Dataset, losses: np.ndarray, seconds: float) ->
         epoch=run.epoch, label_loss=losses[0], fidelity_loss=losses[1], evidence=losses[2], seconds=seconds
     )
     labelled = choose.labels["superclass"].any(axis=1)
-    for task in run.config.tasks:
-        row[f"auroc_{task}"] = macro(choose.labels[task][labelled], logits[labelled, outputs(run.config.tasks, task)])[
-            0
-        ]
+    for task in run.recipe.tasks:
+        known = choose.known_labels(task) & np.asarray(labelled)[:, None]
+        row[f"auroc_{task}"] = macro(choose.labels[task], logits[:, outputs(run.recipe.tasks, task)], known=known)[0]
     return {key: round(float(value), 5) for key, value in row.items()}

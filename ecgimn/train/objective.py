@@ -22,7 +22,7 @@ from ecgimn.leads import CANONICAL_PROJECTION
 from ecgimn.model.network import EcgImn, fold_input
 from ecgimn.signal.waves.quick import Landmarks
 
-#: Families seen in training unless a configuration says otherwise: relative frequency and range of amounts.
+#: Families seen in training unless a recipe says otherwise: relative frequency and range of amounts.
 TRAINING_EDITS: Mapping[str, tuple[float, float, float]] = {
     "st_shift": (3.0, -0.4, 0.4),
     "t_scale": (3.0, -1.3, 1.7),
@@ -137,8 +137,8 @@ class ObjectiveConfig:
     gamma : float
         Fidelity, in units of 1 - R2, or of its logarithm.
     log_floor : float
-        Above 0, log(log_floor + 1 - R2) of each family and class is what falls: a family that is nearly foretold counts
-        for more than one that cannot be.
+        Above 0, log(log_floor + 1 - R2) of each family and class is what falls: a family that is nearly predicted
+        counts for more than one that cannot be.
     to_score : float
         Share of the fidelity term's gradient that reaches the actual changes, from 0 to 1. Below 1 the map has more to
         learn what the score does than the score to do what the map says.
@@ -146,7 +146,7 @@ class ObjectiveConfig:
         Share of the training over which gamma grows to its full value: asked for too early, it holds discrimination
         back.
     evidence : float
-        Sum of absolute evidence over lead x 160 ms cells, in logit: compact maps.
+        Sum of absolute evidence over lead x 160 ms cells, in logit, mean over the outputs: compact maps.
     reaction : float
         What a planted sign of disease falls short of raising the logit of its class by `REACTION_LOGIT`, in logit.
     planted_share : float
@@ -174,8 +174,13 @@ class ObjectiveConfig:
 
 
 def label_loss(logit: Tensor, targets: Tensor, class_weight: Tensor) -> Tensor:
-    """Return the binary cross-entropy of logits and targets (B, K), weighted by class."""
-    return (F.binary_cross_entropy_with_logits(logit, targets, reduction="none").mean(0) * class_weight).sum()
+    """Return the binary cross-entropy of logits and targets (B, K), weighted by class, without targets that are NaN.
+
+    The loss of a class is the mean over the records of the batch whose target is known.
+    """
+    known = ~targets.isnan()
+    each = F.binary_cross_entropy_with_logits(logit, targets.nan_to_num(), reduction="none") * known
+    return (each.sum(0) / known.sum(0).clamp(min=1) * class_weight).sum()
 
 
 def objective(
@@ -203,7 +208,7 @@ def objective(
     reacting : Tensor of shape (E,)
         Index of the output that should rise with each edit; -1 where nobody can say.
     targets : Tensor of shape (B, K)
-        From 0 to 1.
+        From 0 to 1; NaN where nobody knows.
     class_weight : Tensor of shape (K,)
     """
     n_edited = len(edited)
@@ -224,8 +229,8 @@ def objective(
     pressing = spread.focus(family, relative, config.log_floor) if config.log_floor else relative
     fidelity = (relative.mean(0) * class_weight).sum()
 
-    evidence = maps[:, :5] * fold_input(x)[:, None]
-    evidence = F.avg_pool1d(evidence.flatten(0, 2), 8).abs().sum() * 8 / (len(x) * 5)
+    evidence = maps * fold_input(x)[:, None]
+    evidence = F.avg_pool1d(evidence.flatten(0, 2), 8).abs().sum() * 8 / logit.numel()
     planted = reacting >= 0
     rise = actual.gather(1, reacting.clamp(min=0)[:, None])[:, 0]
     shortfall = (F.relu(REACTION_LOGIT - rise) * planted).sum() / planted.sum().clamp(min=1)

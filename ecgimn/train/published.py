@@ -23,22 +23,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ecgimn.errors import SourceError
-from ecgimn.evaluate.metrics import auroc, average_precision, calibrate, estimate, macro, patient_weights
+from ecgimn.evaluate.metrics import auroc, bias_share, calibrate, discrimination, macro, plain, rounded
 from ecgimn.model.card import ModelCard
-from ecgimn.model.model import MODELS_FOLDER, Model, save_model
+from ecgimn.model.model import MODELS_FOLDER, Model, mixed_precision, save_model
 from ecgimn.model.published import PaperConfig, PaperImn, PaperOutput, read_maps, z_score
 from ecgimn.signal.preprocess import MODEL_FS, preprocessing
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.ptbxl_arrays import CHOICE_FOLD, SUPERCLASSES, TRAINING_FOLDS
 from ecgimn.train.heads import BEST, LOG, STATE, Part, append_row, read_state, take_up, write_state
 
-KIND = "paper"  # of a TOML file: says which training it configures
+KIND = "paper"  # of a TOML file: says which training it is for
 CHUNK = 512
 
 
 @dataclass(frozen=True)
-class PaperTrainConfig:
-    """Everything that decides a training run of the published network; one TOML file per run.
+class PublishedRecipe:
+    """Everything that decides a training of the published network; one TOML file each.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class PaperTrainConfig:
     classes : tuple of str
         The five superclasses, or two of them: then records with exactly one of the two are used, as published.
     share : float
-        Share of the records seen per epoch, drawn anew each time; 1 as published.
+        Share of the records seen per epoch, drawn again each time; 1 as published.
     step_epochs, step_factor : int, float
         The learning rate is multiplied by the factor after so many epochs.
     l1 : float
@@ -75,16 +75,16 @@ class PaperTrainConfig:
     network: PaperConfig = field(default_factory=PaperConfig)
 
 
-def is_paper_config(path: Path) -> bool:
-    """Whether a TOML file configures a training of the published network; files that do not parse are not judged."""
+def is_published_recipe(path: Path) -> bool:
+    """Whether a TOML file is a recipe of the published network; files that do not parse are not judged."""
     try:
         return tomllib.loads(path.read_text()).get("kind") == KIND
     except (OSError, tomllib.TOMLDecodeError):
         return False
 
 
-def read_paper_config(path: Path) -> PaperTrainConfig:
-    """Read a TOML file; its keys are those of `PaperTrainConfig` and `kind`, with a table [network].
+def read_published_recipe(path: Path) -> PublishedRecipe:
+    """Read a TOML file; its keys are those of `PublishedRecipe` and `kind`, with a table [network].
 
     Raises
     ------
@@ -99,10 +99,10 @@ def read_paper_config(path: Path) -> PaperTrainConfig:
         network = PaperConfig(**{"n_classes": len(classes), **content.pop("network", {})})
         if not set(classes) <= set(SUPERCLASSES) or len(classes) not in (2, len(SUPERCLASSES)):
             raise ValueError(f"classes are {', '.join(classes)}; two or all of {', '.join(SUPERCLASSES)} are needed")
-        return PaperTrainConfig(classes=classes, network=network, **content)
+        return PublishedRecipe(classes=classes, network=network, **content)
     except (OSError, ValueError, TypeError, KeyError) as exc:
         raise SourceError(
-            f"The training configuration {path.name} cannot be used: {exc}. Compare it with models/paper-*.toml."
+            f"The recipe {path.name} cannot be used: {exc}. Compare it with models/recipes/paper-*.toml."
         ) from exc
 
 
@@ -148,17 +148,17 @@ def task_loss(out: PaperOutput, targets: Tensor, odds: Tensor, output: str) -> T
     return F.binary_cross_entropy_with_logits(out.logit, targets, pos_weight=odds)
 
 
-def paper_objective(
-    network: PaperImn, x: Tensor, targets: Tensor, odds: Tensor, config: PaperTrainConfig, rng: torch.Generator
+def published_objective(
+    network: PaperImn, x: Tensor, targets: Tensor, odds: Tensor, recipe: PublishedRecipe, rng: torch.Generator
 ) -> Tensor:
     """Return the loss of one batch of inputs in mV, (B, 12, L)."""
     z = z_score(x)[0]
     out: PaperOutput = network(z)
-    loss: Tensor = task_loss(out, targets, odds, config.network.output) + config.l1 * out.maps.abs().mean()
-    if config.gamma > 0.0:
-        neighbour = z + config.neighbour_sd * torch.randn(z.shape, generator=rng)
+    loss: Tensor = task_loss(out, targets, odds, recipe.network.output) + recipe.l1 * out.maps.abs().mean()
+    if recipe.gamma > 0.0:
+        neighbour = z + recipe.neighbour_sd * torch.randn(z.shape, generator=rng)
         actual = network(neighbour).logit
-        loss = loss + config.gamma * (read_maps(out.maps, out.bias, neighbour) - actual).square().mean()
+        loss = loss + recipe.gamma * (read_maps(out.maps, out.bias, neighbour) - actual).square().mean()
     return loss
 
 
@@ -174,9 +174,9 @@ def predict(network: PaperImn, x: NDArray[np.float32], batch: int = 64) -> tuple
     return np.concatenate(logits), np.concatenate(biases)
 
 
-def train_paper(
+def train_published(
     ptbxl: PtbXl,
-    config: PaperTrainConfig,
+    recipe: PublishedRecipe,
     folder: Path,
     *,
     resume: bool = False,
@@ -187,35 +187,35 @@ def train_paper(
     Raises
     ------
     CheckpointError
-        The state in `folder` belongs to another configuration.
+        The state in `folder` belongs to another recipe.
     """
-    torch.manual_seed(config.seed)
-    network = PaperImn(config.network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    torch.manual_seed(recipe.seed)
+    network = PaperImn(recipe.network)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     epoch, best_epoch, best = 0, 0, -np.inf
     if resume:
         parts: dict[str, Part] = {"network": network, "optimizer": optimizer}
-        epoch, best_epoch, best = take_up(folder, config.name, parts, ("epoch", "best_epoch", "best"))
-    learn = load_paper_data(ptbxl, TRAINING_FOLDS, config.classes, config.limit)
-    choose = load_paper_data(ptbxl, (CHOICE_FOLD,), config.classes, config.limit)
+        epoch, best_epoch, best = take_up(folder, recipe.name, parts, ("epoch", "best_epoch", "best"))
+    learn = load_paper_data(ptbxl, TRAINING_FOLDS, recipe.classes, recipe.limit)
+    choose = load_paper_data(ptbxl, (CHOICE_FOLD,), recipe.classes, recipe.limit)
     positives = learn.labels.sum(0)
     odds = torch.tensor((len(learn) - positives) / np.maximum(positives, 1), dtype=torch.float32)
     targets = torch.from_numpy(learn.labels.astype(np.float32))
-    while epoch < config.epochs and epoch - best_epoch < config.patience:
+    while epoch < recipe.epochs and epoch - best_epoch < recipe.patience:
         started = time.monotonic()
-        rng = np.random.default_rng([config.seed, epoch])
-        torch_rng = torch.Generator().manual_seed(config.seed * 1000 + epoch)
-        torch.manual_seed(config.seed * 1000 + epoch)
+        rng = np.random.default_rng([recipe.seed, epoch])
+        torch_rng = torch.Generator().manual_seed(recipe.seed * 1000 + epoch)
+        torch.manual_seed(recipe.seed * 1000 + epoch)
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * config.step_factor ** (epoch // config.step_epochs)
+            group["lr"] = recipe.learning_rate * recipe.step_factor ** (epoch // recipe.step_epochs)
         network.train()
-        order = rng.permutation(len(learn))[: round(config.share * len(learn))]
+        order = rng.permutation(len(learn))[: round(recipe.share * len(learn))]
         losses = []
-        for start in range(0, len(order) - config.batch + 1, config.batch):
-            chosen = order[start : start + config.batch]
+        for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
+            chosen = order[start : start + recipe.batch]
             x, wanted = torch.from_numpy(learn.x[chosen]), targets[torch.from_numpy(chosen)]
-            with torch.autocast("cpu", torch.bfloat16):
-                loss = paper_objective(network, x, wanted, odds, config, torch_rng)
+            with mixed_precision(torch.device("cpu")):
+                loss = published_objective(network, x, wanted, odds, recipe, torch_rng)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -227,7 +227,7 @@ def train_paper(
             "loss": round(float(np.mean(losses)), 5),
             "auroc": round(float(macro(choose.labels[:, -logits.shape[1] :], logits)[0]), 5),
             "auroc_of_bias_alone": round(float(macro(choose.labels[:, -logits.shape[1] :], biases)[0]), 5),
-            "bias_share": round(float((biases.var(0) / np.maximum(logits.var(0), 1e-12)).mean()), 5),
+            "bias_share": round(float(bias_share(biases, logits).mean()), 5),
             "seconds": round(time.monotonic() - started, 1),
         }
         if row["auroc"] > best:
@@ -242,15 +242,15 @@ def train_paper(
         report(row)
 
 
-def describe_paper(config: PaperTrainConfig) -> dict[str, Any]:
-    """Return the configuration as plain values, for the model card."""
-    return asdict(config)
+def describe_recipe(recipe: PublishedRecipe) -> dict[str, Any]:
+    """Return the recipe as plain values, for the model card."""
+    return asdict(recipe)
 
 
-REFERENCE = "Thambawita et al., arXiv:2602.09566, trained anew here; weights of its authors are not used"
+REFERENCE = "Thambawita et al., arXiv:2602.09566, trained again here; weights of its authors are not used"
 
 
-def export_paper(ptbxl: PtbXl, config: PaperTrainConfig, run: Path, *, folder: Path = MODELS_FOLDER) -> Model:
+def export_published(ptbxl: PtbXl, recipe: PublishedRecipe, run: Path, *, folder: Path = MODELS_FOLDER) -> Model:
     """Write the model of a run from its best epoch.
 
     Raises
@@ -259,25 +259,25 @@ def export_paper(ptbxl: PtbXl, config: PaperTrainConfig, run: Path, *, folder: P
         The run has no checkpoint.
     """
     if not (run / BEST).is_file():
-        raise SourceError(f"The run {config.name!r} has no checkpoint. Train it first.")
+        raise SourceError(f"The run {recipe.name!r} has no checkpoint. Train it first.")
     state = read_state(run / BEST)
-    network = PaperImn(config.network)
+    network = PaperImn(recipe.network)
     network.load_state_dict(state["network"])
     network.eval().requires_grad_(False)
-    choose = load_paper_data(ptbxl, (CHOICE_FOLD,), config.classes, config.limit)
+    choose = load_paper_data(ptbxl, (CHOICE_FOLD,), recipe.classes, recipe.limit)
     logits, biases = predict(network, choose.x)
     n = logits.shape[1]
-    classes, targets = config.classes[-n:], choose.labels[:, -n:]
+    classes, targets = recipe.classes[-n:], choose.labels[:, -n:]
     # The published logit is a bare sum of 12,000 products, at first of the order of hundreds: fitted in its own spread.
     calibration = calibrate(targets, logits, np.maximum(logits.std(axis=0), 1e-9))
-    records = "records with exactly one of them" if len(config.classes) == 2 else "labels, not exclusive"
-    command = f"python -m ecgimn train --ptbxl DIR --config models/{config.name}.toml"
+    records = "records with exactly one of them" if len(recipe.classes) == 2 else "labels, not exclusive"
+    command = f"python -m ecgimn train --ptbxl DIR --recipe {recipe.name}"
     card = ModelCard(
-        name=config.name,
-        task=f"the published ECG-IMN, {' and '.join(config.classes) if n < 3 else 'five superclasses'}: {records}",
+        name=recipe.name,
+        task=f"the published ECG-IMN, {' and '.join(recipe.classes) if n < 3 else 'five superclasses'}: {records}",
         classes=classes,
         members=1,
-        network=replace(config.network, dropout=0.0),
+        network=replace(recipe.network, dropout=0.0),
         kind="paper",
         scale=calibration.scale,
         offset=calibration.offset,
@@ -288,7 +288,7 @@ def export_paper(ptbxl: PtbXl, config: PaperTrainConfig, run: Path, *, folder: P
             "data": "PTB-XL 1.0.3, folds 1-8, 100 Hz; best epoch, calibration and thresholds chosen on fold 9",
             "command": command,
             "best_epoch": int(state["epoch"]),
-            **describe_paper(config),
+            **describe_recipe(recipe),
         },
         metrics={"command": command, **measure(choose, logits, biases, classes)},
         reference=REFERENCE,
@@ -300,33 +300,16 @@ def measure(
     data: PaperData, logits: NDArray[np.float64], biases: NDArray[np.float64], classes: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return discrimination with patient-bootstrap intervals, and how much of the decision the generated bias takes."""
-    weights, targets = patient_weights(data.patients), data.labels[:, -len(classes) :]
-    found: dict[str, Any] = {}
-    for k, name in enumerate(classes):
-
-        def figure(w: NDArray[np.float64] | None, k: int = k) -> NDArray[np.float64]:
-            return auroc(targets[:, k], logits[:, k], w)
-
-        found[name] = {
-            "n": int(targets[:, k].sum()),
-            "auroc": estimate(figure, weights).as_list(),
-            "average_precision": round(average_precision(targets[:, k], logits[:, k]), 5),
-        }
-    share = biases.var(axis=0) / np.maximum(logits.var(axis=0), 1e-12)
+    targets = data.labels[:, -len(classes) :]
     return {
         "fold": CHOICE_FOLD,
         "n_records": len(data),
         "n_labelled": len(data),
         "classes": list(classes),
-        "discrimination": {
-            "macro_auroc": estimate(lambda w: macro(targets, logits, w), weights).as_list(),
-            "classes": found,
-        },
+        "discrimination": discrimination(targets, logits, data.patients, classes),
         "bias": {
-            "variance_share": [round(float(v), 5) for v in share],
-            "auroc_of_bias_alone": [
-                round(float(auroc(targets[:, k], biases[:, k])[0]), 5) for k in range(len(classes))
-            ],
+            "variance_share": rounded(bias_share(biases, logits)[0], 5),
+            "auroc_of_bias_alone": [plain(auroc(targets[:, k], biases[:, k])[0]) for k in range(len(classes))],
             "why": "the published network computes its bias from each recording, so that it can rank recordings",
         },
     }

@@ -1,4 +1,8 @@
-"""The settings of a training run: one TOML file per run under models/."""
+"""Recipes: everything that decides a training, one TOML file each in models/recipes/.
+
+A recipe trains networks from nothing in one stage. Those that learn from teachers name the recipe of the teachers, and
+`python -m ecgimn train --recipe NAME` trains these first.
+"""
 
 from __future__ import annotations
 
@@ -9,62 +13,66 @@ from pathlib import Path
 from typing import Any
 
 from ecgimn.errors import SourceError
+from ecgimn.model.model import MODELS_FOLDER
 from ecgimn.model.network import NetworkConfig
 from ecgimn.sources.ptbxl_arrays import TASKS, TRAINING_FOLDS
 from ecgimn.train.augment import AugmentConfig
 from ecgimn.train.objective import ObjectiveConfig
 
+RECIPES = MODELS_FOLDER / "recipes"
 KINDS = ("ecg-imn", "black-box")
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides a training run; one TOML file per run.
+class Recipe:
+    """One training.
 
     Attributes
     ----------
     name : str
-        Of the run; its checkpoints go to runs/NAME/seed-N.
+        That of the file; checkpoints go to runs/NAME/seed-N.
     models : dict of str to str
         Names of the models to write and the task of each: {"superclass-v9": "superclass"}. One network serves them all;
-        a run that only teaches writes none.
+        a recipe of teachers writes none.
     kind : str
         One of `KINDS`.
     purpose : str
         What its models are chosen for, where several serve one task.
+    cost : str
+        What the training takes, for a person who considers it.
+    expected : mapping of str to float
+        Macro AUROC on fold 9 that its models reach, by task.
     also_learn : tuple of str
         Tasks that are learned beside those of the models and cut off when a model is written.
     seeds : tuple of int
         One network is trained for each; the models written are their average.
-    averaged_with : dict of str to tuple of int
-        Seeds of other runs whose networks belong to that average, by run.
     crops : tuple of (int, int)
         (epochs, samples) in order: short crops make early epochs cheap, and say where in a record the evidence is.
     edited_share : float
         Share of a batch whose edited copies are learned beside it, by an ECG-IMN.
-    continue_from : str
-        An earlier run of the same network that learned at least this run's tasks; each seed goes on from that seed's
-        averaged weights.
     bias : tuple of float
-        b of each output of an ECG-IMN, held there for the whole run; learned from the labels where none is given.
+        b of each output of an ECG-IMN, held there for the whole training; learned from the labels where none is given.
     held_out : int
-        Of a run of black boxes that teach: the training folds are dealt into so many groups, and each seed learns from
-        all of them but one, in turn. 0 where every seed learns from all.
-    teachers : tuple of str
-        Runs of black boxes, all seeds of each, whose mean logits are learned beside the labels.
+        Of teachers: the training folds are dealt into so many groups, and each seed learns from all of them but one, in
+        turn. 0 where every seed learns from all.
+    teachers : str
+        Recipe of the black boxes whose mean logits are learned beside the labels; none where it is empty.
     teacher_share : float
         Weight of the teachers against the labels, 0 to 1.
     teacher_least : int
         Records a class needs in the training folds for its teachers to be heard; rarer ones learn from labels alone.
+    limit : int, optional
+        Records of each kind at most, for a trial.
     """
 
     name: str
     models: dict[str, str]
     kind: str = "ecg-imn"
     purpose: str = ""
+    cost: str = ""
+    expected: Mapping[str, float] = field(default_factory=dict)
     also_learn: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (1,)
-    averaged_with: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     crops: tuple[tuple[int, int], ...] = ((10, 512), (6, 960))
     batch: int = 64
     edited_share: float = 0.5
@@ -72,10 +80,9 @@ class TrainConfig:
     weight_decay: float = 1e-2
     warm_up: float = 0.1
     average_decay: float = 0.998
-    continue_from: str = ""
     bias: tuple[float, ...] = ()
     held_out: int = 0
-    teachers: tuple[str, ...] = ()
+    teachers: str = ""
     teacher_share: float = 0.5
     teacher_least: int = 0
     limit: int | None = None
@@ -83,20 +90,26 @@ class TrainConfig:
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.kind not in KINDS:
+            raise ValueError(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}")
+        if unknown := {*self.models.values(), *self.also_learn} - {*TASKS}:
+            raise ValueError(f"task {', '.join(sorted(unknown))}, not one of {', '.join(TASKS)}")
+        if self.objective.planted_share and "superclass" not in self.tasks:
+            raise ValueError("planted signs speak for superclasses, which must be learned, too")
+        if len(self.bias) not in (0, len(self.outputs)):
+            raise ValueError(f"bias has {len(self.bias)} values for {len(self.outputs)} outputs")
+
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Tasks in the order of the network's outputs: superclasses first, where they are learned."""
+        """Tasks in the order of the network's outputs, which is that of `TASKS`."""
         return tuple(task for task in TASKS if task in {*self.models.values(), *self.also_learn})
 
     @property
-    def others(self) -> tuple[tuple[str, int], ...]:
-        """Run and seed of every network in the models that another run trains."""
-        return tuple((run, seed) for run, seeds in self.averaged_with.items() for seed in seeds)
-
-    @property
-    def members(self) -> tuple[tuple[str, int], ...]:
-        """Run and seed of every network in the models, this run's own first."""
-        return (*((self.name, seed) for seed in self.seeds), *self.others)
+    def outputs(self) -> tuple[str, ...]:
+        """Name of each output; those of other tasks than the superclasses begin with the task."""
+        return tuple(name if task == "superclass" else f"{task} {name}" for task in self.tasks for name in TASKS[task])
 
     def unseen(self, seed: int) -> tuple[int, ...]:
         """Training folds that a seed does not learn from."""
@@ -116,16 +129,31 @@ class TrainConfig:
         raise ValueError(f"epoch {epoch} is past the end")
 
 
-def read_config(path: Path) -> TrainConfig:
-    """Read a TOML file; its keys are those of `TrainConfig`, with tables for network, objective and augment.
+def find_recipe(name: str, folder: Path = RECIPES) -> Path:
+    """Return the file of a recipe, named as in `folder` or by its path.
 
     Raises
     ------
     SourceError
-        The file does not parse, or a key is unknown.
+        There is none.
+    """
+    for path in (Path(name), folder / f"{name}.toml"):
+        if path.suffix == ".toml" and path.is_file():
+            return path
+    there = ", ".join(sorted(path.stem for path in folder.glob("*.toml"))) or "none"
+    raise SourceError(f"There is no recipe {name!r} (found: {there}). Name one of these, or the path of a TOML file.")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a TOML file; its keys are those of `Recipe`, with tables for network, objective and augment.
+
+    Raises
+    ------
+    SourceError
+        The file does not parse, a key is unknown, or the recipe contradicts itself.
     """
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_text())
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         network = content.pop("network", {})
         if "widths" in network:
             network["widths"] = tuple(network["widths"])
@@ -133,8 +161,7 @@ def read_config(path: Path) -> TrainConfig:
         if "edits" in objective:
             objective["edits"] = {family: (odds, low, high) for family, (odds, low, high) in objective["edits"].items()}
         content["crops"] = tuple(tuple(pair) for pair in content.pop("crops"))
-        content["averaged_with"] = {run: tuple(seeds) for run, seeds in content.get("averaged_with", {}).items()}
-        for key in ("seeds", "also_learn", "bias", "teachers"):
+        for key in ("seeds", "also_learn", "bias"):
             if key in content:
                 content[key] = tuple(content[key])
         parts = {
@@ -142,43 +169,17 @@ def read_config(path: Path) -> TrainConfig:
             "objective": ObjectiveConfig(**objective),
             "augment": AugmentConfig(**content.pop("augment", {})),
         }
-        config = TrainConfig(**content | parts)
-        if unknown := {*config.models.values(), *config.also_learn} - {*TASKS}:
-            raise KeyError(f"task {', '.join(sorted(unknown))}, not one of {', '.join(TASKS)}")
-        if config.kind not in KINDS:
-            raise KeyError(f"kind {config.kind!r}, not one of {', '.join(KINDS)}")
-        if config.objective.planted_share and config.tasks[0] != "superclass":
-            raise ValueError("planted signs speak for superclasses, which must be learned, too")
-        n_classes = sum(len(TASKS[task]) for task in config.tasks)
-        if len(config.bias) not in (0, n_classes):
-            raise ValueError(f"bias has {len(config.bias)} values for {n_classes} outputs")
+        recipe = Recipe(name=path.stem, **content | parts)
     except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError, ValueError) as exc:
         raise SourceError(
-            f"The training configuration {path.name} cannot be used: {exc}. Compare it with models/*.toml."
+            f"The recipe {path.name} cannot be used: {exc}. Compare it with those in models/recipes/."
         ) from exc
-    return replace(config, network=replace(config.network, n_classes=n_classes))
+    return replace(recipe, network=replace(recipe.network, n_classes=len(recipe.outputs)))
 
 
-def stages(path: Path, seed: int | None = None) -> list[tuple[TrainConfig, int]]:
-    """Return every run and seed that a configuration needs, in order, the configuration's own last.
-
-    Parameters
-    ----------
-    path : Path
-        Of the TOML file; those of the runs it builds on lie beside it.
-    seed : int, optional
-        Only this seed of the configuration.
-    """
-    run = read_config(path)
-    seeds = run.seeds if seed is None else (seed,)
-    found = [stage for name in run.teachers for stage in stages(_beside(path, name))]
-    if seed is None:
-        found += [stage for name, each in run.others for stage in stages(_beside(path, name), each)]
-    if run.continue_from:
-        found += [stage for each in seeds for stage in stages(_beside(path, run.continue_from), each)]
-    found += [(run, each) for each in seeds]
-    return list({(stage.name, each): (stage, each) for stage, each in found}.values())
-
-
-def _beside(path: Path, name: str) -> Path:
-    return path.with_name(f"{name}.toml")
+def with_teachers(path: Path) -> tuple[Recipe, ...]:
+    """Return the recipes to train for one, in order: that of its teachers, which lies beside it, and itself."""
+    recipe = read_recipe(path)
+    if not recipe.teachers:
+        return (recipe,)
+    return (*with_teachers(path.with_name(f"{recipe.teachers}.toml")), recipe)

@@ -1,8 +1,8 @@
-"""What black boxes teach: their opinion of each record, asked once.
+"""Soft targets: what black boxes, the teachers, make of each record, worked out once before the training.
 
-A black box knows the labels of the records that it learned from, mistakes included, and would pass them on. Where a run
-of black boxes leaves folds out (`held_out`), each record is therefore taught only by those that have not seen it
-(cross-fitting: Dao et al., arXiv:2104.09732). They are asked once, at windows about a second apart.
+A black box knows the labels of the records that it learned from, mistakes included, and would pass them on. Where
+teachers leave folds out (`held_out`), each record gets the mean logits of those that have not seen it (cross-fitting:
+Dao et al., arXiv:2104.09732), at windows about a second apart.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from ecgimn.errors import CheckpointError
 from ecgimn.model.blackbox import BlackBox
+from ecgimn.model.model import mixed_precision
 from ecgimn.model.network import NetworkConfig
 from ecgimn.sources.ptbxl_arrays import TASKS, Dataset
 from ecgimn.train.augment import Targets
 from ecgimn.train.heads import STATE, keep_tasks, read_state
-from ecgimn.train.recipe import TrainConfig
+from ecgimn.train.recipe import Recipe
 
 SPACING = 96  # samples between windows, at most
 CHUNK = 512  # records that a teacher is asked about at once
@@ -36,13 +37,13 @@ class Teacher:
     unseen: tuple[int, ...]
 
 
-def make_targets(data: Dataset, config: TrainConfig, runs: Path, device: torch.device) -> Targets:
-    """Return what a run learns from its records; its teachers are asked, unless runs/NAME holds what they said.
+def make_targets(data: Dataset, recipe: Recipe, runs: Path, device: torch.device) -> Targets:
+    """Return what a recipe learns from the records; soft targets that runs/NAME holds already are taken from there.
 
     Parameters
     ----------
     data : Dataset
-    config : TrainConfig
+    recipe : Recipe
     runs : Path
         Folder of all runs.
     device : torch.device
@@ -53,34 +54,34 @@ def make_targets(data: Dataset, config: TrainConfig, runs: Path, device: torch.d
     CheckpointError
         A run of teachers is not there, or a record has no teacher.
     """
-    labels = data.targets(config.tasks).astype(np.float32)
-    if not config.teachers:
+    labels = data.targets(recipe.tasks)
+    if not recipe.teachers:
         return Targets(labels)
-    path = runs / config.name / "lessons.npz"
-    lessons = _held(path, data, config)
-    if lessons is None:
-        teachers = [teacher for name in config.teachers for teacher in read_teachers(runs / name, config.tasks)]
-        lessons = {crop: ask(data, teachers, crop, device) for crop in {samples for _, samples in config.crops}}
+    path = runs / recipe.name / "soft_targets.npz"
+    soft_targets = _held(path, data, recipe)
+    if soft_targets is None:
+        teachers = read_teachers(runs / recipe.teachers, recipe.tasks)
+        soft_targets = {crop: ask(data, teachers, crop, device) for crop in {samples for _, samples in recipe.crops}}
         path.parent.mkdir(parents=True, exist_ok=True)
-        key = {"ids": data.ids, "tasks": config.tasks, "teachers": config.teachers}
+        key = {"ids": data.ids, "tasks": recipe.tasks, "teachers": recipe.teachers}
         unfinished = path.with_suffix(".tmp.npz")
-        np.savez(unfinished, **key, **{str(crop): said for crop, said in lessons.items()})  # type: ignore[arg-type]
+        np.savez(unfinished, **key, **{str(crop): said for crop, said in soft_targets.items()})  # type: ignore[arg-type]
         unfinished.replace(path)
-    return Targets(labels, share_of_teachers(labels, config), lessons)
+    return Targets(labels, share_of_teachers(labels, recipe), soft_targets)
 
 
-def _held(path: Path, data: Dataset, config: TrainConfig) -> dict[int, NDArray[np.float16]] | None:
-    """Return lessons that were written before, if they are those of this run."""
+def _held(path: Path, data: Dataset, recipe: Recipe) -> dict[int, NDArray[np.float16]] | None:
+    """Return the soft targets that were written before, if they are those of this recipe."""
     if not path.is_file():
         return None
     with np.load(path) as file:
         same = (
             np.array_equal(file["ids"], data.ids)
-            and tuple(file["tasks"]) == config.tasks
-            and tuple(file["teachers"]) == config.teachers
-            and all(str(samples) in file for _, samples in config.crops)
+            and tuple(file["tasks"]) == recipe.tasks
+            and str(file["teachers"]) == recipe.teachers
+            and all(str(samples) in file for _, samples in recipe.crops)
         )
-        return {samples: file[str(samples)] for _, samples in config.crops} if same else None
+        return {samples: file[str(samples)] for _, samples in recipe.crops} if same else None
 
 
 def ask(data: Dataset, teachers: Sequence[Teacher], crop: int, device: torch.device) -> NDArray[np.float16]:
@@ -101,20 +102,21 @@ def ask(data: Dataset, teachers: Sequence[Teacher], crop: int, device: torch.dev
         heard[rows] += 1
         for part in np.array_split(rows, max(1, len(rows) // CHUNK)):
             x = torch.from_numpy(data.x[part]).to(device).float()
-            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+            with torch.inference_mode(), mixed_precision(device):
                 logits = torch.stack([network(x[..., start : start + crop]) for start in starts], dim=1)
             said[part] += logits.float().cpu().numpy()
     if not heard.all():
         folds = ", ".join(str(fold) for fold in np.unique(data.folds[heard == 0]))
         raise CheckpointError(
-            f"No teacher has left out the folds {folds}. Give their run as many seeds as it holds folds out, or more."
+            f"No teacher has left out the folds {folds}. Give their recipe at least "
+            "as many seeds as `held_out` has groups."
         )
     return (said / heard[:, None, None]).astype(np.float16)
 
 
-def share_of_teachers(labels: NDArray[np.floating], config: TrainConfig) -> NDArray[np.float32]:
-    """Return the weight of the teachers against the labels for each class, (K,), from the labels to learn, (n, K)."""
-    return np.asarray(config.teacher_share * (labels.sum(axis=0) >= config.teacher_least), np.float32)
+def share_of_teachers(labels: NDArray[np.floating], recipe: Recipe) -> NDArray[np.float32]:
+    """Return the weight of the teachers against the labels for each class, (K,), from the labels, (n, K)."""
+    return np.asarray(recipe.teacher_share * (np.nansum(labels, axis=0) >= recipe.teacher_least), np.float32)
 
 
 def read_teachers(folder: Path, tasks: tuple[str, ...]) -> list[Teacher]:
@@ -133,7 +135,7 @@ def read_teachers(folder: Path, tasks: tuple[str, ...]) -> list[Teacher]:
     except (ValueError, KeyError, TypeError, RuntimeError) as exc:
         raise CheckpointError(
             f"The run {folder.name!r} cannot teach ({exc}). "
-            f"Train it first: python -m ecgimn train --ptbxl DIR --config models/{folder.name}.toml"
+            f"Train it first: python -m ecgimn train --ptbxl DIR --recipe {folder.name}"
         ) from exc
 
 

@@ -1,15 +1,39 @@
 """What is measured of a model is measured, and would say so if the model were another."""
 
+import json
+import os
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from ecgimn.evaluate.report import bias_alone
+from ecgimn.evaluate.deletion import deletion
+from ecgimn.evaluate.localisation import planted_evidence, territory_hits, wave_shares
+from ecgimn.evaluate.report import bias_alone, calibration, discrimination_of_model, evaluate, mi_against_norm
+from ecgimn.evaluate.stability import quick_ledgers, sanity
+from ecgimn.model.card import ModelCard
+from ecgimn.model.model import Model
+from ecgimn.model.network import EcgImn, NetworkConfig
+from ecgimn.signal.waves.quick import quick_landmarks
+from ecgimn.sources.ptbxl import open_ptbxl
+from ecgimn.sources.ptbxl_arrays import TASKS, Dataset
+
+CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 
 
-class Model:
-    """Whose logit of a class is twice its label, of which the bias carries a share."""
+def tiny_model():
+    torch.manual_seed(0)
+    network = EcgImn(NetworkConfig(n_classes=5, widths=(8, 8, 8), blocks=1, decoder_width=8)).eval()
+    card = ModelCard(
+        name="tiny", task="t", classes=CLASSES, members=1, network=network.config, scale=(1.0,) * 5,
+        offset=(0.0,) * 5, sha256="", known_answer=(0.0,) * 5,
+    )  # fmt: skip
+    return Model(card, (network.requires_grad_(False),), torch.device("cpu"))
+
+
+class Doubled:
+    """A model whose logit of a class is twice its label, of which the bias carries a share."""
 
     def __init__(self, share):
         self.share = share
@@ -31,7 +55,52 @@ DATA = Records(x=LABELS.astype(float), labels={"superclass": LABELS})
 
 @pytest.mark.parametrize(("share", "variance", "ranking"), [(0.0, 0.0, 0.5), (0.5, 0.25, 1.0), (1.0, 1.0, 1.0)])
 def test_a_bias_that_holds_evidence_is_found_out(share, variance, ranking):
-    found = bias_alone(Model(share), DATA, "superclass")
+    found = bias_alone(Doubled(share), DATA, "superclass")
     assert found["variance_share"] == [variance, variance]
     assert found["auroc_of_bias_alone"] == ranking
     assert found["n"] == 4
+
+
+N_SAMPLES = 982
+
+
+def normal_records(n):
+    """Return records of one shape, without labels."""
+    t = np.arange(N_SAMPLES)
+    beats = sum(np.exp(-0.5 * ((t - beat) / 2.0) ** 2) for beat in range(40, N_SAMPLES, 80))
+    x = np.stack([np.outer(np.linspace(0.5, 1.5, 12), beats)] * n).astype(np.float16)
+    labels = {task: np.zeros((n, len(names)), np.uint8) for task, names in TASKS.items()}
+    marks = tuple(quick_landmarks(row.astype(np.float32)) for row in x)
+    return Dataset(np.arange(n), np.arange(n), x, labels, marks, np.ones(n, int))
+
+
+def test_a_class_without_records_is_left_open_and_not_an_error():
+    data = normal_records(2)
+    data.labels["superclass"][:, 1] = 1  # MI throughout: nobody is NORM, nobody lacks MI
+    model = tiny_model()
+    ledgers = quick_ledgers(model, data)
+    found = {
+        "waves": wave_shares(data, ledgers),
+        "planted": planted_evidence(model, data),
+        "territory": territory_hits(model, data, ledgers, threshold=0.5),
+        "against_norm": mi_against_norm(data.select(np.array([], int)), np.zeros((0, 5))),
+        "discrimination": discrimination_of_model(model, data, np.zeros((1, 2, 5)), "superclass"),
+        "calibration": calibration(data.labels["superclass"], np.full((2, 5), 0.5), model.classes),
+        "deletion": deletion(model, data, ledgers),
+        "sanity": sanity(model, data, ledgers),
+    }
+    assert set(found["waves"]["NORM"].values()) == {None}
+    assert sum(found["waves"]["MI"].values()) == pytest.approx(1.0, abs=1e-3)
+    assert all(row["pointing"] is None and row["mass"] is None and row["n"] == 0 for row in found["planted"].values())
+    assert found["territory"]["AMI"]["hit"] is None
+    assert found["discrimination"]["macro_auroc"] == [None] * 3
+    assert found["discrimination"]["mi_against_norm"]["n"] == 2
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+@pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
+@pytest.mark.timeout(600)
+def test_a_model_is_measured_on_three_records():
+    found = evaluate(tiny_model(), open_ptbxl(), 9, limit=3)
+    assert found["n_records"] == 3
+    assert json.loads(json.dumps(found, allow_nan=False)) == found

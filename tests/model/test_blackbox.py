@@ -27,7 +27,7 @@ def test_the_twin_shares_its_encoder_with_an_ecg_imn():
 
 
 def test_a_missing_black_box_says_how_to_make_it(tmp_path):
-    with pytest.raises(ModelNotFoundError, match=r"--config models/box\.toml"):
+    with pytest.raises(ModelNotFoundError, match=r"--recipe box"):
         load_black_box("box", tmp_path)
 
 

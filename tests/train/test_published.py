@@ -13,35 +13,35 @@ from ecgimn.errors import CheckpointError, SourceError
 from ecgimn.model.published import PaperConfig, PaperImn, PaperOutput, z_score
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.train.published import (
-    PaperTrainConfig,
-    export_paper,
-    is_paper_config,
-    paper_objective,
-    read_paper_config,
+    PublishedRecipe,
+    export_published,
+    is_published_recipe,
+    published_objective,
+    read_published_recipe,
     task_loss,
-    train_paper,
+    train_published,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_shipped_configurations_parse():
-    paths = [path for path in (ROOT / "models").glob("*.toml") if is_paper_config(path)]
+def test_shipped_recipes_parse():
+    paths = [path for path in (ROOT / "models" / "recipes").glob("*.toml") if is_published_recipe(path)]
     assert {path.stem for path in paths} == {"paper-norm-mi", "paper-superclass", "paper-superclass-lfr"}
-    configs = {path.stem: read_paper_config(path) for path in paths}
-    assert all(config.name == name for name, config in configs.items())
-    assert configs["paper-norm-mi"].network == PaperConfig(2, "softmax")
-    assert configs["paper-superclass-lfr"].gamma > 0
+    recipes = {path.stem: read_published_recipe(path) for path in paths}
+    assert all(recipe.name == name for name, recipe in recipes.items())
+    assert recipes["paper-norm-mi"].network == PaperConfig(2, "softmax")
+    assert recipes["paper-superclass-lfr"].gamma > 0
 
 
 @pytest.mark.parametrize(
     ("line", "words"), [("speed = 3", "speed"), ('classes = ["NORM", "AMI"]', "classes"), ("seed = ", "Compare")]
 )
-def test_a_configuration_that_does_not_fit_is_refused(tmp_path, line, words):
+def test_a_recipe_that_does_not_fit_is_refused(tmp_path, line, words):
     path = tmp_path / "paper-x.toml"
     path.write_text(f'kind = "paper"\nname = "x"\n{line}\n')
     with pytest.raises(SourceError, match=words):
-        read_paper_config(path)
+        read_published_recipe(path)
 
 
 def test_a_softmax_weighs_each_class_by_the_other():
@@ -54,20 +54,20 @@ def test_a_softmax_weighs_each_class_by_the_other():
     assert float(rare) == pytest.approx(0.25 * wrong + 0.75 * right, abs=1e-6)
 
 
-def test_local_fidelity_costs_a_network_whose_maps_do_not_foretell_its_neighbours():
+def test_local_fidelity_costs_a_network_whose_maps_do_not_predict_its_neighbours():
     torch.manual_seed(0)
     network = PaperImn(PaperConfig(5, dropout=0.0)).eval()
     x, targets, odds = torch.randn(4, 12, 200), torch.zeros(4, 5), torch.ones(5)
-    plain = PaperTrainConfig("x", l1=0.0)
+    plain = PublishedRecipe("x", l1=0.0)
 
-    def loss(config):
+    def loss(recipe):
         rng = torch.Generator().manual_seed(1)
-        return float(paper_objective(network, x, targets, odds, config, rng).detach())
+        return float(published_objective(network, x, targets, odds, recipe, rng).detach())
 
     assert loss(replace(plain, gamma=1.0)) > loss(plain)
     with torch.no_grad():
         network.head.weight.zero_()
-        network.bias_head.weight.zero_()  # one linear model for all: it foretells everything
+        network.bias_head.weight.zero_()  # one linear model for all: it predicts everything
     assert loss(replace(plain, gamma=1.0)) == pytest.approx(loss(plain), rel=1e-4)
     assert torch.isfinite(z_score(x)[0]).all()
 
@@ -75,22 +75,22 @@ def test_local_fidelity_costs_a_network_whose_maps_do_not_foretell_its_neighbour
 @pytest.mark.skipif(not os.environ.get("ECGIMN_PTBXL"), reason="ECGIMN_PTBXL is not set")
 def test_a_run_stops_goes_on_and_becomes_a_model(tmp_path):
     ptbxl = PtbXl(os.environ["ECGIMN_PTBXL"])
-    config = PaperTrainConfig(
+    recipe = PublishedRecipe(
         "paper-tiny", ("NORM", "MI"), epochs=1, share=0.5, batch=8, limit=48, network=PaperConfig(2, "softmax")
     )
-    train_paper(ptbxl, config, tmp_path / "run")
-    train_paper(ptbxl, replace(config, epochs=2), tmp_path / "run", resume=True)
+    train_published(ptbxl, recipe, tmp_path / "run")
+    train_published(ptbxl, replace(recipe, epochs=2), tmp_path / "run", resume=True)
     with (tmp_path / "run" / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == [1, 2]
-    model = export_paper(ptbxl, config, tmp_path / "run", folder=tmp_path / "models")
+    model = export_published(ptbxl, recipe, tmp_path / "run", folder=tmp_path / "models")
     assert model.classes == ("NORM", "MI")
     assert model.card.metrics["fold"] == 9
     assert len(model.card.metrics["bias"]["variance_share"]) == 2
     with pytest.raises(CheckpointError, match="cannot be resumed"):
-        train_paper(ptbxl, replace(config, network=PaperConfig(5)), tmp_path / "run", resume=True)
+        train_published(ptbxl, replace(recipe, network=PaperConfig(5)), tmp_path / "run", resume=True)
 
 
 def test_a_run_that_is_not_there_is_named(tmp_path):
     with pytest.raises(SourceError, match="no checkpoint"):
-        export_paper(None, PaperTrainConfig("paper-x"), tmp_path)
+        export_published(None, PublishedRecipe("paper-x"), tmp_path)

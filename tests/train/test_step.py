@@ -14,11 +14,11 @@ from ecgimn.train.augment import Batch, Targets
 from ecgimn.train.heads import STATE
 from ecgimn.train.loop import Averager, Batches, Run, make_network, one_cycle, train
 from ecgimn.train.objective import ObjectiveConfig
-from ecgimn.train.recipe import TrainConfig
+from ecgimn.train.recipe import Recipe
 
 SAMPLES = 982
 NETWORK = NetworkConfig(n_classes=5, widths=(8, 8, 8), blocks=1, decoder_width=8, dropout=0.0)
-CONFIG = TrainConfig(
+CONFIG = Recipe(
     "quick", {"quick": "superclass"}, crops=((2, 256), (1, 512)), batch=16, network=NETWORK,
     objective=ObjectiveConfig(reaction=0.02, planted_share=0.5, log_floor=0.05),
 )  # fmt: skip

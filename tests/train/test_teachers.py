@@ -12,7 +12,7 @@ from ecgimn.model.network import NetworkConfig
 from ecgimn.sources.ptbxl_arrays import SUPERCLASSES, Dataset
 from ecgimn.train.augment import Targets
 from ecgimn.train.heads import STATE, write_state
-from ecgimn.train.recipe import TrainConfig
+from ecgimn.train.recipe import Recipe
 from ecgimn.train.teachers import Teacher, ask, make_targets
 
 CPU = torch.device("cpu")
@@ -51,16 +51,16 @@ def test_a_record_that_every_teacher_has_seen_is_an_error(data):
 
 
 def test_a_window_is_taught_as_the_windows_around_it_in_proportion():
-    lessons = {200: np.array([[[0.0], [2.0], [-2.0]]], np.float16)}  # at samples 0, 100, 200
-    targets = Targets(np.zeros((1, 1), np.float32), np.ones(1, np.float32), lessons)
+    soft_targets = {200: np.array([[[0.0], [2.0], [-2.0]]], np.float16)}  # at samples 0, 100, 200
+    targets = Targets(np.zeros((1, 1), np.float32), np.ones(1, np.float32), soft_targets)
     rows, starts = np.zeros(4, int), np.array([0, 50, 100, 200])
     found = targets.of(rows, starts, 200, 200).logit()[:, 0]
     torch.testing.assert_close(found, torch.tensor([0.0, 1.0, 2.0, -2.0]))
 
 
 def test_the_share_of_the_teachers_is_that_of_each_class():
-    lessons = {100: np.zeros((1, 1, 2), np.float16)}
-    targets = Targets(np.ones((1, 2), np.float32), np.array([0.5, 0.0], np.float32), lessons)
+    soft_targets = {100: np.zeros((1, 1, 2), np.float16)}
+    targets = Targets(np.ones((1, 2), np.float32), np.array([0.5, 0.0], np.float32), soft_targets)
     assert targets.of(np.zeros(1, int), np.zeros(1, int), 100, 0).tolist() == [[0.75, 1.0]]
 
 
@@ -73,12 +73,12 @@ def test_teachers_are_asked_once_and_again_only_for_other_records(data, tmp_path
     network = saying(3.0, ()).network
     state = {"average": network.state_dict(), "config": asdict(NETWORK), "tasks": ["superclass"], "unseen": []}
     write_state(tmp_path / "teacher" / "seed-1" / STATE, state)
-    config = TrainConfig("pupil", {"a": "superclass"}, crops=((1, 256),), teachers=("teacher",), network=NETWORK)
-    first = make_targets(data, config, tmp_path, CPU)
-    assert first.lessons[256].shape == (N, 3, len(SUPERCLASSES))
-    assert (first.lessons[256] == 3.0).all()
+    recipe = Recipe("pupil", {"a": "superclass"}, crops=((1, 256),), teachers="teacher", network=NETWORK)
+    first = make_targets(data, recipe, tmp_path, CPU)
+    assert first.soft_targets[256].shape == (N, 3, len(SUPERCLASSES))
+    assert (first.soft_targets[256] == 3.0).all()
     (tmp_path / "teacher" / "seed-1" / STATE).unlink()
-    again = make_targets(data, config, tmp_path, CPU)
-    np.testing.assert_array_equal(again.lessons[256], first.lessons[256])
+    again = make_targets(data, recipe, tmp_path, CPU)
+    np.testing.assert_array_equal(again.soft_targets[256], first.soft_targets[256])
     with pytest.raises(CheckpointError, match="cannot teach"):
-        make_targets(data.select(np.arange(4)), config, tmp_path, CPU)
+        make_targets(data.select(np.arange(4)), recipe, tmp_path, CPU)

@@ -20,7 +20,7 @@ from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.signal.preprocess import high_pass_matrix
 from ecgimn.signal.waves.quick import quick_landmarks
 from ecgimn.sources.ptbxl import SUPERCLASSES
-from ecgimn.train.heads import STATE, write_state
+from ecgimn.sources.ptbxl_arrays import TASKS
 from ecgimn.train.loop import Run, load_folds, train
 from ecgimn.train.objective import (  # fmt: skip
     REACTION_LOGIT,
@@ -30,37 +30,64 @@ from ecgimn.train.objective import (  # fmt: skip
     objective,
     random_edit,
 )
-from ecgimn.train.published import is_paper_config
-from ecgimn.train.recipe import TrainConfig, read_config, stages
+from ecgimn.train.published import is_published_recipe
+from ecgimn.train.recipe import RECIPES, Recipe, find_recipe, read_recipe, with_teachers
 from ecgimn.train.teachers import share_of_teachers
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
-#: Cards of the shipped ECG-IMNs, and the configurations that trained them.
+#: Cards of the shipped ECG-IMNs.
 CARDS = [card for card in map(read_card, sorted((ROOT / "models").glob("*.json"))) if card.kind == "ecg-imn"]
-SHIPPED = sorted({card.training["name"] for card in CARDS})
+RECIPES_THAT_TRAIN = [path for path in sorted(RECIPES.glob("*.toml")) if not is_published_recipe(path)]
 TINY = NetworkConfig(n_classes=28, widths=(8, 8, 8), blocks=1, decoder_width=8)
 
 
-def test_shipped_configurations_parse():
-    for path in (ROOT / "models").glob("*.toml"):
-        if is_paper_config(path):  # the published network has its own settings
-            continue
-        config = read_config(path)
-        assert config.network.n_classes in ((5, 28) if config.kind == "ecg-imn" else (28, 99))
-        assert sum(run.epochs for run, _ in stages(path)) >= 5
+@pytest.mark.parametrize("path", RECIPES_THAT_TRAIN, ids=lambda path: path.stem)
+def test_a_shipped_recipe_parses_and_says_what_it_costs_and_is_expected_to_reach(path):
+    recipe = read_recipe(path)
+    assert recipe.name == path.stem
+    assert recipe.network.n_classes == sum(len(TASKS[task]) for task in recipe.tasks)
+    assert recipe.cost
+    assert set(recipe.expected) <= set(recipe.tasks)
+    assert all(0.8 < score < 1.0 for score in recipe.expected.values())
+    assert [each.name for each in with_teachers(path)] in ([path.stem], ["teachers", path.stem])
 
 
-def test_a_configuration_with_an_unknown_key_is_refused(tmp_path):
+def test_there_are_few_recipes():
+    assert len(list(RECIPES.glob("*.toml"))) <= 10
+    assert not list((ROOT / "models").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", RECIPES_THAT_TRAIN, ids=lambda path: path.stem)
+def test_no_recipe_trains_on_the_families_that_are_kept_out(path):
+    assert not set(read_recipe(path).objective.edits) & set(KEPT_OUT)
+
+
+def test_a_recipe_is_found_by_its_name_or_its_path(tmp_path):
+    (tmp_path / "mine.toml").write_text("")
+    assert find_recipe("teachers") == RECIPES / "teachers.toml"
+    assert find_recipe("mine", tmp_path) == tmp_path / "mine.toml"
+    assert find_recipe(str(tmp_path / "mine.toml")) == tmp_path / "mine.toml"
+    with pytest.raises(SourceError, match="found: mine"):
+        find_recipe("other", tmp_path)
+
+
+def test_teachers_are_trained_before_the_recipe_that_names_them(tmp_path):
+    (tmp_path / "old.toml").write_text('crops = [[1, 256]]\nkind = "black-box"\n[models]\n')
+    (tmp_path / "new.toml").write_text('crops = [[1, 256]]\nteachers = "old"\n[models]\na = "superclass"\n')
+    assert [recipe.name for recipe in with_teachers(tmp_path / "new.toml")] == ["old", "new"]
+
+
+def test_a_recipe_with_an_unknown_key_is_refused(tmp_path):
     path = tmp_path / "wrong.toml"
-    path.write_text('name = "x"\ncrops = [[1, 512]]\nseeds = [1]\nspeed = 3\n[models]\na = "superclass"\n')
+    path.write_text('crops = [[1, 512]]\nseeds = [1]\nspeed = 3\n[models]\na = "superclass"\n')
     with pytest.raises(SourceError, match="speed"):
-        read_config(path)
+        read_recipe(path)
 
 
 def test_crops_follow_one_another():
-    config = TrainConfig("x", {"a": "superclass"}, crops=((2, 512), (1, 960)))
-    assert [config.crop(epoch) for epoch in range(config.epochs)] == [512, 512, 960]
+    recipe = Recipe("x", {"a": "superclass"}, crops=((2, 512), (1, 960)))
+    assert [recipe.crop(epoch) for epoch in range(recipe.epochs)] == [512, 512, 960]
 
 
 def ecg():
@@ -80,11 +107,11 @@ def test_a_random_edit_changes_something_and_names_its_family():
         assert np.isfinite(change).all()
 
 
-def test_a_run_draws_the_edits_of_its_own_configuration(tmp_path):
+def test_a_run_draws_the_edits_of_its_own_recipe(tmp_path):
     path = tmp_path / "own.toml"
-    text = 'name = "x"\ncrops = [[1, 512]]\n[models]\na = "superclass"\n[objective.edits]\n'
+    text = 'crops = [[1, 512]]\n[models]\na = "superclass"\n[objective.edits]\n'
     path.write_text(text + "gain = [1.0, 1.2, 1.2]\n")
-    edits = read_config(path).objective.edits
+    edits = read_recipe(path).objective.edits
     family, change = random_edit(ecg(), quick_landmarks(ecg()), np.random.default_rng(0), edits)
     assert FAMILIES[family] == "gain"
     beat = ecg()[:, 60] - quick_landmarks(ecg()).level
@@ -93,16 +120,7 @@ def test_a_run_draws_the_edits_of_its_own_configuration(tmp_path):
     assert round(times[0]) in (1, 2)  # two edits may meet
     path.write_text(text + "magic = [1.0, 1.2, 1.2]\n")
     with pytest.raises(SourceError, match="magic"):
-        read_config(path)
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_no_shipped_model_is_trained_on_the_families_that_are_kept_out(name):
-    runs = [run for run, _ in stages(ROOT / "models" / f"{name}.toml") if run.kind == "ecg-imn"]
-    seen = {family for run in runs for family in run.objective.edits}
-    assert not seen & set(KEPT_OUT)
-    told = set(read_config(ROOT / "models" / f"{name}.toml").objective.edits)
-    assert seen == told  # no earlier stage saw more than the card tells
+        read_recipe(path)
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
@@ -148,7 +166,7 @@ def test_what_reaches_the_score_is_a_share_of_the_gradient_and_not_of_the_loss()
     assert not torch.allclose(none, whole)
 
 
-def test_with_a_floor_an_edit_that_is_nearly_foretold_counts_for_more_than_one_that_cannot_be():
+def test_with_a_floor_an_edit_that_is_nearly_predicted_counts_for_more_than_one_that_cannot_be():
     spread, family = FidelitySpread(1), torch.tensor([0, 1])
     relative = torch.tensor([[0.04], [1.2]])
     for _ in range(1000):
@@ -156,35 +174,15 @@ def test_with_a_floor_an_edit_that_is_nearly_foretold_counts_for_more_than_one_t
     assert (pressing / relative).flatten().tolist() == pytest.approx([1 / 0.09, 1 / 1.25], rel=1e-3)
 
 
-def test_a_run_goes_on_from_an_earlier_one_that_had_more_outputs(tmp_path):
-    earlier = EcgImn(TINY)
-    state = {"average": earlier.state_dict(), "tasks": ["superclass", "subclass"]}
-    write_state(tmp_path / "earlier" / "seed-1" / STATE, state)
-    x = torch.from_numpy(ecg())[None]
-    for task, kept in (("superclass", slice(5)), ("subclass", slice(5, 28))):
-        n_classes = kept.stop - (kept.start or 0)
-        config = TrainConfig("later", {"a": task}, continue_from="earlier", network=replace(TINY, n_classes=n_classes))
-        later = Run(config, 1, tmp_path / "later" / "seed-1", CPU).network.eval()
-        torch.testing.assert_close(later.logits(x), earlier.eval().logits(x)[:, kept])
-
-
-def test_a_run_cannot_go_on_from_one_that_has_not_learned_its_task(tmp_path):
-    state = {"average": EcgImn(replace(TINY, n_classes=5)).state_dict(), "tasks": ["superclass"]}
-    write_state(tmp_path / "earlier" / "seed-1" / STATE, state)
-    config = TrainConfig("later", {"a": "subclass"}, continue_from="earlier", network=replace(TINY, n_classes=23))
-    with pytest.raises(CheckpointError, match="has no outputs for subclass"):
-        Run(config, 1, tmp_path / "later" / "seed-1", CPU)
-
-
 def test_a_rare_class_learns_from_labels_alone():
-    config = TrainConfig("x", {"a": "superclass"}, teacher_share=0.75, teacher_least=2)
-    assert share_of_teachers(np.array([[1.0, 1, 0], [1, 0, 0], [0, 0, 0]]), config).tolist() == [0.75, 0.0, 0.0]
+    recipe = Recipe("x", {"a": "superclass"}, teacher_share=0.75, teacher_least=2)
+    assert share_of_teachers(np.array([[1.0, 1, 0], [1, np.nan, 0], [0, 0, 0]]), recipe).tolist() == [0.75, 0.0, 0.0]
 
 
 def test_a_bias_that_is_held_does_not_move(tmp_path):
     network = replace(TINY, n_classes=5)
-    config = TrainConfig("held", {"a": "superclass"}, bias=(0.0, -1.0, 0.5, -2.0, -5.0), network=network)
-    run = Run(config, 1, tmp_path, CPU)
+    recipe = Recipe("held", {"a": "superclass"}, bias=(0.0, -1.0, 0.5, -2.0, -5.0), network=network)
+    run = Run(recipe, 1, tmp_path, CPU)
     run.network.logits(torch.from_numpy(ecg())[None]).sum().backward()
     run.optimizer.step()
     run.average.update(run.network, 0.5)
@@ -195,11 +193,11 @@ def test_a_bias_that_is_held_does_not_move(tmp_path):
 @pytest.mark.parametrize(
     "line", ["bias = [0.1, 0.2]", "[objective]\nplanted_share = 0.4", "[objective]\nto_score = 1.2"]
 )
-def test_a_configuration_that_contradicts_itself_is_refused(tmp_path, line):
+def test_a_recipe_that_contradicts_itself_is_refused(tmp_path, line):
     path = tmp_path / "wrong.toml"
-    path.write_text(f'name = "x"\ncrops = [[1, 512]]\nmodels = {{a = "subclass"}}\n{line}\n')
+    path.write_text(f'crops = [[1, 512]]\nmodels = {{a = "subclass"}}\n{line}\n')
     with pytest.raises(SourceError, match=r"bias has 2 values for 23 outputs|planted signs|to_score is 1.2"):
-        read_config(path)
+        read_recipe(path)
 
 
 def test_a_planted_sign_costs_what_its_class_falls_short_of_rising():
@@ -245,17 +243,17 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
 
     ptbxl = open_ptbxl()
     models = {"quick-super": "superclass", "quick-sub": "subclass"}
-    config = TrainConfig("quick", models, seeds=(3,), crops=((2, 256),), batch=16, limit=64, network=TINY)
+    recipe = Recipe("quick", models, seeds=(3,), crops=((2, 256),), batch=16, limit=64, network=TINY)
     folder = tmp_path / "quick" / "seed-3"
-    learn, choose = load_folds(ptbxl, config.limit)
+    learn, choose = load_folds(ptbxl, recipe.limit)
     with pytest.raises(CheckpointError, match="cannot be resumed"):
-        train(learn, choose, config, 3, folder, resume=True)
-    train(learn, choose, replace(config, crops=((1, 256),)), 3, folder)
+        train(learn, choose, recipe, 3, folder, resume=True)
+    train(learn, choose, replace(recipe, crops=((1, 256),)), 3, folder)
     rows = []
-    train(learn, choose, config, 3, folder, resume=True, report=rows.append)
+    train(learn, choose, recipe, 3, folder, resume=True, report=rows.append)
     assert [row["epoch"] for row in rows] == [2]
     assert len(list(csv.DictReader((folder / "log.csv").read_text().splitlines()))) == 2
-    written = export_models(ptbxl, config, tmp_path, folder=tmp_path / "models")
+    written = export_models(ptbxl, recipe, tmp_path, folder=tmp_path / "models")
     assert written == tuple(models)
     model = load_model("quick-super", folder=tmp_path / "models", device=torch.device("cpu"))
     result = evaluate(model, ptbxl, 9, limit=40)
@@ -281,36 +279,3 @@ def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
     assert absent  # in forty records
     assert all(finer["discrimination"]["classes"][name]["average_precision"] is None for name in absent)
     assert json.loads(json.dumps(finer, allow_nan=False)) == finer
-
-
-@pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
-def test_networks_of_another_run_belong_to_the_average_where_a_configuration_says_so(tmp_path):
-    from ecgimn.sources.ptbxl import open_ptbxl
-    from ecgimn.train.export import export_models
-
-    ptbxl, folder = open_ptbxl(), tmp_path / "models"
-    alone = TrainConfig(
-        "alone", {"one": "superclass"}, crops=((1, 256),), batch=16, limit=64, network=replace(TINY, n_classes=5)
-    )
-    mixed = replace(alone, name="mixed", models={"two": "superclass"}, seeds=(4,), averaged_with={"alone": (1,)})
-    learn, choose = load_folds(ptbxl, alone.limit)
-    for config in (alone, mixed):
-        with pytest.raises(SourceError, match=f"{config.name} seed-{config.seeds[0]}"):
-            export_models(ptbxl, config, tmp_path, folder=folder)
-        train(learn, choose, config, config.seeds[0], tmp_path / config.name / f"seed-{config.seeds[0]}")
-        export_models(ptbxl, config, tmp_path, folder=folder)
-    one, two = (load_model(name, folder=folder, device=CPU) for name in ("one", "two"))
-    assert (one.card.members, two.card.members) == (1, 2)
-    theirs, mine = one.networks[0].state_dict(), two.networks[1].state_dict()
-    assert all(torch.equal(theirs[key], mine[key]) for key in theirs)
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_configuration_is_trained_after_the_runs_that_it_builds_on(name):
-    order = [(run.name, seed) for run, seed in stages(ROOT / "models" / f"{name}.toml")]
-    assert len(order) == len(set(order))
-    for run, seed in stages(ROOT / "models" / f"{name}.toml"):
-        before = order[: order.index((run.name, seed))]
-        assert set(run.teachers) <= {name for name, _ in before}
-        assert not run.continue_from or (run.continue_from, seed) in before
-    assert set(read_config(ROOT / "models" / f"{name}.toml").members) <= set(order)
