@@ -112,7 +112,7 @@ BIAS_S = {"p_onset": -0.004, "p_offset": 0.002, "qrs_onset": -0.006, "qrs_offset
 #: Spatial velocity, the root of the summed squares of the leads' slopes: QRS is where it passes 15 % of what it exceeds
 #: for 20 ms (a pacing spike is shorter). That is narrower than the network's QRS in sinus rhythm by 10 and 8 ms, the
 #: medians of 40 normal records of PTB-XL at 500 Hz. Of 207 records with atrial fibrillation and no code of a block, 7
-#: then have a QRS of 120 ms or more (198 without this), 4 of them with a block in their report; of 60 with a bundle
+#: then have a QRS of 120 ms or more (198 without this), 5 of them with a block in their report; of 60 with a bundle
 #: branch block, 57 (58).
 VELOCITY_SHARE, VELOCITY_HELD_S, VELOCITY_HALF_S = 0.15, 0.02, 0.004
 VELOCITY_BEFORE_S, VELOCITY_AFTER_S = 0.010, 0.008
