@@ -47,7 +47,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     )
     codes = st.multiselect("SCP statement (any of)", table.codes, key="f_codes", persist_state="session", width=260)
     subclasses = st.multiselect("Sub-class (any of)", table.subclasses, key="f_sub", persist_state="session", width=220)
-    words = st.text_input("Words of the report", key="f_words", persist_state="session", width=200)
+    words = st.text_input("Search report text", key="f_words", persist_state="session", width=200)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     sexes = st.pills("Sex", ["female", "male"], selection_mode="multi", key="f_sex", persist_state="session")
     ages = st.slider(

@@ -43,7 +43,7 @@ PARTS = {"head": "last layer", "decoder": "decoder and last layer", "encoder": "
 LEAST_HEIGHT_PX = 430.0  # of a tracing
 HEAD_PX = 340.0  # above the tracings
 HELP = """
-**Random weights.** Part of the network, from its last layer inwards, gets weights drawn anew. A map that stays the same
+**Random weights.** Part of the network, from its last layer inwards, gets random weights. A map that stays the same
 was a picture of the ECG and not of what the network learned. Rank correlation should be near 0.
 
 **Shuffled chest leads.** V1 to V6 change places; the limb leads stay, they are bound to one another. What follows the

@@ -60,13 +60,13 @@ of the screen with a bank card, after which "true size" is true to the millimetr
 
 **A box** dragged on the trace, or typed in under Box, has three answers: what it measures (ms, mV, the rate if it is
 an RR, QTc if it is a QT), the evidence inside it, and the score without what is in it, once as the map predicts and
-once as the network answers when asked again. Its handles change it; a double click takes it away.
+once as the network answers when it is re-run. Its handles change it; a double click takes it away.
 
 **The ledger** books every sample under its lead and wave. Its total and the bias make the logit. A click on a cell
 marks its stretches on the trace, a second click takes the marks away; Tab and the arrow keys reach the cells too.
 
 **Reach of weights**, below the trace, lets the pointer show the stretch of all leads that holds 90 % of what the
-weights there hang on, as measured on this recording. Its context vector shows the network the whole record besides.
+weights there depend on, as measured on this recording. Its context vector shows the network the whole record besides.
 
 **ST and T** are measured on the median beat of the unfiltered signal. Thresholds are those of the Fourth Universal
 Definition (2018). A verdict says "meets" or "does not meet" a threshold and nothing more; it is withheld, with the

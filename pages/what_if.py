@@ -87,7 +87,7 @@ def edit_controls(*, has_waves: bool) -> Edit:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Leads, cables, noise", icon=":material/cable:"):
             removed = st.multiselect("Make leads flat", STANDARD_LEADS, key="edit_remove", bind="query-params")
-            cables = st.selectbox("Exchange the cables of", [NO_EXCHANGE, *EXCHANGES], key="edit_cables",
+            cables = st.selectbox("Swap electrodes", [NO_EXCHANGE, *EXCHANGES], key="edit_cables",
                                   bind="query-params")  # fmt: skip
             noise = st.slider("Noise (mV, root mean square)", 0.0, 0.2, 0.0, 0.01, key="edit_noise",
                               bind="query-params")  # fmt: skip
@@ -138,7 +138,7 @@ def edit_page(case: Case, masks: WaveMasks) -> None:
             alt="Probability of every class before and after the edit, and predicted and actual change of the logit",
         )
         show_flip(case, masks, edit, shown)
-        st.caption("Waves keep the borders measured on the original; an edited ECG is not measured again.")
+        st.caption("Wave boundaries come from the original ECG; nothing is re-measured after an edit.")
 
 
 def show_flip(case: Case, masks: WaveMasks, edit: Edit, shown: str) -> None:
@@ -146,9 +146,9 @@ def show_flip(case: Case, masks: WaveMasks, edit: Edit, shown: str) -> None:
     threshold = case.thresholds.get(shown)
     if threshold is None or case.reading.waves is None:
         reason = "no operating point on the card" if case.reading.waves is not None else case.reading.reason
-        st.caption(f"Smallest ST change that flips {shown}: — ({reason})")
+        st.caption(f"Smallest ST change that changes the call of {shown}: — ({reason})")
         return
-    if st.toggle(f"Smallest ST change that flips {shown}", key="edit_flip", persist_state="session"):
+    if st.toggle(f"Smallest ST change that changes the call of {shown}", key="edit_flip", persist_state="session"):
         search = cached.get_flip(case.recording.digest, case.card.sha256, shown, edit.leads, threshold, case, masks)
         st.markdown(f"{describe_call(search)}\n\n{flip_table(search)}")
 

@@ -55,7 +55,7 @@ def explain(
         ),
     ] = None,
     double: Annotated[bool, typer.Option("--float64", help="Run the network in float64.")] = False,
-    despite_quality: Annotated[bool, typer.Option(help="Ask the model although the quality check refuses.")] = False,
+    despite_quality: Annotated[bool, typer.Option(help="Run the model although the quality check refuses.")] = False,
 ) -> None:
     """Explain one recording: logits, ledger, ST levels and findings as JSON, a report as PNG or PDF.
 

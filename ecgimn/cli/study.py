@@ -73,7 +73,7 @@ def report_study(
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML file.")] = None,
 ) -> None:
-    """Compute the figures of an audit anew from its export alone."""
+    """Compute the figures of an audit again from its export alone."""
     from ecgimn.draw.charts.study import study_html
     from ecgimn.study.record import parse_export, record_of
     from ecgimn.study.results import compute_results

@@ -60,7 +60,7 @@ class View:
         End of the colour scale in logit (weights: logit per mV) per 40 ms; None: the largest value of this record
         ("painted") or its 99th percentile.
     show_strip, show_st, show_t, show_uncertainty : bool
-        Strip of signed area under each lead; ST segments with J points; T waves; hatch where the spread over seeds is
+        Signed strip under each lead; ST segments with J points; T waves; hatch where the spread over seeds is
         larger than the value. The "line" style leaves ST segments and T waves out: there the colour along the trace is
         the evidence.
     dark : bool

@@ -235,7 +235,7 @@ def _occlusion(target: _Target, record: Input) -> Attribution:
 
 
 class _Shared:
-    """A network that answers the same questions, asked again in the same order for another class, from memory."""
+    """A network that answers the same questions, asked in the same order for another class, from memory."""
 
     def __init__(self, forward: Callable[[Tensor], Tensor]) -> None:
         self.forward, self.answers, self.place = forward, list[Tensor](), 0

@@ -20,6 +20,7 @@ from ecgimn.signal.waves.find import WAVE_NAMES
 ST_AND_T = ("ST", "T")
 MINUS = "−"  # as wide as the plus
 NOTHING = "—"  # what cannot be measured
+LEAST_USED = 0.1  # logit; evidence in ST and T below this is hardly used
 NAMED_SHARE = 0.15  # a territory is named when it holds at least this share of the evidence in its direction
 
 
@@ -68,44 +69,45 @@ def outcome_text(evidence: Evidence) -> str:
 
 
 def describe_evidence(evidence: Evidence) -> tuple[str, ...]:
-    """Return the evidence in sentences for the screen.
+    """Return the evidence in sentences for the screen and for exports.
 
-    The words say what raises or lowers the model's score, never what the patient has.
+    They say what raises or lowers the model's score, never what the patient has.
     """
-    reading, total = evidence.reading, evidence.total
-    sign = 1 if total >= 0 else -1
-    direction = "raise" if total >= 0 else "lower"
+    reading, total, name = evidence.reading, evidence.total, evidence.name
+    if evidence.probability is None:
+        head = f"{name}: {outcome_text(evidence)}."
+    else:
+        calls = "" if evidence.threshold is None else f" (calls {name} from {percent(evidence.threshold)})"
+        head = f"Model: {name} {percent(evidence.probability)}{calls}."
     # only a model that z-scores each lead has a baseline term worth a word
     offset = f" and an offset of {signed(evidence.baseline)} from z-scoring" if abs(evidence.baseline) >= 0.005 else ""
-    kind = "difference" if evidence.is_difference else "label"
     sentences = [
-        f"For the {kind} {evidence.name} as used in PTB-XL the tracing contributes {signed(total)} logit "
-        f"to a starting value (bias) of {signed(evidence.bias)}{offset}: logit {signed(evidence.logit)}, "
-        f"{outcome_text(evidence)}."
+        head,
+        f"The tracing adds {signed(total)} to a starting value of {signed(evidence.bias)}{offset}: "
+        f"logit {signed(evidence.logit)}.",
     ]
     if reading.waves is None:
         return (*sentences, "No beat was found, so the evidence cannot be named by wave.")
-    helping = {name: value for name, value in evidence.by_territory().items() if sign * value > 0}
+    sign = 1 if total >= 0 else -1
+    helping = {area: value for area, value in evidence.by_territory().items() if sign * value > 0}
     least = NAMED_SHARE * sum(abs(value) for value in helping.values())
-    named = sorted((name for name in helping if abs(helping[name]) >= least), key=lambda n: -abs(helping[n]))
+    named = sorted((area for area in helping if abs(helping[area]) >= least), key=lambda area: -abs(helping[area]))
     if named:
         parts = []
-        for name in named:
-            rows = [STANDARD_LEADS.index(lead) for lead in TERRITORIES[name]]
+        for area in named:
+            rows = [STANDARD_LEADS.index(lead) for lead in TERRITORIES[area]]
             wave = WAVE_NAMES[int((sign * evidence.cells[rows].sum(axis=0)).argmax())]
-            leads = "" if name == "aVR" else f" ({', '.join(TERRITORIES[name])})"
-            parts.append(f"{name}{leads} {signed(helping[name])}, mostly {wave}")
-        sentences.append(f"What {direction}s the score: {'; '.join(parts)}.")
+            parts.append(f"{area} {wave} ({signed(helping[area])})")
+        sentences.append(f"Evidence {'for' if sign > 0 else 'against'} {name}: mainly {', then '.join(parts)}.")
     if reading.st_elevation_leads and reading.measurements:
         share = st_elevation_share(evidence)
-        mean = float(np.mean([reading.j60_mv[lead] for lead in share.leads]))
         part = "" if share.share_of_positive is None else f", {100 * share.share_of_positive:.0f} % of what raises it"
+        use = "The model hardly uses it" if abs(share.logit) < LEAST_USED else "ST and T there add"
         sentences.append(
-            f"ST and T of {', '.join(share.leads)}, whose ST lies beyond the threshold "
-            f"(mean at J+60 {signed(mean)} mV), contribute {signed(share.logit)} logit{part}."
+            f"ST elevation beyond the threshold in {leads_text(share.leads)}. {use} ({signed(share.logit)}{part})."
         )
     elif reading.measurements and reading.measurements.st:
-        sentences.append("No lead lies beyond its ST-elevation threshold.")
+        sentences.append("No lead meets its ST-elevation threshold (J point).")
     return tuple(sentences)
 
 
@@ -228,9 +230,10 @@ SAME_MV = 0.005  # an ST change this close to the one asked for is that change
 def describe_outcome(result: EditResult, class_name: str) -> str:
     """Return what became of one class: probability before and after, change by the map and by the network."""
     k = result.before.index(class_name)
+    before, after = (percent(float(each.probability[k])) for each in (result.before, result.after))
     return (
-        f"**{class_name}** probability {result.before.probability[k]:.2f} → **{result.after.probability[k]:.2f}**; "
-        f"logit {signed(result.actual[k])} by the network asked again, {signed(result.predicted[k])} by the map alone."
+        f"**{class_name}** model re-run: {before} → **{after}** (logit {signed(result.actual[k])}; "
+        f"the map alone predicted {signed(result.predicted[k])})."
     )
 
 
@@ -257,23 +260,26 @@ def describe_edit(result: EditResult, masks: WaveMasks, edit: Edit) -> tuple[str
             "A limb lead cannot vanish alone: it was made flat by the smallest change of the electrodes' potentials."
         )
     if edit.exchanged is not None:
-        sentences.append(f"Cables of {edit.exchanged} exchanged after all other edits.")
+        sentences.append(f"Electrodes {edit.exchanged} swapped after all other edits.")
         if "RL" in edit.exchanged:
             sentences.append("The right leg's potential is taken for the left leg's.")
     return tuple(sentences)
 
 
 def describe_call(search: FlipSearch) -> str:
-    """Return whether the original is called, and by how much."""
-    sign, word = ("≥", "called") if search.called else ("<", "not called")
-    return (
-        f"{search.class_name} is {word}: probability {search.probability:.2f} {sign} operating point "
-        f"{search.threshold:.2f}. It flips when ST of {', '.join(search.leads)} is"
-    )
+    """Return whether the original is called, and whether a change of ST changes that."""
+    leads, name = leads_text(search.leads), search.class_name
+    if search.raised.network_mv is None and search.lowered.network_mv is None:
+        change = f"stop calling {name}" if search.called else f"call {name}"
+        return f"No ST change up to ±{LIMIT_MV:g} mV in {leads} makes the model {change}."
+    now = f"{percent(search.probability)}, threshold {percent(search.threshold)}"
+    if search.called:
+        return f"The model calls {name} ({now}). It no longer does when ST of {leads} is"
+    return f"The model does not call {name} ({now}). It does when ST of {leads} is"
 
 
 def flip_table(search: FlipSearch) -> str:
-    """Return how far ST would have to move for the call to flip, by network and map, as a table in markdown."""
+    """Return how far ST would have to move for the call to change, by network and map, as a table in markdown."""
     rows = [
         f"| {word} | {_by_network(flip)} | {_by_map(flip)} |"
         for word, flip in (("raised by", search.raised), ("lowered by", search.lowered))
@@ -283,12 +289,12 @@ def flip_table(search: FlipSearch) -> str:
 
 def _by_network(flip: Flip) -> str:
     if flip.network_mv is None:
-        return f"no flip within {LIMIT_MV:g} mV (probability there {flip.farthest_probability:.2f})"
-    return f"**{abs(flip.network_mv):.2f} mV** (probability {flip.farthest_probability:.2f})"
+        return f"not within {LIMIT_MV:g} mV ({percent(flip.farthest_probability)} there)"
+    return f"**{abs(flip.network_mv):.2f} mV** ({percent(flip.farthest_probability)})"
 
 
 def _by_map(flip: Flip) -> str:
-    return f"no flip within {LIMIT_MV:g} mV" if flip.map_mv is None else f"{abs(flip.map_mv):.2f} mV"
+    return f"not within {LIMIT_MV:g} mV" if flip.map_mv is None else f"{abs(flip.map_mv):.2f} mV"
 
 
 def _only_st(edit: Edit) -> bool:
@@ -483,7 +489,7 @@ def _reasons(evidence: Evidence, claims: Sequence[Claim], probability: float) ->
             f"ST elevation beyond the threshold in {leads_text(leads)}: ST and T there add {signed(share.logit, 1)}."
         )
     elif reading.measurements is not None and reading.measurements.st:
-        sentences.append("No lead meets its ST-elevation threshold.")
+        sentences.append("No lead meets its ST-elevation threshold (J point).")
     first = named[0]
     if first.probability_without is not None:
         sentences.append(

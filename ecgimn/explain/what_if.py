@@ -150,7 +150,7 @@ class EditResult:
 
     @property
     def actual(self) -> NDArray[np.float64]:
-        """Change of each logit when the network is asked again, shape (K,)."""
+        """Change of each logit when the network is re-run, shape (K,)."""
         return np.asarray(self.after.logit - self.before.logit)
 
 

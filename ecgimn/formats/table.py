@@ -188,8 +188,7 @@ class MissingFactsError(RecordingFormatError):
         self.why = why
         questions = ", ".join(QUESTIONS[fact] for fact in needed)
         super().__init__(
-            f"{why}{' ' if why else ''}The file holds numbers but does not say {questions}. "
-            "These facts are needed. Give them and read again."
+            f"{why}{' ' if why else ''}The file holds numbers but does not say {questions}. Enter it to open the ECG."
         )
 
     def __reduce__(self) -> tuple[type[MissingFactsError], tuple[tuple[Fact, ...], Preview, str]]:

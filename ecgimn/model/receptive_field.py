@@ -38,7 +38,7 @@ class ReceptiveField:
     at_s : float
         Seconds from the beginning of the recording.
     close_s : float
-        Stretch in seconds about that moment that holds 90 % of what the weights there hang on.
+        Stretch in seconds about that moment that holds 90 % of what the weights there depend on.
     reach_s : float
         The longest stretch in seconds that the convolutions can reach.
     """
@@ -91,7 +91,7 @@ def _finer(first: int, last: int) -> tuple[int, int]:
 
 
 def sensitivity(network: EcgImn, x: NDArray[np.floating], at_sample: int) -> NDArray[np.float64]:
-    """Return how strongly the weights at a sample hang on each sample of the input, without the context vector.
+    """Return how strongly the weights at a sample depend on each sample of the input, without the context vector.
 
     The root of the summed squares, over leads, of the gradients of `N_PROBES` seeded random signs over all weights at
     that sample: up to the probes, the norm of the local Jacobian.

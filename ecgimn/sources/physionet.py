@@ -103,7 +103,7 @@ class Resuming:
             raise requests.exceptions.ConnectionError("the server broke off")
 
     def _finish(self, output_file: str) -> None:
-        """Hand the whole file over; if its checksum is wrong, the next try begins anew."""
+        """Hand the whole file over; if its checksum is wrong, the next try starts from the beginning."""
         shutil.move(self._part, output_file)
 
 

@@ -142,7 +142,7 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 def _no_export(found: str) -> StudyError:
     return StudyError(
-        f"The file is no usable export of a study: {found}. An export as written is needed. Fetch it anew."
+        f"The file is no usable export of a study: {found}. An export as written is needed. Export it again."
     )
 
 

@@ -73,7 +73,7 @@ def ask_diagnosis(reading: Reading, state: CaseState) -> None:
     given: dict[str, Any] = {**state.done.get("blind", {}), **state.draft} if step == "revision" else state.draft
     key = f"answer_{place}_{step}"
     classes = reading.audit.classes
-    primary = st.pills("Label that fits best", classes, default=given.get("primary"), key=f"{key}_primary")
+    primary = st.pills("Main diagnosis", classes, default=given.get("primary"), key=f"{key}_primary")
     st.caption(" · ".join(f"{name} {CLASS_WORDS[name]}" for name in classes if name in CLASS_WORDS))
     also = st.pills(
         "Also present", classes, selection_mode="multi", default=[c for c in given.get("also", ()) if c in classes],
@@ -285,7 +285,7 @@ def _save(reading: Reading, place: int, content: dict[str, Any]) -> None:
 
 HOW = (
     "You read each ECG blind and commit your answer. Only then the model's answer and, where planned, its evidence are "
-    "shown; you may revise, and you rate what you saw. Committed answers stay as they are. Every entry is saved at "
+    "shown; you may revise, and you rate what you saw. Submitted answers cannot be changed. Every entry is saved at "
     "once: you may close the window and go on another day."
 )
 STEP_WORDS = {

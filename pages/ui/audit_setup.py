@@ -54,7 +54,7 @@ def show(store: Store) -> None:
 
 def _set_up(store: Store) -> None:
     st.subheader("New audit")
-    st.caption("Labels of the cases can be seen here. Whoever sets an audit up should not read it.")
+    st.caption("Case labels are visible here. Do not read in a study that you set up.")
     try:
         ptbxl = cached.current_ptbxl()
         cards = _cards()

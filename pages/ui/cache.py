@@ -76,7 +76,7 @@ def default_model(names: Sequence[str]) -> int:
 
 @st.cache_resource(max_entries=2, show_spinner="Loading and checking the model")
 def get_model(name: str, sha256: str) -> Model:
-    """Load a model; the hash is the key, so that a replaced file is loaded anew."""
+    """Load a model; the hash is the key, so that a replaced file is loaded again."""
     return checkpoint.load_model(name, folder=checkpoint.MODELS_FOLDER)
 
 
@@ -220,7 +220,7 @@ def _public_explanation(digest: str, model_sha256: str, _recording: Recording, _
     return explain(_recording, _model)
 
 
-@st.cache_data(max_entries=8, max_size="60MB", scope="session", show_spinner="Asking the model")
+@st.cache_data(max_entries=8, max_size="60MB", scope="session", show_spinner="Running the model")
 def _own_explanation(digest: str, model_sha256: str, _recording: Recording, _model: Model) -> Explanation:
     return explain(_recording, _model)
 

@@ -27,7 +27,7 @@ def show_challenge(folder: str) -> None:
     if records.n_unreadable:
         st.caption(f"{records.n_unreadable:,} headers of the folder cannot be read and are left out.")
     if found.empty:
-        st.info("No record fits. Take a filter away.", icon=":material/filter_alt_off:")
+        st.info("No matching ECGs. Clear a filter.", icon=":material/filter_alt_off:")
         return
     _page(records, found)
     st.caption("The diagnoses are the files' own statements (SNOMED CT), from many readers and machines.")
@@ -69,7 +69,7 @@ def _page(records: ChallengeRecords, found: pd.DataFrame) -> None:
     )
     marked = [str(page.index[row]) for row in chosen.selection.rows]
     if buttons.button(
-        f"Read record {marked[0].rpartition('/')[2]}" if marked else "Mark a row to read it",
+        f"Read record {marked[0].rpartition('/')[2]}" if marked else "Select an ECG to open it",
         icon=":material/ecg_heart:", type="primary", disabled=not marked, key="c_read",
     ):  # fmt: skip
         _open(records, marked[0])

@@ -208,7 +208,7 @@ def show_details(case: Case, name: str, minus: str | None, view: View) -> None:
         widgets.about_case_toggle(reading.recording)
         st.toggle(
             "Reach of weights", key="reach", bind="query-params",
-            help="Under the pointer: the stretch of all leads that holds 90 % of what the weights there hang on.",
+            help="Under the pointer: the stretch of all leads that holds 90 % of what the weights there depend on.",
         )  # fmt: skip
         copy_link(reading.recording)
     widgets.about_case(reading.recording)

@@ -71,7 +71,7 @@ def show_found(found: pd.DataFrame, table: SearchTable, ptbxl: PtbXl) -> None:
     with left:
         st.markdown(f"**{len(found):,} of {len(table.shown):,} records**")
         if found.empty:
-            st.info("No record fits. Take a filter away.", icon=":material/filter_alt_off:")
+            st.info("No matching ECGs. Clear a filter.", icon=":material/filter_alt_off:")
         else:
             _pages(found, ptbxl)
 
@@ -110,7 +110,8 @@ def _pages(found: pd.DataFrame, ptbxl: PtbXl) -> None:
 
 def _actions(marked: list[int], found: pd.DataFrame, ptbxl: PtbXl) -> None:
     if st.button(
-        f"Read record {marked[0]}" if marked else "Mark a row to read it", icon=":material/ecg_heart:", type="primary",
+        f"Read record {marked[0]}" if marked else "Select an ECG to open it",
+        icon=":material/ecg_heart:", type="primary",
         disabled=not marked, key="read_marked",
     ):  # fmt: skip
         session.open_record(marked[0], found.index)

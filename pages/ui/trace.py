@@ -83,9 +83,9 @@ def view_settings(*, n_members: int, room: Screen | None = None) -> tuple[View, 
                 key=f"limit_{view_state.quantity()}", bind="query-params", format="%.4f",
             )  # fmt: skip
         cabrera = right.toggle("Cabrera order", key="cabrera", bind="query-params")
-        strip = right.toggle("Strip of signed area", value=True, key="strip", bind="query-params")
+        strip = right.toggle("Strip of signed evidence", value=True, key="strip", bind="query-params")
         st_t = right.toggle("Mark ST and T", value=True, key="marks", bind="query-params")
-        unsure = right.toggle("Hatch where unsure", key="unsure", bind="query-params",
+        unsure = right.toggle("Hatch where networks disagree", key="unsure", bind="query-params",
                               disabled=n_members < 2,
                               help="Where the members' spread is larger than their mean.")  # fmt: skip
         left.selectbox(
@@ -120,7 +120,7 @@ def trace(figure: Any, recording: Recording, view: View, alt: str) -> None:
     layout, _ = view.paper_for(recording, MAX_HEADROOM_MM)
     chart = f"{recording.digest} {view} {figure.layout.width}"
     box = view_state.box_of(recording)
-    # Where the reader drew the box by hand, the browser shows it already; a frame would draw the whole chart anew.
+    # Where the reader drew the box by hand, the browser shows it already; a frame would draw the whole chart again.
     frames = box_frames(layout, box, dark=view.dark) if box is not None and view_state.box_chart() != chart else []
     st.plotly_chart(
         ready_for_boxes(figure, frames, dark=view.dark) if frames else figure,

@@ -30,7 +30,7 @@ def ask_for_facts(missing: MissingFactsError, files: str) -> None:
     """Ask for exactly the facts that the files with this hash do not state, and keep them once they are confirmed."""
     preview = missing.preview
     with st.container(border=True):
-        st.markdown("**This file does not say everything.**")
+        st.markdown("**Some information is missing from this file.**")
         st.text(str(missing))
         _show(preview)
         given: dict[str, object] = {}
@@ -52,7 +52,7 @@ def ask_for_facts(missing: MissingFactsError, files: str) -> None:
         if "leads" in missing.needed:
             given["leads"] = _ask_for_leads(preview)
         st.button(
-            "Read the file with these facts", type="primary", icon=":material/check:", key="confirm_facts",
+            "Open ECG", type="primary", icon=":material/check:", key="confirm_facts",
             on_click=own.give_facts, args=(files, ReadingHints(**given)), disabled=None in given.values(),
         )  # fmt: skip
         st.caption("What you give is named beside the tracing. It can be corrected afterwards.")

@@ -146,7 +146,7 @@ def test_neither_name_label_model_nor_others_answers_are_sent_before_the_commit(
     told += [case.digest for case in audit.cases] + ["zebra", "Ben", "probability", audit.model_sha256[:8], "logit"]
     page = sent(app)
     assert [word for word in told if word in page] == []
-    assert "Label that fits best" in page
+    assert "Main diagnosis" in page
     spec = json.loads(app.get("plotly_chart")[0].proto.spec)
     assert {image["name"] for image in spec["layout"]["images"]} == {"paper"}
     answer(app, "blind_primary", "MI")

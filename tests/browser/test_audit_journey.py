@@ -113,7 +113,7 @@ class Desk:
         self.reading = Reading(self.store, self.audit, self.store.sign_in(name)[0])
 
     def answer(self, label: str) -> None:
-        self.pick("Label that fits best", label)
+        self.pick("Main diagnosis", label)
         self.pick("Confidence", "4")
 
     def finish_case(self, place: int) -> None:

@@ -35,7 +35,7 @@ def test_the_bench_answers_in_the_dark_and_without_sideways_scrolling(dark_visit
     page = dark_visit.open("/what_if?composite=norm&class=MI&edit_t=-1")
     dark_visit.chart()
     page.get_by_text("Smallest ST change that flips MI").click()
-    expect(page.get_by_text("It flips when ST of")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_text("when ST of")).to_be_visible(timeout=WAIT_MS)
     dark_visit.settle()
     main = page.get_by_test_id("stMain")
     assert main.evaluate("element => element.scrollWidth <= element.clientWidth")

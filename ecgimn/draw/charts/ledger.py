@@ -31,7 +31,7 @@ def ledger_figure(
     dark: bool = False,
     height_px: float = 330.0,
 ) -> go.Figure:
-    """Draw the ledger as a heat table with its sums; every cell prints its number, so that sign never hangs on colour.
+    """Draw the ledger as a heat table with its sums; every cell prints its number, so the sign never depends on colour.
 
     Parameters
     ----------

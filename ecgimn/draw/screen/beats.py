@@ -319,7 +319,7 @@ def field_words(field: ReceptiveField | None) -> str:
     if field is None:
         return ""
     return (
-        f"A weight at {field.at_s:.2f} s looks closely at {field.close_s:.1f} s about it (90 % of what it hangs on), "
+        f"A weight at {field.at_s:.2f} s looks closely at {field.close_s:.1f} s about it (90 % of what it depends on), "
         f"can reach {field.reach_s:.0f} s through its convolutions, and sees the whole record through the context "
         "vector."
     )

@@ -103,7 +103,7 @@ def ecg_figure(
         Room; px per mm are equal in x and y. Show the figure at its own width and height.
     evidence_apart : bool
         Draw grey paper with empty places for the pictures of `ecgimn.draw.screen.live`, which then change without
-        the trace being drawn anew; the page also fills in the pointer's answers.
+        the trace being drawn again; the page also fills in the pointer's answers.
 
     Returns
     -------

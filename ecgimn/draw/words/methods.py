@@ -146,10 +146,10 @@ COMPARISON = shipped("docs") / "faithfulness.json"
 ST_ELEVATION = "ST elevation +0.2 mV"
 NEEDED = {"rows", "networks", "command", "n", "goals", "verdicts"}
 QUESTIONS = {
-    "Does it foretell what an edit does?": (
+    "Does it predict what an edit does?": (
         ("R² of changes", "R², edits not trained on", "R² after the best line", "Slope"),
-        "The ECG is edited, wave by wave and lead group by lead group, and the network is asked again. **R²** says how "
-        "well the change of the logit that the explanation foretold fits the one that happened: 1 is perfect, at 0 the "
+        "The ECG is edited, wave by wave and lead group by lead group, and the network is re-run. **R²** says how "
+        "well the predicted change of the logit fits the actual one: 1 is perfect, at 0 the "
         "mean would have been as good, below 0 better. *After the best line* forgives a wrong size, and *slope* says "
         "how wrong it was: 1 is right. *Edits not trained on* are families that no training of this project used.",
     ),
@@ -276,7 +276,7 @@ def sample_words(content: Mapping[str, Any]) -> str:
 
 
 def write_into(document: str, content: Mapping[str, Any]) -> str:
-    """Return a Markdown document with the words and tables between its two marks made anew.
+    """Return a Markdown document with the words and tables between its two marks rewritten.
 
     Raises
     ------

@@ -195,7 +195,7 @@ def steady(signal: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the signal so that waves depend on nothing but the tracing.
 
     Levels are taken off and the 32-bit rounding that a constant leaves is rounded away; III, aVR, aVL and aVF are made
-    from I and II wherever the file's own agree with them. Adding a constant to a lead or deriving the limb leads anew
+    from I and II wherever the file's own agree with them. Adding a constant to a lead or deriving the limb leads again
     then changes no landmark.
 
     Parameters

@@ -33,7 +33,7 @@ function layPictures(chart, data, chosen, fits) {
   }
 }
 
-// The pointer is answered from Plotly's own copy of the traces, which every redraw makes anew: time, the voltage of the
+// The pointer is answered from Plotly's own copy of the traces, which every redraw makes again: time, the voltage of the
 // line drawn there, and what lies under it. The chart itself brings none of that, since the line holds it already.
 function answerPointer(chart, data, on) {
   const map = on && data.hover ? data.hover.values.map((value) => value * data.hover.step) : null
