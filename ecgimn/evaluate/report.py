@@ -421,5 +421,5 @@ def beside_black_box(data: Dataset, logits: NDArray[np.float64]) -> dict[str, An
         "macro_auroc_gain": estimate(
             lambda w: macro(targets, logits, w) - macro(targets, theirs, w), weights
         ).as_list(),
-        "parameters": sum(p.numel() for p in twin.parameters()),
+        "parameters": sum(p.numel() for p in twin.network.parameters()),
     }
