@@ -56,9 +56,7 @@ def test_two_classes_are_compared_by_rank_as_the_library_says(page: AppTest, mod
     page.selectbox(key="cmp_class_b").set_value("HYP").run()
     case = open_case(load_composite(CASE), load_model(folder=models_folder))
     first, second = (exact_side(case, name, name).evidence for name in ("MI", "HYP"))
-    expected = rank_agreement(
-        first.cells, second.cells, first.contribution, second.contribution, same_recording=True
-    )
+    expected = rank_agreement(first.cells, second.cells, first.contribution, second.contribution, same_recording=True)
     text = shown_text(page).replace("−", "-")
     assert expected.cells is not None
     assert f"{expected.cells:+.2f}** over {expected.n_cells} cells" in text

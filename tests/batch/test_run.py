@@ -18,10 +18,9 @@ import pytest
 from ecgimn.batch import run
 from ecgimn.batch.output import SCHEMAS, Rows, part_folders, read_table
 from ecgimn.batch.run import Pool, Request, RunSummary, run_batch
-from ecgimn.explain.explanation import explain
+from ecgimn.explain.case import open_case
 from ecgimn.formats import read_recording
 from ecgimn.model.model import load_model
-from ecgimn.signal.reading import read_signal
 from tests.batch.conftest import tracing, write
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -172,8 +172,8 @@ def test_a_gap_is_a_gap_in_print(recording):
 
 def test_plus_and_minus_differ_in_grey_on_paper(recording, evidence, opposite):
     view = replace(MI, layout="3x4+1R")
-    grey = [np.asarray(Image.open(io.BytesIO(report_bytes("png", recording, evidence=maps, view=view))).convert("L"), dtype=int)
-            for maps in (evidence, opposite)]  # fmt: skip
+    pages = [report_bytes("png", recording, evidence=maps, view=view) for maps in (evidence, opposite)]
+    grey = [np.asarray(Image.open(io.BytesIO(page)).convert("L"), dtype=int) for page in pages]
     half = grey[0].shape[0] // 2  # the sheet with the ECG
     assert (np.abs(grey[0] - grey[1])[:half] > 15).mean() > 0.005
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ecgimn.errors import CheckpointError
+from ecgimn.explain.case import case_of
 from ecgimn.explain.explanation import explain
 from ecgimn.explain.sentences import sum_of_evidence
 from ecgimn.leads import LIMB_FROM_I_II
@@ -15,6 +16,9 @@ from ecgimn.model.model import load_model, save_model
 from ecgimn.model.network import NetworkConfig
 from ecgimn.model.published import PaperConfig, PaperImn, z_score
 from ecgimn.recording import Recording
+from ecgimn.signal.measure import IsoelectricLevels
+from ecgimn.signal.quality import assess_quality
+from ecgimn.signal.reading import SignalReading
 
 CPU = torch.device("cpu")
 
