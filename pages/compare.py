@@ -66,8 +66,11 @@ def two_records(case: Case) -> tuple[Side, Side]:
 
 
 def other_record() -> Recording | None:
-    """Let the reader choose the second record: a composite, or a PTB-XL record where there is a folder."""
-    ptbxl = cached.current_ptbxl()
+    """Let the reader choose the second record: a composite, or a PTB-XL record where PTB-XL is set up."""
+    try:
+        ptbxl = cached.current_ptbxl()
+    except EcgImnError:  # the line at the top has said why
+        ptbxl = None
     cases = {case.name: f"{case.title} (mean of {case.n_patients})" for case in cached.get_composites()}
     kinds = [name for name, there in (("composite", cases), ("PTB-XL", ptbxl is not None)) if there]
     kind = st.selectbox("With a", kinds, key="cmp_source", bind="query-params", width=130)

@@ -35,11 +35,19 @@ READING_ROOM = "pages/read.py"
 ERROR_KINDS = {"missed": "Missed: labelled, not called", "claimed": "Claimed: called, not labelled"}
 
 
+def has_ptbxl() -> bool:
+    """Whether a record of PTB-XL can be opened from here; where PTB-XL is broken, the reading room says why."""
+    try:
+        return cached.current_ptbxl() is not None
+    except EcgImnError:
+        return False
+
+
 def show_errors(card: ModelCard) -> None:
     """Show the cases that the model misjudged most surely, each a click away from its evidence."""
     st.subheader("Known failures")
     chosen = st.segmented_control("Class", card.classes, key="error_class", default=card.classes[0], required=True)
-    at_hand = cached.current_ptbxl() is not None
+    at_hand = has_ptbxl()
     for column, (kind, words) in zip(st.columns(2, gap="large"), ERROR_KINDS.items(), strict=True):
         with column:
             st.markdown(f"**{words}**")

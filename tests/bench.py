@@ -18,12 +18,11 @@ from pathlib import Path
 
 from ecgimn.batch.items import Item, list_items
 from ecgimn.batch.work import Chunk, WaveSearch, explain_chunk
+from ecgimn.explain.case import open_case
 from ecgimn.explain.explanation import explain
-from ecgimn.explain.ledger import make_ledger
-from ecgimn.model.model import load_model
+from ecgimn.model.model import Model, load_model
 from ecgimn.recording import Recording
 from ecgimn.signal.quality import assess_quality
-from ecgimn.signal.reading import read_signal
 from ecgimn.signal.waves.find import find_waves
 from ecgimn.sources.composites.case import load_composite
 from tests.browser.measuring import write_composites
@@ -98,10 +97,9 @@ def main() -> None:
         print(f"| {name} | {start_s(code):.2f} |")
 
 
-def read_page(recording: Recording, model: object) -> None:
+def read_page(recording: Recording, model: Model) -> None:
     """Compute what the reading page shows of one recording."""
-    reading, explanation = read_signal(recording), explain(recording, model)
-    make_ledger(explanation, recording, reading.waves, reading.levels)
+    open_case(recording, model)
 
 
 if __name__ == "__main__":

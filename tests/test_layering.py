@@ -187,6 +187,23 @@ def test_state_knows_no_cache_and_no_other_part_of_a_page(path: Path) -> None:
     assert {module for module in pages if not module.startswith("pages.ui.state")} == set()
 
 
+@pytest.mark.parametrize(
+    "path",
+    [path for path in LIBRARY + SCREENS if path in SCREENS or part_of(path) in ("batch", "cli", "draw", "study")],
+    ids=name,
+)
+def test_every_reader_meets_a_model_through_the_quality_check(path: Path) -> None:
+    """`open_case` and `open_cases` check; whoever calls the explanation itself is listed here."""
+    listed = {"pages/ui/cache.py", "ecgimn/cli/explain.py"}  # one keeps what comes of it, the other asks for float64
+    direct = {
+        alias.name
+        for node in nodes(path)
+        if isinstance(node, ast.ImportFrom) and node.module == "ecgimn.explain.explanation"
+        for alias in node.names
+    }
+    assert not direct & {"explain", "explain_many"} or name(path) in listed
+
+
 def test_no_two_modules_import_each_other_in_a_circle() -> None:
     """Counts what is imported when a module is loaded; an import inside a function or for type checkers is none."""
     graph = {module_name(path): set(loaded_modules(path)) for path in LIBRARY + SCREENS}

@@ -111,12 +111,13 @@ MANY_CLASSES = 8
 
 def case_line(bar: DeltaGenerator) -> Recording | None:
     """Let the reader choose a case in the line at the top; return it, or None after saying what is missing."""
+    ptbxl: PtbXl | None = None
+    cases: tuple[CompositeCase, ...] = ()
     try:
-        ptbxl = cached.current_ptbxl()
         cases = cached.get_composites()
+        ptbxl = cached.current_ptbxl()  # may fail by itself: the composites stay
     except EcgImnError as exc:
         st.error(str(exc), icon=":material/error:")
-        ptbxl, cases = None, ()
     session.start_case(cases, ptbxl)
     body = st.container()  # of the page, for what does not fit the line
     with bar:

@@ -9,10 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ecgimn.draw.screen import beats as single_beat
-from ecgimn.explain.explanation import explain
-from ecgimn.explain.ledger import beat_by_beat, make_ledger
+from ecgimn.explain.case import open_case
+from ecgimn.explain.ledger import beat_by_beat
 from ecgimn.model.model import load_model
-from ecgimn.signal.reading import read_signal
 from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import NORMAL, button, class_of, figure, numbers
@@ -37,10 +36,8 @@ def stepping(small_app: AppTest) -> AppTest:
 
 def test_a_reader_steps_through_the_beats_whose_sum_is_the_evidence(stepping: AppTest, models_folder: Path) -> None:
     assert not stepping.exception
-    recording = load_composite(NORMAL)
-    reading, explanation = read_signal(recording), explain(recording, load_model(folder=models_folder))
-    ledger = make_ledger(explanation, recording, reading.waves, reading.levels)
-    table = beat_by_beat(reading, ledger, class_of(stepping))
+    case = open_case(load_composite(NORMAL), load_model(folder=models_folder))
+    table = beat_by_beat(case.of(class_of(stepping)))
     assert table is not None
     n_beats = len(table.beats)
     assert button(stepping, "Previous beat").disabled

@@ -9,10 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from ecgimn.draw.words import case as box_words
 from ecgimn.explain.box import Box, box_evidence, box_interventions
-from ecgimn.explain.explanation import explain
+from ecgimn.explain.case import open_case
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import load_model
-from ecgimn.signal.reading import read_signal
 from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import ECG, NORMAL, button, class_of, figure
@@ -42,14 +41,15 @@ def test_a_typed_box_gives_the_three_answers_of_the_library(with_panel: AppTest,
     assert "map predicts" not in shown_text(with_panel)
     type_box(with_panel, ["V3", "II"], 1200, 1600)
     assert not with_panel.exception
-    recording, model = load_composite(NORMAL), load_model(folder=models_folder)
-    reading, explanation = read_signal(recording), explain(recording, model)
+    model = load_model(folder=models_folder)
+    case = open_case(load_composite(NORMAL), model)
     box, text, shown = Box(("II", "V3"), 1.2, 1.6), shown_text(with_panel), class_of(with_panel)
     assert "II, V3 · 1,200–1,600 ms" in text
     assert "**400 ms**" in text
-    assert box_words.evidence_words(box_evidence(box, explanation, recording, reading.levels, shown)) in text
-    without = box_interventions(box, explanation, recording, reading.levels, model)
-    assert box_words.without_table(without, shown) in text
+    assert box_words.evidence_words(box_evidence(box, case.of(shown))) in text
+    answers = [answer.of(shown) for answer in box_interventions(box, case, model)]
+    assert box_words.without_table(answers) in text
+    assert box_words.without_words(answers) in text
     assert frames(with_panel) == ["box II", "box V3"]
 
 

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from ecgimn.explain.case import open_case
 from ecgimn.explain.checks import rank_agreement
-from ecgimn.explain.explanation import explain
 from ecgimn.explain.sides import exact_side
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import load_model
-from ecgimn.signal.reading import read_signal
 from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import figure
@@ -55,10 +54,9 @@ def test_two_classes_are_compared_by_rank_as_the_library_says(page: AppTest, mod
     chosen(page, "Classes")
     page.selectbox(key="cmp_class").set_value("MI").run()
     page.selectbox(key="cmp_class_b").set_value("HYP").run()
-    reading = read_signal(load_composite(CASE))
-    explanation = explain(reading.recording, load_model(folder=models_folder))
-    first, second = (exact_side(explanation, reading, name, name) for name in ("MI", "HYP"))
-    expected = rank_agreement(first.cells, second.cells, first.evidence, second.evidence, same_recording=True)
+    case = open_case(load_composite(CASE), load_model(folder=models_folder))
+    first, second = (exact_side(case, name, name).evidence for name in ("MI", "HYP"))
+    expected = rank_agreement(first.cells, second.cells, first.contribution, second.contribution, same_recording=True)
     text = shown_text(page).replace("−", "-")
     assert expected.cells is not None
     assert f"{expected.cells:+.2f}** over {expected.n_cells} cells" in text

@@ -34,7 +34,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_case_read_ahead_is_not_read_again(reads: list[str], models_folder: Path) -> None:
     model, recording = load_model(folder=models_folder), load_composite(NORMAL)
-    cache.read_ahead("composite", NORMAL, model.card, model)
+    cache.read_ahead("composite", NORMAL, model)
     assert reads == [recording.digest]
     reading = cached.get_reading(cached.identity(recording), recording)
     explanation = cached.get_explanation(recording.digest, model.card.sha256, recording, model)
@@ -44,10 +44,10 @@ def test_a_case_read_ahead_is_not_read_again(reads: list[str], models_folder: Pa
 
 def test_only_the_last_case_asked_for_is_read(monkeypatch: pytest.MonkeyPatch, models_folder: Path) -> None:
     model, read = load_model(folder=models_folder), []
-    monkeypatch.setattr(cache, "read_ahead", lambda kind, name, card, model: read.append(name))
+    monkeypatch.setattr(cache, "read_ahead", lambda kind, name, model: read.append(name))
     worker = cache._Worker()
     for name in ("a", "b", "c"):
-        worker.ask("composite", name, model.card, model)
+        worker.ask("composite", name, model)
     worker._pool.shutdown(wait=True)
     assert read == ["c"]
 
@@ -57,10 +57,10 @@ def test_nothing_is_read_ahead_of_ones_own_file_or_over_a_network(
 ) -> None:
     model, asked = load_model(folder=models_folder), []
     monkeypatch.setattr(cache, "_worker", lambda: asked.append(1))
-    cache.prefetch(("", ""), model.card, model)
+    cache.prefetch(("", ""), model)
     assert asked == []
     monkeypatch.setattr(cache, "ptbxl_place", lambda: "https://physionet.org/files/ptb-xl/1.0.3/")
-    cache.read_ahead("ptbxl", 1, model.card, model)
+    cache.read_ahead("ptbxl", 1, model)
     assert reads == []
 
 

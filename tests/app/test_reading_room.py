@@ -17,7 +17,8 @@ from streamlit.proto.BidiComponent_pb2 import BidiComponent
 from streamlit.testing.v1 import AppTest
 
 from ecgimn.draw.screen.ecg import NO_PICTURE
-from ecgimn.explain.explanation import contrast, contrast_name, explain
+from ecgimn.explain.case import difference_name, open_case
+from ecgimn.explain.explanation import explain
 from ecgimn.formats.export import write_wfdb
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import load_model
@@ -170,7 +171,7 @@ def test_the_browser_holds_every_class_for_the_next_press_as_the_server_would_sh
         assert shown["view"] == kept["view"] == ahead(small_app)["view"]
         assert {name: shown[name] for name in item} == item
     small_app.selectbox(key="against").set_value("vs NORM").run()
-    assert [item["name"] for item in ahead(small_app)["layers"]][:2] == ["NORM", contrast_name("MI", "NORM")]
+    assert [item["name"] for item in ahead(small_app)["layers"]][:2] == ["NORM", difference_name("MI", "NORM")]
 
 
 def test_what_is_kept_for_the_next_press_belongs_to_one_view(small_app: AppTest) -> None:
@@ -220,14 +221,13 @@ def test_every_chart_and_word_follows_the_difference_of_two_classes(small_app: A
     small_app.run()
     trace = small_app.get("plotly_chart")[ECG].proto.spec
     small_app.selectbox(key="against").set_value("vs NORM").run()
-    explanation = explain(load_composite(NORMAL), load_model(folder=models_folder))
-    gap = contrast(explanation, "MI", "NORM")
-    logit, name = float(gap.logit[0]), contrast_name("MI", "NORM")
+    gap = open_case(load_composite(NORMAL), load_model(folder=models_folder)).of("MI", "NORM")
+    logit, name = gap.logit, difference_name("MI", "NORM")
     assert equation(small_app).startswith(f"**{name}** ")
     assert printed(equation(small_app), "logit") == pytest.approx(logit, abs=0.0051)
     assert rows_of(layer(small_app)["sum"], "tbody")["logit"] == [pytest.approx(logit, abs=0.0051)]
     total = rows_of(layer(small_app)["ledger"], "tfoot")["sum"][-1]
-    assert total + gap.bias[0] == pytest.approx(logit, abs=0.0052)
+    assert total + gap.bias == pytest.approx(logit, abs=0.0052)
     assert layer(small_app)["name"] == name
     assert f"ratio of the odds {np.exp(logit):.2g}" in layer(small_app)["sum"]
     assert small_app.get("plotly_chart")[ECG].proto.spec == trace
@@ -238,7 +238,7 @@ def test_every_chart_and_word_follows_the_difference_of_two_classes(small_app: A
 def test_a_link_brings_back_a_difference(small_app: AppTest) -> None:
     small_app.query_params.update({"composite": NORMAL, "class": "MI", "against": "vs NORM"})
     small_app.run()
-    assert layer(small_app)["name"] == contrast_name("MI", "NORM")
+    assert layer(small_app)["name"] == difference_name("MI", "NORM")
 
 
 def test_asking_for_what_is_known_of_a_case_changes_no_pixel_of_the_figure(small_app: AppTest) -> None:
@@ -337,7 +337,7 @@ def test_a_link_brings_back_how_the_evidence_was_drawn(small_app: AppTest) -> No
     assert state == {
         "composite": NORMAL, "model": "superclass-v9", "class": "CD", "against": None, "st_reference": "TP",
         "layout": "12x1", "speed": 25.0, "gain": 20.0, "cabrera": True, "simultaneous": False, "page": 0,
-        "overlay": False, "quantity": "weights", "class_index": 3, "style": "line", "opacity": 0.4, "limit": 0.15,
+        "overlay": False, "quantity": "weights", "style": "line", "opacity": 0.4, "limit": 0.15,
         "show_strip": False, "show_st": False, "show_t": False, "show_uncertainty": False, "dark": False,
         "filter_name": "none",
     }  # fmt: skip

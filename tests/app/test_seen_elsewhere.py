@@ -8,12 +8,11 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from ecgimn.explain.box import Box, box_interventions
-from ecgimn.explain.explanation import explain
+from ecgimn.explain.case import open_case
 from ecgimn.formats.export import write_wfdb
 from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.model.model import load_model
 from ecgimn.recording import Recording
-from ecgimn.signal.reading import read_signal
 from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import ECG, NORMAL, as_upload, figure, layer, numbers, opened_with
@@ -70,9 +69,8 @@ def test_no_heart_rate_is_made_up_where_there_is_no_beat(small_app: AppTest, tmp
 
 def test_held_weights_and_the_network_run_again_are_two_answers_and_differ(models_folder: Path) -> None:
     """An "ablation" that zeroes the displayed weights would print the first number twice."""
-    recording, model = load_composite(NORMAL), load_model(folder=models_folder)
-    reading, explanation = read_signal(recording), explain(recording, model)
-    without = box_interventions(Box(("II", "V3"), 1.0, 2.0), explanation, recording, reading.levels, model)
+    model = load_model(folder=models_folder)
+    without = box_interventions(Box(("II", "V3"), 1.0, 2.0), open_case(load_composite(NORMAL), model), model)
     assert without
     for answer in without:
         assert np.abs(answer.predicted_change - answer.actual_change).max() > 1e-4

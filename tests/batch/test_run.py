@@ -18,11 +18,9 @@ import pytest
 from ecgimn.batch import run
 from ecgimn.batch.output import SCHEMAS, Rows, part_folders, read_table
 from ecgimn.batch.run import Pool, Request, RunSummary, run_batch
-from ecgimn.explain.explanation import explain
-from ecgimn.explain.ledger import make_ledger
+from ecgimn.explain.case import open_case
 from ecgimn.formats import read_recording
 from ecgimn.model.model import load_model
-from ecgimn.signal.reading import read_signal
 from tests.batch.conftest import tracing, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,8 +97,8 @@ def test_the_ledger_and_the_bias_add_up_to_each_logit(fast_run, wave_run):
 
 def test_rows_are_those_of_the_reading_room(wave_run, ecg_folder):
     recording = read_recording(ecg_folder / "case1.hea")
-    reading, explanation = read_signal(recording), explain(recording, load_model())
-    ledger = make_ledger(explanation, recording, reading.waves, reading.levels)
+    case = open_case(recording, load_model())
+    reading, ledger = case.reading, case.ledger
     rows = [row for row in read_table(wave_run, "ledger").to_pylist() if row["record"] == "case1.hea"]
     found = np.array([row["logit"] for row in rows]).reshape(ledger.cells.shape)
     np.testing.assert_allclose(found, ledger.cells, atol=1e-4)

@@ -1,8 +1,12 @@
 """A small untrained model and an ECG made of bumps: enough for everything that must hold for any model."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
+from ecgimn.explain.case import open_case
+from ecgimn.explain.explanation import explain
 from ecgimn.leads import LIMB_FROM_I_II
 from ecgimn.model.card import ModelCard
 from ecgimn.model.model import Model
@@ -42,3 +46,14 @@ def synthetic(fs=500.0, duration_s=10.0, seed=0):
             eight += size * rng.uniform(0.6, 1.1, (8, 1)) * np.exp(-0.5 * ((t - beat - offset) / width) ** 2)
     limb = LIMB_FROM_I_II @ eight[:2]
     return Recording(np.concatenate([limb, eight[2:]]).astype(np.float32), fs)
+
+
+def small_case(recording=None, model=None, *, double=False):
+    """A recording, by default the synthetic one, read and explained by the small model, in float64 where asked."""
+    recording = synthetic() if recording is None else recording
+    return open_case(
+        recording,
+        small_model() if model is None else model,
+        despite_quality=True,
+        explain=partial(explain, double=double),
+    )

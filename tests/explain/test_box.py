@@ -10,19 +10,18 @@ from hypothesis import strategies as some
 
 from ecgimn.errors import LeadError
 from ecgimn.explain.box import FILLS, Box, box_change, box_evidence, box_interventions, box_measures
-from ecgimn.explain.explanation import contrast, explain
-from ecgimn.explain.ledger import make_ledger
+from ecgimn.explain.case import case_of, open_case
+from ecgimn.explain.explanation import explain
 from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.model.model import load_model
 from ecgimn.signal.reading import read_signal
 from ecgimn.sources.composites.case import load_composite
-from tests.explain.small_cases import CLASSES, small_model, synthetic
+from tests.explain.small_cases import CLASSES, small_case, small_model, synthetic
 
 RECORDING = synthetic(250.0)
-READING = read_signal(RECORDING)
 MODEL = small_model()
-EXPLANATION = explain(RECORDING, MODEL, double=True)
-LEDGER = make_ledger(EXPLANATION, RECORDING, READING.waves, READING.levels)
+CASE = small_case(RECORDING, MODEL, double=True)
+READING, EXPLANATION, LEDGER = CASE.reading, CASE.explanation, CASE.ledger
 END_S = RECORDING.duration_s
 WHOLE = Box(STANDARD_LEADS, 0.0, END_S)
 
@@ -30,7 +29,7 @@ cuts = some.lists(some.floats(0.0, END_S), max_size=6).map(lambda inner: [0.0, *
 
 
 def evidence(box, class_name="A"):
-    return box_evidence(box, EXPLANATION, RECORDING, READING.levels, class_name)
+    return box_evidence(box, CASE.of(class_name))
 
 
 @settings(max_examples=25)
@@ -38,7 +37,7 @@ def evidence(box, class_name="A"):
 def test_boxes_that_tile_a_lead_sum_to_its_row_of_the_ledger(times):
     boxes = [Box(("V3",), first, last) for first, last in pairwise(times)]
     total = sum(evidence(box, "B").logit for box in boxes)
-    assert total == pytest.approx(LEDGER.by_lead("B")["V3"], abs=1e-9)
+    assert total == pytest.approx(CASE.of("B").by_lead()["V3"], abs=1e-9)
 
 
 @settings(max_examples=25)
@@ -99,17 +98,17 @@ def test_a_line_at_the_end_of_the_recording_runs_level_and_over_all_of_it_is_the
 def test_a_box_on_nothing_holds_nothing_and_changes_nothing(box):
     assert evidence(box).logit == 0.0
     assert evidence(box).absolute_share == 0.0
-    for answer in box_interventions(box, EXPLANATION, RECORDING, READING.levels, MODEL):
+    for answer in box_interventions(box, CASE, MODEL):
         assert np.abs(answer.predicted_change).max() == 0.0
         assert np.abs(answer.actual_change).max() < 1e-6
-        before, predicted, actual = answer.probabilities("A")
+        before, predicted, actual = answer.of("A").probabilities()
         assert before == predicted
         assert before == pytest.approx(actual, abs=1e-6)
 
 
 def test_map_and_network_are_asked_about_the_same_edit_and_need_not_agree():
     box = Box(STANDARD_LEADS, 1.2, 1.6)
-    answers = box_interventions(box, EXPLANATION, RECORDING, READING.levels, MODEL)
+    answers = box_interventions(box, CASE, MODEL)
     assert tuple(answer.fill for answer in answers) == FILLS
     for answer in answers:
         edited = RECORDING.signal + box_change(box, RECORDING, READING.levels, answer.fill)
@@ -119,31 +118,32 @@ def test_map_and_network_are_asked_about_the_same_edit_and_need_not_agree():
 
 
 def test_the_whole_recording_removed_leaves_the_bias_by_the_map():
-    answer = box_interventions(WHOLE, EXPLANATION, RECORDING, READING.levels, MODEL)[0]
+    answer = box_interventions(WHOLE, CASE, MODEL)[0]
     np.testing.assert_allclose(answer.logit + answer.predicted_change, EXPLANATION.bias, atol=1e-8)
 
 
 def test_the_answer_for_the_difference_of_two_classes_is_the_difference_of_their_answers():
     box = Box(("II", "V2"), 1.2, 1.6)
-    seen = contrast(EXPLANATION, "A", "C")
-    name = seen.classes[0]
+    seen = CASE.of("A", "C")
     gap = evidence(box, "A").logit - evidence(box, "C").logit
-    assert box_evidence(box, seen, RECORDING, READING.levels, name).logit == pytest.approx(gap, abs=1e-9)
-    answer = box_interventions(box, EXPLANATION, RECORDING, READING.levels, MODEL)[0]
-    both = answer.contrast("A", "C")
-    assert both.classes == seen.classes
-    assert both.predicted_change[0] == pytest.approx(-gap, abs=1e-9)
-    assert both.actual_change[0] == pytest.approx(answer.actual_change[0] - answer.actual_change[2])
+    assert box_evidence(box, seen).logit == pytest.approx(gap, abs=1e-9)
+    answer = box_interventions(box, CASE, MODEL)[0]
+    both = answer.of("A", "C")
+    assert both.is_difference
+    assert both.name == seen.name
+    assert both.logit == pytest.approx(seen.logit, abs=1e-9)
+    assert both.predicted_change == pytest.approx(-gap, abs=1e-9)
+    assert both.actual_change == pytest.approx(answer.actual_change[0] - answer.actual_change[2])
 
 
 def test_on_a_stored_case_the_shipped_model_gives_two_numbers_near_each_other_and_not_the_same():
     """The map's own prediction never shows what the network makes of the edit; both are asked, and both are named."""
     recording, model = load_composite("imi-st"), load_model()
-    reading, explanation = read_signal(recording), explain(recording, model)
+    case = open_case(recording, model)
+    reading = case.reading
     qrs = reading.waves.global_qrs_onset[3] / recording.fs, reading.waves.global_qrs_offset[3] / recording.fs
-    answer = box_interventions(Box(("III", "aVF"), *qrs), explanation, recording, reading.levels, model)[0]
-    k = explanation.index("MI")
-    predicted, actual = answer.predicted_change[k], answer.actual_change[k]
+    answer = box_interventions(Box(("III", "aVF"), *qrs), case, model)[0].of("MI")
+    predicted, actual = answer.predicted_change, answer.actual_change
     assert predicted < -0.05  # the evidence for MI in this inferior infarction lies there
     assert np.sign(actual) == np.sign(predicted)
     assert abs(actual - predicted) > 1e-3
@@ -155,15 +155,15 @@ def test_the_share_is_of_the_total_and_has_its_sign():
     assert found.total == pytest.approx(LEDGER.of("A").sum())
     assert found.share == pytest.approx(found.logit / found.total)
     assert found.sample_share == pytest.approx(1 / 12)
-    opposite = dataclasses.replace(EXPLANATION, weights=-EXPLANATION.weights, attribution=-EXPLANATION.attribution)
-    turned = box_evidence(box, opposite, RECORDING, READING.levels, "A")
+    opposite = dataclasses.replace(EXPLANATION, weights=-EXPLANATION.weights)
+    turned = box_evidence(box, case_of(READING, opposite, CASE.card).of("A"))
     assert turned.logit == pytest.approx(-found.logit)
     assert turned.share == pytest.approx(found.share)
 
 
 def test_a_total_of_zero_has_no_parts_in_per_cent():
-    none = dataclasses.replace(EXPLANATION, weights=0 * EXPLANATION.weights, attribution=0 * EXPLANATION.attribution)
-    found = box_evidence(WHOLE, none, RECORDING, READING.levels, "A")
+    none = dataclasses.replace(EXPLANATION, weights=0 * EXPLANATION.weights)
+    found = box_evidence(WHOLE, case_of(READING, none, CASE.card).of("A"))
     assert found.share is None
     assert found.absolute_share == 0.0
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ecgimn.explain.ledger import Ledger
+from ecgimn.explain.case import Evidence
 from ecgimn.explain.sentences import Concordance, abnormal_leads, case_concordance, describe_concordance
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.waves.find import WAVE_NAMES
@@ -17,10 +17,11 @@ def reading(levels, inverted=()):
     )
 
 
-def ledger(st_by_lead):
-    cells = np.zeros((1, 12, len(WAVE_NAMES)))
-    cells[0, :, WAVE_NAMES.index("ST")] = st_by_lead
-    return Ledger(("MI",), cells, np.zeros((1, 12, 1)), np.zeros(1), np.zeros(1), cells.sum((1, 2)))
+def evidence(read, st_by_lead):
+    cells = np.zeros((12, len(WAVE_NAMES)))
+    cells[:, WAVE_NAMES.index("ST")] = st_by_lead
+    none = np.zeros((12, 1))
+    return Evidence(read, "MI", none, none, 0.0, 0.0, float(cells.sum()), 0.5, cells, none, 0.0)
 
 
 def test_an_elevation_a_depression_and_an_inverted_t_are_abnormal():
@@ -32,13 +33,13 @@ def test_an_elevation_a_depression_and_an_inverted_t_are_abnormal():
 
 def test_evidence_on_abnormal_leads_only_is_full_concordance():
     levels = np.where(np.isin(STANDARD_LEADS, ("V2", "V3")), 0.2, 0.0)
-    case = case_concordance(reading(levels), ledger(levels * 5 - 0.1), "MI")
+    case = case_concordance(evidence(reading(levels), levels * 5 - 0.1))
     assert case == Concordance("MI", ("V2", "V3"), 1.0, pytest.approx(2 / 12), 1.0)
 
 
 def test_evidence_without_order_ranks_the_leads_by_chance():
     levels = np.where(np.isin(STANDARD_LEADS, ("V2", "V3")), 0.2, 0.0)
-    case = case_concordance(reading(levels), ledger(np.ones(12)), "MI")
+    case = case_concordance(evidence(reading(levels), np.ones(12)))
     assert case.auroc == 0.5
     assert case.share == pytest.approx(case.expected)
 
@@ -52,6 +53,6 @@ def test_the_comparison_is_told_with_its_chance_or_not_at_all():
 
 
 def test_without_abnormal_leads_or_evidence_there_is_nothing_to_compare():
-    assert case_concordance(reading(np.zeros(12)), ledger(np.ones(12)), "MI") is None
+    assert case_concordance(evidence(reading(np.zeros(12)), np.ones(12))) is None
     levels = np.where(np.isin(STANDARD_LEADS, ("V2",)), 0.2, 0.0)
-    assert case_concordance(reading(levels), ledger(-np.ones(12)), "MI") is None
+    assert case_concordance(evidence(reading(levels), -np.ones(12))) is None

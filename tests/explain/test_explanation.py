@@ -1,17 +1,18 @@
 """The contributions on the raw trace and the bias are the logit, at every rate, and the ledger loses nothing."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ecgimn.errors import SignalError
-from ecgimn.explain.explanation import contrast, explain
-from ecgimn.explain.ledger import fold_to_independent_leads, isoelectric_attribution, make_ledger
+from ecgimn.explain.explanation import explain
+from ecgimn.explain.ledger import contribution, fold_to_independent_leads, make_ledger
 from ecgimn.explain.sentences import describe_evidence, signed, st_elevation_share
 from ecgimn.leads import INDEPENDENT_LEADS, LIMB_FROM_I_II, STANDARD_LEADS
 from ecgimn.signal.reading import read_signal
-from tests.explain.small_cases import CLASSES, synthetic
+from tests.explain.small_cases import CLASSES, small_case, synthetic
 
 
 @pytest.mark.parametrize("fs", [100.0, 257.0, 500.0, 1000.0])
@@ -19,8 +20,8 @@ def test_contributions_and_bias_add_up_to_the_logit(model, fs):
     recording = synthetic(fs)
     for double, tolerance in ((False, 1e-4), (True, 1e-9)):
         explanation = explain(recording, model, double=double)
-        assert explanation.attribution.shape == (3, 12, recording.n_samples)
-        total = explanation.attribution.sum(axis=(1, 2)) + explanation.bias
+        assert explanation.weights.shape == (3, 12, recording.n_samples)
+        total = (explanation.weights * recording.signal.astype(float)).sum(axis=(1, 2)) + explanation.bias
         assert np.abs(total - explanation.logit).max() < tolerance
         assert explanation.completeness_error < tolerance
 
@@ -53,9 +54,10 @@ def test_a_recording_longer_than_ten_seconds_is_refused(model):
 def test_gaps_are_bridged_for_the_model(model):
     signal = np.array(synthetic().signal)
     signal[3, 1000:1010] = np.nan
-    explanation = explain(synthetic().with_signal(signal), model)
-    assert np.isfinite(explanation.attribution).all()
-    assert explanation.completeness_error < 1e-4
+    case = small_case(synthetic().with_signal(signal), model)
+    assert np.isfinite(case.explanation.weights).all()
+    assert all(np.isfinite(case.of(name).contribution).all() for name in CLASSES)
+    assert case.explanation.completeness_error < 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +65,22 @@ def read():
     return read_signal(synthetic())
 
 
-def test_the_ledger_totals_to_the_logit_in_every_arrangement(model, read):
-    explanation = explain(read.recording, model)
-    ledger = make_ledger(explanation, read.recording, read.waves, read.levels)
+@pytest.fixture(scope="module")
+def case(model):
+    return small_case(synthetic(), model)
+
+
+def test_the_ledger_totals_to_the_logit_in_every_arrangement(case):
+    ledger = case.ledger
     assert ledger.residual < 1e-4
     np.testing.assert_allclose(ledger.beats.sum((1, 2)), ledger.cells.sum((1, 2)), atol=1e-9)
     for name in CLASSES:
-        evidence = ledger.of(name).sum()
-        assert sum(ledger.by_lead(name).values()) == pytest.approx(evidence)
-        assert sum(ledger.by_wave(name).values()) == pytest.approx(evidence)
-        assert sum(ledger.by_territory(name).values()) == pytest.approx(evidence)
-        assert sum(ledger.for_and_against(name)) == pytest.approx(evidence)
+        evidence, shown = ledger.of(name).sum(), case.of(name)
+        assert shown.total == pytest.approx(evidence)
+        assert sum(shown.by_lead().values()) == pytest.approx(evidence)
+        assert sum(shown.by_wave().values()) == pytest.approx(evidence)
+        assert sum(shown.by_territory().values()) == pytest.approx(evidence)
+        assert sum(shown.for_and_against()) == pytest.approx(evidence)
         assert sum(row.logit for row in ledger.rows() if row.class_name == name) == pytest.approx(evidence)
 
 
@@ -114,43 +121,38 @@ def test_folded_weights_have_the_same_effect_on_the_eight_independent_leads(mode
     explanation = explain(read.recording, model)
     folded = fold_to_independent_leads(explanation.weights)
     eight = np.stack([read.recording.lead(lead) for lead in INDEPENDENT_LEADS]).astype(float)
-    np.testing.assert_allclose((folded * eight).sum((1, 2)), explanation.attribution.sum((1, 2)), atol=1e-4)
-
-
-def test_the_contrast_of_two_classes_is_the_difference_of_their_logits(model, read):
-    explanation = explain(read.recording, model)
-    gap_map = contrast(explanation, "A", "C").attribution
-    gap = (explanation.logit - explanation.bias)[0] - (explanation.logit - explanation.bias)[2]
-    assert gap_map.sum() == pytest.approx(gap, abs=1e-4)
+    twelve = (explanation.weights * read.recording.signal.astype(float)).sum((1, 2))
+    np.testing.assert_allclose((folded * eight).sum((1, 2)), twelve, atol=1e-4)
 
 
 def test_isoelectric_contributions_sum_to_the_same_logit(model, read):
     explanation = explain(read.recording, model)
-    evidence = isoelectric_attribution(explanation, read.recording, read.levels)
-    np.testing.assert_allclose(evidence.sum((1, 2)), explanation.attribution.sum((1, 2)), atol=1e-6)
+    evidence = contribution(explanation.weights, read.recording, read.levels)
+    raw = contribution(explanation.weights, read.recording, np.zeros(12))
+    np.testing.assert_allclose(evidence.sum((1, 2)), raw.sum((1, 2)), atol=1e-6)
+    np.testing.assert_allclose(raw.sum((1, 2)) + explanation.bias, explanation.logit, atol=1e-4)
 
 
-def test_words_repeat_the_numbers_of_the_ledger_and_no_verdict(model, read):
-    explanation = explain(read.recording, model)
-    ledger = make_ledger(explanation, read.recording, read.waves, read.levels)
-    text = " ".join(describe_evidence(ledger, "A", read))
-    assert signed(explanation.logit[0]) in text
-    assert signed(explanation.bias[0]) in text
+def test_words_repeat_the_numbers_of_the_ledger_and_no_verdict(case):
+    text = " ".join(describe_evidence(case.of("A")))
+    assert signed(case.explanation.logit[0]) in text
+    assert signed(case.explanation.bias[0]) in text
     for word in ("STEMI", "infarct", "ischaemia", "ischemia", "critical", "patient"):
         assert word not in text
 
 
-def test_the_share_on_elevated_leads_counts_st_and_t_of_those_leads_only(model, read):
-    ledger = make_ledger(explain(read.recording, model), read.recording, read.waves, read.levels)
-    share = st_elevation_share(ledger, "A", ("V2", "V3"))
+def test_the_share_on_elevated_leads_counts_st_and_t_of_those_leads_only(case):
+    elevated = SimpleNamespace(st_elevation_leads=("V2", "V3"))
+    share = st_elevation_share(dataclasses.replace(case.of("A"), reading=elevated))
     rows = [STANDARD_LEADS.index(lead) for lead in ("V2", "V3")]
-    assert share.logit == pytest.approx(ledger.of("A")[rows][:, 4:6].sum())
+    assert share.leads == ("V2", "V3")
+    assert share.logit == pytest.approx(case.ledger.of("A")[rows][:, 4:6].sum())
     assert 0.0 <= share.share_of_positive <= 1.0
 
 
 def test_an_explanation_is_read_only(model, read):
     explanation = explain(read.recording, model)
     with pytest.raises(ValueError, match="read-only"):
-        explanation.attribution[0, 0, 0] = 1.0
+        explanation.weights[0, 0, 0] = 1.0
     with pytest.raises(dataclasses.FrozenInstanceError):
         explanation.fs = 1.0

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ecgimn.errors import ModelNotFoundError
-from ecgimn.explain.checks import cell_sums, local_fidelity, rank_agreement, removal_changes, spearman
+from ecgimn.explain.checks import local_fidelity, rank_agreement, removal_changes, spearman
 from ecgimn.explain.explanation import explain
-from ecgimn.explain.ledger import make_ledger
+from ecgimn.explain.ledger import book
 from ecgimn.explain.sides import (
     EXACT,
     exact_side,
@@ -16,27 +16,33 @@ from ecgimn.explain.sides import (
 )
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.preprocess import preprocessing
-from ecgimn.signal.reading import read_signal
 from ecgimn.signal.waves.find import WAVE_NAMES
-from tests.explain.small_cases import CLASSES, synthetic
+from tests.explain.small_cases import CLASSES, small_case, synthetic
 
 
 @pytest.fixture(scope="module")
-def read():
-    return read_signal(synthetic())
+def case(model):
+    return small_case(synthetic(), model)
 
 
 @pytest.fixture(scope="module")
-def explanation(model, read):
-    return explain(read.recording, model)
+def read(case):
+    return case.reading
 
 
-def test_cell_sums_are_the_cells_of_the_ledger(explanation, read):
-    side = exact_side(explanation, read, CLASSES[0], EXACT)
-    ledger = make_ledger(explanation, read.recording, read.waves, read.levels)
-    np.testing.assert_allclose(side.cells, ledger.of(CLASSES[0]), atol=1e-12)
+@pytest.fixture(scope="module")
+def explanation(case):
+    return case.explanation
+
+
+def test_the_cells_of_an_exact_side_are_the_cells_of_the_ledger(case):
+    side = exact_side(case, CLASSES[0], EXACT)
+    evidence, ledger = side.evidence, case.ledger
+    assert side.exact
+    np.testing.assert_allclose(evidence.cells, ledger.of(CLASSES[0]), atol=1e-12)
+    np.testing.assert_allclose(book(evidence.contribution, case.reading.waves)[0], ledger.of(CLASSES[0]), atol=1e-12)
     np.testing.assert_allclose(side.predicted, -ledger.of(CLASSES[0]), atol=1e-12)
-    assert side.evidence.sum() + side.explanation.bias[0] == pytest.approx(side.explanation.logit[0])
+    assert evidence.contribution.sum() + evidence.baseline + evidence.bias == pytest.approx(evidence.logit)
 
 
 def linear_network(weights, bias=0.3):
@@ -54,7 +60,7 @@ def test_the_map_of_a_linear_network_predicts_every_removal_exactly(read):
     weights = np.random.default_rng(1).normal(size=(12, prepare.n_out))
     actual = removal_changes(linear_network(weights), prepare, recording, read.waves, read.levels)
     carried = prepare.adjoint(weights)
-    predicted = -cell_sums(carried * (recording.signal - read.levels[:, None]), read.waves)
+    predicted = -book(carried * (recording.signal - read.levels[:, None]), read.waves)[0]
     made = np.isfinite(actual[:, :, 0])
     assert made.sum() >= 60
     np.testing.assert_allclose(actual[:, :, 0][made], predicted[made], atol=1e-8)
@@ -128,10 +134,10 @@ def test_spreading_over_the_trace_keeps_the_sum_of_every_lead(fs):
 def test_a_post_hoc_method_comes_out_like_the_exact_map(model, read, explanation, method):
     assert method in method_names()
     side = post_hoc_side(method, model, read, CLASSES[2], method)
-    assert side.evidence.shape == read.recording.signal.shape
-    assert side.predicted.shape == side.cells.shape == (12, len(WAVE_NAMES))
-    assert side.explanation.logit[0] == pytest.approx(explanation.logit[2], abs=1e-4)
-    assert side.evidence.sum() + side.explanation.bias[0] == pytest.approx(side.explanation.logit[0])
+    assert side.evidence.contribution.shape == read.recording.signal.shape
+    assert side.predicted.shape == side.evidence.cells.shape == (12, len(WAVE_NAMES))
+    assert side.evidence.logit == pytest.approx(explanation.logit[2], abs=1e-4)
+    assert side.evidence.contribution.sum() + side.evidence.bias == pytest.approx(side.evidence.logit)
     assert not side.exact
 
 
@@ -147,8 +153,9 @@ def test_a_black_box_is_explained_post_hoc_once_it_is_there(read, tmp_path):
     assert twin.classes == ("A", "B")
     side = post_hoc_side("Grad-CAM", twin, read, "B", "twin")
     x = twin.preprocessing(read.recording.fs, read.recording.n_samples).forward(read.recording.signal)
-    assert side.explanation.logit[0] == pytest.approx(twin.logits(x[None])[0, 1])
-    same = side.evidence / np.maximum(np.abs(side.evidence).max(axis=1, keepdims=True), 1e-12)
+    assert side.evidence.logit == pytest.approx(twin.logits(x[None])[0, 1])
+    own = side.evidence.contribution
+    same = own / np.maximum(np.abs(own).max(axis=1, keepdims=True), 1e-12)
     np.testing.assert_allclose(same, np.broadcast_to(same[:1], same.shape), atol=1e-6)  # one course for all leads
 
 

@@ -6,6 +6,7 @@ import torch
 
 from ecgimn.draw.words.case import check_view, check_words, logit_rows
 from ecgimn.errors import SignalError
+from ecgimn.explain.case import open_case
 from ecgimn.explain.checks import check_random_weights, check_shuffled_leads, check_time_shift, shuffled_chest
 from ecgimn.model.card import ModelCard
 from ecgimn.model.model import CASCADE, Model, randomised
@@ -27,6 +28,7 @@ def model():
 
 
 MODEL = model()
+CASE = open_case(RECORDING, MODEL)
 
 
 def test_the_cascade_draws_anew_from_the_output_inwards():
@@ -38,9 +40,9 @@ def test_the_cascade_draws_anew_from_the_output_inwards():
 
 
 def test_the_same_weights_give_the_same_map_and_others_do_not():
-    same = check_random_weights(RECORDING, MODEL, MODEL, "MI")
+    same = check_random_weights(CASE, MODEL, "MI")
     assert same.agreement == pytest.approx(1.0)
-    other = check_random_weights(RECORDING, MODEL, randomised(MODEL, "encoder", 3), "MI")
+    other = check_random_weights(CASE, randomised(MODEL, "encoder", 3), "MI")
     assert other.agreement < 0.9
     words = check_words(same, "Random weights", "MI")
     assert "survives" in words[0][0]
@@ -52,30 +54,30 @@ def test_leads_change_places_and_the_limb_leads_stay():
     assert sorted(order) == list(range(12))
     assert list(order[:6]) == list(range(6))
     assert (order[6:] != np.arange(6, 12)).all()
-    check = check_shuffled_leads(RECORDING, MODEL, "MI", seed=4)
-    np.testing.assert_array_equal(check.after.signal, RECORDING.signal[order])
+    check = check_shuffled_leads(CASE, MODEL, "MI", seed=4)
+    np.testing.assert_array_equal(check.second.recording.signal, RECORDING.signal[order])
     assert -1.0 <= check.in_place <= 1.0
     assert "lead of the same name" in check_words(check, "Shuffled chest leads", "MI")[0][0]
 
 
 def test_a_shift_compares_the_samples_that_both_windows_see():
-    check = check_time_shift(RECORDING, MODEL, "MI", shift_s=0.1)
+    check = check_time_shift(CASE, MODEL, "MI", shift_s=0.1)
     shift = round(0.1 * RECORDING.fs)
-    assert check.before.n_samples == check.after.n_samples == RECORDING.n_samples - shift
-    np.testing.assert_array_equal(check.before.signal[:, shift:], check.after.signal[:, :-shift])
+    assert check.first.recording.n_samples == check.second.recording.n_samples == RECORDING.n_samples - shift
+    np.testing.assert_array_equal(check.first.recording.signal[:, shift:], check.second.recording.signal[:, :-shift])
     assert check.agreement is not None
     assert "logit of MI" in check_words(check, "Time shift", "MI")[1][0]
 
 
 def test_a_shift_that_leaves_nothing_to_compare_is_refused():
     with pytest.raises(SignalError, match="at most"):
-        check_time_shift(RECORDING, MODEL, "MI", shift_s=3.0)
+        check_time_shift(CASE, MODEL, "MI", shift_s=3.0)
 
 
 def test_both_sides_are_drawn_on_one_scale_unless_sizes_mean_nothing():
-    check = check_random_weights(RECORDING, MODEL, randomised(MODEL, "encoder", 3), "MI")
-    one, two = (check_view(check, "MI", side, own_scale=False) for side in (check.first, check.second))
+    check = check_random_weights(CASE, randomised(MODEL, "encoder", 3), "MI")
+    one, two = (check_view(side.of("MI"), check, own_scale=False) for side in (check.first, check.second))
     assert one.limit == two.limit
-    one, two = (check_view(check, "MI", side, own_scale=True) for side in (check.first, check.second))
+    one, two = (check_view(side.of("MI"), check, own_scale=True) for side in (check.first, check.second))
     assert one.limit != two.limit
     assert [row["Class"] for row in logit_rows(check)] == list(CLASSES)

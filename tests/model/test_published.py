@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ecgimn.errors import CheckpointError
+from ecgimn.explain.case import case_of
 from ecgimn.explain.explanation import explain
-from ecgimn.explain.ledger import make_ledger
 from ecgimn.explain.sentences import sum_of_evidence
 from ecgimn.leads import LIMB_FROM_I_II
 from ecgimn.model.card import ModelCard, read_card
@@ -16,6 +16,9 @@ from ecgimn.model.model import load_model, save_model
 from ecgimn.model.network import NetworkConfig
 from ecgimn.model.published import PaperConfig, PaperImn, z_score
 from ecgimn.recording import Recording
+from ecgimn.signal.measure import IsoelectricLevels
+from ecgimn.signal.quality import assess_quality
+from ecgimn.signal.reading import SignalReading
 
 CPU = torch.device("cpu")
 
@@ -121,10 +124,12 @@ def test_the_ledger_of_a_recording_adds_up_with_its_offset_line(superclass, fs):
     explanation = explain(recording, superclass, double=True)
     assert explanation.completeness_error < 1e-9
     assert explanation.offset.shape == (5, 12)
-    levels = np.linspace(-0.2, 0.3, 12)
-    ledger = make_ledger(explanation, recording, None, levels)
-    assert ledger.residual < 1e-8
-    total = sum_of_evidence(explanation, ledger, "MI")
+    isoelectric = IsoelectricLevels(np.linspace(-0.2, 0.3, 12), "median", 0)
+    reading = SignalReading(recording, assess_quality(recording), None, None, None, isoelectric, "not looked for")
+    case = case_of(reading, explanation, superclass.card)
+    assert case.ledger.residual < 1e-8
+    assert case.of("MI").z_scored
+    total = sum_of_evidence(case.of("MI"))
     assert total.bias + total.evidence + total.offset == pytest.approx(total.logit, abs=1e-8)
     assert total.offset_line == (("z-score offset", total.offset),)
     assert "z-score offset" in total.equation
