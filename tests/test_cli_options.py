@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import ecgimn.cli.explain as command
 from ecgimn.cli import main
+from ecgimn.cli.explain import _OPTIONS
 from ecgimn.formats import ReadingHints
 from ecgimn.leads import STANDARD_LEADS
 from tests.formats import synthetic_files as files
@@ -95,7 +95,7 @@ def test_each_question_names_the_option_that_answers_it(monkeypatch, folder):
     assert run(monkeypatch, "two.npz", *facts, "--variable", "2")[0] == 0
     assert run(monkeypatch, "two.npz", *facts, "--variable", "b")[0] == 0
     assert run(monkeypatch, "ecg.npy", *facts, "--transpose")[0] == 0
-    assert set(command._OPTIONS) == set(ReadingHints.__dataclass_fields__)
+    assert set(_OPTIONS) == set(ReadingHints.__dataclass_fields__)
 
 
 def test_an_option_without_meaning_for_the_file_is_named(monkeypatch, folder):

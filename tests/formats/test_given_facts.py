@@ -31,6 +31,7 @@ def test_a_rate_that_is_given_outranks_the_files_own(files, name):
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_unit_that_is_given_outranks_the_files_own(files, name):
     own, refused, scales = read_files(files[name]).signal, [], []
+    large = np.abs(own) > 0.1
     for unit in ("mV", "uV", "0.5 uV"):
         try:
             given = read_files(files[name], ReadingHints(unit=unit))
@@ -38,7 +39,7 @@ def test_a_unit_that_is_given_outranks_the_files_own(files, name):
             refused.append(str(exc))
             continue
         assert any("unit" in note for note in given.notes)
-        scales.append(float(np.median((given.signal / own)[np.abs(own) > 0.1])))
+        scales.append(float(np.median(given.signal[large] / own[large])))
     assert all("peak to peak" in text for text in refused)
     assert scales == sorted(scales, reverse=True)
     assert len(refused) + len(set(scales)) == 3
