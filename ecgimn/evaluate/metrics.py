@@ -284,25 +284,35 @@ class Calibration:
     thresholds: dict[str, tuple[float, ...]]
 
 
-def calibrate(targets: NDArray[np.integer], logits: Array, unit: Array | None = None) -> Calibration:
+def calibrate(
+    targets: NDArray[np.integer],
+    logits: Array,
+    unit: Array | None = None,
+    *,
+    known: NDArray[np.bool_] | None = None,
+) -> Calibration:
     """Fit scale and offset of logits (n, K) to targets (n, K), and choose thresholds on what they give.
 
     Parameters
     ----------
     unit : ndarray of shape (K,), optional
         Logits are fitted in this unit, for those that are of another order than one; the result is for the logits.
+    known : ndarray of shape (n, K), optional
+        Which targets are known; the others are left out.
     """
     unit = np.ones(logits.shape[1]) if unit is None else unit
+    rows = np.ones(targets.shape, dtype=bool) if known is None else known
     columns = range(logits.shape[1])
-    scale, offset = np.array([fit_affine(targets[:, k], logits[:, k] / unit[k]) for k in columns]).T
+    scale, offset = np.array([fit_affine(targets[rows[:, k], k], logits[rows[:, k], k] / unit[k]) for k in columns]).T
     scale = scale / unit
-    probability = expit(scale * logits + offset)
+    told = [targets[rows[:, k], k] for k in columns]
+    probability = [expit(scale[k] * logits[rows[:, k], k] + offset[k]) for k in columns]
     return Calibration(
         scale=tuple(scale.tolist()),
         offset=tuple(offset.tolist()),
         thresholds={
-            "youden": tuple(youden_threshold(targets[:, k], probability[:, k]) for k in columns),
-            "sensitivity_90": tuple(sensitivity_threshold(targets[:, k], probability[:, k]) for k in columns),
+            "youden": tuple(youden_threshold(told[k], probability[k]) for k in columns),
+            "sensitivity_90": tuple(sensitivity_threshold(told[k], probability[k]) for k in columns),
         },
     )
 

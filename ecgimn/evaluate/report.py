@@ -43,9 +43,11 @@ from ecgimn.signal.reading import read_signal
 from ecgimn.signal.waves.find import WAVE_NAMES
 from ecgimn.sources.composites.case import list_composites, load_composite
 from ecgimn.sources.ptbxl import PtbXl
-from ecgimn.sources.ptbxl_arrays import SUPERCLASSES, Dataset, load_dataset
+from ecgimn.sources.ptbxl_arrays import SUBCLASSES, SUPERCLASSES, TASKS, Dataset, load_dataset
+from ecgimn.sources.statements import DIAGNOSTIC, FORM, RHYTHM, STATEMENTS, SUBCLASS_OF
 
 N_FIDELITY = 512  # records that are edited and re-run
+LEAST_POSITIVES = 10  # of a statement, for its AUROC to count in a mean
 N_POINTS = 60  # of them in a scatter plot, per family and class
 N_DELETION = 96
 N_CONCORDANCE = 100  # records that are delineated, half a second each
@@ -66,7 +68,7 @@ def evaluate(
     Parameters
     ----------
     model : Model
-        Of the superclasses or the sub-classes.
+        Of the superclasses, the sub-classes or the statements.
     ptbxl : PtbXl
     fold : int
         1 to 10.
@@ -91,10 +93,16 @@ def evaluate(
             f"No record of fold {fold} at 100 Hz is in this PTB-XL folder. Folds with records are needed; "
             "choose another fold or complete the download."
         )
-    task = "superclass" if model.classes == SUPERCLASSES else "subclass"
+    task = next((task for task, names in TASKS.items() if names == model.classes), None)
+    if task is None:
+        raise SourceError(
+            f"The classes of the model {model.card.name!r} are those of no task of PTB-XL. A model of the "
+            "superclasses, the sub-classes or the statements is needed."
+        )
     report("reading records")
     everything = load_dataset(ptbxl, ids)
-    labelled = np.asarray(everything.labels["superclass"].any(axis=1))
+    known = everything.known_labels(task)
+    labelled = np.asarray((known if task == "statement" else everything.labels["superclass"]).any(axis=1))
     if not labelled.any():
         raise SourceError(
             f"None of the {len(everything)} records of fold {fold} that were read carries a diagnostic label. Records "
@@ -116,10 +124,13 @@ def evaluate(
         "bootstraps": N_BOOTSTRAPS,
         "discrimination": discrimination_of_model(model, data, of_networks[:, labelled], task),
         "discrimination_all_records": {
-            "macro_auroc": plain(macro(everything.labels[task], logits)[0]),
-            "auroc": [plain(auroc(everything.labels[task][:, k], logits[:, k])[0]) for k in range(len(model.classes))],
+            "macro_auroc": plain(macro(everything.labels[task], logits, known=known)[0]),
+            "auroc": [
+                plain(auroc(everything.labels[task][known[:, k], k], logits[known[:, k], k])[0])
+                for k in range(len(model.classes))
+            ],
         },
-        "calibration": calibration(everything.labels[task], expit(logits), model.classes),
+        "calibration": calibration(everything.labels[task], expit(logits), model.classes, known),
     }
     report("worst errors")
     result["failures"] = {
@@ -169,17 +180,19 @@ def discrimination_of_model(model: Model, data: Dataset, of_networks: NDArray[np
     Logits are those of each network, (members, n, K); their mean is the model's.
     """
     logits = of_networks.mean(axis=0)
-    targets, probabilities = data.labels[task], expit(logits)
-    found = discrimination(targets, logits, data.patients, model.classes)
+    targets, probabilities, known = data.labels[task], expit(logits), data.known_labels(task)
+    least = LEAST_POSITIVES if task == "statement" else 1
+    found = discrimination(targets, logits, data.patients, model.classes, known=known, least=least)
     for k, name in enumerate(model.classes):
+        here = known[:, k]
         found["classes"][name] |= {
             "operating_points": {
-                point: operating_point(targets[:, k], probabilities[:, k], values[k])
+                point: operating_point(targets[here, k], probabilities[here, k], values[k])
                 for point, values in model.card.thresholds.items()
             },
-            "curves": curves(targets[:, k], probabilities[:, k]),
+            "curves": curves(targets[here, k], probabilities[here, k]),
         }
-    of_each = rounded(np.array([macro(targets, each)[0] for each in of_networks]), 5)
+    of_each = rounded(np.array([macro(targets, each, known=known, least=least)[0] for each in of_networks]), 5)
     result: dict[str, Any] = {
         "macro_auroc": found["macro_auroc"],
         "macro_auroc_of_networks": of_each,
@@ -187,7 +200,46 @@ def discrimination_of_model(model: Model, data: Dataset, of_networks: NDArray[np
     }
     if task == "superclass":
         result["mi_against_norm"] = mi_against_norm(data, logits)
+    if task == "statement":
+        result["groups"] = statement_groups(data, logits)
     return result
+
+
+def statement_groups(data: Dataset, logits: NDArray[np.float64]) -> dict[str, Any]:
+    """Macro AUROC over the statements of each kind, and over the sub-classes, as the published benchmark takes them.
+
+    Of each kind, records that carry at least one of its statements count (Strodthoff et al.,
+    doi:10.1109/JBHI.2020.3022989), and statements with at least `LEAST_POSITIVES` of them. The logit of a sub-class is
+    the largest of those of its statements.
+    """
+    targets, known = data.labels["statement"], data.known_labels("statement")
+    kinds = {
+        "diagnostic": DIAGNOSTIC,
+        "form": (*DIAGNOSTIC[:4], *FORM),  # the first four statements are both
+        "rhythm": RHYTHM,
+    }
+    result = {}
+    for kind, names in kinds.items():
+        columns = [STATEMENTS.index(name) for name in names]
+        rows = ((targets[:, columns] == 1) & known[:, columns]).any(axis=1)
+        result[kind] = _macro_of(targets[rows][:, columns], logits[rows][:, columns], data.patients[rows],
+                                 known[rows][:, columns])  # fmt: skip
+    of_subclass = [
+        logits[:, [STATEMENTS.index(name) for name, subclass in SUBCLASS_OF.items() if subclass == each]].max(axis=1)
+        for each in SUBCLASSES
+    ]
+    rows = data.labels["subclass"].any(axis=1)
+    result["subclass"] = _macro_of(data.labels["subclass"][rows], np.stack(of_subclass, axis=1)[rows],
+                                   data.patients[rows], data.known_labels("subclass")[rows])  # fmt: skip
+    return result
+
+
+def _macro_of(
+    targets: NDArray[np.integer], logits: NDArray[np.float64], patients: NDArray[np.int64], known: NDArray[np.bool_]
+) -> dict[str, Any]:
+    area = estimate(lambda w: macro(targets, logits, w, known=known, least=LEAST_POSITIVES), patient_weights(patients))
+    counted = ((targets == 1) & known).sum(axis=0) >= LEAST_POSITIVES
+    return {"n": len(targets), "classes": int(counted.sum()), "macro_auroc": area.as_list()}
 
 
 def bias_alone(model: Model, data: Dataset, task: str) -> dict[str, Any]:
@@ -234,12 +286,15 @@ def curves(target: NDArray[np.integer], probability: NDArray[np.float64]) -> dic
 
 
 def calibration(
-    targets: NDArray[np.integer], probabilities: NDArray[np.float64], classes: tuple[str, ...]
+    targets: NDArray[np.integer],
+    probabilities: NDArray[np.float64],
+    classes: tuple[str, ...],
+    known: NDArray[np.bool_],
 ) -> dict[str, Any]:
-    """Brier score, expected calibration error and reliability curve per class."""
+    """Brier score, expected calibration error and reliability curve per class, over the records that are known."""
     result = {}
     for k, name in enumerate(classes):
-        curve = reliability(targets[:, k], probabilities[:, k])
+        curve = reliability(targets[known[:, k], k], probabilities[known[:, k], k])
         result[name] = {
             "bins": N_BINS,
             "ece": plain(curve.ece),
@@ -348,13 +403,13 @@ def worst_errors(
         Per class "missed" (labelled, lowest probability) and "claimed" (not labelled, highest probability), records on
         the wrong side of the operating point only: [{"ecg_id", "probability", "labels"}], worst first.
     """
-    targets = data.labels[task].astype(bool)
+    targets, known = data.labels[task].astype(bool), data.known_labels(task)
     thresholds = model.card.thresholds.get("youden", (0.5,) * len(model.classes))
     result = {}
     for k, name in enumerate(model.classes):
         called = probabilities[:, k] >= thresholds[k]
-        missed = np.flatnonzero(targets[:, k] & ~called)
-        claimed = np.flatnonzero(~targets[:, k] & called)
+        missed = np.flatnonzero(targets[:, k] & ~called & known[:, k])
+        claimed = np.flatnonzero(~targets[:, k] & called & known[:, k])
         missed = missed[np.argsort(probabilities[missed, k])][:N_WORST]
         claimed = claimed[np.argsort(-probabilities[claimed, k])][:N_WORST]
         result[name] = {

@@ -17,6 +17,7 @@ from ecgimn.model.model import MODELS_FOLDER, STORED, Model, save_model
 from ecgimn.model.network import EcgImn
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.ptbxl_arrays import CHOICE_FOLD, TASKS, Dataset, load_dataset
+from ecgimn.sources.statements import GROUPS, WORDS
 from ecgimn.train.heads import LOG, STATE, keep_tasks, read_state
 from ecgimn.train.recipe import Recipe
 
@@ -24,6 +25,7 @@ AnyNetwork = TypeVar("AnyNetwork", EcgImn, BlackBox)
 TASK_WORDS = {
     "superclass": "five diagnostic superclasses of PTB-XL, not exclusive",
     "subclass": "23 diagnostic sub-classes of PTB-XL, not exclusive",
+    "statement": "71 SCP-ECG statements of PTB-XL: diagnoses, form and rhythm, not exclusive",
 }
 
 
@@ -63,6 +65,8 @@ def export_models(ptbxl: PtbXl, recipe: Recipe, runs: Path, *, folder: Path = MO
             network=networks[0].config,
             scale=(1.0,) * n,
             offset=(0.0,) * n,
+            words=WORDS if task == "statement" else {},
+            groups=GROUPS if task == "statement" else {},
             sha256="",
             known_answer=(0.0,) * n,
             training={
@@ -84,7 +88,7 @@ def export_models(ptbxl: PtbXl, recipe: Recipe, runs: Path, *, folder: Path = MO
 def calibrated(model: Model, choose: Dataset, task: str) -> ModelCard:
     """Return the model's card with an affine calibration of each logit and operating points, chosen on `choose`."""
     logits, targets = model.logits(choose.x), choose.labels[task]
-    found = calibrate(targets, logits)
+    found = calibrate(targets, logits, known=choose.known_labels(task))
     return replace(model.card, scale=found.scale, offset=found.offset, thresholds=found.thresholds)
 
 

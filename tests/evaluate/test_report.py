@@ -10,7 +10,14 @@ import torch
 
 from ecgimn.evaluate.deletion import deletion
 from ecgimn.evaluate.localisation import planted_evidence, territory_hits, wave_shares
-from ecgimn.evaluate.report import bias_alone, calibration, discrimination_of_model, evaluate, mi_against_norm
+from ecgimn.evaluate.report import (
+    bias_alone,
+    calibration,
+    discrimination_of_model,
+    evaluate,
+    mi_against_norm,
+    statement_groups,
+)
 from ecgimn.evaluate.stability import quick_ledgers, sanity
 from ecgimn.model.card import ModelCard
 from ecgimn.model.model import Model
@@ -18,6 +25,7 @@ from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.signal.waves.quick import quick_landmarks
 from ecgimn.sources.ptbxl import open_ptbxl
 from ecgimn.sources.ptbxl_arrays import TASKS, Dataset
+from ecgimn.sources.statements import RHYTHM, STATEMENTS
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 
@@ -85,7 +93,7 @@ def test_a_class_without_records_is_left_open_and_not_an_error():
         "territory": territory_hits(model, data, ledgers, threshold=0.5),
         "against_norm": mi_against_norm(data.select(np.array([], int)), np.zeros((0, 5))),
         "discrimination": discrimination_of_model(model, data, np.zeros((1, 2, 5)), "superclass"),
-        "calibration": calibration(data.labels["superclass"], np.full((2, 5), 0.5), model.classes),
+        "calibration": calibration(data.labels["superclass"], np.full((2, 5), 0.5), CLASSES, np.ones((2, 5), bool)),
         "deletion": deletion(model, data, ledgers),
         "sanity": sanity(model, data, ledgers),
     }
@@ -96,6 +104,26 @@ def test_a_class_without_records_is_left_open_and_not_an_error():
     assert found["discrimination"]["macro_auroc"] == [None] * 3
     assert found["discrimination"]["mi_against_norm"]["n"] == 2
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_statements_are_measured_by_kind_on_the_records_that_are_known():
+    n, rng = 60, np.random.default_rng(0)
+    labels = {task: np.zeros((n, len(names)), np.uint8) for task, names in TASKS.items()}
+    sr, afib = STATEMENTS.index("SR"), STATEMENTS.index("AFIB")
+    labels["statement"][:40, sr] = 1
+    labels["statement"][40:, afib] = 1
+    known = np.ones((n, 71), bool)
+    known[30:40] = False  # ten records of sinus rhythm whose statements nobody knows
+    data = Dataset(np.arange(n), np.arange(n), np.zeros((n, 12, 4), np.float16), labels, (), np.ones(n, int),
+                   {"statement": known})  # fmt: skip
+    logits = rng.normal(size=(n, 71))
+    logits[:30, sr], logits[30:40, sr], logits[40:, sr] = 1.0, -1.0, 0.0  # right wherever it is known
+    logits[:, afib] = -logits[:, sr]
+    logits[30:40, afib] = 9.0
+    found = statement_groups(data, logits)
+    assert found["rhythm"] == {"n": 50, "classes": 2, "macro_auroc": [1.0, 1.0, 1.0]}
+    assert found["form"]["macro_auroc"] == [None] * 3
+    assert set(RHYTHM) >= {"SR", "AFIB"}
 
 
 @pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
