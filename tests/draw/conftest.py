@@ -7,12 +7,18 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ecgimn.draw.marks import StMarks
+from ecgimn.explain.case import Case, Evidence, case_of
 from ecgimn.explain.explanation import Explanation
 from ecgimn.leads import LIMB_FROM_I_II
-from ecgimn.recording import Recording
+from ecgimn.model.card import ModelCard
+from ecgimn.model.network import NetworkConfig
+from ecgimn.recording import Recording, bridge_gaps
+from ecgimn.signal.measure import IsoelectricLevels
+from ecgimn.signal.quality import Quality
+from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import Waves
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
@@ -40,15 +46,13 @@ def make_explanation(recording: Recording, seed: int = 3, sign: float = 1.0) -> 
     noise = rng.normal(size=(5, 12, recording.n_samples))
     smooth = np.stack([[np.convolve(row, window, "same") for row in maps] for maps in noise])
     weights = sign * smooth / recording.fs * rng.uniform(0.2, 1.0, (5, 12, 1))
-    attribution = weights * np.nan_to_num(recording.signal)
     bias = sign * rng.normal(size=5)
-    logit = attribution.sum(axis=(1, 2)) + bias
+    logit = (weights * bridge_gaps(recording.signal)).sum(axis=(1, 2)) + bias
     return Explanation(
         recording_digest=recording.digest,
         fs=recording.fs,
         classes=CLASSES,
         weights=weights,
-        attribution=attribution,
         bias=bias,
         logit=logit,
         probability=1 / (1 + np.exp(-logit)),
@@ -57,6 +61,39 @@ def make_explanation(recording: Recording, seed: int = 3, sign: float = 1.0) -> 
         model_sha256="3f9a" * 16,
         spread=np.abs(weights) * rng.uniform(0.0, 1.5, weights.shape),
     )
+
+
+def make_reading(recording: Recording, waves: Waves | None = None, levels: ArrayLike = 0.0) -> SignalReading:
+    """Return a usable reading with these waves and isoelectric levels, and nothing measured."""
+    isoelectric = IsoelectricLevels(np.broadcast_to(np.asarray(levels, dtype=np.float64), (12,)), "PQ", 12)
+    quality = Quality((), (), 0.0, 0.0, 0.0, 0.0, 0.0)
+    return SignalReading(recording, quality, waves, None, None, isoelectric, "" if waves else "No beat was looked for.")
+
+
+def make_case(
+    recording: Recording, seed: int = 3, sign: float = 1.0, *, waves: Waves | None = None, levels: ArrayLike = 0.0
+) -> Case:
+    """Return `make_explanation` about these isoelectric levels as a case."""
+    card = ModelCard(
+        name="superclass", task="five classes", classes=CLASSES, members=1, network=NetworkConfig(n_classes=5),
+        scale=(1.0,) * 5, offset=(0.0,) * 5, sha256="3f9a" * 16, known_answer=(0.0,) * 5,
+        thresholds={"youden": (0.5,) * 5},
+    )  # fmt: skip
+    return case_of(make_reading(recording, waves, levels), make_explanation(recording, seed, sign), card)
+
+
+def make_evidence(
+    recording: Recording,
+    seed: int = 3,
+    sign: float = 1.0,
+    *,
+    name: str = "MI",
+    minus: str | None = None,
+    waves: Waves | None = None,
+    levels: ArrayLike = 0.0,
+) -> Evidence:
+    """Return the evidence of `make_case` for a class, or for the difference of two."""
+    return make_case(recording, seed, sign, waves=waves, levels=levels).of(name, minus)
 
 
 def make_waves(recording: Recording) -> Waves:
@@ -91,14 +128,20 @@ def recording() -> Recording:
 
 
 @pytest.fixture(scope="session")
-def explanation(recording: Recording) -> Explanation:
-    return make_explanation(recording)
+def case(recording: Recording, waves: Waves) -> Case:
+    return make_case(recording, waves=waves)
 
 
 @pytest.fixture(scope="session")
-def opposite(recording: Recording) -> Explanation:
-    """The same explanation with every sign turned."""
-    return make_explanation(recording, sign=-1.0)
+def evidence(case: Case) -> Evidence:
+    """For MI."""
+    return case.of("MI")
+
+
+@pytest.fixture(scope="session")
+def opposite(recording: Recording, waves: Waves) -> Evidence:
+    """The same evidence with every sign turned."""
+    return make_evidence(recording, sign=-1.0, waves=waves)
 
 
 @pytest.fixture(scope="session")
@@ -117,5 +160,5 @@ def another_recording() -> Callable[..., Recording]:
 
 
 @pytest.fixture(scope="session")
-def another_explanation() -> Callable[..., Explanation]:
-    return make_explanation
+def another_evidence() -> Callable[..., Evidence]:
+    return make_evidence

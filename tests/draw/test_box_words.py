@@ -64,13 +64,13 @@ def test_leads_come_strongest_first_and_the_rest_is_added_up():
 
 @pytest.mark.parametrize("fill", ["isoelectric", "line"])
 def test_the_table_names_both_answers_and_their_change(fill):
-    answer = BoxIntervention(fill, ("NORM", "MI"), np.array([0.0, 2.0]), np.array([0.0, -1.0]), np.array([0.0, -0.5]))
-    table = box_words.without_table([answer], "MI")
+    found = BoxIntervention(fill, ("NORM", "MI"), np.array([0.0, 2.0]), np.array([0.0, -1.0]), np.array([0.0, -0.5]))
+    answer = found.of("MI")
+    table = box_words.without_table([answer])
     assert "map predicts" in table
     assert "network re-run" in table
     assert "| **0.73** (−1.00) | **0.82** (−0.50) |" in table
-    assert "MI **0.88**" in box_words.without_words([answer], "MI")
-    both = answer.contrast("MI", "NORM")
-    name = both.classes[0]
-    assert f"{name} **+2.00**" in box_words.without_words([both], name)  # a difference has no probability
-    assert "| **+1.00** (−1.00) | **+1.50** (−0.50) |" in box_words.without_table([both], name)
+    assert "MI **0.88**" in box_words.without_words([answer])
+    both = found.of("MI", "NORM")
+    assert f"{both.name} **+2.00**" in box_words.without_words([both])  # a difference has no probability
+    assert "| **+1.00** (−1.00) | **+1.50** (−0.50) |" in box_words.without_table([both])

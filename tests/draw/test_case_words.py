@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,15 @@ from ecgimn.draw.print.case import case_export, recording_hash
 from ecgimn.draw.screen.window import column_shares, is_narrow, screen_for
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import interval_values, st_grid, st_rows, subject_words
-from ecgimn.explain.explanation import Explanation, explain
-from ecgimn.explain.ledger import Ledger, make_ledger
+from ecgimn.explain.case import Case, open_case
 from ecgimn.explain.sentences import class_chips, evidence_over_beats, sum_of_evidence
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.card import ModelCard
 from ecgimn.model.model import Model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.recording import Recording
-from ecgimn.signal.reading import SignalReading, read_signal
+from ecgimn.signal.reading import SignalReading
 from ecgimn.sources.composites.case import load_composite
-
-Case = tuple[SignalReading, Explanation, Ledger]
 
 
 @pytest.fixture(scope="module")
@@ -36,48 +34,43 @@ def case() -> Case:
     torch.manual_seed(0)
     card = ModelCard("tiny", "two classes", ("A", "B"), 1, config, (1.5, 1.0), (0.1, 0.0), "0" * 64, (0.0, 0.0))
     model = Model(card, (EcgImn(config).eval(),), torch.device("cpu"))
-    recording = load_composite("norm")
-    reading = read_signal(recording)
-    explanation = explain(recording, model)
-    return reading, explanation, make_ledger(explanation, recording, reading.waves, reading.levels)
+    return open_case(load_composite("norm"), model)
 
 
 def test_the_sum_is_the_logit(case: Case) -> None:
-    _, explanation, ledger = case
-    for k, name in enumerate(explanation.classes):
-        total = sum_of_evidence(explanation, ledger, name)
-        assert total.bias + total.evidence == pytest.approx(explanation.logit[k], abs=1e-4)
+    for k, name in enumerate(case.classes):
+        total = sum_of_evidence(case.of(name))
+        assert total.bias + total.evidence == pytest.approx(case.explanation.logit[k], abs=1e-4)
         assert total.exact
 
 
 def test_a_sum_that_does_not_hold_is_called_so(case: Case) -> None:
-    _, explanation, ledger = case
-    off = Ledger(ledger.classes, ledger.cells + 0.01, ledger.beats, ledger.baseline, ledger.bias, ledger.logit)
-    assert not sum_of_evidence(explanation, off, "A").exact
+    off = replace(case, ledger=replace(case.ledger, cells=case.ledger.cells + 0.01))
+    assert not sum_of_evidence(off.of("A")).exact
 
 
 def test_a_chip_is_starred_from_its_operating_point_on(case: Case) -> None:
-    _, explanation, _ = case
-    limits = [float(explanation.probability[0]), 1.0]
-    assert [text.endswith(" *") for text in class_chips(explanation, limits).values()] == [True, False]
-    assert not any("*" in text for text in class_chips(explanation).values())
+    limits = (float(case.explanation.probability[0]), 1.0)
+    judged = replace(case, card=replace(case.card, thresholds={"youden": limits}))
+    assert [text.endswith(" *") for text in class_chips(judged).values()] == [True, False]
+    assert not any("*" in text for text in class_chips(judged, starred=False).values())
+    assert not any("*" in text for text in class_chips(case).values())  # its card has no operating point
 
 
 def test_the_mean_beat_and_the_remainder_make_the_evidence(case: Case) -> None:
-    reading, explanation, ledger = case
-    beats = evidence_over_beats(explanation, reading, "A")
+    beats, reading = evidence_over_beats(case.of("A")), case.reading
     assert beats is not None
     assert reading.measurements is not None
     windows = reading.measurements.beat.windows
     inside = np.zeros(reading.recording.n_samples, dtype=bool)
     for start in windows.start[windows.used]:
         inside[max(0, start) : start + windows.length] = True
-    evidence = explanation.weights[0] * (reading.recording.signal - reading.levels[:, None])
-    assert beats.remainder + evidence[:, inside].sum() == pytest.approx(ledger.cells[0].sum(), abs=1e-6)
+    evidence = case.explanation.weights[0] * (reading.recording.signal - reading.levels[:, None])
+    assert beats.remainder + evidence[:, inside].sum() == pytest.approx(case.ledger.cells[0].sum(), abs=1e-6)
 
 
 def test_levels_are_printed_in_mv_and_in_mm_of_standard_paper(case: Case) -> None:
-    reading, _, _ = case
+    reading = case.reading
     rows = st_rows(reading)
     assert [row["Lead"] for row in rows] == list(STANDARD_LEADS)
     for row in rows:
@@ -89,13 +82,13 @@ def test_levels_are_printed_in_mv_and_in_mm_of_standard_paper(case: Case) -> Non
 
 
 def test_the_grid_holds_every_lead_once(case: Case) -> None:
-    reading, _, _ = case
+    reading = case.reading
     words = st_grid(reading).replace("*", " ").replace("|", " ").split()
     assert [word for word in words if word in STANDARD_LEADS] == list(STANDARD_LEADS)
 
 
 def test_intervals_have_units_or_say_why_not(case: Case) -> None:
-    reading, _, _ = case
+    reading = case.reading
     for value in interval_values(reading):
         assert value.note if value.text == "—" else value.text[-1] in "ns°"  # /min, ms, degrees
 
@@ -110,26 +103,26 @@ def test_intervals_have_units_or_say_why_not(case: Case) -> None:
     ],
 )
 def test_the_subject_of_the_thresholds_is_named(case: Case, age: Any, sex: Any, words: str) -> None:
-    reading = case[0]
+    reading = case.reading
     recording = Recording(reading.recording.signal, 500, age=age, sex=sex)
     changed = SignalReading(recording, reading.quality, None, None, None, reading.isoelectric)
     assert subject_words(changed) == words
 
 
 def test_the_csv_sums_to_the_logit(case: Case) -> None:
-    text = case_export("csv", *case, class_name="A", view=View()).decode()
+    text = case_export("csv", case, class_name="A", view=View()).decode()
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     rows = list(csv.DictReader(lines))
-    for k, name in enumerate(case[1].classes):
+    for k, name in enumerate(case.classes):
         values = {row["wave"]: float(row["logit"]) for row in rows if row["class"] == name and not row["lead"]}
         cells = sum(float(row["logit"]) for row in rows if row["class"] == name and row["lead"])
-        assert cells + values["baseline"] + values["bias"] == pytest.approx(case[1].logit[k], abs=1e-4)
+        assert cells + values["baseline"] + values["bias"] == pytest.approx(case.explanation.logit[k], abs=1e-4)
     assert "Not a medical device" in text
 
 
 def test_an_export_of_an_upload_holds_a_salted_hash_and_the_view(case: Case) -> None:
-    recording = case[0].recording
-    content = json.loads(case_export("json", *case, class_name="A", view=View(layout="6x2"), salt=b"grain"))
+    recording = case.recording
+    content = json.loads(case_export("json", case, class_name="A", view=View(layout="6x2"), salt=b"grain"))
     assert content["recording"]["digest"] == recording_hash(recording, b"grain")
     assert recording.digest not in json.dumps(content)
     assert View(**content["view"]) == View(layout="6x2")

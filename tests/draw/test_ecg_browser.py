@@ -65,11 +65,9 @@ def browser_path() -> str:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_full_page_has_under_600_nodes_and_equal_px_per_mm_and_asks_nobody(
-    recording, explanation, waves, st, layout, tmp_path, browser_path
+    recording, evidence, waves, st, layout, tmp_path, browser_path
 ):
-    figure = ecg_figure(
-        recording, explanation, view=View(layout, class_index=1), waves=waves, st=st, screen=Screen(900, 560)
-    )
+    figure = ecg_figure(recording, evidence, view=View(layout), waves=waves, st=st, screen=Screen(900, 560))
     page_file = tmp_path / "page.html"
     figure.write_html(page_file, include_plotlyjs=True)
     seen = look(page_file, browser_path)

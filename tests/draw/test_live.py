@@ -15,7 +15,7 @@ from ecgimn.draw.view import STYLES, View
 from ecgimn.leads import lead_index
 from tests.draw.conftest import make_recording
 
-MI = View(class_index=1)
+MI = View("12x1")
 
 
 def images(figure):
@@ -23,11 +23,11 @@ def images(figure):
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_the_layer_holds_the_pictures_of_the_whole_figure(recording, explanation, waves, style):
+def test_the_layer_holds_the_pictures_of_the_whole_figure(recording, evidence, waves, style):
     view = replace(MI, style=style, cabrera=True)
-    whole = images(ecg_figure(recording, explanation, view=view, waves=waves))
+    whole = images(ecg_figure(recording, evidence, view=view, waves=waves))
     apart = images(ecg_figure(recording, view=view.of_the_trace(), waves=waves, evidence_apart=True))
-    layer = evidence_layer(recording, explanation, view=view, waves=waves)
+    layer = evidence_layer(evidence, view=view)
     assert layer["picture"] == whole["evidence"].source
     assert layer["strips"] == whole["strips"].source
     assert apart["evidence"].source == apart["strips"].source == NO_PICTURE
@@ -38,13 +38,13 @@ def test_the_layer_holds_the_pictures_of_the_whole_figure(recording, explanation
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_the_pointers_answers_are_the_map_at_each_hover_point(recording, explanation, name):
+def test_the_pointers_answers_are_the_map_at_each_hover_point(recording, evidence, name):
     view = replace(MI, layout=name)
-    layer = evidence_layer(recording, explanation, view=view)
-    evidence = evidence_map(explanation, view)
+    layer = evidence_layer(evidence, view=view)
+    drawn = evidence_map(evidence, view)
     answers = np.array(layer["hover"]["values"]) * layer["hover"]["step"]
     layout, _ = view.paper_for(recording, 45.0)
-    wanted = [evidence.density[lead_index(panel.lead), hover_samples(panel, recording)] for panel in layout.panels]
+    wanted = [drawn.drawn[lead_index(panel.lead), hover_samples(panel, recording)] for panel in layout.panels]
     np.testing.assert_allclose(answers, np.concatenate(wanted), atol=0.51 * layer["hover"]["step"])
     figure = ecg_figure(recording, view=view, evidence_apart=True)
     assert sum(len(line.y) for line in figure.data if line.name.startswith("hover ")) == answers.size
@@ -67,7 +67,7 @@ def test_time_and_voltage_under_the_pointer_follow_from_the_line_drawn_there(nam
 
 
 def test_views_that_differ_in_evidence_alone_draw_the_same_trace(recording, waves):
-    views = [MI, replace(MI, class_index=(2, 0), quantity="weights", opacity=0.3, limit=0.5, overlay=False),
+    views = [MI, replace(MI, quantity="weights", opacity=0.3, limit=0.5, overlay=False),
              replace(MI, style="blocks", show_strip=False)]  # fmt: skip
     drawn = {
         ecg_figure(recording, view=view.of_the_trace(), waves=waves, evidence_apart=True).to_json() for view in views
@@ -75,21 +75,25 @@ def test_views_that_differ_in_evidence_alone_draw_the_same_trace(recording, wave
     assert len(drawn) == 1
 
 
-def test_a_layer_fits_one_recording_on_one_paper(recording, explanation, another_recording, another_explanation):
+def test_a_layer_fits_one_recording_on_one_paper(recording, evidence, another_recording, another_evidence):
     other = another_recording(400.0)
     layers = [
-        evidence_layer(recording, explanation, view=MI),
-        evidence_layer(recording, explanation, view=replace(MI, gain=20.0)),
-        evidence_layer(recording, explanation, view=replace(MI, layout="6x2")),
-        evidence_layer(other, another_explanation(other), view=MI),
+        evidence_layer(evidence, view=MI),
+        evidence_layer(evidence, view=replace(MI, gain=20.0)),
+        evidence_layer(evidence, view=replace(MI, layout="6x2")),
+        evidence_layer(another_evidence(other), view=MI),
     ]
     assert len({layer["paper"] for layer in layers}) == len(layers)
     figure = ecg_figure(recording, view=MI.of_the_trace(), evidence_apart=True)
     assert figure.layout.meta["paper"] == layers[0]["paper"]
-    with pytest.raises(ValueError, match="another recording"):
-        evidence_layer(other, explanation, view=MI)
 
 
-def test_a_layer_is_a_tenth_of_a_figure(recording, explanation, waves):
-    layer = json.dumps(evidence_layer(recording, explanation, view=MI, waves=waves))
-    assert len(layer) < 60_000
+def test_a_layer_is_a_tenth_of_a_figure(evidence):
+    assert len(json.dumps(evidence_layer(evidence, view=View()))) < 60_000
+    assert len(json.dumps(evidence_layer(evidence, view=replace(MI, style="band")))) < 60_000
+    assert len(json.dumps(evidence_layer(evidence, view=MI))) < 75_000  # twelve rows of painted noise
+
+
+def test_blocks_need_the_waves_of_the_recording(recording, another_evidence):
+    with pytest.raises(ValueError, match="needs the waves"):
+        evidence_layer(another_evidence(recording), view=replace(MI, style="blocks"))

@@ -151,7 +151,7 @@ def test_an_unknown_scale_is_refused_with_the_allowed_values(parameter, value):
 
 
 def test_a_view_survives_the_way_through_plain_values():
-    view = View("6x2", speed=50.0, class_index=(1, 0), style="line", limit=0.2)
+    view = View("6x2", speed=50.0, quantity="weights", style="line", limit=0.2)
     assert View(**view.as_dict()) == view
 
 

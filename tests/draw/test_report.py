@@ -16,8 +16,9 @@ from ecgimn.draw.print.report import INTENDED_USE, ReportText, report_bytes, wri
 from ecgimn.draw.view import View
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.waves.find import WAVE_NAMES
+from tests.draw.conftest import make_case
 
-MI = View(class_index=1)
+MI = View("12x1")
 MM_PER_POINT = 25.4 / 72
 SVG = "{http://www.w3.org/2000/svg}"
 # Every layout at the usual scales, every scale in one layout: 3 s in place of 20.
@@ -84,9 +85,9 @@ def test_the_pdf_is_true_to_the_millimetre(recording, name, speed, gain):
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_the_svg_is_true_to_the_millimetre_and_the_same_in_all_leads(recording, explanation, name):
+def test_the_svg_is_true_to_the_millimetre_and_the_same_in_all_leads(recording, case, name):
     view = replace(MI, layout=name)
-    svg = report_bytes("svg", recording, explanation, view=view)
+    svg = report_bytes("svg", recording, case.explanation, case.of("MI"), view=view)
     layout = view.paper_for(recording, 190.0, 190.0)[0]
     pulses = svg_paths(svg, "pulse-")
     assert len(pulses) == len(layout.baselines_mm)
@@ -101,8 +102,8 @@ def test_the_svg_is_true_to_the_millimetre_and_the_same_in_all_leads(recording, 
         assert np.ptp(drawn[:, 1]) / np.ptp(row) == pytest.approx(10.0, rel=0.005)
 
 
-def test_the_pages_are_a4_landscape(recording, explanation):
-    pdf = report_bytes("pdf", recording, explanation, view=MI)
+def test_the_pages_are_a4_landscape(recording, case):
+    pdf = report_bytes("pdf", recording, case.explanation, case.of("MI"), view=MI)
     boxes = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", pdf)
     assert len(boxes) == 2
     for width, height in boxes:
@@ -116,10 +117,10 @@ def test_fifty_mm_per_second_is_printed_on_two_sheets_and_the_numbers(recording)
 
 
 @pytest.mark.parametrize("kind", ["pdf", "svg", "png"])
-def test_the_same_report_has_the_same_bytes(recording, explanation, waves, st, kind):
+def test_the_same_report_has_the_same_bytes(recording, case, waves, st, kind):
     text = ReportText(findings=["meets ST-elevation threshold in II, III, aVF"])
     view = replace(MI, layout="3x4+1R")
-    pages = [report_bytes(kind, recording, explanation, view=view, waves=waves, st=st, text=text)
+    pages = [report_bytes(kind, recording, case.explanation, case.of("MI"), view=view, waves=waves, st=st, text=text)
              for _ in range(2)]  # fmt: skip
     assert pages[0] == pages[1]
     assert b"CreationDate" not in pages[0]
@@ -131,12 +132,12 @@ def words_of(svg: bytes) -> str:
     return html.unescape("\n".join(re.findall(r"<!-- (.*?) -->", svg.decode(), re.DOTALL)))
 
 
-def test_hashes_and_numbers_are_printed_and_names_are_not(another_recording, another_explanation, waves, st):
+def test_hashes_and_numbers_are_printed_and_names_are_not(another_recording, waves, st):
     recording = another_recording(record_name="Doe_Jane_1950", source="upload", age=90, sex="female",
                                   notes=("header: Jane Doe",))  # fmt: skip
-    explanation = another_explanation(recording)
-    cells = explanation.attribution[1]
-    ledger = [(lead, wave, float(cells[row, waves.labels[row] == code].sum()))
+    case = make_case(recording, waves=waves)
+    explanation, evidence = case.explanation, case.of("MI")
+    ledger = [(lead, wave, float(evidence.contribution[row, waves.labels[row] == code].sum()))
               for row, lead in enumerate(STANDARD_LEADS) for code, wave in enumerate(WAVE_NAMES)]  # fmt: skip
     text = ReportText(
         ledger=ledger,
@@ -144,7 +145,7 @@ def test_hashes_and_numbers_are_printed_and_names_are_not(another_recording, ano
         findings=["meets ST-elevation threshold in II, III, aVF (women)"],
         notes=["$\\frac{1}{0}$ <b>bold</b> 漢"],
     )
-    words = words_of(report_bytes("svg", recording, explanation, view=MI, waves=waves, st=st, text=text))
+    words = words_of(report_bytes("svg", recording, explanation, evidence, view=MI, waves=waves, st=st, text=text))
     for expected in (INTENDED_USE, recording.digest, explanation.model_sha256, ecgimn.__version__, "90+ years, female",
                      "+0.12 (+1.2)", "—", "meets ST-elevation threshold", "shown: 100 %", "25 mm/s", "99th percentile",
                      "$\\frac{1}{0}$ <b>bold</b> ?", "hatched: negative"):  # fmt: skip
@@ -163,16 +164,16 @@ def test_an_upload_is_named_by_the_hash_given_for_it(recording):
 def test_a_gap_is_a_gap_in_print(recording):
     signal = recording.signal.copy()
     signal[6, 1000:1100] = np.nan
-    leads = svg_paths(report_bytes("svg", recording.with_signal(signal), view=View()), "lead-6-")
+    leads = svg_paths(report_bytes("svg", recording.with_signal(signal), view=View("12x1")), "lead-6-")
     points = next(iter(leads.values()))
     assert len(points) == 4900
     assert np.diff(points[:, 0]).max() == pytest.approx(101 / 500 * 25, rel=0.01)
 
 
-def test_plus_and_minus_differ_in_grey_on_paper(recording, explanation, opposite):
+def test_plus_and_minus_differ_in_grey_on_paper(recording, evidence, opposite):
     view = replace(MI, layout="3x4+1R")
-    grey = [np.asarray(Image.open(io.BytesIO(report_bytes("png", recording, maps, view=view))).convert("L"), dtype=int)
-            for maps in (explanation, opposite)]  # fmt: skip
+    pages = [report_bytes("png", recording, evidence=maps, view=view) for maps in (evidence, opposite)]
+    grey = [np.asarray(Image.open(io.BytesIO(page)).convert("L"), dtype=int) for page in pages]
     half = grey[0].shape[0] // 2  # the sheet with the ECG
     assert (np.abs(grey[0] - grey[1])[:half] > 15).mean() > 0.005
 
@@ -186,13 +187,14 @@ def test_the_suffix_chooses_the_format_and_others_are_refused(recording, tmp_pat
 
 
 @pytest.mark.parametrize("style", ["band", "line", "blocks"])
-def test_every_style_prints(recording, explanation, waves, st, style):
-    view = replace(MI, style=style, layout="6x2", class_index=(1, 0), cabrera=True, dark=True)
-    assert report_bytes("svg", recording, explanation, view=view, waves=waves, st=st).startswith(b"<?xml")
+def test_every_style_prints(recording, case, waves, st, style):
+    view = replace(MI, style=style, layout="6x2", cabrera=True, dark=True)
+    shown = case.explanation, case.of("MI", "NORM")
+    assert report_bytes("svg", recording, *shown, view=view, waves=waves, st=st).startswith(b"<?xml")
 
 
-def test_the_share_shown_is_printed_for_a_layout_that_cuts(recording, explanation):
+def test_the_share_shown_is_printed_for_a_layout_that_cuts(recording, evidence):
     view = replace(MI, layout="3x4+1R")
-    share = evidence_map(explanation, view).shown_share(view.paper(10.0))
-    words = words_of(report_bytes("svg", recording, explanation, view=view))
+    share = evidence_map(evidence, view).shown_share(view.paper(10.0))
+    words = words_of(report_bytes("svg", recording, evidence=evidence, view=view))
     assert f"shown: {100 * share:.0f} % of total |evidence|" in words

@@ -14,7 +14,7 @@ from ecgimn.explain.sides import exact_side
 from ecgimn.explain.what_if import outcome
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.reading import read_signal
-from tests.draw.conftest import make_explanation, make_recording, make_waves
+from tests.draw.conftest import make_case, make_evidence, make_explanation, make_recording, make_waves
 
 
 def numbers(value):
@@ -22,6 +22,12 @@ def numbers(value):
     if isinstance(value, dict):
         return np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
     return np.asarray(value)
+
+
+def read_case(recording, seed=3):
+    """A case with the waves and levels that are found in the recording."""
+    reading = read_signal(recording)
+    return make_case(recording, seed, waves=reading.waves, levels=reading.levels)
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +43,8 @@ def edited(original):
 
 
 def test_the_original_lies_in_grey_behind_the_lead_that_was_edited(original, edited):
-    before, after = make_explanation(original), make_explanation(edited)
-    figure = what_if_figure(original, edited, before, after, view=View(), waves=make_waves(original))
+    before, after = make_evidence(original, waves=make_waves(original)), make_evidence(edited)
+    figure = what_if_figure(before, after, view=View("12x1"))
     names = [trace.name for trace in figure.data]
     assert [name for name in names if name.startswith("before")] == ["before V2"]
     assert names.index("before V2") < names.index("V2")
@@ -53,8 +59,8 @@ def test_the_original_lies_in_grey_behind_the_lead_that_was_edited(original, edi
 @pytest.mark.parametrize("layout", ["12x1", "3x4+3R"])
 def test_with_every_lead_edited_a_case_stays_under_half_a_megabyte(original, layout):
     edited = original.with_signal(np.asarray(original.signal) * 1.5)
-    before, after = make_explanation(original), make_explanation(edited)
-    figure = what_if_figure(original, edited, before, after, view=View(layout=layout), waves=make_waves(original))
+    before, after = make_evidence(original, waves=make_waves(original)), make_evidence(edited)
+    figure = what_if_figure(before, after, view=View(layout=layout))
     assert sum(trace.name.startswith("before") for trace in figure.data) >= 12
     assert len(figure.to_json()) < 480_000  # the rest of the page takes less than 20,000
 
@@ -79,9 +85,9 @@ def test_a_gap_leaves_a_gap_in_the_grey_line():
 
 
 def test_the_colours_of_an_edited_ecg_keep_the_scale_of_the_original(original, edited):
-    before, after = make_explanation(original), make_explanation(edited, sign=5.0)
-    kept = what_if_figure(original, original, before, before, view=View())
-    figure = what_if_figure(original, edited, before, after, view=View())
+    before, after = make_evidence(original), make_evidence(edited, sign=5.0)
+    kept = what_if_figure(before, before, view=View("12x1"))
+    figure = what_if_figure(before, after, view=View("12x1"))
     assert figure.layout.meta["limit"] == kept.layout.meta["limit"]
 
 
@@ -100,17 +106,16 @@ def test_probabilities_and_changes_are_drawn_as_given(original, edited):
 
 
 def test_without_waves_bands_are_drawn_where_blocks_were_chosen(original, edited):
-    before, after = make_explanation(original), make_explanation(edited)
-    figure = what_if_figure(original, edited, before, after, view=View(style="blocks"))
+    before, after = make_evidence(original), make_evidence(edited)
+    figure = what_if_figure(before, after, view=View(style="blocks"))
     assert {"evidence", "paper"} <= {image.name for image in figure.layout.images}
 
 
 @pytest.mark.parametrize("layout", ["12x1", "3x4+1R", "6x2"])
 def test_both_sides_have_the_same_scales_and_their_times_move_together(layout):
-    readings = [read_signal(make_recording(duration_s=duration)) for duration in (10.0, 9.0)]
     first, second = (
-        exact_side(make_explanation(reading.recording), reading, name, f"{name} & more")
-        for reading, name in zip(readings, ("MI", "CD"), strict=True)
+        exact_side(read_case(make_recording(duration_s=duration)), name, f"{name} & more")
+        for duration, name in ((10.0, "MI"), (9.0, "CD"))
     )
     figure = side_by_side_figure(first, second, view=View(layout=layout), width_px=1226.0)
     assert figure.layout.width == pytest.approx(1226.0, abs=1.0)
@@ -132,9 +137,8 @@ def test_both_sides_have_the_same_scales_and_their_times_move_together(layout):
 
 
 def test_each_side_may_have_its_own_limit_which_is_printed_above_it():
-    reading = read_signal(make_recording())
-    first, second = (exact_side(make_explanation(reading.recording, seed), reading, "MI", "map") for seed in (3, 4))
-    shared = side_by_side_figure(first, second, view=View(style="blocks"), width_px=1226.0)
+    first, second = (exact_side(read_case(make_recording(), seed), "MI", "map") for seed in (3, 4))
+    shared = side_by_side_figure(first, second, view=View(), width_px=1226.0)
     own = side_by_side_figure(first, second, view=View(), width_px=1226.0, own_scales=True)
     limits = own.layout.meta["limit"]
     assert limits[0] != limits[1]
