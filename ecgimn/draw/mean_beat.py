@@ -299,7 +299,7 @@ def beat_layout(
     foot = 0.25 * head
     tall_mv = sum(up + down for up, down in reach)
     gain = (room[1] - len(rows) * (head + foot)) / tall_mv
-    gain = min(max(gain, 0.1 * speed), speed / 2.5)  # never steeper than 25 mm/s at 10 mm/mV
+    gain = min(max(gain, 0.02 * speed), speed / 2.5)  # never steeper than 25 mm/s at 10 mm/mV
     speed = min(speed, stretch * 2.5 * gain)
     panels, y = [], sum(head + foot + gain * (up + down) for up, down in reach)
     height = y

@@ -149,7 +149,7 @@ def painted_indices(
     """
     rows_per_mm, columns_per_mm = dots_per_mm
     height = round(layout.height_mm * rows_per_mm)
-    width = round((layout.width_mm - layout.origin_mm) * columns_per_mm)
+    width = math.ceil((layout.width_mm - layout.origin_mm) * columns_per_mm - 1e-6)
     raster = np.full((height, width), TRANSPARENT, dtype=np.uint8)
     fills = [
         _fill(paint, layout, panel, limit, hatched, dots_per_mm, least_mm)
@@ -182,11 +182,12 @@ class _Fill:
             return
         rows = np.arange(first, last)[:, None]
         inside = (rows >= self.top) & (rows < self.bottom) & (self.colour != N_STEPS)
-        columns = slice(self.left, self.left + self.colour.size)
+        n_columns = min(self.colour.size, raster.shape[1] - self.left)  # a last column may round over the border
+        columns = slice(self.left, self.left + n_columns)
         if self.hatched is not None:
             period, gap = self.stripe
             inside &= ~(self.hatched & ((rows + np.arange(self.colour.size)) % period < gap))
-        np.copyto(raster[first:last, columns], self.colour, where=inside)
+        np.copyto(raster[first:last, columns], self.colour[:n_columns], where=inside[:, :n_columns])
 
 
 def _fill(

@@ -36,7 +36,7 @@ LOW_FS_HZ = 100.0  # at or below, one sample is 0.25 mm at 25 mm/s
 _PITCH_MM: dict[LayoutName, float] = {"12x1": 15.0, "3x4+1R": 40.0, "3x4+3R": 25.0, "6x2": 25.0}
 #: Between these the distance of the rows follows the tallest waves of the recording.
 PITCH_RANGE_MM: dict[LayoutName, tuple[float, float]] = {
-    "12x1": (15.0, 20.0),
+    "12x1": (15.0, 15.0),  # twelve rows that kept clear of one another would be half as large
     "3x4+1R": (25.0, 65.0),
     "3x4+3R": (20.0, 50.0),
     "6x2": (20.0, 45.0),

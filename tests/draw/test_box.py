@@ -144,8 +144,8 @@ def test_a_box_that_is_not_drawn_has_no_frame() -> None:
 
 def test_frames_are_added_to_a_copy_and_names_of_leads_are_not_faded_by_a_box() -> None:
     recording = quiet(fs=100.0)
-    figure = ecg_figure(recording)
-    layout, _ = View().paper_for(recording, 45.0)
+    figure = ecg_figure(recording, view=View("12x1"))
+    layout, _ = View("12x1").paper_for(recording, 45.0)
     frames = box_frames(layout, Box(("V1", "V2"), 1.0, 2.0))
     with_frames = ready_for_boxes(figure, frames)
     assert [shape.name for shape in with_frames.layout.shapes if shape.name] == ["box V1", "box V2"]

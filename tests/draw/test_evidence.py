@@ -28,7 +28,7 @@ from ecgimn.draw.view import View
 from ecgimn.leads import STANDARD_LEADS
 from tests.draw.conftest import make_evidence
 
-MI = View()
+MI = View(style="band")
 
 
 def oklab_lightness(colours):

@@ -15,7 +15,7 @@ from ecgimn.draw.view import STYLES, View
 from ecgimn.leads import lead_index
 from tests.draw.conftest import make_recording
 
-MI = View()
+MI = View("12x1")
 
 
 def images(figure):
@@ -44,7 +44,7 @@ def test_the_pointers_answers_are_the_map_at_each_hover_point(recording, evidenc
     drawn = evidence_map(evidence, view)
     answers = np.array(layer["hover"]["values"]) * layer["hover"]["step"]
     layout, _ = view.paper_for(recording, 45.0)
-    wanted = [drawn.density[lead_index(panel.lead), hover_samples(panel, recording)] for panel in layout.panels]
+    wanted = [drawn.drawn[lead_index(panel.lead), hover_samples(panel, recording)] for panel in layout.panels]
     np.testing.assert_allclose(answers, np.concatenate(wanted), atol=0.51 * layer["hover"]["step"])
     figure = ecg_figure(recording, view=view, evidence_apart=True)
     assert sum(len(line.y) for line in figure.data if line.name.startswith("hover ")) == answers.size
@@ -89,8 +89,9 @@ def test_a_layer_fits_one_recording_on_one_paper(recording, evidence, another_re
 
 
 def test_a_layer_is_a_tenth_of_a_figure(evidence):
-    layer = json.dumps(evidence_layer(evidence, view=MI))
-    assert len(layer) < 60_000
+    assert len(json.dumps(evidence_layer(evidence, view=View()))) < 60_000
+    assert len(json.dumps(evidence_layer(evidence, view=replace(MI, style="band")))) < 60_000
+    assert len(json.dumps(evidence_layer(evidence, view=MI))) < 75_000  # twelve rows of painted noise
 
 
 def test_blocks_need_the_waves_of_the_recording(recording, another_evidence):

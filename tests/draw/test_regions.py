@@ -31,7 +31,7 @@ def test_the_stretches_cover_each_panel_once(recording, waves, name):
 
 
 def test_a_stretch_lies_where_its_wave_is_drawn(recording, waves):
-    layout, _ = View().paper_for(recording, 45.0)
+    layout, _ = View("12x1").paper_for(recording, 45.0)
     region = wave_regions(layout, recording, waves)[1]
     labels = waves.labels[lead_index("II")] == WAVE_NAMES.index("T")
     begins = np.flatnonzero(np.diff(labels.astype(int)) == 1) + 1

@@ -18,7 +18,7 @@ from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.waves.find import WAVE_NAMES
 from tests.draw.conftest import make_case
 
-MI = View()
+MI = View("12x1")
 MM_PER_POINT = 25.4 / 72
 SVG = "{http://www.w3.org/2000/svg}"
 # Every layout at the usual scales, every scale in one layout: 3 s in place of 20.
@@ -164,7 +164,7 @@ def test_an_upload_is_named_by_the_hash_given_for_it(recording):
 def test_a_gap_is_a_gap_in_print(recording):
     signal = recording.signal.copy()
     signal[6, 1000:1100] = np.nan
-    leads = svg_paths(report_bytes("svg", recording.with_signal(signal), view=View()), "lead-6-")
+    leads = svg_paths(report_bytes("svg", recording.with_signal(signal), view=View("12x1")), "lead-6-")
     points = next(iter(leads.values()))
     assert len(points) == 4900
     assert np.diff(points[:, 0]).max() == pytest.approx(101 / 500 * 25, rel=0.01)

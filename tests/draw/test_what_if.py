@@ -44,7 +44,7 @@ def edited(original):
 
 def test_the_original_lies_in_grey_behind_the_lead_that_was_edited(original, edited):
     before, after = make_evidence(original, waves=make_waves(original)), make_evidence(edited)
-    figure = what_if_figure(before, after, view=View())
+    figure = what_if_figure(before, after, view=View("12x1"))
     names = [trace.name for trace in figure.data]
     assert [name for name in names if name.startswith("before")] == ["before V2"]
     assert names.index("before V2") < names.index("V2")
@@ -86,8 +86,8 @@ def test_a_gap_leaves_a_gap_in_the_grey_line():
 
 def test_the_colours_of_an_edited_ecg_keep_the_scale_of_the_original(original, edited):
     before, after = make_evidence(original), make_evidence(edited, sign=5.0)
-    kept = what_if_figure(before, before, view=View())
-    figure = what_if_figure(before, after, view=View())
+    kept = what_if_figure(before, before, view=View("12x1"))
+    figure = what_if_figure(before, after, view=View("12x1"))
     assert figure.layout.meta["limit"] == kept.layout.meta["limit"]
 
 
@@ -138,7 +138,7 @@ def test_both_sides_have_the_same_scales_and_their_times_move_together(layout):
 
 def test_each_side_may_have_its_own_limit_which_is_printed_above_it():
     first, second = (exact_side(read_case(make_recording(), seed), "MI", "map") for seed in (3, 4))
-    shared = side_by_side_figure(first, second, view=View(style="blocks"), width_px=1226.0)
+    shared = side_by_side_figure(first, second, view=View(), width_px=1226.0)
     own = side_by_side_figure(first, second, view=View(), width_px=1226.0, own_scales=True)
     limits = own.layout.meta["limit"]
     assert limits[0] != limits[1]

@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 
 A4_MM = (297.0, 210.0)  # landscape
 POINTS_PER_MM = 72 / 25.4
-PRINT_DOTS_PER_MM = 12  # of the evidence; hatching needs finer dots than a band
-HATCH_DOTS, HATCH_LINE_DOTS = 15, 6  # period and width of the hatch over negative evidence
+PRINT_DOTS_PER_MM = 8  # of the evidence; hatching needs finer dots than a band
+PAINT_DOTS_PER_MM = 12  # of painted areas, 300 dpi
+HATCH_DOTS, HATCH_LINE_DOTS = 10, 4  # period and width of the hatch over negative evidence
 HATCH_LIGHTEN = 0.75
 
 
@@ -113,7 +114,7 @@ def draw_paper(
     axes = sheet.axes(*corner_mm, layout.width_mm, layout.height_mm)
     axes.add_patch(Rectangle((0, 0), layout.width_mm, layout.height_mm, facecolor=colours.paper, linewidth=0, zorder=0))
     if evidence is not None:
-        rows, columns = (PRINT_DOTS_PER_MM,) * 2 if evidence.paint is not None else raster_dots(evidence, view)
+        rows, columns = (PAINT_DOTS_PER_MM,) * 2 if evidence.paint is not None else raster_dots(evidence, view)
         raster = overlay_indices(evidence, layout, view, recording, waves, (rows, columns))
         axes.imshow(
             print_raster(raster, rows, columns, view.opacity, paint=evidence.paint is not None),
@@ -141,8 +142,9 @@ def print_raster(
     Negative evidence is hatched, so that grey prints keep the sign; painted areas keep it by their strength and by the
     strip, and have a hatch for what is unsure.
     """
-    rows = np.arange(raster.shape[0] * PRINT_DOTS_PER_MM // rows_per_mm) * rows_per_mm // PRINT_DOTS_PER_MM
-    columns = np.arange(raster.shape[1] * PRINT_DOTS_PER_MM // columns_per_mm) * columns_per_mm // PRINT_DOTS_PER_MM
+    finer = PAINT_DOTS_PER_MM if paint else PRINT_DOTS_PER_MM
+    rows = np.arange(raster.shape[0] * finer // rows_per_mm) * rows_per_mm // finer
+    columns = np.arange(raster.shape[1] * finer // columns_per_mm) * columns_per_mm // finer
     dots = raster[rows][:, columns]
     rgba = np.full((TRANSPARENT + 1, 4), 255, dtype=np.uint8)  # transparent white: viewers that smooth draw no dark rim
     rgba[:TRANSPARENT, :3] = [blended(colour, opacity) for colour in evidence_colours(paint=paint)]

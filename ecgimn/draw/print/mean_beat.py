@@ -25,7 +25,7 @@ from ecgimn.draw.mean_beat import (
 )
 from ecgimn.draw.painted import painted_indices
 from ecgimn.draw.paper import Panel, PaperLayout
-from ecgimn.draw.print.ecg import POINTS_PER_MM, PRINT_DOTS_PER_MM, Sheet, print_raster
+from ecgimn.draw.print.ecg import PAINT_DOTS_PER_MM, POINTS_PER_MM, Sheet, print_raster
 from ecgimn.explain.sentences import signed
 from ecgimn.leads import lead_index
 from ecgimn.signal.waves.find import WAVE_NAMES
@@ -75,12 +75,12 @@ def draw_mean_beat(
         layout,
         limit,
         hatched=beat.hatched(confirmed),
-        dots_per_mm=(PRINT_DOTS_PER_MM, PRINT_DOTS_PER_MM),
+        dots_per_mm=(PAINT_DOTS_PER_MM, PAINT_DOTS_PER_MM),
         least_mm=0.08 * size,
     )
     axes.imshow(
-        print_raster(raster, PRINT_DOTS_PER_MM, PRINT_DOTS_PER_MM, OPACITY, paint=True),
-        extent=(0, raster.shape[1] / PRINT_DOTS_PER_MM, layout.height_mm - raster.shape[0] / PRINT_DOTS_PER_MM,
+        print_raster(raster, PAINT_DOTS_PER_MM, PAINT_DOTS_PER_MM, OPACITY, paint=True),
+        extent=(0, raster.shape[1] / PAINT_DOTS_PER_MM, layout.height_mm - raster.shape[0] / PAINT_DOTS_PER_MM,
                 layout.height_mm),
         aspect="auto",
         interpolation="none",

@@ -27,7 +27,7 @@ from ecgimn.draw.marks import StMarks
 from ecgimn.draw.mean_beat import TWO_ROWS, GreyBeat, MeanBeatEvidence, beats_words, strongest_cells, strongest_words
 from ecgimn.draw.painted import PAINT_POWER
 from ecgimn.draw.paper import footer_parts
-from ecgimn.draw.print.ecg import A4_MM, POINTS_PER_MM, PRINT_DOTS_PER_MM, Sheet, draw_paper, print_raster
+from ecgimn.draw.print.ecg import A4_MM, PAINT_DOTS_PER_MM, POINTS_PER_MM, Sheet, draw_paper, print_raster
 from ecgimn.draw.print.mean_beat import draw_mean_beat
 from ecgimn.draw.view import View
 
@@ -298,9 +298,9 @@ def _key(
     word(f"area painted: lowers −{limit:g}")
     wide, tall = 5.2 * size, 0.36 * size
     axes = sheet.axes(x, y - 0.06 * size, wide, tall)
-    scale = evidence_index(np.linspace(-1.0, 1.0, round(wide * PRINT_DOTS_PER_MM)), 1.0, PAINT_POWER)[None]
+    scale = evidence_index(np.linspace(-1.0, 1.0, round(wide * PAINT_DOTS_PER_MM)), 1.0, PAINT_POWER)[None]
     axes.imshow(
-        print_raster(np.repeat(scale, 12, axis=0), PRINT_DOTS_PER_MM, PRINT_DOTS_PER_MM, 1.0, paint=True),
+        print_raster(np.repeat(scale, 12, axis=0), PAINT_DOTS_PER_MM, PAINT_DOTS_PER_MM, 1.0, paint=True),
         extent=(0, wide, 0, tall), aspect="auto", interpolation="none",
     )  # fmt: skip
     x += wide + 0.5 * space

@@ -1,0 +1,331 @@
+"""The painted mean beat, the one-page export and the slide: the ledger's sums, true scales, nothing cut off."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import replace
+from functools import cache
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ecgimn import load_composite, load_model
+from ecgimn.draw.colours import TRANSPARENT, evidence_colours, evidence_value
+from ecgimn.draw.mean_beat import (
+    ROWS,
+    GreyBeat,
+    beats_words,
+    mean_beat_evidence,
+    strongest_cells,
+    strongest_words,
+)
+from ecgimn.draw.painted import PAINT_POWER, UNIT_S
+from ecgimn.draw.paper import PITCH_RANGE_MM
+from ecgimn.draw.print.case import case_sheet_bytes
+from ecgimn.draw.print.page import PageText
+from ecgimn.draw.screen.ecg import ecg_figure
+from ecgimn.draw.screen.mean_beat import DOTS_PER_PX, mean_beat_svg
+from ecgimn.draw.screen.window import rooms_for, screen_for
+from ecgimn.draw.view import View
+from ecgimn.draw.words.case import header_words
+from ecgimn.explain.case import Evidence, open_case
+from ecgimn.leads import STANDARD_LEADS, lead_index
+from ecgimn.signal.waves.find import WAVE_NAMES
+
+SVG = "{http://www.w3.org/2000/svg}"
+TEXT = PageText(
+    "Myocardial infarction (MI): 95 %",
+    "Woman, 63 y · 73/min sinus rhythm · PR 172 ms",
+    "Mostly Q waves in III and aVF.",
+    ["does not meet ST-elevation threshold"],
+    ["QRS 107 ms"],
+    "model superclass",
+)
+
+
+@cache
+def evidence_of(name: str, label: str) -> Evidence:
+    return open_case(load_composite(name), load_model(), despite_quality=True).of(label)
+
+
+@cache
+def beat_of(name: str, label: str):
+    evidence = evidence_of(name, label)
+    beat = mean_beat_evidence(evidence.reading, evidence.contribution)
+    assert beat is not None
+    return beat
+
+
+def svg_of(**options):
+    options = {"name": "MI", "size_px": (620.0, 560.0)} | options
+    return ElementTree.fromstring(mean_beat_svg(beat_of("imi-st", "MI"), **options))
+
+
+def all_of(svg, tag, kind):
+    return [node for node in svg.iter(f"{SVG}{tag}") if node.get("class") == kind]
+
+
+def test_cells_and_sums_are_the_ledgers_and_what_is_not_on_the_beat_is_told():
+    evidence, beat = evidence_of("imi-st", "MI"), beat_of("imi-st", "MI")
+    np.testing.assert_allclose(beat.cells, evidence.cells, atol=1e-9)
+    assert beat.shown + beat.elsewhere == pytest.approx(evidence.total)
+    assert abs(beat.elsewhere) < 0.1 * np.abs(evidence.cells).sum()
+    assert f"{beat.n_used} of {beat.n_found} beats" in beats_words(beat)
+    assert len(beat.left_out) == beat.n_found - beat.n_used
+
+
+@pytest.mark.parametrize(("name", "label"), [("imi-st", "MI"), ("isc", "STTC"), ("norm", "NORM"), ("lvh", "HYP")])
+def test_colour_times_width_of_the_picture_sums_to_what_the_beat_shows(name, label):
+    beat = beat_of(name, label)
+    svg = ElementTree.fromstring(mean_beat_svg(beat, name=label, size_px=(900.0, 700.0)))
+    (picture,) = all_of(svg, "image", "painted")
+    rgba = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.get("href").split(",")[1]))).convert("RGBA"))
+    scale = {tuple(colour): step for step, colour in enumerate(evidence_colours(paint=True).tolist())}
+    speed = float(svg.get("data-px-per-s"))
+    found = np.zeros(12)
+    for place, row in enumerate(ROWS):
+        for column, lead in enumerate(row):
+            (path,) = [
+                node for node in svg.iter(f"{SVG}g") if node.get("class") == "beat" and node.get("data-lead") == lead
+            ]
+            left, line, width = (float(part) for part in re.split("[ h]", path[0].get("d")[1:]))
+            columns = slice(round(left * DOTS_PER_PX), round((left + width) * DOTS_PER_PX))
+            at = round(line * DOTS_PER_PX)
+            near = rgba[at - 2 : at + 2, columns]
+            steps = [
+                next((scale[tuple(dot[:3].tolist())] for dot in near[[1, 2, 0, 3], k] if dot[3]), 63)
+                for k in range(near.shape[1])
+            ]
+            value = evidence_value(np.array(steps), beat.paint.largest, PAINT_POWER)
+            found[lead_index(lead)] = value.sum() / DOTS_PER_PX / speed / UNIT_S * beat.n_used
+            assert (place, column) == next(
+                (r, c) for r, cs in enumerate(ROWS) for c, one in enumerate(cs) if one == lead
+            )
+    wanted = beat.paint.rate.sum(axis=1) / (UNIT_S * beat.fs) * beat.n_used
+    assert wanted.sum() == pytest.approx(beat.shown)
+    np.testing.assert_allclose(found, wanted, atol=0.02 * np.abs(beat.cells).sum())
+
+
+def test_the_svg_has_one_panel_a_lead_with_its_sum_and_few_nodes():
+    svg, beat = svg_of(), beat_of("imi-st", "MI")
+    panels = all_of(svg, "g", "beat")
+    assert [panel.get("data-lead") for panel in panels] == [lead for row in ROWS for lead in row]
+    for panel in panels:
+        (total,) = all_of(panel, "text", "sum")
+        assert float(total.text.replace("−", "-")) == pytest.approx(
+            beat.sums[lead_index(panel.get("data-lead"))], abs=0.006
+        )
+        for cell in all_of(panel, "rect", "cell"):
+            lead, wave = lead_index(cell.get("data-lead")), WAVE_NAMES.index(cell.get("data-wave"))
+            assert float(cell.get("data-logit")) == pytest.approx(beat.cells[lead, wave], abs=6e-4)
+    assert sum(1 for _ in svg.iter()) < 260
+    assert len(mean_beat_svg(beat, name="MI", size_px=(620.0, 560.0))) < 60_000
+
+
+@pytest.mark.parametrize("size_px", [(354.0, 290.0), (515.0, 575.0), (750.0, 887.0), (1015.0, 1247.0)])
+@pytest.mark.parametrize(("name", "label"), [("imi-st", "MI"), ("lvh", "HYP")])
+def test_one_scale_holds_for_all_panels_and_no_line_leaves_the_picture(name, label, size_px):
+    beat = beat_of(name, label)
+    svg = ElementTree.fromstring(mean_beat_svg(beat, name=label, size_px=size_px))
+    gain, speed = float(svg.get("data-px-per-mv")), float(svg.get("data-px-per-s"))
+    assert 1.0 <= (speed / 25) / (gain / 10) <= 2.01 or size_px[0] < 400  # as at 25 to 50 mm/s and 10 mm/mV
+    height, width = float(svg.get("height")), float(svg.get("width"))
+    assert height <= size_px[1] + 1
+    for panel in all_of(svg, "g", "beat"):
+        (line,) = all_of(panel, "path", "trace")
+        steps = np.array(re.findall(r"[Ml](-?\d+) (-?\d+)", line.get("d")), dtype=float) / 10
+        places = np.cumsum(steps, axis=0)
+        row = beat.paint.above_mv[lead_index(panel.get("data-lead"))]
+        assert np.ptp(places[:, 1]) == pytest.approx(gain * np.ptp(row), rel=0.03, abs=0.6)
+        assert places.min() >= 0
+        assert places[:, 0].max() <= width
+        assert places[:, 1].max() <= height
+
+
+def test_evidence_and_marks_are_two_layers_and_each_can_be_drawn_alone():
+    both, evidence, marks = svg_of(), svg_of(show_marks=False), svg_of(show_evidence=False)
+    for svg, painted, bars in ((both, 1, True), (evidence, 1, False), (marks, 0, True)):
+        assert len(all_of(svg, "image", "painted")) == painted
+        assert len(all_of(svg, "text", "sum")) == 12 * painted
+        assert bool(all_of(svg, "path", "bar")) == bars
+        assert bool(all_of(svg, "path", "j")) == bars
+        assert len(all_of(svg, "path", "trace")) == 12
+
+
+def test_j_st_and_inverted_t_are_marked_where_they_were_measured():
+    beat, reading = beat_of("isc", "STTC"), evidence_of("isc", "STTC").reading
+    svg = ElementTree.fromstring(mean_beat_svg(beat, name="STTC", size_px=(620.0, 560.0)))
+    levels = {panel.get("data-lead"): float(dot.get("data-mv")) for panel in all_of(svg, "g", "beat")
+              for dot in all_of(panel, "circle", "st")}  # fmt: skip
+    for lead in STANDARD_LEADS:
+        assert levels[lead] == pytest.approx(reading.j60_mv[lead], abs=6e-4)
+    waves = {wave.lead: wave for wave in reading.measurements.t_waves}
+    assert beat.t_sign[lead_index("V6")] == -1
+    assert waves["V6"].amplitude_mv < 0
+    assert beat.t_sign[lead_index("V2")] == 1
+
+
+def test_the_strongest_cells_are_called_out_in_words_and_unconfirmed_ones_are_not():
+    beat = beat_of("imi-st", "MI")
+    cells = strongest_cells(beat.cells)
+    assert (cells[0].lead, cells[0].wave) == ("III", "QRS")
+    assert cells[0].logit == beat.cells.max()
+    assert strongest_words(cells, "MI").startswith("III QRS +1.19, strongest for MI; then aVL QRS +0.67")
+    assert strongest_words((), "MI") == ""
+    against = strongest_cells(-beat.cells)
+    assert "strongest against MI" in strongest_words(against, "MI")
+    confirmed = np.ones(beat.cells.shape, dtype=bool)
+    confirmed[lead_index("III"), WAVE_NAMES.index("QRS")] = False
+    assert strongest_cells(beat.cells, confirmed)[0].lead == "aVL"
+    striped = beat.hatched(confirmed)
+    assert striped.any(axis=1).tolist() == [lead == "III" for lead in STANDARD_LEADS]
+    words = " ".join("".join(node.itertext()) for node in svg_of(confirmed=confirmed).iter(f"{SVG}text"))
+    assert "hatched: not confirmed" in words
+
+
+def test_the_normal_beat_lies_in_grey_behind_each_panel_with_its_r_on_r():
+    normal = beat_of("norm", "NORM")
+    grey = GreyBeat(normal.paint.above_mv, normal.fs, normal.r_index, "normal composite")
+    svg, beat = svg_of(grey=grey), beat_of("imi-st", "MI")
+    speed = float(svg.get("data-px-per-s"))
+    panel = next(node for node in all_of(svg, "g", "beat") if node.get("data-lead") == "V5")
+    left = float(re.split("[ h]", panel[0].get("d")[1:])[0])
+    place = all_of(svg, "path", "grey")[[lead for row in ROWS for lead in row].index("V5")]
+    points = np.cumsum(np.array(re.findall(r"[Ml](-?\d+) (-?\d+)", place.get("d")), dtype=float) / 10, axis=0)
+    r_px = points[points[:, 1].argmin(), 0] - left
+    assert r_px == pytest.approx(beat.r_index / beat.fs * speed, abs=0.03 * speed)
+
+
+def test_names_are_escaped():
+    assert "<script" not in mean_beat_svg(beat_of("imi-st", "MI"), name="<script>", size_px=(620.0, 560.0))
+
+
+@pytest.mark.parametrize("name", ["imi-st", "isc", "norm", "clbbb", "lvh"])
+def test_no_lead_overlaps_another_at_ten_millimetres_a_millivolt(name):
+    recording = load_composite(name)
+    layout, beyond = View().paper_for(recording, 45.0)
+    assert beyond == ()
+    assert layout.gain == 10.0
+    reach = {}
+    for panel in layout.panels:
+        mm = layout.voltage_mm(panel, recording.lead(panel.lead)[panel.samples(recording.fs, recording.n_samples)])
+        reach[panel.row, panel.column] = (float(mm.min()), float(mm.max()))
+    for (row, column), (_, top) in reach.items():
+        for above, (low, _) in reach.items():
+            if above[0] == row - 1 and (above[1] == column or row == 3):
+                assert low > top
+
+
+def test_a_wave_taller_than_the_rows_can_part_for_is_the_only_reason_to_overlap():
+    recording = load_composite("lvh")
+    tall = recording.with_signal(4.0 * np.array(recording.signal))
+    layout, _ = View().paper_for(tall, 45.0)
+    assert layout.pitch_mm == PITCH_RANGE_MM["3x4+1R"][1]
+    quiet, _ = View().paper_for(recording.with_signal(0.1 * np.array(recording.signal)), 45.0)
+    assert quiet.pitch_mm == PITCH_RANGE_MM["3x4+1R"][0]
+
+
+@pytest.mark.parametrize(
+    ("window", "beside"), [((1366, 768), True), ((1920, 1080), True), ((2560, 1440), True), ((390, 844), False)]
+)
+def test_trace_and_beats_share_the_window_and_nothing_is_wider_than_its_place(window, beside):
+    rooms = rooms_for(window)
+    assert rooms.beside == beside
+    used = rooms.trace.width_px + rooms.beats_px[0] if beside else max(rooms.trace.width_px, rooms.beats_px[0])
+    assert 0.85 * window[0] <= used <= window[0] or (not beside and used <= window[0] - 30)
+    for name in ("imi-st", "lvh"):
+        figure = ecg_figure(load_composite(name), view=View(), screen=rooms.trace)
+        assert figure.layout.width <= rooms.trace.width_px + 0.5
+        assert figure.layout.height <= rooms.trace.height_px + 0.5
+    assert screen_for(window, beside=False).width_px <= window[0]
+    assert not rooms_for((1366, 768), sidebar_px=300.0).beside
+
+
+@pytest.mark.parametrize("width", [354.0, 700.0, 1150.0])
+def test_the_printed_scale_is_the_drawn_one_at_every_width(width):
+    figure = ecg_figure(load_composite("imi-st"), screen=replace(rooms_for((1366, 768)).trace, width_px=width))
+    meta = figure.layout.meta
+    across = (figure.layout.width - figure.layout.margin.l - figure.layout.margin.r) / np.ptp(figure.layout.xaxis.range)
+    printed = float(re.search(r"effective ([\d.]+) mm/s", meta["scale"]).group(1))
+    assert printed == pytest.approx(25 * across / meta["true_px_per_mm"], abs=0.06)
+    assert meta["scale"].replace("&", "&amp;") in figure.layout.annotations[0].text.replace("<br>", " · ")
+
+
+def test_the_header_says_what_every_print_says(reading=None):
+    reading = evidence_of("imi-st", "MI").reading
+    words = header_words(reading, rhythm="sinus rhythm")
+    assert re.fullmatch(
+        r"Sex not given, age not given · \d+/min sinus rhythm · PR \d+ ms · QRS \d+ ms · QT/QTc \d+/\d+ ms \(Bazett\) · "
+        r"axis −?\d+°", words
+    )  # fmt: skip
+    known = replace(reading, recording=replace(reading.recording, age=90, sex="female"))
+    assert header_words(known).startswith("Woman, 90+ y · ")
+    nothing = replace(reading, measurements=None, reason="No beat was found.")
+    assert "not measured (No beat was found)" in header_words(nothing)
+
+
+def words_in(svg: bytes) -> str:
+    return "\n".join(re.findall(r"<!-- (.*?) -->", svg.decode(), re.DOTALL))
+
+
+@pytest.mark.parametrize(("name", "label", "gain"), [("imi-st", "MI", 10), ("lvh", "HYP", 5)])
+def test_the_page_is_one_a4_sheet_true_to_the_millimetre_with_everything_on_it(name, label, gain):
+    page = case_sheet_bytes("page", "svg", evidence_of(name, label), text=TEXT)
+    assert page == case_sheet_bytes("page", "svg", evidence_of(name, label), text=TEXT)
+    root = ElementTree.fromstring(page)
+    width, height = (float(part) * 25.4 / 72 for part in root.get("viewBox").split()[2:])
+    assert (width, height) == pytest.approx((297, 210), abs=0.1)
+    pulse = next(group for group in root.iter(f"{SVG}g") if group.get("id") == "pulse-0")
+    points = np.array(re.findall(r"[ML] (-?[\d.]+) (-?[\d.]+)", next(pulse.iter(f"{SVG}path")).get("d")), dtype=float)
+    assert np.ptp(points[:, 1]) * 25.4 / 72 == pytest.approx(gain, abs=0.05)
+    assert (points[3, 0] - points[2, 0]) * 25.4 / 72 == pytest.approx(5.0, abs=0.05)
+    words = words_in(page)
+    for expected in (TEXT.title, TEXT.header, TEXT.answer, "Criteria", *TEXT.criteria, "Measurements", *TEXT.measurements,
+                     "ST raised", "T inverted", f"{gain} mm/mV", "25 mm/s", "strongest for", "Not a medical device"):  # fmt: skip
+        assert expected.replace("&", "&amp;") in words, expected
+    for state in ("class_index", "opacity", "quantity", "True", "False", "None"):
+        assert state not in words
+
+
+def test_nothing_on_page_or_slide_reaches_over_the_edge_of_the_sheet():
+    crowded = replace(
+        TEXT,
+        answer="Mostly Q waves in III and aVF. " * 8,
+        criteria=["a criterion that is not met in any lead " * 2] * 12,
+    )
+    for sheet in ("page", "slide"):
+        png = case_sheet_bytes(sheet, "png", evidence_of("clbbb", "CD"), text=crowded)
+        dots = np.asarray(Image.open(io.BytesIO(png)).convert("L"))
+        edge = round(dots.shape[1] / 100)
+        for border in (dots[:edge], dots[-edge // 2 :], dots[:, :edge], dots[:, -edge:]):
+            assert (border == 255).all()
+    page = words_in(case_sheet_bytes("page", "svg", evidence_of("clbbb", "CD"), text=crowded))
+    assert "more lines in the report" in page or page.count("a criterion") == 24
+
+
+def test_the_slide_is_sixteen_to_nine_in_svg_and_png():
+    png = case_sheet_bytes("slide", "png", evidence_of("imi-st", "MI"), text=TEXT)
+    assert Image.open(io.BytesIO(png)).size == (2560, 1440)
+    words = words_in(case_sheet_bytes("slide", "svg", evidence_of("imi-st", "MI"), text=TEXT))
+    assert TEXT.title in words
+    assert TEXT.answer in words
+    with pytest.raises(ValueError, match=r"'kind' parameter: 'gif'"):
+        case_sheet_bytes("slide", "gif", evidence_of("imi-st", "MI"), text=TEXT)
+
+
+def test_a_case_without_a_mean_beat_has_a_page_and_no_slide():
+    evidence = evidence_of("imi-st", "MI")
+    bare = replace(
+        evidence, reading=replace(evidence.reading, waves=None, measurements=None, reason="No beat was found.")
+    )
+    assert case_sheet_bytes("page", "png", bare, text=TEXT).startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="No beat was found"):
+        case_sheet_bytes("slide", "png", bare, text=TEXT)
+
+
+def test_the_transparent_entry_is_no_colour():
+    assert len(evidence_colours(paint=True)) == TRANSPARENT
