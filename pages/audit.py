@@ -6,6 +6,7 @@ import streamlit as st
 
 from ecgimn.errors import EcgImnError
 from ecgimn.study.definition import KIND
+from pages.ui import audit_coordinator as coordinator
 from pages.ui import audit_results as results
 from pages.ui import audit_setup as setup
 from pages.ui import cache as cached
@@ -41,10 +42,14 @@ with st.container(horizontal=True, vertical_alignment="center"):
         )  # fmt: skip
     who = study.reader()
     if who is not None:
-        study.show_reader(who)
+        study.show_reader(store, who)
+    if study.is_coordinator():
+        st.badge("Coordinator", icon=":material/key:", color="gray", help="Set-up and results are open in this window.")
+        st.button("Leave", on_click=study.leave_as_coordinator, icon=":material/logout:", key="coordinator_leave")
 
 if part == "set up":
-    setup.show(store)
+    if coordinator.let_in(store):
+        setup.show(store)
 elif uid is None:
     st.info(NO_AUDIT, icon=":material/rate_review:")
 elif part == "results":

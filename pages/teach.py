@@ -241,7 +241,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     if who is None:
         sign_in_area()
     else:
-        study.show_reader(who)
+        study.show_reader(cached.get_store(), who)
 if not large:
     st.markdown(f":gray[{chosen_collection.remark} {HOW}]")
 show_case(chosen_collection, quiz, large=large)

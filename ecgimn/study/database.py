@@ -42,16 +42,27 @@ class Base(DeclarativeBase):
 
 
 class SiteRow(Base):
-    """A place where studies are read: this installation (`mine`), or one whose export was imported."""
+    """A place where studies are read: this installation (`mine`), or one whose export was imported.
+
+    `key` is the hash of the coordinator's passphrase and `private_key` signs exports; only this installation has them.
+    `public_key` of another site is the one that signed its first import; later ones must be signed by it too.
+    """
 
     __tablename__ = "site"
     uid: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(80))
     mine: Mapped[bool]
+    key: Mapped[str | None] = mapped_column(String(200))
+    private_key: Mapped[str | None] = mapped_column(String(64))
+    public_key: Mapped[str | None] = mapped_column(String(64))
 
 
 class StudyRow(Base):
-    """An audit or a teaching collection; `uid` is the SHA-256 of its definition, so it is the same at every site."""
+    """An audit or a teaching collection; `uid` is the SHA-256 of its definition, so it is the same at every site.
+
+    `key` is the hash of a passphrase of the study's own, which older versions offered at its set-up; it opens the
+    results of that study. All others belong to the site's coordinator.
+    """
 
     __tablename__ = "study"
     uid: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -63,7 +74,7 @@ class StudyRow(Base):
 
 
 class ReaderRow(Base):
-    """A reader: a pseudonym at a site; `key` is the scrypt hash of a passphrase, if one was chosen."""
+    """A reader: a pseudonym at a site; `key` is the hash of a passphrase, if one was chosen."""
 
     __tablename__ = "reader"
     __table_args__ = (UniqueConstraint("site_uid", "pseudonym"),)
@@ -98,6 +109,15 @@ class EventRow(Base):
     at: Mapped[str] = mapped_column(String(32))
     app_version: Mapped[str] = mapped_column(String(40))
     digest: Mapped[str] = mapped_column(String(64))
+
+
+class GuessRow(Base):
+    """Wrong passphrases in a row for one subject: the coordinator, a study's own passphrase, or a reader."""
+
+    __tablename__ = "guess"
+    subject: Mapped[str] = mapped_column(String(100), primary_key=True)
+    n_wrong: Mapped[int]
+    last_at: Mapped[str] = mapped_column(String(32))
 
 
 class EvidenceRow(Base):

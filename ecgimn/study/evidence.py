@@ -10,14 +10,15 @@ import binascii
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import StudyError
-from ecgimn.explain.case import Case
-from ecgimn.explain.ledger import contribution
+
+if TYPE_CHECKING:
+    from ecgimn.explain.case import Case
 
 BIN_MS = 40.0  # one small box of the paper at 25 mm/s, the unit of the colour scale
 
@@ -82,12 +83,17 @@ def read_answer(content: Mapping[str, Any]) -> ModelAnswer:
             raise ValueError("shape")
         packed = base64.b64decode(content["maps"], validate=True)
         raw = zlib.decompressobj().decompress(packed, size + 1)  # never more than the shape allows
+        if len({shape[0], *(len(content[name]) for name in ("classes", "logit", "probability", "bias"))}) > 1:
+            raise ValueError("number of classes")
+        maps = np.frombuffer(raw, dtype="<f2").reshape(shape)
+        if not np.isfinite(maps).all():
+            raise ValueError("no numbers")
         return ModelAnswer(
             classes=tuple(str(name) for name in content["classes"]),
             logit=tuple(float(value) for value in content["logit"]),
             probability=tuple(float(value) for value in content["probability"]),
             bias=tuple(float(value) for value in content["bias"]),
-            maps=np.frombuffer(raw, dtype="<f2").reshape(shape),
+            maps=maps,
             model_name=str(content["model"]),
             model_sha256=str(content["model_sha256"]),
             completeness_error=float(content["completeness_error"]),
@@ -101,6 +107,8 @@ def read_answer(content: Mapping[str, Any]) -> ModelAnswer:
 
 def model_answer(case: Case) -> ModelAnswer:
     """Return what the model says about a case."""
+    from ecgimn.explain.ledger import contribution  # so that reading an export loads nothing that measures ECGs
+
     explanation, recording = case.explanation, case.recording
     evidence = contribution(explanation.weights, recording, case.reading.levels)
     bins = (np.arange(recording.n_samples) / recording.fs * 1000.0 / BIN_MS + 1e-9).astype(np.intp)

@@ -1,13 +1,15 @@
-"""The complete record of an audit: definition, readers, log and model answers; as one JSON file and back.
+"""The complete record of an audit: definition, readers, log and model answers; as one signed JSON file and back.
 
-Importing adds the new readers and events of another site and replaces nothing.
+An export carries a digest, so that damage shows, and the signature of the site that made it, so that a change shows.
+Importing adds the new readers and events of another site, replaces nothing, and writes nothing for readers of this one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,16 +19,21 @@ from sqlalchemy.orm import Session
 
 from ecgimn import __version__
 from ecgimn.about import INTENDED_USE
-from ecgimn.errors import StudyError
-from ecgimn.study.answers import ANSWERED, check_answer
-from ecgimn.study.database import EventRow, ReaderRow, SiteRow
-from ecgimn.study.definition import KIND, Audit, plan, read_audit
-from ecgimn.study.events import FREE, Event, Reader, canonical, is_unbroken, now
+from ecgimn.errors import RecordingError, StudyError
+from ecgimn.formats.sandbox.parent import look_in_child
+from ecgimn.study.answers import ANSWERED, check_answer, read_box
+from ecgimn.study.database import EventRow, EvidenceRow, ReaderRow, SiteRow, StudyRow
+from ecgimn.study.definition import KIND, Arm, Audit, plan, read_audit
+from ecgimn.study.events import FREE, ONCE, Event, Reader, canonical, is_unbroken, now
 from ecgimn.study.evidence import ModelAnswer, read_answer
+from ecgimn.study.shape import fault_of
+from ecgimn.study.signing import fingerprint, is_signed, public_key, sign
 from ecgimn.study.store import Store, event_row
 
-FORMAT, FORMAT_VERSION = "ecgimn-study", 1
-MAX_BYTES = 256 * 2**20
+FORMAT, FORMAT_VERSION = "ecgimn-study", 2
+UNSIGNED_VERSION = 1  # of exports that were made before there were signatures
+MAX_BYTES = 96 * 2**20
+MAX_MAPS_BYTES = 64 * 2**20  # of all maps unpacked: 2,000 cases, five classes, 10 s
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +69,21 @@ class StudyRecord:
 
 
 def export_study(store: Store, uid: str) -> dict[str, Any]:
-    """Return the record of an audit as JSON values, with a digest of its own.
+    """Return the record of an audit as JSON values, with a digest and the signature of this site.
 
     Passphrases are not in it, and of readers only pseudonym and site.
     """
+    private_key = store.signing_key()
+    site = {"uid": store.site_uid, "public_key": public_key(private_key)}
+    content = {**_content(store, uid), "site": site}
+    digest = _digest(content)
+    return {**content, "digest": digest, "signature": sign(private_key, digest)}
+
+
+def _content(store: Store, uid: str) -> dict[str, Any]:
     events = store.events(uid)
     here = {event.reader_uid for event in events}
-    content = {
+    return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "intended_use": INTENDED_USE,
@@ -79,16 +94,15 @@ def export_study(store: Store, uid: str) -> dict[str, Any]:
         "events": [asdict(event) for event in events],
         "evidence": store.evidence(uid),
     }
-    return {**content, "digest": _digest(content)}
 
 
 def parse_export(data: bytes) -> dict[str, Any]:
-    """Return an export as JSON values, checked to be whole and unchanged.
+    """Return an export as JSON values, checked to be whole, unchanged and in every field as this app writes it.
 
     Raises
     ------
     StudyError
-        It is no export, of another version, cut off or changed.
+        It is no export, of another version, cut off, changed, or signed by another key than it names.
     """
     if len(data) > MAX_BYTES:
         raise StudyError(f"The file has {len(data) >> 20} MB. An export has less than {MAX_BYTES >> 20} MB.")
@@ -98,42 +112,165 @@ def parse_export(data: bytes) -> dict[str, Any]:
         raise _no_export("it is no JSON") from exc
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise _no_export("it was not written by this app")
-    if content.get("format_version") != FORMAT_VERSION:
+    version = content.get("format_version")
+    if version not in (FORMAT_VERSION, UNSIGNED_VERSION) or isinstance(version, bool):
         raise StudyError(
-            f"The export has version {content.get('format_version')!r}; version {FORMAT_VERSION} is needed. "
+            f"The export has a version that this app does not know; version {FORMAT_VERSION} is needed. "
             "Export the study with the same version of the app."
         )
-    stated = content.pop("digest", None)
-    if stated != _digest(content):
+    stated, signature = content.pop("digest", None), content.pop("signature", None)
+    try:
+        digest = _digest(content)
+    except (ValueError, RecursionError) as exc:  # a number that is none, half a letter, or no end of brackets
+        raise _no_export("it holds what JSON cannot hold") from exc
+    if stated != digest:
         raise _no_export("it was changed after it was written")
-    return {**content, "digest": stated}
+    fault = fault_of(content)
+    if fault is not None:
+        raise _no_export(fault)
+    if version == UNSIGNED_VERSION:
+        if signature is not None or "site" in content:
+            raise _no_export("an export of that version has no signature")
+        return {**content, "digest": digest}
+    if content.get("site") is None or not isinstance(signature, str):
+        raise _no_export("its signature is missing")
+    if not is_signed(content["site"]["public_key"], digest, signature):
+        raise _no_export("its signature does not fit, so it was changed after it was signed")
+    return {**content, "digest": digest, "signature": signature}
+
+
+def read_export(data: bytes) -> dict[str, Any]:
+    """Return an export from outside as `parse_export` does, after the limited child process has read all of it.
+
+    Raises
+    ------
+    StudyError
+        As `parse_export` and `record_of` raise it, or it takes more computing or memory than an export of its size.
+    """
+    if len(data) > MAX_BYTES:
+        return parse_export(data)
+    try:
+        look_in_child(f"{__name__}:look_at_export", data)
+    except RecordingError as exc:
+        raise StudyError(
+            "Reading the export took more computing or memory than an export of its size needs, so it was stopped. "
+            "An export as written is needed. Export it again."
+        ) from exc
+    return parse_export(data)
+
+
+def look_at_export(data: bytes) -> int:
+    """Read all of an export and return how many events it holds; raises `StudyError`. For the child process."""
+    return len(record_of(parse_export(data)).events)
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Who signed an export: the site, its public key, and whether that key is known here as that site's.
+
+    `standing` is "known", "new" (the site is not known here yet) or "other" (the site has another key here).
+    """
+
+    site_uid: str
+    public_key: str
+    standing: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what to compare with the site."""
+        return fingerprint(self.public_key)
+
+
+def signer_of(content: Mapping[str, Any], known: Mapping[str, str]) -> Signer | None:
+    """Return who signed a parsed export, or None for one without a signature.
+
+    Parameters
+    ----------
+    content : mapping
+        Of `parse_export`.
+    known : mapping of str to str
+        Public keys by site, of `Store.known_keys`.
+    """
+    site = content.get("site")
+    if site is None:
+        return None
+    kept = known.get(site["uid"])
+    standing = "new" if kept is None else "known" if kept == site["public_key"] else "other"
+    return Signer(site["uid"], site["public_key"], standing)
 
 
 def record_of(content: Mapping[str, Any]) -> StudyRecord:
     """Return the record that an export holds; raises `StudyError` where its log has gaps or was changed."""
-    try:
-        audit = read_audit(canonical(content["definition"]))
-        readers = {row["uid"]: Reader(**row) for row in content["readers"]}
-        events = tuple(Event(**row) for row in content["events"])
-        evidence = {str(ref): read_answer(answer) for ref, answer in content["evidence"].items()}
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise _no_export("a part is missing") from exc
+    fault = fault_of({name: value for name, value in content.items() if name not in ("digest", "signature")})
+    if fault is not None:
+        raise _no_export(fault)
+    audit = read_audit(canonical(content["definition"]))
+    refs = {case.ref for case in audit.cases}
+    readers = {row["uid"]: Reader(**row) for row in content["readers"]}
+    if len({(reader.site_uid, reader.pseudonym) for reader in readers.values()}) < len(content["readers"]):
+        raise _no_export("a reader is in it twice")
+    events = tuple(Event(**row) for row in content["events"])
+    if len({event.uid for event in events}) < len(events):
+        raise _no_export("an event is in it twice")
     arms = {uid: {planned.case.ref: planned.arm for planned in plan(audit, uid)} for uid in readers}
-    for uid in readers:
-        if not is_unbroken(event for event in events if event.reader_uid == uid):
-            raise _no_export(f"the log of {readers[uid].pseudonym} has a gap or was changed")
+    by_reader: dict[str, list[Event]] = {uid: [] for uid in readers}
     for event in events:
         arm = arms.get(event.reader_uid, {}).get(event.case_id)
         if arm is None or event.study_uid != audit.uid or event.kind not in (*arm.steps, *FREE):
             raise _no_export("an event belongs to no reader, case or step of it")
-        if event.kind in ANSWERED and check_answer(audit, arm, event.kind, event.payload) != event.payload:
+        if not _is_possible(audit, arm, event):
             raise _no_export("an answer is not as this app writes it")
+        by_reader[event.reader_uid].append(event)
+    for uid, log in by_reader.items():
+        if not is_unbroken(log):
+            raise _no_export(f"the log of {readers[uid].pseudonym} has a gap or was changed")
+        if not _in_order(arms[uid], log):
+            raise _no_export(f"the log of {readers[uid].pseudonym} has steps in an order that cannot be")
+    if not set(content["evidence"]) <= refs:
+        raise _no_export("the model answers a case that is none of it")
+    if sum(2 * math.prod(answer["shape"]) for answer in content["evidence"].values()) > MAX_MAPS_BYTES:
+        raise _no_export(f"its maps take more than {MAX_MAPS_BYTES >> 20} MB")
+    evidence = {ref: read_answer(answer) for ref, answer in content["evidence"].items()}
+    for answer in evidence.values():
+        if answer.classes != audit.classes or answer.model_sha256 != audit.model_sha256:
+            raise _no_export("another model than the audit's answers in it")
     return StudyRecord(audit, readers, events, evidence)
+
+
+def _is_possible(audit: Audit, arm: Arm, event: Event) -> bool:
+    """Whether an event's payload is one that the app would have kept in this arm."""
+    try:
+        if event.kind in ANSWERED:
+            return check_answer(audit, arm, event.kind, event.payload) == event.payload
+        if event.kind == "model":
+            return event.payload["called"] in audit.classes and set(event.payload["probability"]) == set(audit.classes)
+        if event.kind == "evidence":
+            return bool(event.payload["method"] == arm.method)
+        if event.kind == "draft":
+            named = (event.payload["content"].get("primary"), *(event.payload["content"].get("also") or ()))
+            for field in ("boxes", "missed", "invented"):
+                for box in event.payload["content"].get(field) or ():
+                    read_box(box)
+            return set(named) - {None} <= set(audit.classes)
+    except StudyError:
+        return False
+    return True
+
+
+def _in_order(arms: Mapping[str, Arm], log: Iterable[Event]) -> bool:
+    """Whether each case's steps were committed once and in the order of its arm."""
+    done: dict[str, int] = dict.fromkeys(arms, 0)
+    for event in sorted(log, key=lambda event: event.number):
+        if event.kind in ONCE:
+            if event.kind != (*arms[event.case_id].steps, None)[done[event.case_id]]:
+                return False
+            done[event.case_id] += 1
+    return True
 
 
 def study_record(store: Store, uid: str) -> StudyRecord:
     """Return the record of an audit in a store, by the same way as from an export."""
-    return record_of(export_study(store, uid))
+    return record_of(_content(store, uid))
 
 
 def _digest(content: Mapping[str, Any]) -> str:
@@ -148,17 +285,23 @@ def _no_export(found: str) -> StudyError:
 
 @dataclass(frozen=True)
 class Merged:
-    """What an import added."""
+    """What an import added, and how many readers of third sites it left out; `signer` is None without a signature."""
 
     study_uid: str
     name: str
     new_study: bool
     n_readers: int
     n_events: int
+    n_left_out: int
+    signer: Signer | None
 
 
 def import_study(store: Store, content: Mapping[str, Any]) -> Merged:
     """Add an export to a store, in one transaction; importing it again adds nothing.
+
+    Readers of this site are never touched: of them an export may only hold what is known here. The key that signs a
+    site's first import is kept, and later ones must be signed by it. Readers of a third site whose key is known here
+    come from that site alone; what another site's export adds to them is left out.
 
     Parameters
     ----------
@@ -169,46 +312,95 @@ def import_study(store: Store, content: Mapping[str, Any]) -> Merged:
     Raises
     ------
     StudyError
-        The export cannot be used, or holds another history of a reader that is known here.
+        The export cannot be used, is not signed by the key of its site, holds another history of a reader that is known
+        here, or something new of a reader of this site.
     """
     record = record_of(content)
-    audit = record.audit
-    is_new = store.add_study(audit.uid, audit.name, KIND, audit.text)
+    audit, known = record.audit, store.known_keys()
+    signer = signer_of(content, known)
+    if signer is not None and signer.standing == "other":
+        raise StudyError(
+            "The export names a site that signed with another key before. The site's own key is needed. Ask the site "
+            "whether it set its app up again, and compare the fingerprints: python -m ecgimn study verify FILE."
+        )
+    author = None if signer is None else signer.site_uid
+    taken = {
+        uid: reader
+        for uid, reader in record.readers.items()
+        if reader.site_uid in (author, store.site_uid) or reader.site_uid not in known
+    }
+    for uid, reader in taken.items():
+        if reader.site_uid == store.site_uid:
+            _refuse_new_of_own(store, record, uid)
     try:
         with store.write() as session:
-            n_readers = _add_readers(session, record)
-            n_events = _add_events(session, record)
+            is_new = session.get(StudyRow, audit.uid) is None
+            if is_new:
+                session.add(
+                    StudyRow(uid=audit.uid, name=audit.name, kind=KIND, definition=audit.text, created_at=now())
+                )
+                session.flush()
+            _add_sites(session, {reader.site_uid for reader in taken.values()}, signer)
+            n_readers = _add_readers(session, taken.values())
+            n_events = _add_events(session, record, taken)
+            for ref, answer in record.evidence.items():
+                if session.get(EvidenceRow, (audit.uid, ref)) is None:
+                    session.add(EvidenceRow(study_uid=audit.uid, case_id=ref, content=canonical(answer.as_json())))
     except IntegrityError as exc:
         raise StudyError(
             "The export names a reader or an answer that is known here under another identity. Exports of other sites "
             "or of this very database are needed. Nothing was imported."
         ) from exc
-    for ref, answer in record.evidence.items():
-        store.keep_evidence(audit.uid, ref, answer.as_json())
-    return Merged(audit.uid, audit.name, is_new, n_readers, n_events)
+    return Merged(audit.uid, audit.name, is_new, n_readers, n_events, len(record.readers) - len(taken), signer)
 
 
-def _add_readers(session: Session, record: StudyRecord) -> int:
-    n_new = 0
-    for reader in record.readers.values():
-        if session.get(SiteRow, reader.site_uid) is None:
-            session.add(SiteRow(uid=reader.site_uid, name=f"site {reader.site_uid[:6]}", mine=False))
+def _refuse_new_of_own(store: Store, record: StudyRecord, uid: str) -> None:
+    reader = record.readers[uid]
+    told = [event for event in record.events if event.reader_uid == uid]
+    kept = {event.number: event.digest for event in store.events(record.audit.uid, uid)}
+    if reader not in store.readers() or any(kept.get(event.number) != event.digest for event in told):
+        raise StudyError(
+            f"The export holds answers of {reader.pseudonym}, a reader of this site, that are not known here. Answers "
+            "of this site's readers are given here and never imported. Nothing was imported."
+        )
+
+
+def _add_sites(session: Session, uids: set[str], signer: Signer | None) -> None:
+    for uid in sorted(uids | ({signer.site_uid} if signer is not None else set())):
+        if session.get(SiteRow, uid) is None:
+            session.add(SiteRow(uid=uid, name=f"site {uid[:6]}", mine=False))
             session.flush()
-        if session.get(ReaderRow, reader.uid) is None:
+    if signer is not None:
+        site = session.get_one(SiteRow, signer.site_uid)
+        if site.public_key is None:
+            site.public_key = signer.public_key
+    session.flush()
+
+
+def _add_readers(session: Session, readers: Iterable[Reader]) -> int:
+    n_new = 0
+    for reader in readers:
+        row = session.get(ReaderRow, reader.uid)
+        if row is None:
             session.add(
                 ReaderRow(
                     uid=reader.uid, site_uid=reader.site_uid, pseudonym=reader.pseudonym, key=None, created_at=now()
                 )
             )
             n_new += 1
+        elif (row.site_uid, row.pseudonym) != (reader.site_uid, reader.pseudonym):
+            raise StudyError(
+                f"The reader {reader.pseudonym} of the export has another pseudonym or site here. One identity of each "
+                "reader is needed. Nothing was imported."
+            )
     session.flush()
     return n_new
 
 
-def _add_events(session: Session, record: StudyRecord) -> int:
+def _add_events(session: Session, record: StudyRecord, readers: Mapping[str, Reader]) -> int:
     """Add what each reader did beyond what is known; both histories must agree as far as both go."""
     n_new = 0
-    for uid, reader in record.readers.items():
+    for uid, reader in readers.items():
         mine = (EventRow.study_uid == record.audit.uid, EventRow.reader_uid == uid)
         known = {
             row.number: row.digest for row in session.execute(select(EventRow.number, EventRow.digest).where(*mine))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
+import math
 import re
-import secrets
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -24,6 +23,7 @@ from ecgimn.study.database import (
     READ_ONLY,
     EventRow,
     EvidenceRow,
+    GuessRow,
     ReaderRow,
     SiteRow,
     StudyRow,
@@ -32,25 +32,8 @@ from ecgimn.study.database import (
     unreachable,
 )
 from ecgimn.study.events import ONCE, Event, Reader, canonical, now
-
-COST, BLOCK, PARALLEL = 2**14, 8, 1  # 16 MiB and some 50 ms a try
-
-
-def hash_passphrase(passphrase: str) -> str:
-    """Return salt and hash of a passphrase as text."""
-    salt = secrets.token_bytes(16)
-    return f"scrypt${salt.hex()}${_scrypt(passphrase, salt).hex()}"
-
-
-def fits(passphrase: str, key: str) -> bool:
-    """Whether a passphrase is the one behind a hash."""
-    _, salt, stored = key.split("$")
-    return hmac.compare_digest(_scrypt(passphrase, bytes.fromhex(salt)), bytes.fromhex(stored))
-
-
-def _scrypt(passphrase: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(passphrase.encode(), salt=salt, n=COST, r=BLOCK, p=PARALLEL, dklen=32)
-
+from ecgimn.study.passphrases import check_new, fits, hash_passphrase, is_outdated, wait_s
+from ecgimn.study.signing import new_key, public_key
 
 PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{1,39}")
 
@@ -94,14 +77,13 @@ class Store:
 
     # Studies.
 
-    def add_study(self, uid: str, name: str, kind: str, definition: str, *, passphrase: str = "") -> bool:
+    def add_study(self, uid: str, name: str, kind: str, definition: str) -> bool:
         """Keep a study; return whether it is new here. A study is never changed."""
-        key = hash_passphrase(passphrase) if passphrase else None
         try:
             with self.write() as session:
                 if session.get(StudyRow, uid) is not None:
                     return False
-                session.add(StudyRow(uid=uid, name=name, kind=kind, definition=definition, key=key, created_at=now()))
+                session.add(StudyRow(uid=uid, name=name, kind=kind, definition=definition, created_at=now()))
         except IntegrityError:  # somebody else added it in between
             return False
         return True
@@ -119,22 +101,113 @@ class Store:
         with self.read() as session:
             return self._study(session, uid).definition
 
-    def opens_results(self, uid: str, passphrase: str) -> bool:
-        """Whether a passphrase is the coordinator's; any will do where none was chosen."""
-        with self.read() as session:
-            key = self._study(session, uid).key
-        return key is None or fits(passphrase, key)
-
-    def asks_passphrase(self, uid: str) -> bool:
-        """Whether the results of a study lie behind a passphrase."""
-        with self.read() as session:
-            return self._study(session, uid).key is not None
-
     def _study(self, session: Session, uid: str) -> StudyRow:
         row = session.get(StudyRow, uid)
         if row is None:
             raise StudyError(f"There is no study {uid[:8]} here. One that was made or imported is needed. Choose one.")
         return row
+
+    # The coordinator, to whom set-up, labels, results, exports and imports belong.
+
+    def has_coordinator(self) -> bool:
+        """Whether a coordinator's passphrase was chosen on this site."""
+        return self._coordinator_key() is not None
+
+    def set_coordinator(self, passphrase: str, *, again: bool = False) -> None:
+        """Choose the coordinator's passphrase; `again` replaces the one chosen before, on the machine itself only.
+
+        Raises
+        ------
+        StudyError
+            It is too short, or one was chosen before.
+        """
+        check_new(passphrase)
+        key = hash_passphrase(passphrase)
+        with self.write() as session:
+            _queue(session, "coordinator")
+            row = session.get_one(SiteRow, self.site_uid)
+            if row.key is not None and not again:
+                raise StudyError("A coordinator's passphrase was chosen here before. Type it to go on.")
+            row.key = key
+            session.execute(delete(GuessRow).where(GuessRow.subject == "coordinator"))
+
+    def is_coordinator(self, passphrase: str) -> bool:
+        """Whether this is the coordinator's passphrase; raises `StudyError` after too many wrong ones."""
+        key = self._coordinator_key()
+        return key is not None and self._guess("coordinator", passphrase, key, SiteRow, self.site_uid)
+
+    def has_own_passphrase(self, uid: str) -> bool:
+        """Whether a study has a passphrase of its own, from an older version, in place of the coordinator's."""
+        with self.read() as session:
+            return self._study(session, uid).key is not None
+
+    def opens_results(self, uid: str, passphrase: str) -> bool:
+        """Whether a passphrase opens the results of a study; raises `StudyError` after too many wrong ones."""
+        with self.read() as session:
+            key = self._study(session, uid).key
+        # A study is never changed, so an old hash of its own stays as it is.
+        return self.is_coordinator(passphrase) if key is None else self._guess(f"study {uid}", passphrase, key)
+
+    def _coordinator_key(self) -> str | None:
+        with self.read() as session:
+            return session.get_one(SiteRow, self.site_uid).key
+
+    def _guess(
+        self,
+        subject: str,
+        passphrase: str,
+        key: str,
+        kept: type[SiteRow] | type[ReaderRow] | None = None,
+        uid: str = "",
+    ) -> bool:
+        """Whether a passphrase fits; a wrong one counts, a right one brings an old hash up to date.
+
+        It is counted before it is looked at, so that many at the same time are not looked at for nothing.
+        """
+        with self.write() as session:
+            _queue(session, subject)
+            row = session.get(GuessRow, subject)
+            left, n_wrong = 0.0, 0 if row is None else row.n_wrong
+            if row is None:
+                session.add(GuessRow(subject=subject, n_wrong=1, last_at=now()))
+            else:
+                passed = (datetime.now(UTC) - datetime.fromisoformat(row.last_at)).total_seconds()
+                left = wait_s(n_wrong) - max(passed, 0.0)
+                if left <= 0:
+                    row.n_wrong, row.last_at = n_wrong + 1, now()
+                elif passed < 0:  # the clock was set back: the wait begins again, and ends
+                    row.last_at = now()
+        if left > 0:
+            raise StudyError(
+                f"{n_wrong} wrong passphrases were typed in a row. The next one is looked at in {math.ceil(left)} s. "
+                "Wait, then type it again."
+            )
+        if not fits(passphrase, key):
+            return False
+        renewed = hash_passphrase(passphrase) if kept is not None and is_outdated(key) else None
+        with self.write() as session:
+            session.execute(delete(GuessRow).where(GuessRow.subject == subject))
+            if renewed is not None and kept is not None:
+                session.execute(update(kept).where(kept.uid == uid).values(key=renewed))
+        return True
+
+    # Signatures.
+
+    def signing_key(self) -> str:
+        """Return the private key of this site, made when it is first needed."""
+        with self.write() as session:
+            _queue(session, "signing key")
+            row = session.get_one(SiteRow, self.site_uid)
+            if row.private_key is None:
+                row.private_key = new_key()
+                row.public_key = public_key(row.private_key)
+            return row.private_key
+
+    def known_keys(self) -> dict[str, str]:
+        """Return the public keys of this site and of those that signed an import, by site."""
+        with self.read() as session:
+            rows = session.execute(select(SiteRow.uid, SiteRow.public_key).where(SiteRow.public_key.is_not(None)))
+            return {row.uid: row.public_key for row in rows}
 
     # Readers.
 
@@ -144,7 +217,8 @@ class Store:
         Raises
         ------
         StudyError
-            The pseudonym cannot be used, or the passphrase does not fit.
+            The pseudonym cannot be used, the passphrase does not fit, is too short for a new pseudonym, was guessed too
+            often, or was typed for a pseudonym that has none.
         """
         pseudonym = pseudonym.strip()
         if not PSEUDONYM.fullmatch(pseudonym):
@@ -152,25 +226,45 @@ class Store:
                 "The pseudonym cannot be used. 2 to 40 letters, digits, blanks, dots, dashes or underscores are "
                 "needed, beginning with a letter or digit. Choose another; never your own name."
             )
-        key = hash_passphrase(passphrase) if passphrase else None
-        try:
-            with self.write() as session:
-                row = self._reader(session, pseudonym)
-                is_new = row is None
-                if row is None:
-                    row = ReaderRow(
-                        uid=uuid.uuid4().hex, site_uid=self.site_uid, pseudonym=pseudonym, key=key, created_at=now()
-                    )
-                    session.add(row)
-                reader, kept = Reader(row.uid, row.pseudonym, row.site_uid), row.key
-        except IntegrityError:  # the same pseudonym signed in at this very moment
-            return self.sign_in(pseudonym, passphrase)
-        if not is_new and kept is not None and not fits(passphrase, kept):
+        with self.read() as session:
+            row = self._reader(session, pseudonym)
+        if row is None:
+            if passphrase:
+                check_new(passphrase)
+            made = ReaderRow(
+                uid=uuid.uuid4().hex, site_uid=self.site_uid, pseudonym=pseudonym,
+                key=hash_passphrase(passphrase) if passphrase else None, created_at=now(),
+            )  # fmt: skip
+            reader = Reader(made.uid, pseudonym, self.site_uid)
+            try:
+                with self.write() as session:
+                    session.add(made)
+            except IntegrityError:  # the same pseudonym signed in at this very moment
+                return self.sign_in(pseudonym, passphrase)
+            return reader, True
+        if row.key is None and passphrase:
+            raise StudyError(
+                f"The pseudonym {pseudonym!r} is in use and has no passphrase, so the one typed protects nothing. "
+                "Leave the passphrase empty to go on as this reader, and protect the pseudonym then; or choose another."
+            )
+        if row.key is not None and not self._guess(f"reader {row.uid}", passphrase, row.key, ReaderRow, row.uid):
             raise StudyError(
                 f"The passphrase does not fit the pseudonym {pseudonym!r}. The one it was first used with is needed. "
                 "Type it again, or choose another pseudonym."
             )
-        return reader, is_new
+        return Reader(row.uid, row.pseudonym, row.site_uid), False
+
+    def protect(self, reader: Reader, passphrase: str) -> None:
+        """Put a passphrase before a pseudonym that has none; raises `StudyError`."""
+        check_new(passphrase)
+        key = hash_passphrase(passphrase)
+        with self.write() as session:
+            row = session.get(ReaderRow, reader.uid)
+            if row is None or row.key is not None or row.site_uid != self.site_uid:
+                raise StudyError(
+                    "This pseudonym has a passphrase already, or is none of this site. Sign in again with it."
+                )
+            row.key = key
 
     def is_guarded(self, reader_uid: str) -> bool:
         """Whether a reader's pseudonym lies behind a passphrase; False for a reader who is not kept here."""

@@ -13,7 +13,9 @@ from ecgimn.errors import EcgImnError
 from ecgimn.study.record import export_study, study_record
 from ecgimn.study.results import study_csv
 from ecgimn.study.session import start_reading
+from ecgimn.study.signing import fingerprint, public_key
 from ecgimn.study.store import Store
+from pages.ui import audit_coordinator as coordinator
 from pages.ui import cache as cached
 from pages.ui.state import case as session
 from pages.ui.state import study
@@ -58,11 +60,14 @@ def _may_enter(store: Store, uid: str) -> bool:
     if reader is not None and not start_reading(store, uid, reader).may_see_results():
         st.info("You have cases to read in this audit. Results open when you have finished.", icon=":material/lock:")
         return False
-    if store.asks_passphrase(uid) and not study.opens_results(uid):
-        with st.form("study_results", width=460):
+    if not store.has_own_passphrase(uid):
+        return coordinator.let_in(store)
+    if not study.opens_results(uid):
+        with st.form("study_results", width=coordinator.WIDTH_PX):
             passphrase = st.text_input(
-                "Coordinator's passphrase", type="password", max_chars=200, key="study_coordinator"
-            )
+                "Passphrase of this audit", type="password", max_chars=200, key="study_own_passphrase",
+                help="It was chosen when the audit was set up, with an older version of the app.",
+            )  # fmt: skip
             if st.form_submit_button("Open the results", icon=":material/lock_open:"):
                 if store.opens_results(uid, passphrase):
                     study.open_results(uid)
@@ -90,5 +95,7 @@ def _exports(store: Store, uid: str, found: dict[str, Any]) -> None:
             key="audit_export_html",
         )  # fmt: skip
     st.caption(
-        "The export holds everything another site needs: python -m ecgimn study report FILE gives equal figures."
+        "The export holds everything another site needs, labels too, and is signed with this site's key "
+        f"({fingerprint(public_key(store.signing_key()))}). python -m ecgimn study report FILE gives equal figures, "
+        "study verify FILE says who signed it."
     )

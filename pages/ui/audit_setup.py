@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
 from ecgimn import __version__
 from ecgimn.draw.charts.study import METHOD_WORDS
 from ecgimn.errors import EcgImnError
+from ecgimn.escape import for_markdown
 from ecgimn.model import model as checkpoint
 from ecgimn.model.card import ModelCard, read_card
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
 from ecgimn.study.cases import COMPOSITE, PTBXL, audit_case, draw_cases, refs_from_csv
 from ecgimn.study.definition import KIND, SHOWN, Arm, Audit
-from ecgimn.study.record import import_study, parse_export
+from ecgimn.study.record import import_study, read_export, signer_of
 from ecgimn.study.store import Store
 from pages.ui import cache as cached
 from pages.ui.state import case as session
+from pages.ui.state import study
 
 ARMS = {
     "evidence": Arm("with evidence", method="isoelectric"),
@@ -85,12 +89,7 @@ def _set_up(store: Store) -> None:
         )  # fmt: skip
         blocks = st.toggle("One arm after the other", key="audit_blocks", disabled=len(arms) < 2)
     shows = st.pills("Beside the trace from the start", SHOWN, selection_mode="multi", key="audit_shows")
-    with st.form("audit_new", border=False):  # what is typed is what is sent, however the field is left
-        passphrase = st.text_input(
-            "Coordinator's passphrase (optional)", type="password", max_chars=200, key="audit_passphrase",
-            help="Results and export then open only with it. It cannot be recovered.",
-        )  # fmt: skip
-        wanted = st.form_submit_button("Set up the audit", type="primary", icon=":material/add:", key="audit_create")
+    wanted = st.button("Set up the audit", type="primary", icon=":material/add:", key="audit_create")
     if wanted:
         try:
             if not refs:
@@ -108,32 +107,14 @@ def _set_up(store: Store) -> None:
                 selection=selection, arms=tuple(ARMS[arm] for arm in arms), allocation=allocation, blocks=blocks,
                 shows=tuple(shows), seed=int(seed), app_version=__version__,
             )  # fmt: skip
-            is_new = store.add_study(audit.uid, audit.name, KIND, audit.text, passphrase=passphrase)
-            guarded = store.asks_passphrase(audit.uid)
+            is_new = store.add_study(audit.uid, audit.name, KIND, audit.text)
         except EcgImnError as exc:
             st.error(str(exc), icon=":material/error:")
             return
         if is_new:
-            st.success(f"The audit {audit.name} is set up: {len(refs)} cases.", icon=":material/check:")
+            st.success(f"The audit {for_markdown(audit.name)} is set up: {len(refs)} cases.", icon=":material/check:")
         else:
-            st.info(
-                "An audit exactly like this one is kept already and stays as it is, its passphrase too.",
-                icon=":material/info:",
-            )
-        _say_protection(guarded)
-
-
-def _say_protection(guarded: bool) -> None:
-    """Say whether the results of an audit lie behind a passphrase, as the store keeps it."""
-    if guarded:
-        st.success(
-            "Its results and its export open only with the passphrase chosen at its set-up.", icon=":material/lock:"
-        )
-    else:
-        st.warning(
-            "It has no passphrase: results and export open to everybody who reaches this page.",
-            icon=":material/lock_open:",
-        )
+            st.info("An audit exactly like this one is kept already and stays as it is.", icon=":material/info:")
 
 
 def _cards() -> dict[str, ModelCard]:
@@ -182,18 +163,60 @@ def _from_csv(data: bytes) -> Sequence[str]:
 def _import(store: Store) -> None:
     st.subheader("Import")
     st.caption(
-        "The export of another site brings its audit and its readers' answers. What is kept here stays as it is; the "
-        "same export twice adds nothing."
+        "The export of another site brings its audit and its readers' answers. What is kept here stays as it is, "
+        "readers of this site are never touched, and the same export twice adds nothing."
     )
     file = st.file_uploader("Export of an audit (JSON)", type=["json"], key="audit_import")
-    if file is not None and st.button("Import", icon=":material/download:", key="audit_import_now"):
+    if file is None:
+        return
+    name = hashlib.sha256(file.getbuffer()).hexdigest()
+    if st.button("Check the export", icon=":material/fact_check:", key="audit_import_check"):
         try:
-            merged = import_study(store, parse_export(file.getvalue()))
-            guarded = store.asks_passphrase(merged.study_uid)
+            study.keep_checked(name, _facts(store, read_export(file.getvalue())))
+        except EcgImnError as exc:
+            st.error(str(exc), icon=":material/error:")
+            return
+    facts = study.checked(name)
+    if not facts:
+        return
+    for fact in facts:
+        st.markdown(fact)
+    if st.button("Import", icon=":material/download:", key="audit_import_now"):
+        try:
+            merged = import_study(store, read_export(file.getvalue()))
         except EcgImnError as exc:
             st.error(str(exc), icon=":material/error:")
             return
         st.success(
-            f"{merged.name}: {merged.n_readers} new readers, {merged.n_events} new entries.", icon=":material/check:"
+            f"{for_markdown(merged.name)}: {merged.n_readers} new readers, {merged.n_events} new entries.",
+            icon=":material/check:",
         )
-        _say_protection(guarded)
+        if merged.n_left_out:
+            st.warning(
+                f"{merged.n_left_out} readers of other sites were left out. Import them from the exports that those "
+                "sites sign.",
+                icon=":material/info:",
+            )
+
+
+def _facts(store: Store, content: dict[str, Any]) -> tuple[str, ...]:
+    """Return what is in an export and who signed it, in Markdown."""
+    definition, signer = content["definition"], signer_of(content, store.known_keys())
+    told = (
+        f"**{for_markdown(definition['name'])}**: {len(definition['cases'])} cases, {len(content['readers'])} readers, "
+        f"{len(content['events'])} entries. Whole and unbroken."
+    )
+    if signer is None:
+        return told, (
+            ":material/warning: **Not signed.** It was made by an older version of the app. Anybody could have changed "
+            "answers in it without a trace. Ask the site for a new export, or import it if they gave it to you by hand."
+        )
+    standing = {
+        "known": "this site itself"
+        if signer.site_uid == store.site_uid
+        else "the site, with the key that it used before",
+        "new": "a site that is new here. Compare this fingerprint with the site before you import; it is kept, and "
+        "later exports must bear it",
+        "other": "**another key than this site used before**. It cannot be imported",
+    }
+    return told, f":material/signature: Signed by {standing[signer.standing]}: `{signer.fingerprint}`"

@@ -16,7 +16,9 @@ from ecgimn.model.card import read_card
 from ecgimn.sources.composites.case import list_composites
 from ecgimn.study.cases import audit_case
 from ecgimn.study.definition import KIND, Arm, Audit, AuditCase, read_audit
+from ecgimn.study.record import export_study
 from ecgimn.study.session import Reading
+from ecgimn.study.signing import fingerprint, public_key
 from ecgimn.study.store import Store, open_store
 from tests.app.test_pages import ROOT, shown_text
 from tests.study.study_worlds import box
@@ -50,6 +52,20 @@ def keep(store: Store, models_folder: Path, cases: tuple[AuditCase, ...] = (), *
     )  # fmt: skip
     store.add_study(audit.uid, audit.name, KIND, audit.text)
     return audit
+
+
+WORDS = "three dull herons"
+
+
+def as_coordinator(app: AppTest, part: str = "set up") -> AppTest:
+    """Open the audit page in a window of the coordinator, at one of its parts."""
+    app.run()
+    app.switch_page("pages/audit.py").run()
+    app.button_group(key="audit_part").set_value(part).run()
+    fields = [item for item in app.text_input if str(item.key).startswith("coordinator_")]
+    for field in fields:
+        field.set_value(WORDS)
+    return button(app, "Enter" if len(fields) == 1 else "Become the coordinator").click().run()
 
 
 def button(app: AppTest, label: str) -> Any:
@@ -177,8 +193,7 @@ def test_results_stay_closed_to_a_reader_with_cases_to_read(small_app: AppTest, 
 
 
 def test_an_audit_is_set_up_on_the_page(small_app: AppTest, store: Store) -> None:
-    small_app.run()
-    small_app.switch_page("pages/audit.py").run()
+    as_coordinator(small_app)
     small_app.text_input(key="audit_name").set_value("Spring").run()
     small_app.selectbox(key="audit_list").set_value("sample").run()
     small_app.number_input(key="audit_per_class").set_value(1).run()
@@ -188,30 +203,88 @@ def test_an_audit_is_set_up_on_the_page(small_app: AppTest, store: Store) -> Non
     assert (made.name, len(made.cases), made.seed) == ("Spring", 5, 1)
     assert sorted(case.labels for case in made.cases) == [("CD",), ("HYP",), ("MI",), ("NORM",), ("STTC",)]
     assert "seed 1" in made.selection
+    button(small_app, "Set up the audit").click().run()
+    assert "kept already" in "".join(str(item.value) for item in small_app.info)
+    assert store.is_coordinator(WORDS)
+    assert store.opens_results(uid, WORDS)
 
 
-@pytest.mark.parametrize(("passphrase", "said"), [("chief", "open only with the passphrase"), ("", "no passphrase")])
-def test_the_page_says_whether_a_new_audit_is_protected_and_that_the_same_one_again_changes_nothing(
-    small_app: AppTest, store: Store, passphrase: str, said: str
+@pytest.mark.parametrize("chosen_before", [True, False])
+def test_from_a_window_without_the_coordinators_passphrase_no_label_export_or_result_can_be_reached(
+    small_app: AppTest, audit: Audit, store: Store, chosen_before: bool
+) -> None:
+    """A reader who is still blind opens another window, signs in to nothing, and tries every part of the page."""
+    if chosen_before:
+        store.set_coordinator(WORDS)
+    reading = Reading(store, audit, store.sign_in("Ada")[0])
+    reading.commit(1, "blind", {"primary": "HYP", "confidence": 5, "boxes": [], "flags": []})
+    small_app.run()
+    small_app.switch_page("pages/audit.py").run()
+    pages = []
+    for part in ("read", "results", "set up"):
+        pages.append(sent(small_app.button_group(key="audit_part").set_value(part).run()))
+        if part != "read" and chosen_before:
+            for wrong in ("", "wrong one"):
+                small_app.text_input(key="coordinator_passphrase").set_value(wrong)
+                pages.append(sent(button(small_app, "Enter").click().run()))
+                assert "does not fit" in "".join(str(item.value) for item in small_app.error)
+        assert not small_app.get("download_button")
+        assert not small_app.get("file_uploader")
+        assert not small_app.get("dataframe")
+        assert not small_app.multiselect
+    told = [case.ref for case in audit.cases] + [case.digest for case in audit.cases]
+    told += [card.title for card in list_composites()] + ["Set up the audit", "Fleiss", "Ada", reading.reader.uid]
+    assert [word for page in pages for word in told if word in page] == []
+    assert store.has_coordinator() is chosen_before
+
+
+def test_with_the_coordinators_passphrase_results_and_export_open_until_the_window_is_left(
+    small_app: AppTest, audit: Audit, store: Store
+) -> None:
+    store.set_coordinator(WORDS)
+    app = as_coordinator(small_app, "results")
+    assert {item.proto.label for item in app.get("download_button")} >= {"Export (JSON)", "Answers (CSV)"}
+    app.button(key="coordinator_leave").click().run()
+    assert not app.get("download_button")
+    assert [item.label for item in app.text_input] == ["Coordinator's passphrase"]
+
+
+def test_the_first_coordinator_has_to_type_a_long_passphrase_twice(
+    small_app: AppTest, audit: Audit, store: Store
 ) -> None:
     small_app.run()
     small_app.switch_page("pages/audit.py").run()
-    small_app.text_input(key="audit_name").set_value("Spring")
-    small_app.multiselect(key="audit_composites").set_value(list(CASES)).run()
-    small_app.text_input(key="audit_passphrase").set_value(passphrase)
-    for typed in (passphrase, "another"):
-        small_app.text_input(key="audit_passphrase").set_value(typed)
-        button(small_app, "Set up the audit").click().run()
-        assert said in "".join(str(item.value) for item in (*small_app.success, *small_app.warning))
-    (uid,) = store.studies(KIND)
-    assert store.asks_passphrase(uid) is bool(passphrase)
-    assert store.opens_results(uid, passphrase)
-    assert "kept already" in "".join(str(item.value) for item in small_app.info)
+    small_app.button_group(key="audit_part").set_value("results").run()
+    for first, second, said in (("short", "short", "8 to 200 are needed"), (WORDS, WORDS + "x", "differ")):
+        small_app.text_input(key="coordinator_new").set_value(first)
+        small_app.text_input(key="coordinator_again").set_value(second)
+        button(small_app, "Become the coordinator").click().run()
+        assert said in "".join(str(item.value) for item in small_app.error)
+    assert not store.has_coordinator()
+
+
+def test_an_export_is_checked_before_it_is_imported_and_its_fingerprint_shown(
+    small_app: AppTest, store: Store, tmp_path: Path, models_folder: Path
+) -> None:
+    other = open_store(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    audit = keep(other, models_folder)
+    Reading(other, audit, other.sign_in("Ada")[0]).open(1)
+    export, mark = json.dumps(export_study(other, audit.uid)).encode(), fingerprint(public_key(other.signing_key()))
+    other.close()
+    store.set_coordinator(WORDS)
+    app = as_coordinator(small_app)
+    app.file_uploader(key="audit_import").set_value(("export.json", export, "application/json")).run()
+    assert store.studies(KIND) == {}
+    app.button(key="audit_import_check").click().run()
+    assert mark in shown_text(app)
+    assert store.studies(KIND) == {}
+    app.button(key="audit_import_now").click().run()
+    assert "1 new readers" in "".join(str(item.value) for item in app.success)
+    assert list(store.studies(KIND)) == [audit.uid]
 
 
 def test_no_passphrase_is_asked_for_outside_of_a_form(small_app: AppTest, audit: Audit, store: Store) -> None:
     """A field that is left by Tab sends nothing: the eye beside it takes the focus and the field never ends."""
-    store.add_study("closed", "Closed", KIND, audit.text, passphrase="chief")
     small_app.run()
     fields = []
     for page, part in (("audit", "set up"), ("audit", "results"), ("audit", "read"), ("teach", None)):
@@ -219,11 +292,14 @@ def test_no_passphrase_is_asked_for_outside_of_a_form(small_app: AppTest, audit:
         if part is not None:
             small_app.button_group(key="audit_part").set_value(part).run()
         fields += [item.proto for item in small_app.text_input if item.proto.type == item.proto.PASSWORD]
-    assert len({field.form_id for field in fields}) == len(fields) == 4
+    assert len(fields) == 6  # twice the two of a new coordinator's, and one for each reader's sign-in
+    assert len({field.form_id for field in fields}) == 3
     assert all(field.form_id for field in fields)
 
 
-@pytest.mark.parametrize(("passphrase", "said"), [("mine", "Opens only with its passphrase"), ("", "no passphrase")])
+@pytest.mark.parametrize(
+    ("passphrase", "said"), [("mine alone", "Opens only with its passphrase"), ("", "no passphrase")]
+)
 def test_who_is_signed_in_sees_whether_the_pseudonym_is_protected(
     small_app: AppTest, audit: Audit, store: Store, passphrase: str, said: str
 ) -> None:

@@ -20,6 +20,7 @@ from ecgimn.errors import LeadError, RecordingFormatError, SignalError
 from ecgimn.formats import MissingFactsError, ReadingHints, read_upload
 from ecgimn.leads import STANDARD_LEADS
 
+MARKER = b"SYNTHETIC-MARKER-" + b"7391"
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="uploads are read in a fork, which this system lacks")
 
 
@@ -73,13 +74,13 @@ def test_questions_and_answers_cross_the_process(make, ecg):
 
 
 def test_nothing_of_an_upload_stays_on_disk(make, ecg, tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # the child's private folder goes here
+    monkeypatch.setattr(parent, "_MEMORY_FOLDER", tmp_path)  # the child's private folder goes here
     parent.stop_reader()
     for files in (make.wfdb_files(ecg), {"a.edf": make.edf_file(ecg)}, {"a.xml": b"<RestingECG/>"}):
         with contextlib.suppress(RecordingFormatError):
             read_upload(files)
         (folder,) = tmp_path.iterdir()
-        assert not list(folder.rglob("ecgimn-*"))
+        assert not list(folder.iterdir())
     parent.stop_reader()
     assert not list(tmp_path.iterdir())
 
@@ -108,6 +109,30 @@ def test_too_much_is_refused_before_it_is_sent():
         read_upload({"ecg.csv": b"1" * 20_000_001})
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_stopped_parser_leaves_nothing_of_its_file(monkeypatch):
+    def spill_and_hang() -> None:
+        Path(tempfile.gettempdir(), "spilled").write_bytes(MARKER * 1000)
+        time.sleep(60)
+
+    assert in_fork(monkeypatch, spill_and_hang, wall_s=1)["message"] == child.TIME_MESSAGE
+
+
+def test_folders_of_apps_that_were_killed_are_removed_at_the_next_start(monkeypatch, tmp_path):
+    monkeypatch.setattr(parent, "_MEMORY_FOLDER", tmp_path)
+    living, held = parent._make_folder()
+    killed, lock = parent._make_folder()
+    (Path(killed) / "spilled").write_bytes(MARKER)
+    assert lock is not None
+    os.close(lock)  # as the system does when a process is killed
+    _, own = parent._make_folder()
+    assert Path(living).is_dir()
+    assert not Path(killed).exists()
+    for descriptor in (held, own):
+        assert descriptor is not None
+        os.close(descriptor)
+
+
 def test_a_child_that_is_gone_is_replaced(make, ecg):
     parent._start_quietly()
     assert parent._child is not None
@@ -116,16 +141,24 @@ def test_a_child_that_is_gone_is_replaced(make, ecg):
     assert read_upload(make.wfdb_files(ecg)).n_samples == 5000
 
 
-def test_a_child_whose_app_is_gone_ends_and_removes_its_folder():
+def test_a_child_whose_app_is_gone_ends_and_leaves_nothing_in_its_folder():
     running = parent._Child()
     assert running.receive(60) is not None
+    (Path(running.folder) / "spilled").write_bytes(MARKER)
     running.jobs.close()  # as when the app is killed
     assert running.process.wait(10) == 0
-    assert not Path(running.folder).exists()
+    assert not list(Path(running.folder).iterdir())  # the folder itself lies outside the child's walls
     running.stop()
+    assert not Path(running.folder).exists()
 
 
 # --- what the fork itself may not do: jobs that stand for a parser taken over by its file ----------
+
+
+def room(folder: Path) -> child._Room:
+    """What the child gives its forks, for a fork of this process."""
+    code = child.code_folders(Path(child.__file__).resolve().parents[3])
+    return child._Room(str(folder), code, os.open(os.devnull, os.O_RDWR), child._open_size())
 
 
 def in_fork(monkeypatch: pytest.MonkeyPatch, work, *, wall_s: float = 120, cpu_s: int = 5) -> dict[str, object]:
@@ -133,7 +166,13 @@ def in_fork(monkeypatch: pytest.MonkeyPatch, work, *, wall_s: float = 120, cpu_s
     monkeypatch.setattr(child, "read_files", lambda *arguments, **options: work())
     monkeypatch.setattr(child, "WALL_LIMIT_S", wall_s)
     monkeypatch.setattr(child, "CPU_LIMIT_S", cpu_s)
-    header, _ = child._in_fork(({"files": [], "hints": None}, b""))
+    with tempfile.TemporaryDirectory() as folder:
+        given = room(Path(folder))
+        header, _ = child._in_fork(({"files": [], "hints": None}, b""), given)
+        assert not list(Path(folder).iterdir())
+    for descriptor in (given.nowhere, given.size):
+        if descriptor is not None:
+            os.close(descriptor)
     return header
 
 

@@ -21,6 +21,7 @@ from ecgimn.study.events import canonical
 from ecgimn.study.record import export_study, import_study, parse_export, record_of, study_record
 from ecgimn.study.results import compute_results, study_csv
 from ecgimn.study.session import Reading
+from ecgimn.study.signing import new_key, public_key, sign
 from ecgimn.study.store import Store, open_store
 from tests.study.study_worlds import box, keep, made_up_answer, read_case, small_audit
 
@@ -128,11 +129,14 @@ def test_an_import_brings_a_known_reader_up_to_date(store: Store, tmp_path: Path
 
 
 def redone(content: dict[str, Any]) -> bytes:
-    """An export that somebody changed and signed again."""
+    """An export that somebody changed and gave a fitting digest and signature again, but no chain."""
     import hashlib
 
-    rest = {name: value for name, value in content.items() if name != "digest"}
-    return json.dumps({**rest, "digest": hashlib.sha256(canonical(rest).encode()).hexdigest()}).encode()
+    rest = {name: value for name, value in content.items() if name not in ("digest", "signature")}
+    key = new_key()
+    rest["site"] = {**rest["site"], "public_key": public_key(key)}
+    digest = hashlib.sha256(canonical(rest).encode()).hexdigest()
+    return json.dumps({**rest, "digest": digest, "signature": sign(key, digest)}).encode()
 
 
 def test_a_changed_export_is_refused(read_store: tuple[Store, Audit], tmp_path: Path) -> None:
@@ -174,12 +178,12 @@ def test_another_history_of_a_known_reader_is_refused(store: Store, tmp_path: Pa
 
 
 def test_an_export_holds_no_passphrase(store: Store) -> None:
-    audit = small_audit()
-    store.add_study(audit.uid, audit.name, "audit", audit.text, passphrase="chief")
-    reader, _ = store.sign_in("Ada", "sesame")
+    audit = keep(store, small_audit())
+    store.set_coordinator("chief of all")
+    reader, _ = store.sign_in("Ada", "open sesame")
     store.append(audit.uid, reader.uid, "ptbxl:1", "opened", {})
     text = canonical(export_study(store, audit.uid))
-    assert not any(word in text for word in ("chief", "sesame", "scrypt"))
+    assert not any(word in text for word in ("chief", "sesame", "scrypt", "argon2"))
 
 
 def test_the_csv_has_a_line_for_each_reader_and_case_and_runs_no_formula(read_store: tuple[Store, Audit]) -> None:

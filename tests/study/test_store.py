@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import stat
@@ -15,8 +16,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from ecgimn.errors import StudyError
-from ecgimn.study.database import URL_VARIABLE, database_url, database_words, open_engine
+from ecgimn.study.database import URL_VARIABLE, StudyRow, database_url, database_words, open_engine
 from ecgimn.study.events import is_unbroken
+from ecgimn.study.passphrases import FREE_GUESSES, hash_passphrase, wait_s
 from ecgimn.study.store import Store, open_store
 from tests.study.study_worlds import keep, small_audit
 
@@ -125,19 +127,145 @@ def test_a_passphrase_guards_a_pseudonym_and_is_not_kept_in_the_clear(store: Sto
     assert all(b"sesame" not in path.read_bytes() for path in tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("short", ["x", "1234567", " " * 20, "x" * 201])
+def test_a_new_passphrase_is_long_enough(store: Store, short: str) -> None:
+    for choose in (store.set_coordinator, lambda passphrase: store.sign_in("Ada", passphrase)):
+        with pytest.raises(StudyError, match="8 to 200 are needed"):
+            choose(short)
+    assert store.readers() == ()
+    assert not store.has_coordinator()
+
+
+def test_a_passphrase_typed_for_a_pseudonym_that_has_none_is_refused_and_one_can_be_put_before_it(store: Store) -> None:
+    reader, _ = store.sign_in("Ada")
+    with pytest.raises(StudyError, match="protects nothing"):
+        store.sign_in("Ada", "open sesame")
+    store.protect(reader, "open sesame")
+    with pytest.raises(StudyError, match="does not fit"):
+        store.sign_in("Ada")
+    assert store.sign_in("Ada", "open sesame") == (reader, False)
+    with pytest.raises(StudyError, match="has a passphrase already"):
+        store.protect(reader, "another sesame")
+
+
+def test_wrong_passphrases_have_to_wait_and_the_right_one_too(any_store: Store) -> None:
+    reader, _ = any_store.sign_in(f"Ada {id(any_store)}", "open sesame")
+
+    def guess(passphrase: str) -> str:
+        try:
+            any_store.sign_in(reader.pseudonym, passphrase)
+        except StudyError as exc:
+            return "wait" if "is looked at in" in str(exc) else "wrong"
+        return "in"
+
+    def put(**values: object) -> None:
+        with any_store.engine.begin() as connection:
+            for name, value in values.items():
+                where = {"value": value, "subject": f"reader {reader.uid}"}
+                connection.execute(text(f"UPDATE guess SET {name} = :value WHERE subject = :subject"), where)
+
+    assert [guess("wrong one") for _ in range(5)] == ["wrong"] * 5
+    put(n_wrong=20)  # so many that a slow machine does not wait them out
+    assert [guess(passphrase) for passphrase in ("wrong one", "open sesame")] == ["wait", "wait"]
+    put(last_at="2020-01-01T00:00:00.000+00:00")
+    assert guess("wrong one") == "wrong"
+    assert guess("open sesame") == "wait"
+    put(last_at="2020-01-01T00:00:00.000+00:00")
+    assert guess("open sesame") == "in"
+    assert [guess("wrong one") for _ in range(5)] == ["wrong"] * 5  # counted from the beginning again
+
+
+def test_a_clock_that_was_set_back_neither_opens_nor_locks_for_good(store: Store) -> None:
+    store.sign_in("Ada", "open sesame")
+    for _ in range(FREE_GUESSES):
+        with pytest.raises(StudyError, match="does not fit"):
+            store.sign_in("Ada", "wrong one")
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE guess SET last_at = '2999-01-01T00:00:00.000+00:00'"))
+    with pytest.raises(StudyError, match="is looked at in 2 s"):
+        store.sign_in("Ada", "open sesame")
+    with store.read() as session:
+        assert session.scalar(text("SELECT last_at FROM guess")) < "2999"
+
+
+def test_the_wait_doubles_up_to_five_minutes() -> None:
+    assert [wait_s(n) for n in (0, 4, 5, 6, 7, 12, 1000)] == [0, 0, 2, 4, 8, 256, 300]
+
+
+def test_a_hash_of_an_older_version_still_opens_and_is_replaced(store: Store) -> None:
+    reader, _ = store.sign_in("Ada", "open sesame")
+    salt = bytes(range(16))
+    stored = hashlib.scrypt(b"x", salt=salt, n=2**14, r=8, p=1, dklen=32)  # one letter was enough then
+    with store.engine.begin() as connection:
+        old = {"key": f"scrypt${salt.hex()}${stored.hex()}"}
+        connection.execute(text("UPDATE reader SET key = :key"), old)
+        connection.execute(text("UPDATE site SET key = :key"), old)
+    for wrong in ("y", "open sesame"):
+        with pytest.raises(StudyError, match="does not fit"):
+            store.sign_in("Ada", wrong)
+    assert not store.is_coordinator("y")
+    assert store.sign_in("Ada", "x") == (reader, False)
+    assert store.is_coordinator("x")
+    with store.read() as session:
+        for table in ("reader", "site"):
+            assert session.scalar(text(f"SELECT key FROM {table}")).startswith("$argon2id$")
+    assert store.sign_in("Ada", "x") == (reader, False)
+    assert store.is_coordinator("x")
+
+
 @pytest.mark.parametrize("name", ["", "a", "=SUM(A1)", "x" * 41, "Dr. Müller <b>"])
 def test_a_pseudonym_is_plain(store: Store, name: str) -> None:
     with pytest.raises(StudyError, match="pseudonym"):
         store.sign_in(name)
 
 
-def test_results_may_lie_behind_a_passphrase(store: Store) -> None:
-    audit = small_audit()
-    assert store.add_study(audit.uid, audit.name, "audit", audit.text, passphrase="chief")
-    assert not store.add_study(audit.uid, audit.name, "audit", audit.text)
-    assert store.asks_passphrase(audit.uid)
+def test_results_belong_to_the_coordinator_of_the_site(store: Store) -> None:
+    audit = keep(store, small_audit())
+    assert not store.has_coordinator()
     assert not store.opens_results(audit.uid, "")
+    assert not store.opens_results(audit.uid, "three dull herons")
+    store.set_coordinator("three dull herons")
+    assert store.has_coordinator()
+    assert not store.opens_results(audit.uid, "")
+    assert store.opens_results(audit.uid, "three dull herons")
+    with pytest.raises(StudyError, match="was chosen here before"):
+        store.set_coordinator("two grey owls fly")
+    store.set_coordinator("two grey owls fly", again=True)
+    assert (store.is_coordinator("three dull herons"), store.is_coordinator("two grey owls fly")) == (False, True)
+
+
+def test_a_study_with_a_passphrase_of_its_own_still_opens_with_that_one_only(store: Store) -> None:
+    store.set_coordinator("three dull herons")
+    audit = small_audit()
+    with store.write() as session:
+        session.add(
+            StudyRow(
+                uid=audit.uid, name=audit.name, kind="audit", definition=audit.text, key=hash_passphrase("chief"),
+                created_at="2025-01-01T00:00:00.000+00:00",
+            )
+        )  # fmt: skip
+    assert store.has_own_passphrase(audit.uid)
+    assert not store.opens_results(audit.uid, "three dull herons")
     assert store.opens_results(audit.uid, "chief")
+
+
+def test_a_store_of_the_version_before_gets_the_new_tables_and_keeps_its_answers(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 's.sqlite'}"
+    store = open_store(url)
+    audit = keep(store, small_audit())
+    reader, _ = store.sign_in("Ada")
+    store.append(audit.uid, reader.uid, "ptbxl:1", "draft", {"step": "blind", "content": {}})
+    with store.engine.begin() as connection:
+        for column in ("key", "private_key", "public_key"):
+            connection.execute(text(f"ALTER TABLE site DROP COLUMN {column}"))
+        connection.execute(text("DROP TABLE guess"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    store.close()
+    again = open_store(url)
+    assert again.sign_in("Ada") == (reader, False)
+    assert len(again.events(audit.uid)) == 1
+    assert not again.has_coordinator()
+    again.close()
 
 
 def test_the_file_lies_in_a_private_folder_of_the_users_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

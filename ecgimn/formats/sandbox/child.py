@@ -1,15 +1,18 @@
 """The child process in which uploads are read: started once, it forks for every upload and limits what the fork may do.
 
 It takes jobs on standard input and answers on standard output, each message a JSON object and raw bytes (no pickles in
-either direction). A fork begins with all libraries loaded, so a job costs milliseconds; it cannot write outside its
-private folder, open a connection or start a program (a Python audit hook refuses, and it cannot be removed), and it
-ends after one job, so nothing of one visitor's upload is left for the next.
+either direction). A fork begins with all libraries loaded, so a job costs milliseconds. It sees no file but code and
+its own folder, and cannot open a connection, start a program or touch another process: the kernel refuses
+(`ecgimn.formats.sandbox.wall`), and before it a Python audit hook that cannot be removed. It ends after one job, and
+its folder with it, so nothing of one visitor's upload is left for the next.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -17,10 +20,14 @@ import struct
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
-from ecgimn.errors import RecordingError
+from ecgimn.errors import EcgImnError, RecordingError
+from ecgimn.formats.limits import MAX_FILE_BYTES
 from ecgimn.formats.read import read_files
+from ecgimn.formats.sandbox.wall import Walls, code_folders, refuse_calls, restrict_files
 from ecgimn.formats.table import MissingFactsError, ReadingHints
 from ecgimn.recording import Recording
 
@@ -44,6 +51,7 @@ CRASH_MESSAGE = (
 
 _LENGTHS = struct.Struct("<QQ")
 _MAX_MESSAGE_BYTES = 100_000_000
+_MAX_DESCRIPTORS = 65_536
 _FORBIDDEN_EVENTS = (
     "socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.exec",
     "os.posix_spawn", "os.fork", "os.forkpty", "os.chmod", "os.chown", "os.kill", "os.putenv", "ctypes.dlopen",
@@ -81,6 +89,8 @@ def read_message(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
 
 def answer(header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     """Read one job's files; return the recording as a message, or the error that its reader raised."""
+    if "task" in header:
+        return _look(header["task"], body)
     files, position = {}, 0
     for name, size in header["files"]:
         files[name] = body[position : position + size]
@@ -100,6 +110,23 @@ def answer(header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], byte
     return _described(recording), recording.signal.tobytes()
 
 
+def _look(task: str, data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Let a function of this package, named "module:function", look at data from outside; it returns JSON values."""
+    module, _, function = task.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)(data)
+    except EcgImnError as exc:
+        return {"error": type(exc).__name__, "message": str(exc)}, b""
+    except MemoryError:
+        return {"error": "RecordingFormatError", "message": MEMORY_MESSAGE}, b""
+    return {"found": found}, b""
+
+
+def scale_of(n_bytes: int) -> float:
+    """Return by how much the limits grow for a job larger than the largest recording; 1 for all recordings."""
+    return max(1.0, n_bytes / MAX_FILE_BYTES)
+
+
 def _described(recording: Recording) -> dict[str, Any]:
     return {
         "fs": recording.fs,
@@ -114,15 +141,21 @@ def _described(recording: Recording) -> dict[str, Any]:
 def main() -> None:
     """Answer jobs until standard input closes."""
     jobs, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing a library prints may mix with answers
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, sys.stdout.fileno())  # nothing a library prints may mix with answers
     _load_libraries()
     folder = os.path.realpath(tempfile.gettempdir())
+    code = code_folders(Path(__file__).resolve().parents[3])
+    room = _Room(folder, code, nowhere, _open_size())
     _forbid_side_effects(folder)
     gc.freeze()  # the libraries' objects stay shared with every fork
-    write_message(answers, {"ready": True})
+    walls = Walls(restrict_files(read=code, write=[folder, os.devnull]), refuse_calls(a_fork=False))
+    write_message(answers, {"ready": True, **asdict(walls)})
     while (job := read_message(jobs)) is not None:
-        write_message(answers, *_in_fork(job))
-    shutil.rmtree(folder, ignore_errors=True)  # the app is gone and did not get to it
+        if "task" in job[0]:  # code of this package, loaded once and outside of the fork's limits
+            importlib.import_module(job[0]["task"].partition(":")[0])
+        write_message(answers, *_in_fork(job, room))
+    shutil.rmtree(folder, ignore_errors=True)  # the app is gone; what is left is an empty folder until its next start
 
 
 def _load_libraries() -> None:
@@ -136,15 +169,39 @@ def _load_libraries() -> None:
     ecgdatakit.parsing.parser.FileParser.supported_formats()
 
 
-def _in_fork(job: tuple[dict[str, Any], bytes]) -> tuple[dict[str, Any], bytes]:
-    """Answer one job in a fork with limits; say so when the fork does not live to answer."""
+@dataclass(frozen=True)
+class _Room:
+    """What the forks are given: the private folder, the folders of code, /dev/null, and a file that says their size."""
+
+    folder: str
+    code: list[str]
+    nowhere: int
+    size: int | None
+
+
+def _in_fork(job: tuple[dict[str, Any], bytes], room: _Room) -> tuple[dict[str, Any], bytes]:
+    """Answer one job in a fork with limits and a folder of its own; say so when the fork does not live to answer."""
+    folder = tempfile.mkdtemp(dir=room.folder)
+    try:
+        return _answer_in_fork(job, room, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # also what a stopped parser left
+
+
+def _answer_in_fork(job: tuple[dict[str, Any], bytes], room: _Room, folder: str) -> tuple[dict[str, Any], bytes]:
     receiving, sending = os.pipe()
     child = _fork()
     if child == 0:
         status = 1
         try:
-            os.close(receiving)
-            _limit()
+            _limit(scale_of(len(job[1])), room.size)
+            tempfile.tempdir = folder
+            os.chdir(folder)
+            os.dup2(room.nowhere, 0)  # where the next visitor's job comes in
+            os.closerange(3, sending)
+            os.closerange(sending + 1, _MAX_DESCRIPTORS)
+            restrict_files(read=room.code, write=[folder, os.devnull])
+            refuse_calls(a_fork=True)
             with os.fdopen(sending, "wb") as stream:
                 write_message(stream, *answer(*job))
             status = 0
@@ -162,15 +219,15 @@ def _in_fork(job: tuple[dict[str, Any], bytes]) -> tuple[dict[str, Any], bytes]:
     return {"error": "RecordingFormatError", "message": text, "crashed": not late}, b""
 
 
-def _limit() -> None:
+def _limit(scale: float, size: int | None) -> None:
     """Limit this process: wall time, CPU time, memory, file size, no core dump."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process even inside a C loop
-    signal.setitimer(signal.ITIMER_REAL, WALL_LIMIT_S)
+    signal.setitimer(signal.ITIMER_REAL, WALL_LIMIT_S * scale)
     import resource
 
     for name, limit in (
-        ("RLIMIT_CPU", CPU_LIMIT_S),
-        ("RLIMIT_AS", _mapped_bytes() + MEMORY_LIMIT_BYTES),
+        ("RLIMIT_CPU", math.ceil(CPU_LIMIT_S * scale)),
+        ("RLIMIT_AS", _mapped_bytes(size) + int(MEMORY_LIMIT_BYTES * scale)),
         ("RLIMIT_FSIZE", FILE_LIMIT_BYTES),
         ("RLIMIT_CORE", 0),
     ):
@@ -180,12 +237,19 @@ def _limit() -> None:
             continue
 
 
-def _mapped_bytes() -> int:
-    """Return the size of this process's address space, or a generous guess where the system does not tell."""
+def _open_size() -> int | None:
+    """Open what the system says of this process's size; later the file could not be opened any more."""
     try:
-        with open("/proc/self/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
+        return os.open("/proc/self/statm", os.O_RDONLY)
+    except OSError:
+        return None
+
+
+def _mapped_bytes(size: int | None) -> int:
+    """Return the size of the address space that a fork begins with, or a generous guess where the system is silent."""
+    try:
+        return 2_000_000_000 if size is None else int(os.pread(size, 200, 0).split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
         return 2_000_000_000
 
 

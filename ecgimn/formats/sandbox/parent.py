@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import select
 import shutil
@@ -25,10 +26,14 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 import ecgimn.formats.sandbox.child as reader
+from ecgimn import errors
 from ecgimn.errors import LeadError, RecordingError, RecordingFormatError, SignalError
 from ecgimn.formats.limits import MAX_FILE_BYTES, too_large
+from ecgimn.formats.sandbox.wall import Walls
 from ecgimn.formats.table import MissingFactsError, Preview, ReadingHints
 from ecgimn.recording import Recording, Sex
+
+_log = logging.getLogger(__name__)
 
 _START_LIMIT_S = 60.0  # loading the libraries takes about 2 s, much longer on a busy machine
 _GRACE_S = 3.0  # beyond the child's own limit, for sending and starting
@@ -42,7 +47,8 @@ class _Child:
     """The running child process and its private folder."""
 
     def __init__(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="ecgimn-reader-")
+        self.folder, self._held = _make_folder()
+        self.tasks: set[str | None] = {None}  # whose code the child has loaded; None reads a recording
         root = str(Path(reader.__file__).resolve().parents[3])
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         environment = {"TMPDIR": self.folder, "HOME": self.folder, "MPLCONFIGDIR": self.folder, **threads}
@@ -50,7 +56,7 @@ class _Child:
             if name in os.environ:
                 environment[name] = os.environ[name]
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _CODE, root],
+            [sys.executable, "-I", "-B", "-c", _CODE, root],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a traceback may quote a file
@@ -78,6 +84,49 @@ class _Child:
             self.jobs.close()
         self.answers.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+
+_PREFIX = "ecgimn-upload-"
+_MEMORY_FOLDER = Path("/dev/shm")
+
+
+def _make_folder() -> tuple[str, int | None]:
+    """Make the child's folder, in memory where the system has such a place, and remove those whose app is gone.
+
+    A folder is locked for as long as its app lives, so that another app on this machine knows.
+    """
+    inside = _MEMORY_FOLDER if os.access(_MEMORY_FOLDER, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+    for left in inside.glob(f"{_PREFIX}*"):
+        held = _hold(str(left))
+        if held is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(held)
+    while True:
+        folder = tempfile.mkdtemp(prefix=_PREFIX, dir=inside)
+        held = _hold(folder)
+        if os.path.isdir(folder):  # else another app found it before it was locked
+            return folder, held
+
+
+def _hold(folder: str) -> int | None:
+    """Lock a folder of this user's; None where that cannot be done, or another process holds it."""
+    try:
+        import fcntl
+
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (ImportError, OSError):
+        return None
+    try:
+        if os.fstat(opened).st_uid != os.geteuid():
+            raise OSError("another user's")
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(opened)
+        return None
+    return opened
 
 
 class _Timed:
@@ -138,6 +187,27 @@ def read_in_child(
     return _recording(*message)
 
 
+def look_in_child(task: str, data: bytes) -> Any:
+    """Let a function of this package look at data from outside in the child process.
+
+    Parameters
+    ----------
+    task : str
+        "module:function"; the function takes the bytes and returns JSON values.
+    data : bytes
+
+    Raises
+    ------
+    EcgImnError
+        As the function raises it; `RecordingFormatError` when the limits on time or memory are reached.
+    """
+    with _lock:
+        header, _ = _ask({"files": [], "task": task}, data)
+    if "error" in header:
+        raise getattr(errors, header["error"], RecordingFormatError)(header["message"])
+    return header["found"]
+
+
 def stop_reader() -> None:
     """End the child process, if one runs."""
     global _child
@@ -168,13 +238,17 @@ def _running() -> _Child:
     if _child is not None:
         _child.stop()
     _child = _Child()
-    if _child.receive(_START_LIMIT_S) is None:
+    said = _child.receive(_START_LIMIT_S)
+    if said is None:
         _child.stop()
         _child = None
         raise RecordingFormatError(
             "The process that reads uploads did not start. It is needed to open files from outside safely. "
             "Try again, or restart the app."
         )
+    missing = Walls(said[0]["landlock"], said[0]["seccomp"]).missing
+    if missing is not None:
+        _log.warning(missing)
     return _child
 
 
@@ -185,7 +259,9 @@ def _ask(job: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     message = None
     with contextlib.suppress(OSError):
         reader.write_message(child.jobs, job, body)
-        message = child.receive(reader.WALL_LIMIT_S + _GRACE_S)
+        loading_s = 0.0 if job.get("task") in child.tasks else _START_LIMIT_S
+        child.tasks.add(job.get("task"))
+        message = child.receive(reader.WALL_LIMIT_S * reader.scale_of(len(body)) + _GRACE_S + loading_s)
     if message is None:
         text = reader.TIME_MESSAGE if child.process.poll() is None else reader.CRASH_MESSAGE
         message = {"error": "RecordingFormatError", "message": text}, b""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ecgimn.errors import EcgImnError
 from ecgimn.study.events import Reader
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def sign_in(store: Store, pseudonym: str, passphrase: str) -> None:
     st.session_state["study_reader"] = found
 
 
-def show_reader(who: Reader) -> None:
-    """Show who is signed in, whether a passphrase guards the pseudonym, and the way out."""
+def show_reader(store: Store, who: Reader) -> None:
+    """Show who is signed in, whether a passphrase guards the pseudonym, how to put one before it, and the way out."""
     if st.session_state["study_guarded"]:
         st.badge(who.pseudonym, icon=":material/lock:", color="gray", help="Opens only with its passphrase.")
     else:
@@ -33,7 +34,47 @@ def show_reader(who: Reader) -> None:
             who.pseudonym, icon=":material/lock_open:", color="gray",
             help="Has no passphrase: anybody who knows the pseudonym can answer under it.",
         )  # fmt: skip
+        with st.popover("Protect", icon=":material/lock:"), st.form("study_protect", border=False):
+            passphrase = st.text_input(
+                "New passphrase", type="password", max_chars=200, key="study_protect_passphrase",
+                help="8 characters or more. It cannot be recovered.",
+            )  # fmt: skip
+            if st.form_submit_button("Protect this pseudonym"):
+                try:
+                    store.protect(who, passphrase)
+                except EcgImnError as exc:
+                    st.error(str(exc), icon=":material/error:")
+                else:
+                    st.session_state["study_guarded"] = True
+                    st.rerun()
     st.button("Sign out", on_click=sign_out, icon=":material/logout:")
+
+
+def is_coordinator() -> bool:
+    """Whether the coordinator's passphrase was typed in this window."""
+    return bool(st.session_state.get("study_coordinator", False))
+
+
+def enter_as_coordinator() -> None:
+    """Remember that the coordinator's passphrase was typed, until the window is closed."""
+    st.session_state["study_coordinator"] = True
+
+
+def leave_as_coordinator() -> None:
+    """Forget that the coordinator's passphrase was typed, and which studies were opened with their own."""
+    for name in ("study_coordinator", "study_opened", "study_checked"):
+        st.session_state.pop(name, None)
+
+
+def keep_checked(file: str, facts: tuple[str, ...]) -> None:
+    """Keep what was found in an export that is to be imported, by the file's hash."""
+    st.session_state["study_checked"] = (file, facts)
+
+
+def checked(file: str) -> tuple[str, ...]:
+    """Return what was found in an export, if it is this file."""
+    known, facts = st.session_state.get("study_checked", ("", ()))
+    return facts if known == file else ()
 
 
 def sign_out() -> None:
@@ -63,12 +104,12 @@ def choose(key: str, value: Any) -> None:
 
 
 def opens_results(study_uid: str) -> bool:
-    """Whether the coordinator's passphrase was typed in this session."""
+    """Whether a study's own passphrase was typed in this window."""
     return study_uid in st.session_state.get("study_opened", ())
 
 
 def open_results(study_uid: str) -> None:
-    """Remember that the coordinator's passphrase was typed."""
+    """Remember that a study's own passphrase was typed."""
     st.session_state["study_opened"] = (*st.session_state.get("study_opened", ()), study_uid)
 
 
