@@ -57,7 +57,7 @@ def test_axis_and_pacemaker_filter_the_table_and_records_of_training_carry_a_bad
     browse.multiselect(key="f_axis").set_value(["LAD"]).run()
     assert listed(browse) == [50, 100, 150, 200, 250]
     browse.selectbox(key="f_pace").set_value(False).run()
-    assert any("No record fits" in item.value for item in browse.info)
+    assert any("No matching ECGs" in item.value for item in browse.info)
     browse.multiselect(key="f_axis").set_value([]).run()
     badges = browse.dataframe[0].value["seen in training"]
     folds = browse.dataframe[0].value["fold"]

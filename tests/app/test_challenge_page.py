@@ -40,7 +40,7 @@ def test_challenge_records_are_found_by_diagnosis_and_opened_to_read(challenge: 
     challenge.multiselect(key="c_codes").set_value(["164889003"]).run()
     assert challenge.dataframe[0].value.index.to_list() == ["cpsc/A0002"]
     challenge.slider(key="c_age").set_value((0, 20)).run()
-    assert any("No record fits" in item.value for item in challenge.info)
+    assert any("No matching ECGs" in item.value for item in challenge.info)
 
 
 def test_a_challenge_record_is_read_as_the_reader_opens_it(challenge: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
