@@ -25,6 +25,10 @@ PREEXCITATION_PR_MS, PREEXCITATION_QRS_MS = 120.0, 110.0
 MIN_FS_FOR_SPIKES = 400.0  # Hz; a 1-2 ms spike is not resolved below
 SPIKE_LEADS = ("II", "V1", "V2", "V3", "V5")
 MIN_SPIKE_LEADS = 2
+SPIKE_BEFORE_S, SPIKE_AFTER_S = 0.3, 0.1  # of QRS onset
+SPIKE_AGREEMENT_S = 0.01  # between leads
+SPIKE_S, SPIKE_SURROUND_S, SPIKE_STEEPNESS = 0.008, 0.032, 0.8  # see `_there_and_back`
+MIN_PACED_BEATS = 3
 
 
 @dataclass(frozen=True)
@@ -86,10 +90,29 @@ def is_preexcited(pr_ms: float | None, qrs_ms: float) -> bool:
     return pr_ms is not None and round(pr_ms) < PREEXCITATION_PR_MS and round(qrs_ms) >= PREEXCITATION_QRS_MS
 
 
-def paced_beats(recording: Recording, waves: Waves) -> NDArray[np.bool_] | None:
-    """Beats preceded by a pacing spike in at least two leads; None when the rate is too low to show spikes.
+def _there_and_back(row: NDArray[np.float64], at: int, fs: float) -> bool:
+    """Whether a lead leaves and returns within 8 ms of a sample about as steeply as anywhere within 32 ms of it.
 
-    Uses openecg's center-surround detector (`openecg.detect_pacings`) in the 300 ms before each QRS.
+    The corner of a narrow QRS is as sudden as a spike, but the trace goes on in its new direction. Over 60 normal
+    records of PTB-XL at 500 Hz the ratio stayed below .7 where openecg's detector fired on QRS; at spikes of paced
+    records it was 1 to 40.
+    """
+    near, around = round(SPIKE_S * fs), round(SPIKE_SURROUND_S * fs)
+    steps = np.diff(row[max(0, at - around) : at + around + 1])
+    middle = min(at, around)
+    inner = steps[max(0, middle - near) : middle + near]
+    outer = np.abs(np.concatenate([steps[: max(0, middle - near)], steps[middle + near :]]))
+    if not len(inner) or not len(outer):
+        return False
+    return bool(min(inner.max(), -inner.min()) >= SPIKE_STEEPNESS * outer.max())
+
+
+def paced_beats(recording: Recording, waves: Waves) -> NDArray[np.bool_] | None:
+    """Beats with a pacing spike in at least two leads; None when the rate is too low to show spikes.
+
+    A spike counts from 300 ms before QRS onset (atrial pacing) to 100 ms after it: the delineator may begin QRS at
+    the spike or before it, and the second spike of biventricular pacing falls into QRS. Spikes are those of openecg's
+    center-surround detector (`openecg.detect_pacings`) that go there and back.
     """
     if recording.fs < MIN_FS_FOR_SPIKES:
         return None
@@ -97,19 +120,24 @@ def paced_beats(recording: Recording, waves: Waves) -> NDArray[np.bool_] | None:
         from openecg import detect_pacings
     except ImportError:
         return None
-    signal = bridge_gaps(recording.signal)
-    near = 0.01 * recording.fs
-    onsets = waves.global_qrs_onset.astype(np.int64)
-    per_beat: list[list[float]] = [[] for _ in onsets]
+    signal, fs = bridge_gaps(recording.signal), recording.fs
+    spikes = []
     for lead in SPIKE_LEADS:
-        spikes = detect_pacings(signal[lead_index(lead)], round(recording.fs), qrs_indices=waves.r_samples)
-        for k, onset in enumerate(onsets):
-            close = [float(spike) for spike in spikes if -0.3 <= (spike - onset) / recording.fs <= 0.01]
-            per_beat[k].extend(close)
-    paced = np.zeros(len(onsets), dtype=bool)
-    for k, found in enumerate(per_beat):
-        paced[k] = any(sum(abs(other - spike) <= near for other in found) >= MIN_SPIKE_LEADS for spike in found)
-    return paced
+        row = signal[lead_index(lead)]
+        found = detect_pacings(row, round(fs))
+        spikes.append(np.array([at for at in found.tolist() if _there_and_back(row, at, fs)], dtype=float))
+    together = [
+        at
+        for at in np.concatenate(spikes)
+        if sum(bool((np.abs(row - at) <= SPIKE_AGREEMENT_S * fs).any()) for row in spikes) >= MIN_SPIKE_LEADS
+    ]
+    after = (np.array(together)[:, None] - waves.global_qrs_onset) / fs  # (n_spikes, n_beats)
+    return np.asarray(((after >= -SPIKE_BEFORE_S) & (after <= SPIKE_AFTER_S)).any(axis=0))
+
+
+def is_paced(paced: NDArray[np.bool_] | None) -> bool:
+    """Whether a recording counts as paced: spikes in a third of its beats, and in at least three (project choice)."""
+    return paced is not None and bool(paced.sum() >= max(MIN_PACED_BEATS, len(paced) / 3))
 
 
 def shapes_by_lead(measurements: Measurements) -> dict[str, QrsShape]:

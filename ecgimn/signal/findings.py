@@ -238,8 +238,8 @@ def find_caveats(
             warn("pre-excitation", "possible pre-excitation: short PR with broad QRS", "possible pre-excitation")
         items.extend(_qtc(measurements, recording.sex, qrs))
     paced = conduction.paced_beats(recording, waves)
-    if paced is not None and 2 * paced.sum() >= len(paced):
-        text = f"pacing spikes before {int(paced.sum())} of {len(paced)} beats"
+    if paced is not None and conduction.is_paced(paced):
+        text = f"pacing spikes in {int(paced.sum())} of {len(paced)} beats"
         warn("pacing", text, "paced rhythm")
     if shapes:
         sums = conduction.voltages(shapes)

@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 from synthetic_ecg import Tracing
 
-from ecgimn.leads import STANDARD_LEADS
+from ecgimn.leads import INDEPENDENT_LEADS, STANDARD_LEADS, order_leads
 from ecgimn.recording import Recording
-from ecgimn.signal.conduction import is_lbbb, is_preexcited, is_rbbb, paced_beats, possible_lead_reversal, voltages
+from ecgimn.signal.conduction import (
+    is_lbbb,
+    is_paced,
+    is_preexcited,
+    is_rbbb,
+    paced_beats,
+    possible_lead_reversal,
+    voltages,
+)
 from ecgimn.signal.measure import QrsShape, measure, qrs_shape
 from ecgimn.signal.waves.find import find_waves
 
@@ -95,6 +103,47 @@ def test_pacing_spikes_before_every_beat_are_seen_and_their_absence_too(ordinary
         spiky[:, max(0, r - 40) : max(0, r - 39)] += 2.0
     assert paced_beats(recording.with_signal(spiky), waves).mean() > 0.5
     assert not paced_beats(recording, waves).any()
+
+
+#: Height of a spike in each lead, as share of the largest: the field of a pacing lead in the right ventricle.
+FIELD = {"I": 0.6, "II": 1.0, "V1": -0.4, "V2": 0.5, "V3": 0.6, "V4": 0.7, "V5": 0.8, "V6": 0.7}
+#: Per kind of pacing: each spike's time from R in s, its phases in mV of 2 ms each, and how wide the QRS is.
+SPIKES = {
+    "unipolar": ([(-0.05, (2.0, 2.0))], 1.6),
+    "bipolar": ([(-0.05, (0.4, -0.4))], 1.6),
+    "narrow": ([(-0.05, (0.5,))], 1.6),
+    "atrial": ([(-0.23, (0.5,))], 1.0),
+    "biventricular": ([(-0.05, (0.5,)), (-0.02, (0.5,))], 1.6),
+    "seen late, within QRS": ([(-0.005, (2.0,))], 1.6),
+}
+
+
+def paced_tracing(kind, fs):
+    spikes, stretch = SPIKES[kind]
+    tracing = Tracing(fs=fs, stretch_qrs=stretch)
+    phase = round(0.002 * fs)
+    wave = np.zeros(round(tracing.duration_s * fs))
+    for r in tracing.r_times()[:-1]:
+        for at, phases in spikes:
+            for k, height in enumerate(phases):
+                first = round((r + at) * fs) + k * phase
+                wave[first : first + phase] += height
+    rows = np.stack([FIELD[lead] * wave for lead in INDEPENDENT_LEADS])
+    return Recording(tracing.signal() + order_leads(rows, INDEPENDENT_LEADS)[0], fs)
+
+
+@pytest.mark.parametrize("fs", [500.0, 1000.0])
+@pytest.mark.parametrize("kind", SPIKES)
+def test_pacing_is_seen_whatever_the_kind_of_spike(kind, fs):
+    recording = paced_tracing(kind, fs)
+    paced = paced_beats(recording, find_waves(recording))
+    assert paced.mean() > 0.9
+    assert is_paced(paced)
+
+
+def test_a_narrow_tall_qrs_is_no_spike():
+    recording = Tracing(stretch_qrs=0.55, noise_mv=0.001).recording()
+    assert not paced_beats(recording, find_waves(recording)).any()
 
 
 def test_pacing_is_not_judged_where_spikes_cannot_be_seen():

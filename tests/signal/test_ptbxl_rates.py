@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgimn.signal.conduction import possible_lead_reversal
+from ecgimn.signal.conduction import is_paced, paced_beats, possible_lead_reversal
 from ecgimn.signal.measure import measure
 from ecgimn.signal.quality import assess_quality
 from ecgimn.signal.waves.find import find_waves
@@ -63,3 +63,11 @@ def test_qrs_is_narrow_in_atrial_fibrillation_and_wide_in_bundle_branch_block(pt
 def test_no_record_is_called_cut_off_without_a_plateau_in_several_beats(ptbxl):
     for recording in sample(ptbxl, ptbxl.table, 300, seed=15):
         assert not any("cut off" in words for words in assess_quality(recording).refusals)
+
+
+def test_no_pacing_is_seen_in_normal_records_at_500_hz(ptbxl):
+    normal = ptbxl.table[ptbxl.table["NORM"] == 1]
+    there = [i for i in normal.index if (ptbxl.folder / f"{normal.loc[i, 'filename_hr']}.dat").is_file()]
+    for i in there[:40]:
+        recording = ptbxl.recording(int(i), fs=500)
+        assert not is_paced(paced_beats(recording, find_waves(recording, quick=True)))
