@@ -77,7 +77,7 @@ def read_text_table(data: bytes) -> Table:
     RecordingFormatError
         The file is no text, holds anything but numbers below its header, or has too many columns or rows.
     """
-    lines = _decoded(data).splitlines()
+    lines = _decoded(data).replace("\u2212", "-").splitlines()  # a minus sign as typesetters write it
     if len(lines) > MAX_SAMPLES + _SCANNED_LINES:
         raise RecordingFormatError(
             f"The table has {len(lines):,} lines. At most {MAX_SAMPLES:,} are read. Export a shorter strip."
@@ -207,7 +207,7 @@ def _layout(lines: list[str], separator: Separator) -> _Layout:
     if n_columns > MAX_SIGNALS:
         raise _no_table(f"has {n_columns:,} columns, more than {MAX_SIGNALS},")
     numbered = start + 1 < len(table) and _counts_columns(table[start][1]) and not _counts_columns(table[start + 1][1])
-    above = table[:start]
+    above = [(row, _padded(cells, table[-_PROBED_LINES:], n_columns)) for row, cells in table[:start]]
     start += numbered
     names, units = _header([cells for _, cells in above], n_columns)
     if not names and not numbered:
@@ -221,6 +221,17 @@ def _layout(lines: list[str], separator: Separator) -> _Layout:
     n_preface = sum(any(cells) for _, cells in above) - n_used
     said = [line for row, line in content if row < table[start][0]]
     return _Layout(table[start][0], n_columns, names, units, max(n_preface, 0) + len(comments), _said_rate(said))
+
+
+def _padded(cells: list[str], probes: list[tuple[int, list[str]]], n_columns: int) -> list[str]:
+    """Return a line above the numbers with the name it lacks: of an index, or of what follows a last separator."""
+    rows = [numbers for _, numbers in probes if len(numbers) == n_columns]
+    if len(cells) != n_columns - 1 or len(rows) < 3:
+        return cells
+    if all(numbers[-1] == "" for numbers in rows):
+        return [*cells, ""]
+    index = [int(numbers[0]) if numbers[0].isdecimal() and len(numbers[0]) < 9 else -1 for numbers in rows]
+    return ["", *cells] if index == list(range(index[0], index[0] + len(index))) else cells
 
 
 def _said_rate(lines: list[str]) -> float | None:
@@ -300,7 +311,8 @@ def _dialect(body: list[str], separator: Separator) -> tuple[_Dialect, list[str]
                 "The numbers of the table have a comma that may be a decimal point or a separator of thousands. One "
                 "meaning is needed. Export the table with a decimal point and without separators of thousands."
             )
-    return _Dialect(separator, "," if "," in marks else ".", None), body
+    decimal = "," if "," in marks and any("," in token for token in tokens()) else "."
+    return _Dialect(separator, decimal, None), body
 
 
 def _tokens(body: list[str], separator: Separator) -> Iterator[str]:

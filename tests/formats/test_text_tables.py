@@ -282,3 +282,18 @@ def test_leads_recorded_one_after_the_other_are_shown_and_not_explained(ecg):
     quality = assess_quality(read(table(rows, ",", names()), MV))
     assert len(quality.refusals) == 1
     assert "one after the other" in quality.refusals[0]
+
+
+def test_a_last_separator_without_a_cell_and_an_index_without_a_name_are_understood(ecg):
+    rows = cells(ecg)
+    trailing = table([[*row, ""] for row in rows], ";", names(";"))
+    indexed = table([[f'"{k}"', *row] for k, row in enumerate(rows, 1)], ",", names())
+    for text in (trailing, indexed):
+        np.testing.assert_allclose(read(text, MV).signal, ecg, atol=1e-6)
+
+
+def test_quoted_numbers_keep_their_decimal_point(ecg):
+    rows = [[f'"{cell}"' for cell in row] for row in cells(ecg)]
+    np.testing.assert_allclose(read(table(rows, ",", names()), MV).signal, ecg, atol=1e-6)
+    commas = [[f'"{cell}"' for cell in row] for row in cells(ecg, decimal=",")]
+    np.testing.assert_allclose(read(table(commas, ",", names()), MV).signal, ecg, atol=1e-6)
