@@ -6,9 +6,9 @@ import streamlit as st
 
 from ecgimn.errors import EcgImnError
 from ecgimn.sources.cinc import SOURCE, challenge_folder
+from ecgimn.sources.physionet import ptbxl_place
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from ecgimn.sources.search import OLDEST, QUALITY_NOTES, Query, find_records
-from ecgimn.sources.settings import ptbxl_place
 from pages.ui import cache as cached
 from pages.ui.challenge import show_challenge
 from pages.ui.records import by_models_view, show_found

@@ -11,7 +11,7 @@ from ecgimn.batch import cohort
 from ecgimn.batch.output import read_settings
 from ecgimn.draw.charts.cohort import spread_figure
 from ecgimn.draw.charts.ledger import ledger_figure
-from ecgimn.draw.screen.beats import median_beat_figure
+from ecgimn.draw.screen.mean_beat import median_beat_figure
 from ecgimn.errors import EcgImnError
 from ecgimn.leads import STANDARD_LEADS
 from pages.ui import cache as runs

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from ecgimn.draw.charts.ledger import ledger_figure
+from ecgimn.draw.screen.ecg import SIDES_PX
 from ecgimn.draw.screen.side_by_side import side_by_side_figure
-from ecgimn.draw.screen.window import SIDES_PX
 from ecgimn.draw.words.case import agreement_words, equation_words, fidelity_words
 from ecgimn.errors import EcgImnError
 from ecgimn.explain.case import Case

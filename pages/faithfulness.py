@@ -7,8 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from ecgimn.draw.screen.ecg import Screen, ecg_figure
-from ecgimn.draw.screen.window import SIDES_PX
+from ecgimn.draw.screen.ecg import SIDES_PX, Screen, ecg_figure
 from ecgimn.draw.words.case import check_view, check_words, logit_rows
 from ecgimn.draw.words.methods import (
     QUESTIONS,

@@ -7,8 +7,7 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ecgimn.draw.screen.ecg import ecg_figure
-from ecgimn.draw.screen.window import rooms_for, screen_for
+from ecgimn.draw.screen.ecg import ecg_figure, rooms_for, screen_for
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import header_words, interval_values, st_grid, subject_words
 from ecgimn.errors import EcgImnError, QualityError

@@ -8,8 +8,7 @@ from typing import Any
 import streamlit as st
 
 from ecgimn.draw.print.case import st_marks
-from ecgimn.draw.screen.ecg import Screen, ecg_figure
-from ecgimn.draw.screen.window import screen_for
+from ecgimn.draw.screen.ecg import Screen, ecg_figure, screen_for
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import st_rows
 from ecgimn.errors import EcgImnError, QualityError
@@ -17,7 +16,7 @@ from ecgimn.explain.case import Case
 from ecgimn.explain.sentences import class_chips, describe_evidence
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
-from ecgimn.study.collection import Collection, QuizCase, attempt_of, collection_text, score
+from ecgimn.study.cases import Collection, QuizCase, attempt_of, collection_text, score
 from pages.ui import cache as cached
 from pages.ui import case_bar
 from pages.ui.state import case as session

@@ -6,16 +6,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from ecgimn.draw.screen.what_if import outcome_figure, what_if_figure
+from ecgimn.draw.screen.side_by_side import outcome_figure, what_if_figure
 from ecgimn.explain.case import Case, case_of
 from ecgimn.explain.edits import LEAD_GROUPS, WaveMasks, masks_from_waves, no_wave_masks
-from ecgimn.explain.sentences import (
-    class_chips,
-    describe_call,
-    describe_edit,
-    describe_outcome,
-    flip_table,
-)
+from ecgimn.explain.sentences import class_chips, describe_call, describe_edit, describe_outcome, flip_table
 from ecgimn.explain.what_if import EXCHANGES, FLATTENED, Edit, edited, outcome
 from ecgimn.leads import STANDARD_LEADS
 from pages.ui import cache as cached

@@ -16,8 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ecgimn.batch.items import Item, list_items
-from ecgimn.batch.work import Chunk, WaveSearch, explain_chunk
+from ecgimn.batch.work import Chunk, Item, WaveSearch, explain_chunk, list_items
 from ecgimn.explain.case import open_case
 from ecgimn.explain.explanation import explain
 from ecgimn.model.model import Model, load_model

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from ecgimn.draw.screen.ecg import ecg_figure
 from ecgimn.draw.view import View
-from ecgimn.explain.case import open_case
-from ecgimn.explain.windows import tile
+from ecgimn.explain.case import open_case, tile
 from ecgimn.formats import read_recording
 from ecgimn.formats.export import write_wfdb
 from ecgimn.leads import INDEPENDENT_LEADS, order_leads

@@ -13,7 +13,7 @@ from scipy.special import expit
 from scipy.stats import ks_2samp
 
 from ecgimn.batch.output import BEAT_MS, Settings, read_settings, read_table
-from ecgimn.batch.rows import ALL_WAVES
+from ecgimn.batch.work import ALL_WAVES
 from ecgimn.errors import SourceError
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.waves.find import WAVE_NAMES

@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ecgimn import __version__
-from ecgimn.batch.items import Item, kind_of, list_items
 from ecgimn.batch.output import Rows, Settings, Tables, done_records, open_output
-from ecgimn.batch.work import Chunk, WaveSearch, explain_chunk
+from ecgimn.batch.work import Chunk, Item, WaveSearch, explain_chunk, kind_of, list_items
 from ecgimn.errors import ModelError, SourceError
 from ecgimn.model.card import ModelCard
 

@@ -1,29 +1,378 @@
-"""One chunk of recordings, explained in a worker process: from paths to Arrow tables. Nothing here writes a file."""
+"""What a batch run goes through, and one chunk of it: from recordings to rows. Nothing here writes a file."""
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import hmac
+import os
+import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
 
-from ecgimn.batch.items import Item
-from ecgimn.batch.output import Rows, Tables
-from ecgimn.batch.rows import add_beats, add_explanation, add_lead_evidence, add_quality, add_reading
-from ecgimn.errors import CheckpointError, RecordingError
-from ecgimn.explain.case import open_cases
-from ecgimn.explain.explanation import lead_evidence
-from ecgimn.explain.windows import tile
+from ecgimn.batch.output import BEAT_MS, Rows, Tables
+from ecgimn.errors import CheckpointError, RecordingError, SourceError
+from ecgimn.explain.case import Case, open_cases, tile
+from ecgimn.explain.explanation import LeadEvidence, lead_evidence
+from ecgimn.explain.sentences import evidence_over_beats
 from ecgimn.formats import read_recording
-from ecgimn.recording import Recording
-from ecgimn.signal.quality import assess_quality
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.recording import Recording, Sex
+from ecgimn.signal.quality import Quality, assess_quality
 from ecgimn.signal.reading import SignalReading, read_signal
+from ecgimn.signal.waves.find import WAVE_NAMES
+from ecgimn.sources.ptbxl import PtbXl
 
 if TYPE_CHECKING:
     from ecgimn.model.model import Model
+
+
+Kind = Literal["ptbxl", "folder", "list"]
+
+TABLE = "ptbxl_database.csv"
+LIST_SUFFIXES = (".txt", ".csv", ".tsv", ".lst")
+MIN_SALT_BYTES = 16
+MAX_LIST_BYTES = 200_000_000
+PATH_COLUMNS = ("path", "file", "filename")
+PTBXL_RATES = (500, 100)  # Hz, the better one first
+
+
+@dataclass(frozen=True)
+class Item:
+    """One recording to explain.
+
+    Attributes
+    ----------
+    record : str
+        Its name in every table: "ptbxl-123", the path inside the source, or a salted hash of it.
+    path : str
+        Where this process reads it.
+    age : int or None
+        Years; chooses the ST thresholds only, as `sex` does.
+    sex : {"male", "female"} or None
+    source : str
+        "PTB-XL" or "file".
+    """
+
+    record: str
+    path: str
+    age: int | None = None
+    sex: Sex | None = None
+    source: str = "file"
+
+
+def read_salt(path: Path) -> bytes:
+    """Return the salt in a file; a new one is drawn and written when the file is not there.
+
+    Raises
+    ------
+    SourceError
+        The file cannot be read or written, or holds too little.
+    """
+    try:
+        if not path.exists():
+            with path.open("xb") as handle:
+                os.chmod(path, 0o600)
+                handle.write(secrets.token_hex(32).encode())
+        salt = path.read_bytes().strip()
+    except OSError as exc:
+        raise SourceError(f"The salt file cannot be used ({exc.strerror}). Name a file that may be written.") from exc
+    if len(salt) < MIN_SALT_BYTES:
+        raise SourceError(
+            f"The salt has {len(salt)} bytes. At least {MIN_SALT_BYTES} are needed. Name a file that is not there yet, "
+            "and one is drawn."
+        )
+    return salt
+
+
+def kind_of(source: Path) -> Kind:
+    """Tell what a source is.
+
+    Raises
+    ------
+    SourceError
+        There is no such folder or list.
+    """
+    if source.is_dir():
+        return "ptbxl" if (source / TABLE).is_file() else "folder"
+    if source.is_file() and source.suffix.lower() in LIST_SUFFIXES:
+        return "list"
+    raise SourceError(
+        f"{source.name!r} is neither a folder nor a list of files ({', '.join(LIST_SUFFIXES)}). A PTB-XL folder, a "
+        "folder of ECG files or a list of their paths is needed. To explain one file, use: python -m ecgimn explain"
+    )
+
+
+def list_items(
+    source: Path, *, fs: int | None = None, limit: int | None = None, salt: bytes | None = None
+) -> list[Item]:
+    """List the recordings of a source, in a fixed order.
+
+    Parameters
+    ----------
+    source : Path
+        A PTB-XL folder; a folder, searched with all folders below it; or a list, see `_from_list`.
+    fs : {100, 500}, optional
+        Rate of PTB-XL records; without it the better one that is here.
+    limit : int, optional
+        Only the first so many.
+    salt : bytes, optional
+        Names become hashes with this salt, so that no file name stands in a table.
+
+    Raises
+    ------
+    SourceError
+        The source cannot be listed, or holds no recording.
+    """
+    kind = kind_of(source)
+    if kind == "ptbxl":
+        found = _of_ptbxl(source, (fs,) if fs else PTBXL_RATES)
+    else:
+        found = _of_folder(source) if kind == "folder" else _from_list(source)
+    items = [item for item, _ in zip(found, range(limit), strict=False)] if limit is not None else list(found)
+    if not items:
+        raise SourceError(f"No recording is in {source.name!r}. At least one is needed. Choose another source.")
+    if salt is not None and kind != "ptbxl":
+        items = [replace(item, record=_salted(item.record, salt)) for item in items]
+    if len({item.record for item in items}) < len(items):
+        raise SourceError(f"{source.name!r} names a recording twice. Each is needed once. Take the double out.")
+    return items
+
+
+def _of_ptbxl(folder: Path, rates: tuple[int, ...]) -> Iterator[Item]:
+    """Records whose files are here; the paths of the table are kept inside the folder."""
+    table = PtbXl(folder).table
+    root = folder.resolve()
+    columns = {500: "filename_hr", 100: "filename_lr"}
+    if not set(rates) <= columns.keys():
+        raise SourceError("PTB-XL is published at 100 and 500 Hz. One of these is needed. Choose 100 or 500.")
+    sexes: dict[object, Sex] = {0: "male", 1: "female"}
+    names = table[[columns[rate] for rate in rates]].to_numpy()
+    for ecg_id, age, sex, row in zip(table.index, table["age"], table["sex"], names, strict=True):
+        for name in row:
+            header = root / f"{name}.hea"
+            if not Path(os.path.normpath(header)).is_relative_to(root):
+                raise SourceError("The PTB-XL table names a file outside its folder. Download the table again.")
+            if header.is_file() and header.with_suffix(".dat").is_file():
+                years = None if pd.isna(age) else round(float(age))
+                yield Item(f"ptbxl-{ecg_id}", str(header), years, sexes.get(sex), "PTB-XL")
+                break
+
+
+def _of_folder(folder: Path) -> Iterator[Item]:
+    """All files but hidden ones, links, and what belongs to a WFDB header beside it: samples and annotations."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        headers = {Path(name).stem for name in files if name.lower().endswith(".hea")}
+        for name in sorted(files):
+            path = Path(place, name)
+            beside = Path(name).stem in headers and not name.lower().endswith(".hea")
+            if not (name.startswith(".") or beside or path.is_symlink()):
+                yield Item(path.relative_to(folder).as_posix(), str(path))
+
+
+def _from_list(path: Path) -> Iterator[Item]:
+    """Paths, one a line, relative to the list's folder; or a CSV with a column "path" and maybe "age" and "sex"."""
+    if path.stat().st_size > MAX_LIST_BYTES:
+        raise SourceError(f"The list has {path.stat().st_size:,} bytes; at most {MAX_LIST_BYTES:,} are read. Split it.")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            first = handle.readline()
+            handle.seek(0)
+            delimiter = "\t" if "\t" in first else ","
+            columns = [name.strip().lower() for name in first.split(delimiter)]
+            named = next((name for name in PATH_COLUMNS if name in columns), None)
+            if named is None:
+                lines = (line.strip() for line in handle)
+                yield from (_listed(line, path) for line in lines if line and not line.startswith("#"))
+                return
+            for row in csv.DictReader(handle, fieldnames=columns, delimiter=delimiter):
+                value = (row[named] or "").strip()
+                if value and value.lower() != named:
+                    yield _listed(value, path, row.get("age"), row.get("sex"))
+    except (UnicodeDecodeError, csv.Error) as exc:
+        raise SourceError(f"{path.name!r} cannot be read as a list ({exc}). UTF-8 text with a path a line.") from exc
+
+
+def _listed(name: str, path: Path, age: str | None = None, sex: str | None = None) -> Item:
+    sexes: dict[str, Sex] = {"male": "male", "m": "male", "female": "female", "f": "female"}
+    years = round(float(age)) if age and age.strip().replace(".", "", 1).isdecimal() else None
+    return Item(
+        name,
+        str(path.parent / name),
+        years if years is None or years <= 150 else None,
+        sexes.get((sex or "").strip().lower()),
+    )
+
+
+def _salted(name: str, salt: bytes) -> str:
+    return f"file-{hmac.new(salt, name.encode(), hashlib.sha256).hexdigest()[:16]}"
+
+
+ALL_WAVES = "all"  # of a ledger whose waves were not looked for
+
+
+def add_quality(
+    rows: Rows, record: str, start_s: float, recording: Recording, quality: Quality, *, public: bool
+) -> None:
+    """Add what the quality check found; a digest only of a public record, because it would identify a patient's."""
+    rows.add(
+        "quality",
+        record=record,
+        start_s=start_s,
+        duration_s=recording.duration_s,
+        fs=recording.fs,
+        usable=quality.usable,
+        refusals=" ".join(quality.refusals),
+        warnings=" ".join(quality.warnings),
+        einthoven_residual_mv=quality.einthoven_residual_mv,
+        gap_share=quality.gap_share,
+        wander_mv=quality.wander_mv,
+        hum_mv=quality.hum_mv,
+        muscle_mv=quality.muscle_mv,
+        digest=recording.digest if public else None,
+    )
+
+
+def add_reading(rows: Rows, record: str, start_s: float, reading: SignalReading) -> None:
+    """Add intervals, ST and T, or the reason why there are none."""
+    measured = reading.measurements
+    if measured is None:
+        rows.add("intervals", record=record, start_s=start_s, reason=reading.reason)
+        return
+    intervals = measured.intervals
+    rows.add(
+        "intervals",
+        record=record,
+        start_s=start_s,
+        heart_rate=intervals.heart_rate.value,
+        rr_ms=intervals.rr.value,
+        pr_ms=intervals.pr.value,
+        qrs_ms=intervals.qrs.value,
+        qt_ms=intervals.qt.value,
+        axis_deg=intervals.axis.value,
+        beats=measured.n_beats_found,
+        beats_used=measured.n_beats,
+        st_elevation_leads=" ".join(reading.st_elevation_leads),
+        waves=reading.waves.method if reading.waves is not None else None,
+        reason=measured.reason,
+        **{f"qtc_{formula.lower()}_ms": value.value for formula, value in intervals.qtc.items()},
+    )
+    for st, t in zip(measured.st, measured.t_waves, strict=True):
+        rows.add(
+            "st",
+            record=record,
+            start_s=start_s,
+            lead=st.lead,
+            j_mv=st.j_mv,
+            j60_mv=st.j60_mv,
+            j80_mv=st.j80_mv,
+            slope_mv_per_s=st.slope_mv_per_s,
+            shape=st.shape,
+            t_mv=t.amplitude_mv,
+            t_grade=t.grade,
+        )
+
+
+def add_lead_evidence(
+    rows: Rows, record: str, start_s: float, classes: tuple[str, ...], evidence: LeadEvidence, place: int
+) -> None:
+    """Add predictions and the sum of each lead."""
+    error = float(evidence.completeness_error[place])
+    _add_predictions(rows, record, start_s, classes, evidence.logit[place], evidence.bias[place], error)
+    _add_ledger(rows, record, start_s, classes, evidence.leads[place][:, :, None], (ALL_WAVES,))
+
+
+def add_explanation(rows: Rows, record: str, start_s: float, case: Case) -> None:
+    """Add predictions and the ledger of lead by wave."""
+    explanation, ledger = case.explanation, case.ledger
+    error = max(explanation.completeness_error, ledger.residual)
+    bias = ledger.bias + ledger.baseline  # so that a row's bias and the record's ledger add up to its logit
+    _add_predictions(rows, record, start_s, explanation.classes, explanation.logit, bias, error)
+    _add_ledger(rows, record, start_s, explanation.classes, ledger.cells, WAVE_NAMES)
+
+
+def _add_predictions(
+    rows: Rows,
+    record: str,
+    start_s: float,
+    classes: tuple[str, ...],
+    logit: NDArray[np.float64],
+    bias: NDArray[np.float64],
+    error: float,
+) -> None:
+    n = len(classes)
+    rows.extend(
+        "predictions",
+        {
+            "record": [record] * n,
+            "start_s": [start_s] * n,
+            "class": classes,
+            "logit": logit,
+            "probability": expit(logit),
+            "bias": bias,
+            "completeness_error": [error] * n,
+        },
+    )
+
+
+def _add_ledger(
+    rows: Rows,
+    record: str,
+    start_s: float,
+    classes: tuple[str, ...],
+    cells: NDArray[np.float64],
+    waves: tuple[str, ...],
+) -> None:
+    """Add cells of shape (K, 12, n_waves) in long form."""
+    per_class = [(lead, wave) for lead in STANDARD_LEADS for wave in waves]
+    rows.extend(
+        "ledger",
+        {
+            "record": [record] * cells.size,
+            "start_s": [start_s] * cells.size,
+            "class": [name for name in classes for _ in per_class],
+            "lead": [lead for lead, _ in per_class] * len(classes),
+            "wave": [wave for _, wave in per_class] * len(classes),
+            "logit": cells.ravel(),
+        },
+    )
+
+
+def add_beats(rows: Rows, case: Case, said: NDArray[np.bool_]) -> None:
+    """Add the mean beat of a recording and its evidence, for the classes that the model says, on a common grid.
+
+    Evidence is summed over 10 ms and voltage, about the isoelectric level, averaged, so that rates can be mixed.
+    Only sums over the recordings of a chunk are kept.
+    """
+    reading = case.reading
+    if reading.measurements is None:
+        return
+    beat, fs = reading.measurements.beat, case.recording.fs
+    if beat.signal is None:
+        return
+    place = ((np.arange(beat.windows.length) - beat.windows.r_index) / fs * 1000.0 - BEAT_MS[0]) // 10.0
+    inside = (place >= 0) & (place < len(BEAT_MS)) & np.isfinite(beat.signal).all(axis=0)
+    bins = place[inside].astype(int)
+    covered = np.bincount(bins, minlength=len(BEAT_MS))  # a beat's window ends with its T wave
+    counts = np.maximum(covered, 1)
+    volts = (beat.signal - reading.levels[:, None])[:, inside]
+    mv = np.stack([np.bincount(bins, row, len(BEAT_MS)) / counts for row in volts])
+    for name in (name for name, is_said in zip(case.classes, said, strict=True) if is_said):
+        evidence = evidence_over_beats(case.of(name))
+        if evidence is not None:
+            logit = np.stack([np.bincount(bins, row, len(BEAT_MS)).astype(float) for row in evidence.mean[:, inside]])
+            rows.sum_beat(name, mv, logit, covered > 0)
+
 
 WaveSearch = Literal["all leads", "five leads", "not looked for"]
 NETWORK_BATCH = 64  # recordings in one pass of the network

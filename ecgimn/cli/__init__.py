@@ -13,12 +13,10 @@ import typer
 
 from ecgimn import __version__
 from ecgimn.about import shipped
-from ecgimn.cli.batch import batch
-from ecgimn.cli.explain import explain
-from ecgimn.cli.measure import bench, compare_methods, evaluate
+from ecgimn.cli.explain import batch, explain
+from ecgimn.cli.measure import bench, compare_methods, composites, evaluate, models, train
 from ecgimn.cli.study import studies
 from ecgimn.cli.terminal import refuse
-from ecgimn.cli.train import composites, models, train
 from ecgimn.errors import EcgImnError
 
 #: Libraries that only an extra of pyproject.toml brings, by the name under which they are imported.

@@ -1,22 +1,26 @@
-"""explain: one recording as JSON and as a report."""
+"""explain and batch: one recording as JSON and as a report, thousands of them into Parquet."""
 
 from __future__ import annotations
 
+import os
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from ecgimn.cli.terminal import ModelOption, refuse, writable, write_json
+from ecgimn.cli.terminal import ModelOption, errors, refuse, writable, write_json
 from ecgimn.errors import QualityError
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.recording import Recording, Sex
 
 if TYPE_CHECKING:
-    from ecgimn.explain.windows import WindowLogits
+    from ecgimn.explain.case import WindowLogits
     from ecgimn.formats import ReadingHints
     from ecgimn.formats.table import Fact, Orientation
+
 
 #: The option that answers each question a file leaves open.
 _OPTIONS: dict[Fact, str] = {
@@ -62,9 +66,8 @@ def explain(
     Where the quality check refuses the model, the files named hold the trace, measurements and findings alone.
     """
     from ecgimn.explain.as_json import explanation_json, measured_json
-    from ecgimn.explain.case import open_case
+    from ecgimn.explain.case import explain_windows, open_case
     from ecgimn.explain.explanation import explain as explain_recording
-    from ecgimn.explain.windows import explain_windows
     from ecgimn.model.model import load_model
     from ecgimn.signal.reading import read_signal
 
@@ -146,7 +149,7 @@ def _sex(text: str | None) -> Sex | None:
 
 def _other_windows(whole: Recording, refused: Recording) -> tuple[str, ...]:
     """Say which other windows of a longer recording pass the quality check."""
-    from ecgimn.explain.windows import tile
+    from ecgimn.explain.case import tile
     from ecgimn.signal.quality import assess_quality
 
     if whole.n_samples == refused.n_samples:
@@ -174,3 +177,46 @@ def _windows_json(found: WindowLogits) -> list[dict[str, Any]]:
         }
         for place, window in enumerate(found.windows)
     ]
+
+
+def batch(
+    source: Annotated[Path, typer.Argument(help="PTB-XL, a folder of ECG files, or a list of paths (.txt, .csv).")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the Parquet files; new, or of the same run before.")],
+    model: ModelOption = DEFAULT_MODEL,
+    no_delineation: Annotated[bool, typer.Option("--no-delineation", help="No waves, ST or intervals: fast.")] = False,
+    five_leads: Annotated[bool, typer.Option("--five-leads", help="Find waves in five leads: half the time.")] = False,
+    fs: Annotated[int | None, typer.Option(help="Rate of PTB-XL records, 100 or 500; the better one here.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core by default.")] = None,
+    dask: Annotated[str, typer.Option(help="Address of a Dask scheduler, in place of processes.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first recordings, for a quick look.")] = None,
+    salt: Annotated[Path | None, typer.Option(help="Write file names as hashes with this file's salt.")] = None,
+) -> None:
+    """Explain thousands of recordings into Parquet; goes on where it stopped when called again."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+
+    from ecgimn.batch.run import Request, run_batch
+    from ecgimn.batch.work import WaveSearch, read_salt
+    from ecgimn.model.model import load_model
+
+    if no_delineation and five_leads:
+        refuse("--no-delineation looks for no waves and --five-leads for some. Give one of them.")
+    waves: WaveSearch = "not looked for" if no_delineation else "five leads" if five_leads else "all leads"
+    card = load_model(model).card
+    secret = None if salt is None else read_salt(salt)
+    request = Request(source, out, card, waves, fs, workers or os.cpu_count() or 1, dask, limit, secret)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=errors, transient=True) as progress:
+        task, begun, first = progress.add_task("starting workers", total=None), time.monotonic(), None
+
+        def report(done: int, failed: int, total: int) -> None:
+            nonlocal first
+            first = done if first is None else first
+            rate = (done - first) / max(time.monotonic() - begun, 1e-9)
+            progress.update(task, completed=done, total=total, description=f"{rate:.1f}/s, {failed} failed")
+
+        outcome = run_batch(request, report)
+    seconds, new = time.monotonic() - begun, outcome.explained + outcome.refused + outcome.failed
+    typer.echo(
+        f"{outcome.explained} explained, {outcome.refused} refused by the quality check, {outcome.failed} failed, "
+        f"{outcome.before} there before; {new / max(seconds, 1e-9):.1f}/s over {seconds:.0f} s"
+    )

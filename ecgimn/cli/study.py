@@ -120,7 +120,7 @@ def verify_study(
 @studies.command("key")
 def show_key() -> None:
     """Show the public key with which this site signs its exports, and the fingerprint to tell others."""
-    from ecgimn.study.signing import fingerprint, public_key
+    from ecgimn.study.keys import fingerprint, public_key
     from ecgimn.study.store import open_store
 
     key = public_key(open_store().signing_key())

@@ -1,4 +1,4 @@
-"""Painted evidence: the area between a trace and its isoelectric line, in the colour of what it contributes.
+"""Painted evidence: the area between a trace and its isoelectric line, in the colour of what it contributes; the mean beat.
 
 A contribution is weight times voltage about the isoelectric level, so the coloured area is the voltage that spoke and
 the colour says how loudly; where there is no voltage there is nothing to paint. The colour of a column is the mean
@@ -6,22 +6,35 @@ contribution per 40 ms over the column's own time, smoothed within its deflectio
 voltage or the border of a wave, so every lead, wave and deflection keeps its sum to the last digit. The scale is
 steeper about 0 (a power of 0.4) and ends at the largest value of the record: an ST segment of 1 mm is seen, nothing
 is cut off, and the sums can be read back off the picture.
+
+Every beat in the mean beat lends its samples' contributions to the places in the beat where they lie. The sum beside
+each lead is all that the lead says, whether on the beat or not; what the picture leaves out is given as a number.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.draw.colours import N_STEPS, TRANSPARENT, evidence_index
-from ecgimn.leads import lead_index
+from ecgimn.draw.marks import LEVEL, st_step
+from ecgimn.draw.paper import Panel, PaperLayout
+from ecgimn.explain.sentences import signed
+from ecgimn.leads import STANDARD_LEADS, lead_index
+from ecgimn.signal.waves.find import PR, QRS, ST, TP, WAVE_NAMES, P, T
 
 if TYPE_CHECKING:
+    from ecgimn.draw.colours import Palette
     from ecgimn.draw.paper import Panel, PaperLayout
+    from ecgimn.signal.beat import MedianBeat
+    from ecgimn.signal.reading import SignalReading
+
 
 UNIT_S = 0.04  # colours are "per 40 ms", one small box at 25 mm/s
 PAINT_POWER = 0.4
@@ -234,4 +247,301 @@ def _fill(
         colour=np.where(gap, np.uint8(N_STEPS), colour),
         hatched=striped,
         stripe=tuple(round(share * least_mm * columns_per_mm) for share in HATCH_SHARES),
+    )
+
+
+ROWS = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))  # as on any 3x4 print
+TWO_ROWS = (STANDARD_LEADS[:6], STANDARD_LEADS[6:])
+ST_POINT_S = 0.06  # ST is read at J+60
+BOX_MV, BOX_S = 0.5, 0.2  # the grid: big boxes of ECG paper
+T_LEAST_MV = 0.05  # a smaller T wave is flat: it points nowhere
+BORDERS = ("p_onset", "p_offset", "qrs_onset", "qrs_offset", "t_onset", "t_offset")
+LEAST_LOGIT = 0.05  # a weaker cell is not called out
+
+
+@dataclass(frozen=True, eq=False)
+class MeanBeatEvidence:
+    """A mean beat with the evidence of one class, ready to be drawn.
+
+    Attributes
+    ----------
+    fs : float
+        Hz.
+    paint : Paint
+        Voltage about the isoelectric level, and mean contribution of a beat per 40 ms, each (12, length).
+    labels : ndarray of shape (12, length), int
+        Wave of each sample, an index into `WAVE_NAMES`.
+    r_index : int
+        Sample of R.
+    j : float
+        J point of all leads, in samples; NaN where it was not found.
+    st_mv : ndarray of shape (12,)
+        ST level at J+60; NaN where it was not measured.
+    t_sign : ndarray of shape (12,), int
+        1 for an upright T wave, -1 for an inverted one, 0 for a flat one or none.
+    cells : ndarray of shape (12, n_waves)
+        Evidence of the whole recording by lead and wave, in logit; waves in the order of `WAVE_NAMES`.
+    shown : float
+        Evidence of the whole recording that the beat shows, in logit: the mean of a beat times its beats.
+    n_used, n_found : int
+        Beats in the mean beat, and beats found.
+    left_out : tuple of str
+        Beats that were left out, each with the reason.
+    """
+
+    fs: float
+    paint: Paint
+    labels: NDArray[np.int8]
+    r_index: int
+    j: float
+    st_mv: NDArray[np.float64]
+    t_sign: NDArray[np.int64]
+    cells: NDArray[np.float64]
+    shown: float
+    n_used: int
+    n_found: int
+    left_out: tuple[str, ...]
+
+    @property
+    def length(self) -> int:
+        """Samples of the beat."""
+        return int(self.paint.rate.shape[1])
+
+    @property
+    def sums(self) -> NDArray[np.float64]:
+        """Evidence of each lead over the whole recording, (12,)."""
+        return np.asarray(self.cells.sum(axis=1))
+
+    @property
+    def elsewhere(self) -> float:
+        """Evidence that the beat does not show, in logit."""
+        return float(self.cells.sum()) - self.shown
+
+    def hatched(self, confirmed: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        """Return which samples lie in a cell that is not confirmed, (12, length); None where all count."""
+        if confirmed is None:
+            return None
+        return ~np.take_along_axis(np.asarray(confirmed, dtype=bool), self.labels.astype(np.intp), axis=1)
+
+
+def mean_beat_evidence(reading: SignalReading, contribution: NDArray[np.floating]) -> MeanBeatEvidence | None:
+    """Fold the evidence of a recording onto its mean beat; None where there is no mean beat.
+
+    Parameters
+    ----------
+    reading : SignalReading
+    contribution : ndarray of shape (12, n_samples)
+        Of one class, about the isoelectric level, in logit per sample.
+    """
+    waves, measured = reading.waves, reading.measurements
+    if waves is None or measured is None:
+        return None
+    beat = measured.beat
+    if beat.signal is None:
+        return None
+    windows = beat.windows
+    total = np.zeros((12, windows.length))
+    owner = waves.beat
+    for number in np.flatnonzero(windows.used).tolist():
+        start = int(windows.start[number])
+        first, last = max(start, 0), min(start + windows.length, contribution.shape[1])
+        own = (owner[first:last] == number) | (owner[first:last] < 0)
+        total[:, first - start : last - start] += np.where(own, contribution[:, first:last], 0.0)
+    n_used = int(windows.used.sum())
+    labels = beat_labels(beat)
+    about = beat.signal - reading.levels[:, None]
+    booked = np.zeros((12, len(WAVE_NAMES)))
+    for lead in range(12):
+        booked[lead] = np.bincount(waves.labels[lead], weights=contribution[lead], minlength=len(WAVE_NAMES))
+    t_mv = np.array([np.nan if t.amplitude_mv is None else t.amplitude_mv for t in measured.t_waves] or [np.nan] * 12)
+    return MeanBeatEvidence(
+        fs=beat.fs,
+        paint=make_paint(total / n_used, about, None, beat.fs, labels),
+        labels=labels,
+        r_index=windows.r_index,
+        j=beat.j,
+        st_mv=np.array([st.j60_mv for st in measured.st] or [np.nan] * 12),
+        t_sign=np.where(np.abs(np.nan_to_num(t_mv)) < T_LEAST_MV, 0, np.sign(np.nan_to_num(t_mv))).astype(np.int64),
+        cells=booked,
+        shown=float(total.sum()),
+        n_used=n_used,
+        n_found=len(windows.used),
+        left_out=tuple(f"beat {number + 1} ({_short(why)})" for number, why in enumerate(windows.left_out) if why),
+    )
+
+
+def beat_labels(beat: MedianBeat) -> NDArray[np.int8]:
+    """Return the wave of each sample of a median beat, (12, length); common borders where a lead has none."""
+    labels = np.zeros((12, beat.windows.length), dtype=np.int8)
+    for lead in range(12):
+        edges = [beat.landmarks[name][lead] for name in BORDERS]
+        edges = [
+            beat.common[name] if not np.isfinite(edge) else edge for name, edge in zip(BORDERS, edges, strict=True)
+        ]
+        if np.isfinite(edges[-1]):
+            labels[lead, max(round(edges[-1]), 0) :] = TP
+        first = next((edge for edge in edges if np.isfinite(edge)), 0.0)
+        labels[lead, : max(round(first), 0)] = TP
+        for wave, (start, stop) in zip((P, PR, QRS, ST, T), pairwise(edges), strict=True):
+            if np.isfinite(start) and np.isfinite(stop):
+                labels[lead, max(round(start), 0) : max(round(stop), 0)] = wave
+    return labels
+
+
+def bars_of(beat: MeanBeatEvidence, lead: int, colours: Palette) -> list[tuple[int, str]]:
+    """Return wave and colour of the bars under a lead: of an ST segment off its level, and of an inverted T wave."""
+    bars = []
+    step = st_step(float(beat.st_mv[lead]))
+    if step != LEVEL:
+        bars.append((int(ST), colours.st_levels[step]))
+    if beat.t_sign[lead] < 0:
+        bars.append((int(T), colours.t_inverted))
+    return bars
+
+
+def _short(reason: str) -> str:
+    return "QRS unlike the others" if "unlike" in reason else "at the edge" if "edge" in reason else reason
+
+
+@dataclass(frozen=True, eq=False)
+class GreyBeat:
+    """A beat drawn in grey behind each panel, as the eye's reference.
+
+    Attributes
+    ----------
+    above_mv : ndarray of shape (12, n)
+        Voltage about the isoelectric level.
+    fs : float
+        Hz.
+    r_index : int
+        Sample of R, laid over the R of the beat in front.
+    name : str
+        Whose beat it is: "normal composite".
+    """
+
+    above_mv: NDArray[np.float64]
+    fs: float
+    r_index: int
+    name: str
+
+
+@dataclass(frozen=True)
+class StrongCell:
+    """A cell of lead by wave that is called out."""
+
+    lead: str
+    wave: str
+    logit: float
+
+
+def strongest_cells(
+    cells: NDArray[np.floating], confirmed: NDArray[np.bool_] | None = None, *, most: int = 3
+) -> tuple[StrongCell, ...]:
+    """Return the cells that say most in the direction of the whole, the strongest first.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (12, n_waves)
+        Logit.
+    confirmed : ndarray of shape (12, n_waves), bool, optional
+        Others are not called out.
+    most : int
+    """
+    sign = 1.0 if cells.sum() >= 0 else -1.0
+    size = sign * np.asarray(cells, dtype=np.float64)
+    if confirmed is not None:
+        size = np.where(confirmed, size, -np.inf)
+    order = np.argsort(-size, axis=None, kind="stable")[:most]
+    return tuple(
+        StrongCell(STANDARD_LEADS[lead], WAVE_NAMES[wave], float(cells[lead, wave]))
+        for lead, wave in (np.unravel_index(at, cells.shape) for at in order.tolist())
+        if size[lead, wave] >= LEAST_LOGIT
+    )
+
+
+def strongest_words(cells: Sequence[StrongCell], name: str) -> str:
+    """Return "III QRS +1.19, strongest for MI; then aVL QRS +0.69, aVF QRS +0.41"; empty where nothing is strong."""
+    if not cells:
+        return ""
+    first, *others = (f"{cell.lead} {cell.wave} {signed(cell.logit)}" for cell in cells)
+    way = "for" if cells[0].logit >= 0 else "against"
+    return f"{first}, strongest {way} {name}" + (f"; then {', '.join(others)}" if others else "")
+
+
+def beats_words(beat: MeanBeatEvidence) -> str:
+    """Say how many beats were averaged, which were left out, and what of the evidence the picture does not show."""
+    words = f"mean of {beat.n_used} of {beat.n_found} beats"
+    if beat.left_out:
+        named = "; ".join(beat.left_out[:3])
+        more = len(beat.left_out) - 3
+        words += f" · left out: {named}" + (f" and {more} more" if more > 0 else "")
+    return f"{words} · not on this beat: {signed(beat.elsewhere)}"
+
+
+def beat_layout(
+    beat: MeanBeatEvidence,
+    room: tuple[float, float],
+    *,
+    rows: Sequence[Sequence[str]] = ROWS,
+    head: float,
+    gap: float,
+    others_mv: NDArray[np.floating] | None = None,
+    stretch: float = 2.0,
+) -> PaperLayout:
+    """Lay the twelve panels out: one scale in mV and one in time for all, rows as tall as their own waves.
+
+    Parameters
+    ----------
+    beat : MeanBeatEvidence
+    room : tuple of float
+        Width and height, in the unit of the picture.
+    rows : sequence of sequences of str
+        Leads, row by row.
+    head : float
+        Space above each row's tallest wave, for the names.
+    gap : float
+        Space between panels.
+    others_mv : ndarray of shape (12, m), optional
+        What the rows must have room for besides.
+    stretch : float
+        How much more room than 25 mm/s a second may take at 10 mm/mV.
+
+    Returns
+    -------
+    PaperLayout
+        `speed` and `gain` in units per s and per mV; as wide as `room`, as tall as needed.
+    """
+    above = beat.paint.above_mv if others_mv is None else np.concatenate([beat.paint.above_mv, others_mv], axis=1)
+    reach = []
+    for row in rows:
+        seen = above[[lead_index(lead) for lead in row]]
+        reach.append((max(float(np.nanmax(seen)), 0.2), max(-float(np.nanmin(seen)), 0.2)))
+    seconds = beat.length / beat.fs
+    columns = max(len(row) for row in rows)
+    speed = (room[0] - (columns - 1) * gap) / (columns * seconds)
+    foot = 0.25 * head
+    tall_mv = sum(up + down for up, down in reach)
+    gain = (room[1] - len(rows) * (head + foot)) / tall_mv
+    gain = min(max(gain, 0.02 * speed), speed / 2.5)  # never steeper than 25 mm/s at 10 mm/mV
+    speed = min(speed, stretch * 2.5 * gain)
+    panels, y = [], sum(head + foot + gain * (up + down) for up, down in reach)
+    height = y
+    for number, (row, (up, down)) in enumerate(zip(rows, reach, strict=True)):
+        baseline = y - head - gain * up
+        panels += [
+            Panel(lead, lead, 1, number, column, column * (seconds * speed + gap), baseline, 0.0, seconds)
+            for column, lead in enumerate(row)
+        ]
+        y = baseline - gain * down - foot
+    return PaperLayout(
+        name="one beat",
+        speed=speed,
+        gain=gain,
+        cabrera=False,
+        simultaneous=True,
+        panels=tuple(panels),
+        width_mm=columns * seconds * speed + (columns - 1) * gap,
+        height_mm=height,
+        pitch_mm=2 * height,
+        origin_mm=0.0,
     )

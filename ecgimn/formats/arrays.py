@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.archive import unzip
-from ecgimn.formats.limits import MAX_FILE_BYTES, MAX_SAMPLES, MAX_SIGNALS
+from ecgimn.formats.limits import MAX_FILE_BYTES, MAX_SAMPLES, MAX_SIGNALS, unzip
 from ecgimn.formats.table import (
     MissingFactsError,
     Preview,

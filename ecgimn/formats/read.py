@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from ecgimn.errors import RecordingError, RecordingFormatError
-from ecgimn.formats.archive import unzip
 from ecgimn.formats.arrays import read_mat, read_npy, read_npz
 from ecgimn.formats.detect import Format, detect_format
 from ecgimn.formats.dicom import read_dicom
 from ecgimn.formats.edf import read_edf
 from ecgimn.formats.ishne import read_ishne
-from ecgimn.formats.limits import MAX_FILE_BYTES, too_large
+from ecgimn.formats.limits import MAX_FILE_BYTES, too_large, unzip
 from ecgimn.formats.scp import read_scp
 from ecgimn.formats.table import ReadingHints, traces_from_table
 from ecgimn.formats.text_table import read_text_table

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.limits import MAX_SAMPLES, MAX_SIGNALS
-from ecgimn.formats.table import SECONDS, Table, counts_time, leads_are_open, split_name
-from ecgimn.formats.time_axis import is_clock, is_date, seconds
+from ecgimn.formats.table import SECONDS, Table, counts_time, is_clock, is_date, leads_are_open, seconds, split_name
 from ecgimn.formats.traces import MILLIVOLT_PER_UNIT, counted
 from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name
 from ecgimn.recording import MAX_FS, MIN_FS

@@ -1,18 +1,124 @@
-"""From the rows a parser found to a `Recording`: voltage units, leads by name, plausible millivolts, no file name."""
+"""Traces as a reader gives them, put together as a recording: units, leads by name, calibration pulses cut away.
+
+Philips writes a second with a pulse of 1 mV and 200 ms after (or before) the ten seconds of an ECG, others print one at
+the margin and export it too. No heartbeat steps by the same millivolt in I, II and V1 to V6 within a few milliseconds
+and stays there.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import SignalError
-from ecgimn.formats.calibration import without_calibration
 from ecgimn.formats.limits import MAX_SIGNALS, check_length
-from ecgimn.leads import canonical_lead_name, order_leads
-from ecgimn.recording import MAX_FS, MIN_FS, Recording, Sex
+from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name, order_leads
+from ecgimn.recording import MAX_FS, MIN_DURATION_S, MIN_FS, Recording, Sex
+
+PULSE_MV, TOLERANCE_MV = 1.0, 0.2
+PULSE_S = (0.04, 1.0)  # recorders write 100 to 500 ms
+_EDGE_S = 0.008  # a rectangle rises and falls within twice this time
+_QUIET_MV = 0.15  # of the baseline around a pulse
+_MARGIN_S = 0.5  # less than this between a pulse and the end of the recording belongs to the pulse
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Samples from `start` up to and without `stop`."""
+
+    start: int
+    stop: int
+
+
+def find_calibration(rows: NDArray[np.float64], fs: float) -> tuple[Stretch, ...]:
+    """Find calibration pulses, each with the flat baseline around it.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (8, n_samples)
+        I, II and V1 to V6 in mV, as stored.
+    fs : float
+        Hz.
+    """
+    reach = max(1, round(_EDGE_S * fs))
+    n_samples = rows.shape[1]
+    if n_samples < 4 * reach:
+        return ()
+    step = rows[:, 2 * reach :] - rows[:, : -2 * reach]
+    near = np.abs(np.abs(step) - PULSE_MV) < TOLERANCE_MV
+    rising = _middles(np.logical_and.reduce((step > 0) & near, axis=0)) + reach
+    falling = _middles(np.logical_and.reduce((step < 0) & near, axis=0)) + reach
+    found: list[Stretch] = []
+    for up in rising:
+        downs = falling[(falling > up + PULSE_S[0] * fs) & (falling < up + PULSE_S[1] * fs)]
+        if not len(downs) or (found and up < found[-1].stop):
+            continue
+        level = np.median(rows[:, max(up - 4 * reach, 0) : max(up - reach, 1)], axis=1, keepdims=True)
+        plateau = rows[:, up + reach : downs[0] - reach] - level
+        if plateau.shape[1] and (np.abs(plateau - PULSE_MV) < TOLERANCE_MV).all():
+            noise_mv = float(np.ptp(plateau, axis=0).max())
+            found.append(_with_baseline(rows - level, up - reach, int(downs[0]) + reach, noise_mv))
+    return tuple(found)
+
+
+def without_calibration(
+    rows: NDArray[np.float64], names: Sequence[str], fs: float
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Cut the calibration pulses at the ends of a recording, make those in between gaps, and say so.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_samples)
+        mV, one row per name.
+    names : sequence of str
+        As the file spells them; without I, II and V1 to V6 nothing is looked for.
+    fs : float
+        Hz.
+
+    Returns
+    -------
+    rows : ndarray
+    notes : tuple of str
+    """
+    by_lead = {canonical_lead_name(name): row for name, row in zip(names, rows, strict=True)}
+    if not all(lead in by_lead for lead in INDEPENDENT_LEADS):
+        return rows, ()
+    n_samples = rows.shape[1]
+    pulses = find_calibration(np.array([by_lead[lead] for lead in INDEPENDENT_LEADS]), fs)
+    if not pulses:
+        return rows, ()
+    margin, first, last = _MARGIN_S * fs, 0, n_samples
+    rows = rows.copy()
+    for pulse in pulses:
+        if pulse.start - first < margin:
+            first = pulse.stop
+        elif n_samples - pulse.stop < margin or pulse.start >= last:
+            last = min(last, pulse.start)
+        else:
+            rows[:, pulse.start : pulse.stop] = np.nan
+    if last - first >= MIN_DURATION_S * fs:
+        rows = rows[:, first:last]
+    said = " and ".join(f"{pulse.start / fs:.1f} to {pulse.stop / fs:.1f} s" for pulse in pulses[:4])
+    return rows, (f"Calibration pulse of 1 mV at {said} of the file left out.",)
+
+
+def _middles(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the middle of each run of True."""
+    edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
+    return (np.flatnonzero(edges == 1) + np.flatnonzero(edges == -1) - 1) // 2
+
+
+def _with_baseline(rows: NDArray[np.float64], start: int, stop: int, noise_mv: float) -> Stretch:
+    """Widen a pulse by the baseline beside it: all leads quiet, and as alike as they are on the pulse."""
+    alike = (np.ptp(rows, axis=0) <= 2 * noise_mv + 1e-9) & (np.abs(rows) < _QUIET_MV).all(axis=0)
+    other = np.flatnonzero(~alike)
+    before, after = other[other < start], other[other >= stop]
+    return Stretch(int(before[-1]) + 1 if len(before) else 0, int(after[0]) if len(after) else rows.shape[1])
+
 
 #: Millivolts per unit; spellings are compared in lower case, with both micro signs.
 MILLIVOLT_PER_UNIT: dict[str, float] = {

@@ -1,8 +1,10 @@
-"""PTB-XL from PhysioNet on demand: tables first, then single records, in a cache checked against SHA-256 sums.
+"""Where PTB-XL is: a folder that is set, or PhysioNet on demand, in a cache checked against SHA-256 sums.
 
 The 3 GB of the data set stay where they are. pooch compares every file with the published SHA256SUMS.txt before it is
 used, also when it was cached long ago; an interrupted download resumes where it stopped. A mirror serves as well: set
-ECGIMN_PTBXL_URL to its base URL.
+ECGIMN_PTBXL_URL to its base URL. Settings are an environment variable first, then ~/.config/ecgimn/settings.toml (below
+XDG_CONFIG_HOME where that is set), which may hold ptbxl = "/path" and ptbxl_url = "https://...". The app only reads it;
+no page takes a path or an address from a visitor.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import re
 import shutil
 import threading
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +23,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from ecgimn.errors import SourceError
-from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.sources.ptbxl import FOLDER_VARIABLE, PtbXl
 
 MAX_BYTES = 50_000_000  # the largest file that is asked for, the list of checksums, has 8 MB
 _CHUNK_BYTES = 64 * 1024
@@ -328,3 +331,81 @@ def _default_cache() -> Path:
 def _check_room(folder: Path) -> None:
     if shutil.disk_usage(folder).free < MAX_BYTES:
         raise OSError("the disk is full")
+
+
+def settings_path() -> Path:
+    """Return where the settings file is looked for."""
+    base = os.environ.get("XDG_CONFIG_HOME", "").strip() or str(Path.home() / ".config")
+    return Path(base) / "ecgimn" / "settings.toml"
+
+
+def ptbxl_folder() -> str | None:
+    """Return the folder of PTB-XL that is set, or None.
+
+    Raises
+    ------
+    SourceError
+        The settings file does not parse, or `ptbxl` in it is no text.
+    """
+    return _setting(FOLDER_VARIABLE, "ptbxl")
+
+
+def ptbxl_url() -> str:
+    """Return the base URL from which PTB-XL is fetched on demand: a mirror that is set, or PhysioNet.
+
+    Raises
+    ------
+    SourceError
+        The settings file does not parse, or `ptbxl_url` in it is no text.
+    """
+    return _setting(URL_VARIABLE, "ptbxl_url") or BASE_URL
+
+
+def ptbxl_place() -> str | None:
+    """Return where PTB-XL can be read now: a local folder, or a base URL whose tables are in the cache; else None.
+
+    Raises
+    ------
+    SourceError
+        The settings cannot be used.
+    """
+    folder = ptbxl_folder()
+    if folder:
+        return folder
+    url = ptbxl_url()
+    return url if PhysioNetFiles(base_url=url).has_tables else None
+
+
+def is_web(place: str) -> bool:
+    """Whether a place is a base URL, so that records are fetched from it one by one."""
+    return place.startswith(("http://", "https://"))
+
+
+def open_place(place: str) -> PtbXl:
+    """Open PTB-XL where `ptbxl_place` says it is.
+
+    Raises
+    ------
+    SourceError
+        The tables are not there any more, or do not have the published columns.
+    """
+    return open_physionet(base_url=place) if is_web(place) else PtbXl(place)
+
+
+def _setting(variable: str, name: str) -> str | None:
+    """Return an environment variable, or what the settings file says, or None."""
+    value = os.environ.get(variable, "").strip()
+    if value:
+        return value
+    path = settings_path()
+    if not path.is_file():
+        return None
+    try:
+        named = tomllib.loads(path.read_text(encoding="utf-8")).get(name)
+    except (OSError, ValueError) as exc:
+        raise SourceError(
+            f'The settings file ecgimn/settings.toml cannot be read. A line {name} = "..." is needed. Correct the file.'
+        ) from exc
+    if named is not None and not isinstance(named, str):
+        raise SourceError(f"In ecgimn/settings.toml, {name} is no text. Text in quotes is needed. Correct the file.")
+    return named or None

@@ -12,8 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from ecgimn.errors import StudyError
-from ecgimn.study.answers import ANSWERED, check_answer
-from ecgimn.study.definition import Audit, PlannedCase, plan, read_audit
+from ecgimn.study.definition import ANSWERED, Audit, PlannedCase, check_answer, plan, read_audit
 from ecgimn.study.events import Event, Reader
 from ecgimn.study.evidence import ModelAnswer
 from ecgimn.study.store import Store

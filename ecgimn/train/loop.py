@@ -30,7 +30,7 @@ from ecgimn.signal.preprocess import high_pass_matrix
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.ptbxl_arrays import CHOICE_FOLD, TASKS, TRAINING_FOLDS, Dataset, load_dataset
 from ecgimn.train.augment import Batch, Targets, make_batch
-from ecgimn.train.heads import LOG, STATE, Part, append_row, outputs, take_up, write_state
+from ecgimn.train.export import LOG, STATE, Part, append_row, outputs, take_up, write_state
 from ecgimn.train.objective import FidelitySpread, Loss, ThroughPreprocessing, label_loss, objective
 from ecgimn.train.recipe import Recipe
 from ecgimn.train.teachers import make_targets

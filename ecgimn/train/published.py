@@ -30,7 +30,7 @@ from ecgimn.model.published import PaperConfig, PaperImn, PaperOutput, read_maps
 from ecgimn.signal.preprocess import MODEL_FS, preprocessing
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.ptbxl_arrays import CHOICE_FOLD, SUPERCLASSES, TRAINING_FOLDS
-from ecgimn.train.heads import BEST, LOG, STATE, Part, append_row, read_state, take_up, write_state
+from ecgimn.train.export import BEST, LOG, STATE, Part, append_row, read_state, take_up, write_state
 
 KIND = "paper"  # of a TOML file: says which training it is for
 CHUNK = 512

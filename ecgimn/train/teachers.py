@@ -22,7 +22,7 @@ from ecgimn.model.model import mixed_precision
 from ecgimn.model.network import NetworkConfig
 from ecgimn.sources.ptbxl_arrays import TASKS, Dataset
 from ecgimn.train.augment import Targets
-from ecgimn.train.heads import STATE, keep_tasks, read_state
+from ecgimn.train.export import STATE, keep_tasks, read_state
 from ecgimn.train.recipe import Recipe
 
 SPACING = 96  # samples between windows, at most

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ecgimn.errors import EcgImnError
-from ecgimn.study.passphrases import MAX_LENGTH, MIN_LENGTH
+from ecgimn.study.keys import MAX_LENGTH, MIN_LENGTH
 from ecgimn.study.store import Store
 from pages.ui.state import study
 

@@ -11,9 +11,8 @@ import streamlit as st
 from ecgimn.draw.charts.study import ITEM_WORDS
 from ecgimn.draw.paper import PaperLayout
 from ecgimn.draw.print.case import st_marks
-from ecgimn.draw.screen.box import box_at, box_frames, ready_for_boxes
-from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen, ecg_figure
-from ecgimn.draw.screen.window import screen_for
+from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen, ecg_figure, screen_for
+from ecgimn.draw.screen.live import box_at, box_frames, ready_for_boxes
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import interval_values, st_grid
 from ecgimn.errors import EcgImnError, StudyError
@@ -25,8 +24,7 @@ from ecgimn.model import model as checkpoint
 from ecgimn.model.card import read_card
 from ecgimn.model.model import Model
 from ecgimn.signal.reading import SignalReading
-from ecgimn.study.answers import CONFIDENCES, FLAGS, RATINGS, MarkedBox, items_of, read_box, repeat_over_beats
-from ecgimn.study.definition import Audit
+from ecgimn.study.definition import CONFIDENCES, FLAGS, RATINGS, Audit, MarkedBox, items_of, read_box, repeat_over_beats
 from ecgimn.study.evidence import model_answer
 from ecgimn.study.session import CaseState, Reading, start_reading
 from ecgimn.study.store import Store

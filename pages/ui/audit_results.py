@@ -10,10 +10,10 @@ import streamlit as st
 from ecgimn import __version__
 from ecgimn.draw.charts.study import result_charts, result_tables, study_html
 from ecgimn.errors import EcgImnError
+from ecgimn.study.keys import fingerprint, public_key
 from ecgimn.study.record import export_study, study_record
 from ecgimn.study.results import study_csv
 from ecgimn.study.session import start_reading
-from ecgimn.study.signing import fingerprint, public_key
 from ecgimn.study.store import Store
 from pages.ui import audit_coordinator as coordinator
 from pages.ui import cache as cached

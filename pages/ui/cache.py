@@ -24,8 +24,8 @@ from ecgimn.batch import cohort
 from ecgimn.batch.cohort import CohortEvidence, MeanBeat
 from ecgimn.batch.output import part_folders
 from ecgimn.draw.print.case import st_marks
-from ecgimn.draw.screen.box import ready_for_boxes
 from ecgimn.draw.screen.ecg import Screen, ecg_figure
+from ecgimn.draw.screen.live import ready_for_boxes
 from ecgimn.draw.view import View
 from ecgimn.errors import EcgImnError, SourceError
 from ecgimn.explain.box import Box, BoxIntervention, box_interventions
@@ -52,13 +52,13 @@ from ecgimn.signal.reading import SignalReading, read_signal
 from ecgimn.sources.cinc import ChallengeRecords
 from ecgimn.sources.composites import case as composites
 from ecgimn.sources.composites.case import CompositeCase
+from ecgimn.sources.physionet import is_web, open_place, ptbxl_place
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import SearchTable, search_table
-from ecgimn.sources.settings import is_web, open_place, ptbxl_place
 
 if TYPE_CHECKING:
     from ecgimn.model.predictor import Predictor
-    from ecgimn.study.collection import Collection, QuizCase
+    from ecgimn.study.cases import Collection, QuizCase
     from ecgimn.study.store import Store
 
 # Models: shared by all visitors.
@@ -403,7 +403,7 @@ def _store(url: str) -> Store:
 @st.cache_data(show_spinner=False)
 def get_collections() -> tuple[Collection, ...]:
     """Return the teaching collections; raises `SourceError`."""
-    from ecgimn.study.collection import list_collections
+    from ecgimn.study.cases import list_collections
 
     return list_collections()
 
@@ -411,8 +411,7 @@ def get_collections() -> tuple[Collection, ...]:
 @st.cache_data(max_entries=32, show_spinner="Opening the case")
 def get_quiz_case(key: str, _case: QuizCase) -> tuple[Recording, str]:
     """Return the tracing of a teaching case and its title; raises `EcgImnError`."""
-    from ecgimn.study.cases import find_case
-    from ecgimn.study.collection import disturb
+    from ecgimn.study.cases import disturb, find_case
 
     found = find_case(_case.ref, current_ptbxl())
     return (found.recording if _case.artefact is None else disturb(found.recording, _case.artefact)), found.title

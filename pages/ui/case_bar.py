@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ecgimn.draw.screen.window import column_shares, is_narrow
+from ecgimn.draw.screen.ecg import column_shares, is_narrow
 from ecgimn.errors import EcgImnError, ModelNotFoundError, QualityError
 from ecgimn.explain.case import Case
 from ecgimn.model import DEFAULT_MODEL
@@ -16,9 +16,9 @@ from ecgimn.model.card import ModelCard, read_card
 from ecgimn.model.model import Model
 from ecgimn.recording import WINDOW_S, Recording
 from ecgimn.sources.composites.case import CompositeCase
+from ecgimn.sources.physionet import ptbxl_place
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import label_lines, neighbour
-from ecgimn.sources.settings import ptbxl_place
 from pages.ui import cache as cached
 from pages.ui.state import case as session
 from pages.ui.state import upload as own

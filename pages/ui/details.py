@@ -7,18 +7,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from ecgimn.draw.charts.polar import polar_figure
-from ecgimn.draw.charts.timeline import timeline_figure, window_rows
+from ecgimn.draw.charts.ledger import polar_figure, timeline_figure, window_rows
 from ecgimn.draw.print.case import EXPORT_KINDS, case_export
-from ecgimn.draw.screen import beats as single_beat
-from ecgimn.draw.screen.beats import median_beat_figure
-from ecgimn.draw.screen.window import screen_for
+from ecgimn.draw.screen import mean_beat as single_beat
+from ecgimn.draw.screen.ecg import screen_for
+from ecgimn.draw.screen.mean_beat import median_beat_figure
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import st_rows
-from ecgimn.explain.case import Case, Evidence
+from ecgimn.explain.case import Case, Evidence, WindowLogits, explain_windows
 from ecgimn.explain.ledger import BeatByBeat, beat_by_beat, beat_trace
 from ecgimn.explain.sentences import case_concordance, describe_concordance, evidence_over_beats
-from ecgimn.explain.windows import WindowLogits, explain_windows
 from ecgimn.formats.export import SAMPLE_KINDS, file_stem, samples_bytes
 from ecgimn.model.model import Model
 from ecgimn.recording import Recording

@@ -10,9 +10,8 @@ from typing import Any
 import streamlit as st
 
 from ecgimn.draw.paper import PaperLayout
-from ecgimn.draw.screen.box import box_at, box_frames, ready_for_boxes
-from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen
-from ecgimn.draw.screen.window import is_narrow, screen_for
+from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen, is_narrow, screen_for
+from ecgimn.draw.screen.live import box_at, box_frames, ready_for_boxes
 from ecgimn.draw.view import View
 from ecgimn.draw.words import case as box_words
 from ecgimn.explain.box import Box, box_evidence, box_measures

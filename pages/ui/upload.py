@@ -16,8 +16,7 @@ from ecgimn.formats.table import counts_time
 from ecgimn.formats.traces import PLAUSIBLE_MV
 from ecgimn.leads import INDEPENDENT_LEADS, STANDARD_LEADS, canonical_lead_name
 from ecgimn.recording import MAX_FS, MIN_FS, Recording, Sex
-from ecgimn.sources.physionet import CITATION, LICENCE, RECORD_MB, TABLES_MB, PhysioNetFiles, Progress
-from ecgimn.sources.settings import ptbxl_url
+from ecgimn.sources.physionet import CITATION, LICENCE, RECORD_MB, TABLES_MB, PhysioNetFiles, Progress, ptbxl_url
 from pages.ui.state import case as session
 from pages.ui.state import upload as own
 

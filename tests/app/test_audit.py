@@ -16,9 +16,9 @@ from ecgimn.model.card import read_card
 from ecgimn.sources.composites.case import list_composites
 from ecgimn.study.cases import audit_case
 from ecgimn.study.definition import KIND, Arm, Audit, AuditCase, read_audit
+from ecgimn.study.keys import fingerprint, public_key
 from ecgimn.study.record import export_study
 from ecgimn.study.session import Reading
-from ecgimn.study.signing import fingerprint, public_key
 from ecgimn.study.store import Store, open_store
 from tests.app.test_pages import ROOT, shown_text
 from tests.study.study_worlds import box

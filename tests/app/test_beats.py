@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ecgimn.draw.screen import beats as single_beat
+from ecgimn.draw.screen import mean_beat as single_beat
 from ecgimn.explain.case import open_case
 from ecgimn.explain.ledger import beat_by_beat
 from ecgimn.model.model import load_model

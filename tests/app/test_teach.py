@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ecgimn.sources.composites.case import list_composites
-from ecgimn.study.collection import list_collections
+from ecgimn.study.cases import list_collections
 from tests.app.test_audit import button, sent
 from tests.app.test_pages import shown_text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecgimn.batch.items import kind_of, list_items, read_salt
+from ecgimn.batch.work import kind_of, list_items, read_salt
 from ecgimn.errors import SourceError
 
 

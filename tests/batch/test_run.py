@@ -210,8 +210,7 @@ class Mortal(Executor):
 def test_a_recording_that_kills_its_worker_or_meets_a_bug_fails_alone(bad):
     from collections import deque
 
-    from ecgimn.batch.items import Item
-    from ecgimn.batch.work import Chunk
+    from ecgimn.batch.work import Chunk, Item
 
     names = [f"r{i}" for i in range(20)]
     names[11] = bad

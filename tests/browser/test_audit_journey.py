@@ -14,10 +14,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import read_card
 from ecgimn.model.model import MODELS_FOLDER
-from ecgimn.study.answers import items_of
 from ecgimn.study.cases import audit_case
 from ecgimn.study.database import URL_VARIABLE
-from ecgimn.study.definition import KIND, Arm, Audit
+from ecgimn.study.definition import KIND, Arm, Audit, items_of
 from ecgimn.study.record import parse_export, record_of, study_record
 from ecgimn.study.results import compute_results
 from ecgimn.study.session import Reading

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ecgimn.draw.paper import GAINS_MM_PER_MV, LAYOUTS, SPEEDS_MM_PER_S, Panel, PaperLayout, paper_layout
-from ecgimn.draw.screen.box import box_at, box_frames, ready_for_boxes
 from ecgimn.draw.screen.ecg import ecg_figure
+from ecgimn.draw.screen.live import box_at, box_frames, ready_for_boxes
 from ecgimn.draw.view import View
 from ecgimn.explain.box import Box
 from ecgimn.leads import STANDARD_LEADS, lead_index

@@ -13,7 +13,7 @@ import torch
 
 from ecgimn.draw.charts.card import card_figures, discrimination_rows, fidelity_figures
 from ecgimn.draw.print.case import case_export, recording_hash
-from ecgimn.draw.screen.window import column_shares, is_narrow, screen_for
+from ecgimn.draw.screen.ecg import column_shares, is_narrow, screen_for
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import interval_values, st_grid, st_rows, subject_words
 from ecgimn.explain.case import Case, open_case

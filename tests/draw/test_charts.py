@@ -10,9 +10,8 @@ from ecgimn.draw.charts.card import (
     reliability_figure,
     roc_figure,
 )
-from ecgimn.draw.charts.ledger import class_bars_figure, ledger_figure, signed
-from ecgimn.draw.charts.polar import polar_figure
-from ecgimn.draw.screen.beats import median_beat_figure
+from ecgimn.draw.charts.ledger import class_bars_figure, ledger_figure, polar_figure, signed
+from ecgimn.draw.screen.mean_beat import median_beat_figure
 from ecgimn.leads import STANDARD_LEADS
 
 WAVES = ("P", "QRS", "ST", "T")

@@ -24,9 +24,9 @@ from ecgimn.draw.words.methods import (
     write_into,
 )
 from ecgimn.errors import SourceError
-from ecgimn.evaluate.deletion import FILLS
+from ecgimn.evaluate.compare import METRICS, goals, standing, verdicts
 from ecgimn.evaluate.localisation import ST_ELEVATION
-from ecgimn.evaluate.verdicts import METRICS, goals, standing, verdicts
+from ecgimn.evaluate.stability import FILLS
 
 ROOT = Path(__file__).resolve().parents[2]
 

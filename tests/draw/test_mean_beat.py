@@ -15,21 +15,21 @@ from PIL import Image
 
 from ecgimn import load_composite, load_model
 from ecgimn.draw.colours import TRANSPARENT, evidence_colours, evidence_value
-from ecgimn.draw.mean_beat import (
+from ecgimn.draw.painted import (
+    PAINT_POWER,
     ROWS,
+    UNIT_S,
     GreyBeat,
     beats_words,
     mean_beat_evidence,
     strongest_cells,
     strongest_words,
 )
-from ecgimn.draw.painted import PAINT_POWER, UNIT_S
 from ecgimn.draw.paper import PITCH_RANGE_MM
 from ecgimn.draw.print.case import case_sheet_bytes
 from ecgimn.draw.print.page import PageText
-from ecgimn.draw.screen.ecg import ecg_figure
+from ecgimn.draw.screen.ecg import ecg_figure, rooms_for, screen_for
 from ecgimn.draw.screen.mean_beat import DOTS_PER_PX, mean_beat_svg
-from ecgimn.draw.screen.window import rooms_for, screen_for
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import header_words
 from ecgimn.explain.case import Evidence, open_case

@@ -14,14 +14,7 @@ from PIL import Image
 from ecgimn import list_composites, load_composite, load_model, open_ptbxl, read_signal
 from ecgimn.draw.colours import N_STEPS, TRANSPARENT, evidence_colours, evidence_value
 from ecgimn.draw.evidence import EvidenceMap, evidence_map, overlay_indices, painted_png
-from ecgimn.draw.painted import (
-    LEAST_MM,
-    PAINT_COLUMNS_PER_MM,
-    PAINT_POWER,
-    PAINT_ROWS_PER_MM,
-    UNIT_S,
-    make_paint,
-)
+from ecgimn.draw.painted import LEAST_MM, PAINT_COLUMNS_PER_MM, PAINT_POWER, PAINT_ROWS_PER_MM, UNIT_S, make_paint
 from ecgimn.draw.paper import Panel, PaperLayout
 from ecgimn.draw.screen.ecg import ecg_figure
 from ecgimn.draw.view import View

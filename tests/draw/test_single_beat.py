@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ecgimn.draw.paper import STANDARD_GAIN_MM_PER_MV
-from ecgimn.draw.screen import beats as single_beat
+from ecgimn.draw.screen import mean_beat as single_beat
 from ecgimn.explain.ledger import Beat, BeatByBeat, BeatTrace
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.receptive_field import ReceptiveField

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgimn.draw.charts.timeline import timeline_figure, window_rows
-from ecgimn.explain.windows import Window, WindowLogits
+from ecgimn.draw.charts.ledger import timeline_figure, window_rows
+from ecgimn.explain.case import Window, WindowLogits
 
 
 def found(n_classes: int = 3) -> WindowLogits:

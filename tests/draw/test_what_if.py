@@ -7,8 +7,7 @@ import base64
 import numpy as np
 import pytest
 
-from ecgimn.draw.screen.side_by_side import side_by_side_figure
-from ecgimn.draw.screen.what_if import extremes, outcome_figure, what_if_figure
+from ecgimn.draw.screen.side_by_side import extremes, outcome_figure, side_by_side_figure, what_if_figure
 from ecgimn.draw.view import View
 from ecgimn.explain.sides import exact_side
 from ecgimn.explain.what_if import outcome

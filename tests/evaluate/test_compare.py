@@ -10,9 +10,7 @@ from torch import nn
 
 from ecgimn.evaluate import compare as faithfulness
 from ecgimn.evaluate import subjects
-from ecgimn.evaluate.bench import bench, count_flop
 from ecgimn.evaluate.compare import Comparison, _bias_share, fidelity_figures
-from ecgimn.evaluate.deletion import FILLS, SHARES, degradation, deletion_curves, fills_of, norm_beats
 from ecgimn.evaluate.fidelity import TRIALS, edited_copy
 from ecgimn.evaluate.localisation import (
     find_plants,
@@ -22,7 +20,8 @@ from ecgimn.evaluate.localisation import (
     territory,
 )
 from ecgimn.evaluate.metrics import patient_weights
-from ecgimn.evaluate.stability import stability
+from ecgimn.evaluate.report import bench, count_flop
+from ecgimn.evaluate.stability import FILLS, SHARES, degradation, deletion_curves, fills_of, norm_beats, stability
 from ecgimn.evaluate.subjects import (
     ON_PUBLISHED,
     OWN,
@@ -293,7 +292,7 @@ def test_operations_are_counted_by_hand():
 
 
 def test_the_bench_prints_ratios_of_one_run(monkeypatch):
-    monkeypatch.setattr("ecgimn.evaluate.bench.POST_HOC", ("integrated gradients",))
+    monkeypatch.setattr("ecgimn.evaluate.report.POST_HOC", ("integrated gradients",))
     found = bench(tiny_model(), load_composite("norm"))
     assert found["times_slower"]["integrated gradients"] > 1
     assert 0 < found["share_of_peak"] < 1.5

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from ecgimn.evaluate.deletion import deletion
 from ecgimn.evaluate.localisation import planted_evidence, territory_hits, wave_shares
 from ecgimn.evaluate.report import (
     bias_alone,
@@ -18,14 +17,13 @@ from ecgimn.evaluate.report import (
     mi_against_norm,
     statement_groups,
 )
-from ecgimn.evaluate.stability import quick_ledgers, sanity
+from ecgimn.evaluate.stability import deletion, quick_ledgers, sanity
 from ecgimn.model.card import ModelCard
 from ecgimn.model.model import Model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.signal.waves.quick import quick_landmarks
 from ecgimn.sources.ptbxl import open_ptbxl
-from ecgimn.sources.ptbxl_arrays import TASKS, Dataset
-from ecgimn.sources.statements import RHYTHM, STATEMENTS
+from ecgimn.sources.ptbxl_arrays import RHYTHM, STATEMENTS, TASKS, Dataset
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 

@@ -7,13 +7,7 @@ from ecgimn.errors import ModelNotFoundError
 from ecgimn.explain.checks import local_fidelity, rank_agreement, removal_changes, spearman
 from ecgimn.explain.explanation import explain
 from ecgimn.explain.ledger import book
-from ecgimn.explain.sides import (
-    EXACT,
-    exact_side,
-    method_names,
-    post_hoc_side,
-    spread_over_trace,
-)
+from ecgimn.explain.sides import EXACT, exact_side, method_names, post_hoc_side, spread_over_trace
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.preprocess import preprocessing
 from ecgimn.signal.waves.find import WAVE_NAMES

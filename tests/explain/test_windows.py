@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from ecgimn.explain.case import SHORTEST_S, explain_windows, tile
 from ecgimn.explain.explanation import explain
-from ecgimn.explain.windows import SHORTEST_S, explain_windows, tile
 from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS
 from ecgimn.model.card import ModelCard
 from ecgimn.model.model import Model

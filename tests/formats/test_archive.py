@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ecgimn.errors import RecordingFormatError
-from ecgimn.formats.archive import unzip
+from ecgimn.formats.limits import unzip
 from ecgimn.formats.read import read_files
 
 

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgimn.formats.calibration import find_calibration
 from ecgimn.formats.read import read_files
+from ecgimn.formats.traces import find_calibration
 from ecgimn.leads import INDEPENDENT_LEADS, STANDARD_LEADS
-from ecgimn.signal.artefacts import still_stretches
-from ecgimn.signal.quality import assess_quality
+from ecgimn.signal.quality import assess_quality, still_stretches
 
 ROWS = [STANDARD_LEADS.index(lead) for lead in INDEPENDENT_LEADS]
 

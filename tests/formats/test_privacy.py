@@ -112,9 +112,8 @@ def test_an_archive_does_not_repeat_the_names_in_it(make, ecg):
 
 
 def test_a_batch_keeps_no_text_of_a_file_that_it_cannot_read(tmp_path, make):
-    from ecgimn.batch.items import Item
     from ecgimn.batch.output import Rows
-    from ecgimn.batch.work import Chunk, _windows
+    from ecgimn.batch.work import Chunk, Item, _windows
 
     path = tmp_path / "a.csv"
     path.write_text("Name,Marlene Musterfrau\nBorn,1950\n" + "12.0\n" * 900)

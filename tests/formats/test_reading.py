@@ -330,18 +330,8 @@ def test_no_pattern_of_the_readers_repeats_a_repetition():
     import re._parser as parser
 
     from ecgimn import leads
-    from ecgimn.formats import (
-        arrays,
-        detect,
-        ecgdatakit,
-        export,
-        table,
-        text_table,
-        time_axis,
-        traces,
-        wfdb_header,
-        xml_ecg,
-    )
+    from ecgimn.formats import arrays, detect, ecgdatakit, export, table, text_table, traces, wfdb_header, xml_ecg
+    from ecgimn.formats import table as time_axis
 
     def unbounded(node: object, inside: bool = False) -> bool:
         for operation, value in node:  # type: ignore[attr-defined]

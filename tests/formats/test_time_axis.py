@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ecgimn.formats import MissingFactsError, ReadingHints
 from ecgimn.formats.read import read_files
-from ecgimn.formats.time_axis import read_times
+from ecgimn.formats.table import read_times
 from ecgimn.leads import STANDARD_LEADS
 
 RATES = (50, 100, 125, 128, 200, 250, 256, 257, 300, 360, 400, 499.31, 500, 512, 600, 800, 1000, 2000)

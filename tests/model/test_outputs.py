@@ -10,7 +10,7 @@ from ecgimn.errors import CheckpointError, ModelNotFoundError
 from ecgimn.model.card import ModelCard, read_card
 from ecgimn.model.model import Model, load_model, save_model
 from ecgimn.model.network import EcgImn, NetworkConfig
-from ecgimn.sources.statements import GROUPS, STATEMENTS, WORDS
+from ecgimn.sources.ptbxl_arrays import GROUPS, STATEMENTS, WORDS
 
 CPU = torch.device("cpu")
 TINY = NetworkConfig(n_classes=71, widths=(8, 8, 8), blocks=1, decoder_width=8, dropout=0.0)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from ecgimn.errors import SourceError
+from ecgimn.sources.physionet import ptbxl_folder, ptbxl_url, settings_path
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import (
     Query,
@@ -23,7 +24,6 @@ from ecgimn.sources.search import (
     search_table,
     sorted_records,
 )
-from ecgimn.sources.settings import ptbxl_folder, ptbxl_url, settings_path
 
 STATEMENTS = """,description,diagnostic,form,rhythm,diagnostic_class,diagnostic_subclass
 NORM,normal ECG,1.0,,,NORM,NORM

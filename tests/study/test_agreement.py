@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 from sklearn.metrics import cohen_kappa_score
 
 from ecgimn.evaluate.metrics import ratio
-from ecgimn.study.agreement import bootstrap_weights, cohen_kappa, count_table, estimate, fleiss_kappa, gwet_ac1
+from ecgimn.study.results import bootstrap_weights, cohen_kappa, count_table, estimate, fleiss_kappa, gwet_ac1
 
 # Fleiss 1971, Table 1: 30 patients, 6 psychiatrists, 5 diagnoses; kappa .430. As data set "diagnoses" of the R package
 # irr, whose kappam.fleiss gives 0.4302445.

@@ -11,8 +11,20 @@ from ecgimn.errors import SourceError, StudyError
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.sources.composites.case import load_composite
 from ecgimn.sources.ptbxl import PtbXl
-from ecgimn.study.cases import draw_cases, drawable, find_case, read_audit_case, refs_from_csv
-from ecgimn.study.collection import ARTEFACTS, KINDS, Artefact, disturb, list_collections, read_collection, score
+from ecgimn.study.cases import (
+    ARTEFACTS,
+    KINDS,
+    Artefact,
+    disturb,
+    draw_cases,
+    drawable,
+    find_case,
+    list_collections,
+    read_audit_case,
+    read_collection,
+    refs_from_csv,
+    score,
+)
 from ecgimn.study.definition import AuditCase
 from tests.sources.physionet_server import ecg_records
 

@@ -21,6 +21,7 @@ from ecgimn.cli import app
 from ecgimn.errors import StudyError
 from ecgimn.study.definition import Arm, Audit
 from ecgimn.study.events import Event, canonical
+from ecgimn.study.keys import fingerprint, new_key, public_key, sign
 from ecgimn.study.record import (
     UNSIGNED_VERSION,
     _digest,
@@ -35,7 +36,6 @@ from ecgimn.study.record import (
 )
 from ecgimn.study.results import compute_results, study_csv
 from ecgimn.study.session import Reading
-from ecgimn.study.signing import fingerprint, new_key, public_key, sign
 from ecgimn.study.store import Store, open_store
 from tests.study.study_worlds import keep, read_case, small_audit
 

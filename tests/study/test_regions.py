@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 from sklearn.metrics import f1_score, roc_auc_score
 
 from ecgimn.errors import StudyError
-from ecgimn.study.answers import MarkedBox, repeat_over_beats
+from ecgimn.study.definition import MarkedBox, repeat_over_beats
 from ecgimn.study.results import cells_of, dice, dice_with_map, mass_inside, point_auroc, pointing_hit, strongest
 
 

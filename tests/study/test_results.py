@@ -18,10 +18,10 @@ from ecgimn.draw.charts.study import study_html
 from ecgimn.errors import StudyError
 from ecgimn.study.definition import Arm, Audit
 from ecgimn.study.events import canonical
+from ecgimn.study.keys import new_key, public_key, sign
 from ecgimn.study.record import export_study, import_study, parse_export, record_of, study_record
 from ecgimn.study.results import compute_results, study_csv
 from ecgimn.study.session import Reading
-from ecgimn.study.signing import new_key, public_key, sign
 from ecgimn.study.store import Store, open_store
 from tests.study.study_worlds import box, keep, made_up_answer, read_case, small_audit
 

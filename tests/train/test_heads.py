@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ecgimn.errors import CheckpointError
-from ecgimn.train.heads import LOG, STATE, append_row, epochs_done, read_state, take_up, write_state
+from ecgimn.train.export import LOG, STATE, append_row, epochs_done, read_state, take_up, write_state
 
 
 def state_of(network, optimizer, **counters):
@@ -44,7 +44,7 @@ def test_a_write_that_fails_leaves_the_last_state(tmp_path, run, monkeypatch):
         target.write_bytes(b"half")
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("ecgimn.train.heads.torch.save", broken)
+    monkeypatch.setattr("ecgimn.train.export.torch.save", broken)
     with pytest.raises(OSError, match="full"):
         write_state(path, state_of(*run, epoch=2))
     assert read_state(path)["epoch"] == 1

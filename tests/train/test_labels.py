@@ -12,22 +12,21 @@ from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.signal.preprocess import high_pass_matrix
 from ecgimn.signal.waves.quick import quick_landmarks
 from ecgimn.sources.ptbxl_arrays import (
+    DIAGNOSTIC,
+    FORM,
+    GROUPS,
+    RHYTHM,
+    STATEMENTS,
+    SUBCLASS_OF,
     SUBCLASSES,
     TASKS,
     Dataset,
     statement_labels,
     subclass_labels,
 )
-from ecgimn.sources.statements import DIAGNOSTIC, FORM, GROUPS, RHYTHM, STATEMENTS, SUBCLASS_OF
 from ecgimn.train.augment import AugmentConfig, Targets, make_batch
 from ecgimn.train.loop import train
-from ecgimn.train.objective import (
-    FidelitySpread,
-    ObjectiveConfig,
-    ThroughPreprocessing,
-    label_loss,
-    objective,
-)
+from ecgimn.train.objective import FidelitySpread, ObjectiveConfig, ThroughPreprocessing, label_loss, objective
 from ecgimn.train.recipe import Recipe
 
 SAMPLES = 982

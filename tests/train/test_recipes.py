@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from ecgimn.cli import app
 from ecgimn.model.model import load_model
-from ecgimn.sources.statements import GROUPS, WORDS
+from ecgimn.sources.ptbxl_arrays import GROUPS, WORDS
 
 TEACHERS = """
 kind = "black-box"

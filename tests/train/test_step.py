@@ -11,7 +11,7 @@ from ecgimn.model.network import NetworkConfig
 from ecgimn.signal.waves.quick import quick_landmarks
 from ecgimn.sources.ptbxl_arrays import TASKS, Dataset
 from ecgimn.train.augment import Batch, Targets
-from ecgimn.train.heads import STATE
+from ecgimn.train.export import STATE
 from ecgimn.train.loop import Averager, Batches, Run, make_network, one_cycle, train
 from ecgimn.train.objective import ObjectiveConfig
 from ecgimn.train.recipe import Recipe

@@ -11,7 +11,7 @@ from ecgimn.model.blackbox import BlackBox
 from ecgimn.model.network import NetworkConfig
 from ecgimn.sources.ptbxl_arrays import SUPERCLASSES, Dataset
 from ecgimn.train.augment import Targets
-from ecgimn.train.heads import STATE, write_state
+from ecgimn.train.export import STATE, write_state
 from ecgimn.train.recipe import Recipe
 from ecgimn.train.teachers import Teacher, ask, make_targets
 

@@ -22,7 +22,7 @@ from ecgimn.signal.waves.quick import quick_landmarks
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from ecgimn.sources.ptbxl_arrays import TASKS
 from ecgimn.train.loop import Run, load_folds, train
-from ecgimn.train.objective import (  # fmt: skip
+from ecgimn.train.objective import (
     REACTION_LOGIT,
     FidelitySpread,
     ObjectiveConfig,

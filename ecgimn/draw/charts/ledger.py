@@ -1,4 +1,4 @@
-"""The ledger and the class probabilities: as small charts, and as HTML tables small enough to be sent for every class.
+"""Charts of one case: ledger and class probabilities, polar view, windows over time; sum and ledger also as HTML tables.
 
 A table costs the browser a hundredth of a chart and can be walked by a screen reader. The sign never depends on colour:
 every number is printed with its sign, and a bar that lowers the score is hatched. The tables carry no style but
@@ -8,7 +8,7 @@ colours, which depend on numbers and theme; the page that shows them lays them o
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from ecgimn.draw.colours import N_STEPS, Palette, css, evidence_colours, evidence_index, palette
-from ecgimn.explain.sentences import signed
+from ecgimn.explain.case import WindowLogits
+from ecgimn.explain.sentences import NOTHING, signed
 
 FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
 N_STOPS = 17
@@ -294,3 +295,227 @@ def _luminance(colour: NDArray[np.uint8]) -> float:
     channel = colour.astype(float) / 255
     linear = np.where(channel <= 0.04045, channel / 12.92, ((channel + 0.055) / 1.055) ** 2.4)
     return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
+
+
+#: Degrees clockwise from lead I (to the patient's left). -aVR stands for aVR.
+FRONTAL_DEGREES = {"aVL": -30.0, "I": 0.0, "-aVR": 30.0, "II": 60.0, "aVF": 90.0, "III": 120.0}
+#: Degrees from V6 (to the patient's left) to the front and right.
+HORIZONTAL_DEGREES = {"V1": 120.0, "V2": 90.0, "V3": 75.0, "V4": 60.0, "V5": 30.0, "V6": 0.0}
+ZERO_RADIUS = 1.0  # radius of the ring of zero; the limits lie at 0 and 2
+
+
+def polar_figure(
+    st_mv: Mapping[str, float],
+    evidence: Mapping[str, float],
+    *,
+    st_limit_mv: float = 0.3,
+    evidence_limit: float | None = None,
+    st_name: str = "ST level",
+    dark: bool = False,
+    height_px: float = 300.0,
+) -> go.Figure:
+    """Draw ST level and evidence by lead, frontal plane left, horizontal plane right.
+
+    Parameters
+    ----------
+    st_mv : mapping of lead to mV
+        aVR is shown as -aVR: its level changes sign.
+    evidence : mapping of lead to logit
+        Contribution of each lead; that of aVR is shown at -aVR unchanged, since turning a lead over changes voltage and
+        weight together.
+    st_limit_mv : float
+        ST level at the rim.
+    evidence_limit : float, optional
+        Contribution at the rim; the largest |contribution| when None.
+    st_name : str
+        "ST level at J+60", say.
+    dark : bool
+    height_px : float
+    """
+    colours = palette(overlay=True, dark=dark)
+    known = [abs(value) for value in evidence.values() if np.isfinite(value)]
+    limit = evidence_limit if evidence_limit is not None else max(known, default=0.0) or 1.0
+    contribution_colour = css(evidence_colours(dark=dark)[-1])
+    data = []
+    layout = base_layout(colours, height_px=height_px) | {
+        "margin": {"l": 24, "r": 24, "t": 44, "b": 44},
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": -0.12, "x": 0.5, "xanchor": "center", "font": {"size": 11}},
+    }
+    planes = (("frontal plane", FRONTAL_DEGREES, "polar", (0.0, 0.46)),
+              ("horizontal plane, front up", HORIZONTAL_DEGREES, "polar2", (0.54, 1.0)))  # fmt: skip
+    annotations = []
+    for title, degrees, subplot, domain in planes:
+        labels = list(degrees)
+        angles = [degrees[label] for label in labels]
+        st_values = [-st_mv.get("aVR", np.nan) if label == "-aVR" else st_mv.get(label, np.nan) for label in labels]
+        parts = [evidence.get(label.lstrip("-"), np.nan) for label in labels]
+        series = (
+            (f"{st_name}, rim ±{st_limit_mv:g} mV", st_values, st_limit_mv, colours.outline, "solid", "mV"),
+            (f"contribution, rim ±{limit:.2g} logit", parts, limit, contribution_colour, "dash", "logit"),
+        )
+        for name, values, rim, colour, dash, unit in series:
+            radius = [ZERO_RADIUS * (1 + float(np.clip(value / rim, -1, 1))) for value in values]
+            data.append(
+                {
+                    "type": "scatterpolar",
+                    "mode": "lines+markers",
+                    "subplot": subplot,
+                    "theta": angles,
+                    "r": radius,
+                    "name": name,
+                    "legendgroup": unit,
+                    "showlegend": subplot == "polar",
+                    "connectgaps": False,
+                    "line": {"color": colour, "width": 2, "dash": dash},
+                    "marker": {"size": 6, "symbol": "circle" if unit == "mV" else "diamond", "color": colour},
+                    "text": [f"{label}: {signed(value)} {unit}" if np.isfinite(value) else f"{label}: —"
+                             for label, value in zip(labels, values, strict=True)],
+                    "hovertemplate": "%{text}<extra></extra>",
+                }
+            )  # fmt: skip
+        ring = np.linspace(0, 360, 73)
+        data.append(
+            {
+                "type": "scatterpolar",
+                "mode": "lines",
+                "subplot": subplot,
+                "theta": ring,
+                "r": np.full(ring.size, ZERO_RADIUS),
+                "name": "zero",
+                "showlegend": False,
+                "hoverinfo": "skip",
+                "line": {"color": colours.muted, "width": 1},
+            }
+        )
+        layout[subplot] = {
+            "domain": {"x": list(domain)},
+            "bgcolor": colours.paper,
+            "radialaxis": {"range": [0, 2 * ZERO_RADIUS], "showticklabels": False, "ticks": "", "showline": False,
+                           "gridcolor": colours.fine},
+            "angularaxis": {
+                "direction": "clockwise" if subplot == "polar" else "counterclockwise",
+                "rotation": 0,
+                "tickvals": [angle % 360 for angle in angles],
+                "ticktext": labels,
+                "gridcolor": colours.bold,
+            },
+        }  # fmt: skip
+        annotations.append({"text": title, "x": sum(domain) / 2, "y": 1.24, "xref": "paper", "yref": "paper",
+                            "showarrow": False, "font": {"size": 12}})  # fmt: skip
+    layout["annotations"] = annotations
+    layout["meta"] = {"st_limit_mv": st_limit_mv, "evidence_limit": limit}
+    return go.Figure({"data": data, "layout": layout}, _validate=False)
+
+
+MANY_CLASSES = 8  # of more, the class shown and the strongest are drawn
+MARKER_PX = 9
+_NOTHINGES = ("solid", "dash", "dot", "dashdot", "longdash")  # a class is told by its dash and its name, not by colour
+
+
+def timeline_figure(
+    found: WindowLogits, *, shown: str, chosen: int | None = None, dark: bool = False, height_px: float = 200.0
+) -> go.Figure:
+    """Draw the logits over time, the class shown on top and strongest.
+
+    Parameters
+    ----------
+    found : WindowLogits
+    shown : str
+        The class whose line is thick.
+    chosen : int, optional
+        Place of the window on the screen; it is shaded.
+    dark : bool
+    height_px : float
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        One trace per class drawn, named after it; `customdata` of a marker is the place of its window. Windows without
+        a logit are gaps, marked by a cross on the line of zero in a trace of their own.
+    """
+    colours = palette(overlay=True, dark=dark)
+    middle = np.array([(window.start_s + window.stop_s) / 2 for window in found.windows])
+    spans = [window.words for window in found.windows]
+    data = []
+    for place, name in enumerate(reversed(_drawn(found, shown))):
+        logits = found.logit[:, found.classes.index(name)]
+        bold = name == shown
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": html.escape(name),
+                "x": middle,
+                "y": logits,
+                "customdata": list(range(len(middle))),
+                "text": [f"{html.escape(name)} {_words(y)}, {span}" for y, span in zip(logits, spans, strict=True)],
+                "hovertemplate": "%{text}<extra></extra>",
+                "line": {"color": colours.outline if bold else colours.muted, "width": 2.5 if bold else 1.2,
+                         "dash": "solid" if bold else _NOTHINGES[place % len(_NOTHINGES)]},
+                "marker": {"size": MARKER_PX if bold else MARKER_PX - 3},
+                "connectgaps": False,
+            }
+        )  # fmt: skip
+    refused = [place for place, reasons in enumerate(found.refusals) if reasons]
+    if refused:
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": "not asked",
+                "x": middle[refused],
+                "y": [0.0] * len(refused),
+                "customdata": refused,
+                "text": [f"not asked, {spans[place]}: {html.escape(found.refusals[place][0])}" for place in refused],
+                "hovertemplate": "%{text}<extra></extra>",
+                "marker": {"symbol": "x-thin", "size": MARKER_PX, "line": {"width": 2, "color": colours.muted}},
+            }
+        )
+    shapes = []
+    if chosen is not None:
+        window = found.windows[chosen]
+        shapes.append(
+            {"type": "rect", "xref": "x", "yref": "paper", "x0": window.start_s, "x1": window.stop_s, "y0": 0, "y1": 1,
+             "fillcolor": colours.bold, "opacity": 0.4, "line": {"width": 0}, "layer": "below"}
+        )  # fmt: skip
+    layout = base_layout(colours, height_px=height_px) | {
+        "margin": {"l": 48, "r": 8, "t": 8, "b": 36},
+        "showlegend": True,
+        "legend": {"traceorder": "reversed", "font": {"size": 11}},
+        "hovermode": "closest",
+        "clickmode": "event+select",
+        "dragmode": False,
+        "xaxis": {"title": {"text": "time in the recording (s)", "font": {"size": 11}},
+                  "range": [0, found.windows[-1].stop_s], "gridcolor": colours.fine, "zeroline": False,
+                  "fixedrange": True},
+        "yaxis": {"title": {"text": "logit", "font": {"size": 11}}, "gridcolor": colours.fine,
+                  "zerolinecolor": colours.muted, "fixedrange": True},
+        "shapes": shapes,
+    }  # fmt: skip
+    return go.Figure({"data": data, "layout": layout}, _validate=False)
+
+
+def window_rows(found: WindowLogits) -> list[dict[str, str]]:
+    """Return one row of text per window: its time, its logit of every class, and why there is none."""
+    return [
+        {
+            "Window": window.words,
+            **{name: _words(logit) for name, logit in zip(found.classes, logits, strict=True)},
+            "Quality": " ".join(reasons) or "usable",
+        }
+        for window, logits, reasons in zip(found.windows, found.logit, found.refusals, strict=True)
+    ]
+
+
+def _words(logit: float) -> str:
+    return NOTHING if np.isnan(logit) else signed(float(logit))
+
+
+def _drawn(found: WindowLogits, shown: str) -> list[str]:
+    """Return the classes to draw, the one shown first, then those with the highest logit anywhere."""
+    others = [name for name in found.classes if name != shown]
+    if len(found.classes) > MANY_CLASSES and np.isfinite(found.logit).any():
+        highest = dict(zip(found.classes, np.nanmax(found.logit, axis=0).tolist(), strict=True))
+        others = sorted(others, key=highest.__getitem__, reverse=True)[: MANY_CLASSES - 1]
+    return [shown, *others]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ecgimn.about import INTENDED_USE
 from ecgimn.draw.evidence import evidence_map
 from ecgimn.draw.marks import StMarks
-from ecgimn.draw.mean_beat import GreyBeat, mean_beat_evidence
+from ecgimn.draw.painted import GreyBeat, mean_beat_evidence
 from ecgimn.draw.view import View
 from ecgimn.explain.as_json import explanation_json
 from ecgimn.explain.case import Case, Evidence

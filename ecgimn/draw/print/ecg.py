@@ -13,16 +13,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from ecgimn.draw.colours import (
-    N_STEPS,
-    TRANSPARENT,
-    Palette,
-    blended,
-    css,
-    evidence_colours,
-    evidence_index,
-    palette,
-)
+from ecgimn.draw.colours import N_STEPS, TRANSPARENT, Palette, blended, css, evidence_colours, evidence_index, palette
 from ecgimn.draw.evidence import (
     BIN_S,
     COLUMNS_PER_MM,

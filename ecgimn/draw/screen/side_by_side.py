@@ -1,18 +1,31 @@
-"""Two ECGs with their evidence in one figure: the same scales, one colour bar, and time axes that move together."""
+"""Two ECGs in one figure: side by side on the same scales, or an edited one over its original."""
 
 from __future__ import annotations
 
 import html
+import math
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
-from ecgimn.draw.colours import palette
+from ecgimn.draw.charts.ledger import base_layout
+from ecgimn.draw.colours import css, evidence_colours, palette
 from ecgimn.draw.evidence import evidence_map
-from ecgimn.draw.screen.ecg import Screen, ecg_figure
+from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen, ecg_figure
 from ecgimn.draw.view import View
+from ecgimn.explain.sentences import signed
 from ecgimn.explain.sides import Side
+from ecgimn.leads import lead_index
+
+if TYPE_CHECKING:
+    from ecgimn.draw.paper import Panel, PaperLayout
+    from ecgimn.explain.case import Evidence
+    from ecgimn.explain.what_if import EditResult
+
 
 GAP_PX, TITLE_PX, BAR = 18.0, 24.0, "colour bar"
 NO_LIMIT_PX = 5000.0  # the width decides, so that both sides have the same scale
@@ -129,3 +142,192 @@ def _joined(
 def _plain(axis: dict[str, Any]) -> dict[str, Any]:
     """Return an axis without the tie to the other axis of its own side: the sizes are exact, and time alone zooms."""
     return {name: value for name, value in axis.items() if name not in ("scaleanchor", "scaleratio", "constrain")}
+
+
+LINE_FS = 250.0  # points per second that are drawn, a tenth of a millimetre apart; two ECGs are to weigh what one does
+GREY_FS = 125.0  # of the line in the background
+SAME_MV = 0.01  # nearer than this, a tenth of a millimetre, the grey line lies under the black one
+MANY_CLASSES = 8
+ROW_PX = 27.0
+NUMBERS_AT = 3.1  # right end of the second panel, in units of its reach: the numbers stand beside the bars
+
+
+def what_if_figure(
+    before: Evidence,
+    after: Evidence,
+    *,
+    view: View,
+    screen: Screen | None = None,
+) -> go.Figure:
+    """Draw an edited ECG with its own evidence, and the original in grey behind it.
+
+    Parameters
+    ----------
+    before, after : Evidence
+        Of the original and of the edited recording, of the same length and rate; waves are those of the original. The
+        colour scale is that of `before`, so that evidence that comes or goes is seen.
+    view : View
+    screen : Screen, optional
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        As `ecg_figure`, its lines thinned to `LINE_FS` with all peaks kept; traces named "before II" and the like hold
+        the original where it differs.
+    """
+    original, edited, waves = before.recording, after.recording, before.reading.waves
+    if waves is None and view.style == "blocks":
+        view = replace(view, style="painted")  # without waves there are no blocks
+    if view.limit is None and view.overlay:
+        view = replace(view, limit=evidence_map(before, view).limit)
+    figure = ecg_figure(edited, after, view=view, waves=waves, screen=screen)
+    layout, _ = view.paper_for(edited, MAX_HEADROOM_MM)
+    colours = palette(overlay=view.overlay, dark=view.dark)
+    drawn_figure = figure.to_dict()
+    grey = []
+    for place, panel in enumerate(layout.panels):
+        drawn = panel.samples(original.fs, original.n_samples)
+        old, new = (of.signal[lead_index(panel.lead), drawn] for of in (original, edited))
+        if original.fs >= 2 * LINE_FS:
+            drawn_figure["data"][place] |= _line(layout, panel, new, edited.fs, LINE_FS)
+        if np.nanmax(np.abs(old - new), initial=0.0) < SAME_MV:
+            continue
+        grey.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": f"before {panel.label}",
+                "line": {"color": colours.muted, "width": 1.3},
+                "opacity": 0.55,
+                "hoverinfo": "skip",
+                "x0": float(layout.time_mm(panel, drawn.start / original.fs)),
+            }
+            | _line(layout, panel, old, original.fs, GREY_FS)
+        )
+    words = ""
+    if original.fs >= 2 * LINE_FS:
+        words += f"  drawn with {LINE_FS:g} points a second, peaks kept"
+    if grey:
+        words += f'  <span style="color:{colours.muted}">▬ before the edit</span>'
+    drawn_figure["layout"]["annotations"][0]["text"] += words
+    drawn_figure["data"] = [*grey, *drawn_figure["data"]]  # the first traces lie at the back
+    return go.Figure(drawn_figure, _validate=False)
+
+
+def _line(layout: PaperLayout, panel: Panel, row: NDArray[np.floating], fs: float, points_fs: float) -> dict[str, Any]:
+    """Return the places of a lead's line with about `points_fs` points a second."""
+    step = max(1, int(fs // points_fs))
+    height = np.asarray(layout.voltage_mm(panel, extremes(row, step)), dtype=np.float32)
+    return {"dx": step * layout.speed / fs, "y": height}
+
+
+def extremes(row: NDArray[np.floating], step: int) -> NDArray[np.float64]:
+    """Return one point for `step` samples of a row: of every two steps the least and the greatest, as they came.
+
+    No peak is cut off, and no point lies more than two steps from its sample. A gap in a stretch leaves a gap.
+    """
+    if step == 1:
+        return np.asarray(row, dtype=np.float64)
+    n_pairs = math.ceil(len(row) / (2 * step))
+    whole = np.pad(np.asarray(row, dtype=np.float64), (0, 2 * step * n_pairs - len(row)), mode="edge")
+    stretches = whole.reshape(n_pairs, 2 * step)
+    places = np.sort(np.stack([stretches.argmin(axis=1), stretches.argmax(axis=1)], axis=1), axis=1)
+    return np.asarray(np.take_along_axis(stretches, places, axis=1).ravel()[: math.ceil(len(row) / step)])
+
+
+def outcome_figure(
+    result: EditResult,
+    *,
+    shown: str,
+    thresholds: Sequence[float] = (),
+    dark: bool = False,
+) -> go.Figure:
+    """Draw the probability of every class before and after an edit, beside predicted and actual change of its logit.
+
+    Parameters
+    ----------
+    result : EditResult
+    shown : str
+        The class in bold. Of more than eight classes it is kept with those that change most.
+    thresholds : sequence of float
+        Operating point on the probability of each class; empty when there is none.
+    dark : bool
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        `layout.meta` holds the classes drawn.
+    """
+    colours, scale = palette(overlay=True, dark=dark), evidence_colours(dark=dark)
+    kept = _kept_classes(result, shown)
+    names = [result.before.classes[k] for k in kept]
+    before, after = result.before.probability[kept], result.after.probability[kept]
+    actual, predicted = result.actual[kept], result.predicted[kept]
+    rows = list(range(len(kept)))
+    reach = 1.15 * max(float(np.abs(actual).max()), float(np.abs(predicted).max()), 0.1)
+    tints = [css(scale[-1] if value >= 0 else scale[0]) for value in actual]
+    data: list[dict[str, Any]] = [
+        {"mode": "lines", "x": _pairs(before, after), "y": [y for row in rows for y in (row, row, None)],
+         "line": {"color": colours.muted, "width": 3}, "hoverinfo": "skip", "name": "moved"},
+        {"mode": "markers", "x": before, "y": rows, "name": "before", "hovertemplate": "before %{x:.3f}<extra></extra>",
+         "marker": {"symbol": "circle-open", "size": 10, "color": colours.muted, "line": {"width": 2}}},
+        {"mode": "markers", "x": after, "y": rows, "name": "after", "hovertemplate": "after %{x:.3f}<extra></extra>",
+         "marker": {"symbol": "circle", "size": 9, "color": colours.text}},
+    ]  # fmt: skip
+    if len(thresholds):
+        data.append(
+            {"mode": "markers", "x": [thresholds[k] for k in kept], "y": rows, "name": "operating point",
+             "marker": {"symbol": "line-ns-open", "size": 11, "color": colours.outline, "line": {"width": 2}},
+             "hovertemplate": "operating point %{x:.2f}<extra></extra>"}
+        )  # fmt: skip
+    data = [{"type": "scatter"} | trace for trace in data]
+    data += [
+        {"type": "bar", "orientation": "h", "name": "network", "xaxis": "x2", "yaxis": "y", "y": rows, "x": actual,
+         "marker": {"color": tints, "pattern": {"shape": ["/" if value < 0 else "" for value in actual],
+                                                "fgcolor": colours.paper}},
+         "hovertemplate": "network %{x:+.3f} logit<extra></extra>"},
+        {"type": "scatter", "mode": "markers", "name": "map", "xaxis": "x2", "yaxis": "y", "y": rows, "x": predicted,
+         "marker": {"symbol": "diamond-open", "size": 10, "color": colours.text, "line": {"width": 2}},
+         "hovertemplate": "map alone %{x:+.3f} logit<extra></extra>"},
+        {"type": "scatter", "mode": "text", "name": "numbers", "xaxis": "x2", "yaxis": "y", "y": rows,
+         "x": [NUMBERS_AT * reach] * len(rows), "textposition": "middle left", "hoverinfo": "skip",
+         "text": [f"{signed(float(a))} / {signed(float(p))}" for a, p in zip(actual, predicted, strict=True)],
+         "textfont": {"size": 11, "color": colours.text}},
+    ]  # fmt: skip
+    labels = [f"<b>{html.escape(name)}</b>" if name == shown else html.escape(name) for name in names]
+    axis = {"fixedrange": True, "gridcolor": colours.fine, "zeroline": False, "tickfont": {"size": 10}}
+    title = {"font": {"size": 11, "color": colours.text}, "showarrow": False, "align": "left", "xref": "paper",
+             "yref": "paper", "y": 1.0, "yanchor": "bottom", "xanchor": "left"}  # fmt: skip
+    tick = f'<span style="color:{colours.outline}">❘</span> operating point' if len(thresholds) else ""
+    tick_at = float(f"{0.8 * reach:.1g}")
+    layout = base_layout(colours, height_px=len(kept) * ROW_PX + 78.0) | {
+        "margin": {"l": 58, "r": 6, "t": 34, "b": 44},
+        "bargap": 0.45,
+        "xaxis": axis | {"domain": [0.0, 0.38], "range": [-0.04, 1.04], "dtick": 0.5,
+                         "title": {"text": "probability", "font": {"size": 11}, "standoff": 4}},
+        "xaxis2": axis | {"domain": [0.44, 1.0], "range": [-reach, NUMBERS_AT * reach], "anchor": "y", "zeroline": True,
+                          "zerolinecolor": colours.muted, "tickvals": [-tick_at, 0, tick_at],
+                          "title": {"text": "change of logit", "font": {"size": 11}, "standoff": 4}},
+        "yaxis": axis | {"range": [len(kept) - 0.45, -0.55], "tickvals": rows, "ticktext": labels,
+                         "tickfont": {"size": 12}, "showgrid": False},
+        "annotations": [
+            title | {"x": 0.0, "text": f"○ before ● after<br>{tick}"},
+            title | {"x": 0.44, "text": "bar: network re-run<br>◇ map of the original alone"},
+        ],
+        "meta": {"classes": names},
+    }  # fmt: skip
+    return go.Figure({"data": data, "layout": layout}, _validate=False)
+
+
+def _kept_classes(result: EditResult, shown: str) -> list[int]:
+    """Rows of the classes to draw, in the order of the model; all when there are few."""
+    n_classes = len(result.before.classes)
+    if n_classes <= MANY_CLASSES:
+        return list(range(n_classes))
+    size = np.abs(result.actual)
+    size[result.before.index(shown)] = np.inf
+    return sorted(np.argsort(-size, kind="stable")[:MANY_CLASSES].tolist())
+
+
+def _pairs(before: NDArray[np.floating], after: NDArray[np.floating]) -> list[float | None]:
+    return [value for pair in zip(before.tolist(), after.tolist(), strict=True) for value in (*pair, None)]

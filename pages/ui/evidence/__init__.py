@@ -21,7 +21,7 @@ from typing import Any
 import streamlit as st
 
 from ecgimn.draw.charts.ledger import ledger_html, sum_html
-from ecgimn.draw.mean_beat import mean_beat_evidence
+from ecgimn.draw.painted import mean_beat_evidence
 from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM
 from ecgimn.draw.screen.live import evidence_layer, wave_regions
 from ecgimn.draw.screen.mean_beat import mean_beat_svg

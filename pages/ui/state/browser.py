@@ -6,8 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ecgimn.draw.screen.ecg import CSS_PX_PER_MM
-from ecgimn.draw.screen.window import USUAL_WINDOW
+from ecgimn.draw.screen.ecg import CSS_PX_PER_MM, USUAL_WINDOW
 
 WATCH_SCREEN = (Path(__file__).parent / "browser.js").read_text(encoding="utf-8")
 TRUE_SIZE = "true size"

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import streamlit as st
 
-from ecgimn.explain.windows import WindowLogits, tile
+from ecgimn.explain.case import WindowLogits, tile
 from ecgimn.formats import ReadingHints
 from ecgimn.recording import WINDOW_S, Recording
 from pages.ui.state import case as session

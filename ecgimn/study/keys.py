@@ -1,4 +1,4 @@
-"""Passphrases: long enough when chosen, kept as argon2id hashes, and guessed slowly.
+"""Secrets of a site: passphrases kept as argon2id hashes and guessed slowly, and the key that signs its exports.
 
 Hashes that older versions wrote (scrypt) are still accepted; the store replaces them at the next sign-in.
 """
@@ -12,6 +12,8 @@ import threading
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ecgimn.errors import StudyError
 
@@ -64,3 +66,42 @@ def wait_s(n_wrong: int) -> float:
     Nothing for the first `FREE_GUESSES`, then doubled each time up to `LONGEST_WAIT_S`.
     """
     return 0.0 if n_wrong < FREE_GUESSES else min(2.0 ** (n_wrong - FREE_GUESSES + 1), LONGEST_WAIT_S)
+
+
+_PURPOSE = b"ECG-IMN Reader, export of a study\n"  # a signature made for this can stand for nothing else
+
+
+def new_key() -> str:
+    """Return a new private key as 64 hexadecimal digits."""
+    return Ed25519PrivateKey.generate().private_bytes_raw().hex()
+
+
+def public_key(private_key: str) -> str:
+    """Return the public key of a private one, as 64 hexadecimal digits."""
+    return _private(private_key).public_key().public_bytes_raw().hex()
+
+
+def sign(private_key: str, digest: str) -> str:
+    """Return the signature of a digest, as 128 hexadecimal digits."""
+    return _private(private_key).sign(_PURPOSE + digest.encode()).hex()
+
+
+def is_signed(key: str, digest: str, signature: str) -> bool:
+    """Whether the holder of the private key that belongs to a public one signed this very digest."""
+    try:
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(
+            bytes.fromhex(signature), _PURPOSE + digest.encode()
+        )
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def fingerprint(key: str) -> str:
+    """Return what two people compare on the telephone: 16 digits of the SHA-256 of a public key, in fours."""
+    digits = hashlib.sha256(bytes.fromhex(key)).hexdigest()[:16]
+    return " ".join(digits[i : i + 4] for i in range(0, 16, 4))
+
+
+def _private(key: str) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(key))
