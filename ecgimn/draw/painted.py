@@ -1,4 +1,4 @@
-"""Painted evidence: the area between a trace and its isoelectric line, in the colour of what it contributes; the mean beat.
+"""Painted evidence: the area between trace and isoelectric line, in the colour of what it contributes; the mean beat.
 
 A contribution is weight times voltage about the isoelectric level, so the coloured area is the voltage that spoke and
 the colour says how loudly; where there is no voltage there is nothing to paint. The colour of a column is the mean

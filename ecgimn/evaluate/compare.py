@@ -1,4 +1,4 @@
-"""Every explanation method on the same records: what it predicts of an edit against what the network then does; who wins.
+"""Every explanation method on the same records: what it predicts of an edit against what the network does; who wins.
 
 Who wins is decided figure by figure, by whether intervals overlap, as data. Rivals of the shipped model's map are the
 post-hoc methods, on whatever network, and the published maps. Controls are none: some of them win by knowing nothing (a

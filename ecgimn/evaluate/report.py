@@ -1,4 +1,4 @@
-"""Everything that is measured of a model on one fold of PTB-XL, as plain values for JSON, and what an explanation costs."""
+"""Everything that is measured of a model on one fold of PTB-XL, as plain values, and what an explanation costs."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Checks of maps without ground truth: deletion and insertion, random weights, noise, shifts, agreement of seeds.
 
 Deletion re-runs the network: for each class the logit falls as the most supporting cells go first (MoRF) and rises as
-the most opposing go first (LeRF). The area between the two curves over the share of cells gone is the degradation score.
-Read backwards, LeRF is insertion: the state in which the most supporting cells are all that is left. Samek et al.,
-arXiv:1509.06321.
+the most opposing go first (LeRF). The area between the two curves over the share of cells gone is the degradation
+score. Read backwards, LeRF is insertion: the state in which the most supporting cells are all that is left. Samek et
+al., arXiv:1509.06321.
 """
 
 from __future__ import annotations

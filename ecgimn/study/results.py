@@ -1,7 +1,7 @@
 """The figures of an audit, from its record alone: an export gives the same numbers as the store it came from.
 
-Agreement between readers is beyond chance, and intervals come from resampling cases. Each figure takes optional weights,
-how often every case counts, one row per bootstrap sample; all are computed at once.
+Agreement between readers is beyond chance, and intervals come from resampling cases. Each figure takes optional
+weights, how often every case counts, one row per bootstrap sample; all are computed at once.
 """
 
 from __future__ import annotations

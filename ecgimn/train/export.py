@@ -1,4 +1,4 @@
-"""From a training run to a model on disk: checkpoints and logs, the outputs of a task, calibration, weights and card."""
+"""From a training run to a model on disk: checkpoints and logs, outputs of a task, calibration, weights and card."""
 
 from __future__ import annotations
 

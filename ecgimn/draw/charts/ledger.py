@@ -1,4 +1,4 @@
-"""Charts of one case: ledger and class probabilities, polar view, windows over time; sum and ledger also as HTML tables.
+"""Charts of one case: ledger and class probabilities, polar view, windows over time; sum and ledger as HTML tables.
 
 A table costs the browser a hundredth of a chart and can be walked by a screen reader. The sign never depends on colour:
 every number is printed with its sign, and a bar that lowers the score is hatched. The tables carry no style but

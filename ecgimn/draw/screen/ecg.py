@@ -1,9 +1,10 @@
 """The ECG on the screen: a Plotly figure in millimetres of paper, and how a browser's window is shared out.
 
-One pair of axes, one unit a millimetre. Traces are SVG lines with `x0` and `dx`; behind them lie the evidence, one PNG,
-and grid and marks, one SVG (as ticks the grid alone would be 450 nodes). Twelve leads at 500 Hz stay under half a
-megabyte and 600 nodes. Hover answers from a sparse invisible line with a point every 20 ms. A figure is never given more
-room than its place on the page has: a browser that has to squeeze a chart makes a lie of the scale printed under it.
+One pair of axes, one unit a millimetre. Traces are SVG lines with `x0` and `dx`; behind them lie the evidence, one
+PNG, and grid and marks, one SVG (as ticks the grid alone would be 450 nodes). Twelve leads at 500 Hz stay under half a
+megabyte and 600 nodes. Hover answers from a sparse invisible line with a point every 20 ms. A figure is never given
+more room than its place on the page has: a browser that has to squeeze a chart makes a lie of the scale printed under
+it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is laid on a trace already drawn: the evidence of one class, where each wave lies, and boxes drawn by the reader.
+"""What is laid on a trace already drawn: the evidence of one class, where each wave lies, boxes drawn by the reader.
 
 The trace is four fifths of a figure's bytes and of the work of drawing it, and it does not change with the class. Here
 is what changes: the raster and the strips for the empty places that `ecg_figure(..., evidence_apart=True)` leaves, the
