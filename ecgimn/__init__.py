@@ -11,7 +11,7 @@ From a notebook::
     from ecgimn import load_composite, load_model, open_case
 
     recording = load_composite("imi-st")  # or read_recording("case.hea"); list_composites() names them
-    case = open_case(recording, load_model())  # waves, measurements, weights, ledger; checks the quality first
+    case = open_case(recording, load_model())  # checks the quality; waves, findings, weights, ledger
     evidence = case.of("MI")  # contribution of every sample, in logit
     evidence.by_territory(), evidence.bias, evidence.logit
 

@@ -14,7 +14,7 @@ _PACKAGE = Path(__file__).resolve().parent
 def shipped(name: str = "") -> Path:
     """Return where a folder or file of the project is: "models", "assets/composites", "" for the folder of app.py.
 
-    An installed package carries them in its own folder `shipped/` (setup.py); in a checkout they are beside it.
+    An installed package carries them in its own folder `shipped/` (pyproject.toml); in a checkout they are beside it.
     """
     inside = _PACKAGE / "shipped"
     return (inside if inside.is_dir() else _PACKAGE.parent) / name

@@ -22,12 +22,15 @@ from ecgimn.errors import EcgImnError
 #: Libraries that only an extra of pyproject.toml brings, by the name under which they are imported.
 EXTRA_OF = {
     "alembic": "study",
+    "argon2": "study",
     "captum": "train",
+    "cryptography": "study",
     "dask": "batch",
     "distributed": "batch",
     "ecgdatakit": "formats",
     "platformdirs": "study",
     "pyarrow": "batch",
+    "pydantic": "study",
     "pydicom": "formats",
     "sklearn": "train",
     "sqlalchemy": "study",

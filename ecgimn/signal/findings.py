@@ -28,6 +28,7 @@ from ecgimn.signal.measure import (
     whole_microvolts,
 )
 from ecgimn.signal.quality import Quality, assess_quality
+from ecgimn.signal.rhythm import Rhythm, find_rhythm
 from ecgimn.signal.waves.find import Waves
 
 Verdict = Literal["meets", "does not meet", "depends", "withheld", "note"]
@@ -203,6 +204,7 @@ def find_caveats(
     measurements: Measurements,
     quality: Quality,
     groups: tuple[SubjectGroup, ...],
+    rhythm: Rhythm,
 ) -> tuple[list[Finding], Caveats, dict[str, QrsShape]]:
     """Findings beside ST and T, what they withhold, and the QRS shapes by lead that they rest on."""
     items: list[Finding] = []
@@ -237,9 +239,8 @@ def find_caveats(
         if conduction.is_preexcited(pr, qrs) and not right:
             warn("pre-excitation", "possible pre-excitation: short PR with broad QRS", "possible pre-excitation")
         items.extend(_qtc(measurements, recording.sex, qrs))
-    paced = conduction.paced_beats(recording, waves)
-    if paced is not None and conduction.is_paced(paced):
-        text = f"pacing spikes in {int(paced.sum())} of {len(paced)} beats"
+    if rhythm.kind == "paced":
+        text = f"pacing spikes in {rhythm.paced_beats} of {rhythm.n_beats} beats"
         warn("pacing", text, "paced rhythm")
     if shapes:
         sums = conduction.voltages(shapes)
@@ -363,6 +364,7 @@ def find_findings(
     waves: Waves,
     measurements: Measurements | None = None,
     quality: Quality | None = None,
+    rhythm: Rhythm | None = None,
 ) -> Findings:
     """Judge a recording against the thresholds.
 
@@ -375,11 +377,15 @@ def find_findings(
         When at hand already.
     quality : Quality or None
         When at hand already.
+    rhythm : Rhythm or None
+        When at hand already.
     """
     measurements = measure(recording, waves) if measurements is None else measurements
     quality = assess_quality(recording) if quality is None else quality
+    if rhythm is None:
+        rhythm = find_rhythm(recording, waves, measurements, conduction.paced_beats(recording, waves))
     groups = thresholds.possible_groups(recording.sex, recording.age)
-    items, caveats, shapes = find_caveats(recording, waves, measurements, quality, groups)
+    items, caveats, shapes = find_caveats(recording, waves, measurements, quality, groups, rhythm)
     if not measurements.st:
         reason = measurements.reason
         for kind in ("ST elevation", "ST depression", "T inversion", "LVH voltage"):

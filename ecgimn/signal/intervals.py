@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.leads import lead_index
+from ecgimn.recording import Recording
 from ecgimn.signal.beat import MedianBeat
+from ecgimn.signal.quality import still_stretches
 from ecgimn.signal.waves.find import Waves
 
 NET_AREA_NEAR_ZERO_MV_S = 0.002  # net QRS areas in I and aVF both below this give no direction
+MAX_LOST_S = 0.1  # of an RR, for it to be whole
 IRREGULAR_RR = 0.15  # coefficient of variation of RR above which, without P waves, the mean RR is used
 
 
@@ -89,7 +92,7 @@ class Intervals:
     heart_rate : Measured
         Per minute, from the median RR (the mean in an irregular rhythm without P waves).
     rr_range : tuple of Measured
-        Shortest and longest RR in ms.
+        Shortest and longest RR in ms, pauses among them; an RR with a gap of the recording in it is left out.
     rr, pr, qrs, qt : Measured
         In ms; earliest onset to latest offset over leads on the median beat.
     qtc : dict of str to Measured
@@ -136,17 +139,27 @@ def _axis(beat: MedianBeat) -> Measured:
     return Measured(frontal_axis(net_i, net_avf), "degrees")
 
 
-def measure_intervals(waves: Waves, beat: MedianBeat) -> Intervals:
+def whole_rr(recording: Recording, waves: Waves) -> NDArray[np.bool_]:
+    """Whether each RR holds no gap and no padding of the recording, shape (n_beats - 1,); a pause is whole."""
+    fs, r = waves.fs, waves.r_samples
+    lost = np.isnan(recording.signal).all(axis=0)
+    for start_s, stop_s in still_stretches(recording.signal, fs):
+        lost[round(start_s * fs) : round(stop_s * fs)] = True
+    before = np.concatenate([[0], np.cumsum(lost)])
+    return np.asarray(before[r[1:]] - before[r[:-1]] <= MAX_LOST_S * fs)
+
+
+def measure_intervals(recording: Recording, waves: Waves, beat: MedianBeat) -> Intervals:
     """Measure rate, intervals and axis.
 
     Parameters
     ----------
+    recording : Recording
     waves : Waves
     beat : MedianBeat
-        Of the same recording.
+        All of the same recording.
     """
-    rr = waves.rr_s
-    rr = rr[rr <= 2.0 * np.median(rr)] if len(rr) > 2 else rr  # a gap of the recording is no pause
+    rr = waves.rr_s[whole_rr(recording, waves)]
     note = ""
     if len(rr) == 0:
         one = "two beats are needed"

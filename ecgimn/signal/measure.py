@@ -395,7 +395,7 @@ def measure(
         One J for all leads (latest QRS offset), or each lead's own.
     """
     beat = median_beat(recording, waves) if beat is None else beat
-    intervals = measure_intervals(waves, beat)
+    intervals = measure_intervals(recording, waves, beat)
     rate = intervals.heart_rate.value
     later = later_st_point(rate) if rate is not None else "J+80"
     n_used, n_found = int(beat.windows.used.sum()), waves.n_beats

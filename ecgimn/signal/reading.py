@@ -1,4 +1,4 @@
-"""All that is read off a recording without any model: quality, waves, measurements, findings, isoelectric levels."""
+"""All that is read off a recording without any model: quality, waves, rhythm, measurements, findings, levels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from ecgimn.errors import SignalError
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
+from ecgimn.signal.conduction import paced_beats
 from ecgimn.signal.findings import Findings, find_findings
+from ecgimn.signal.intervals import Measured
 from ecgimn.signal.measure import IsoelectricLevels, Measurements, Reference, isoelectric, measure
 from ecgimn.signal.quality import Quality, assess_quality
+from ecgimn.signal.rhythm import NOT_LOOKED_FOR, Rhythm, find_rhythm, not_determined
 from ecgimn.signal.waves.find import Waves, find_waves
 
 
@@ -31,6 +34,7 @@ class SignalReading:
     isoelectric : IsoelectricLevels
     reason : str
         Why there are no waves; empty when there are.
+    rhythm : Rhythm
     """
 
     recording: Recording
@@ -40,6 +44,7 @@ class SignalReading:
     findings: Findings | None
     isoelectric: IsoelectricLevels
     reason: str = ""
+    rhythm: Rhythm = NOT_LOOKED_FOR
 
     @property
     def levels(self) -> NDArray[np.float64]:
@@ -72,13 +77,26 @@ def read_signal(recording: Recording, *, quick: bool = False) -> SignalReading:
     try:
         waves = find_waves(recording, quick=quick)
     except SignalError as exc:
+        reason = str(exc)
         return SignalReading(
-            recording, assess_quality(recording), None, None, None, isoelectric(recording, None), str(exc)
-        )
+            recording, assess_quality(recording), None, None, None, isoelectric(recording, None), reason,
+            not_determined(reason),
+        )  # fmt: skip
     quality = assess_quality(recording, waves)
     measurements = measure(recording, waves)
-    findings = find_findings(recording, waves, measurements, quality)
-    return SignalReading(recording, quality, waves, measurements, findings, isoelectric(recording, waves))
+    rhythm = find_rhythm(recording, waves, measurements, paced_beats(recording, waves))
+    measurements = _for_rhythm(measurements, rhythm)
+    findings = find_findings(recording, waves, measurements, quality, rhythm)
+    levels = isoelectric(recording, waves)
+    return SignalReading(recording, quality, waves, measurements, findings, levels, rhythm=rhythm)
+
+
+def _for_rhythm(measurements: Measurements, rhythm: Rhythm) -> Measurements:
+    """Leave PR out where the rhythm has none."""
+    if not rhythm.why_no_pr:
+        return measurements
+    pr = Measured(None, "ms", rhythm.why_no_pr)
+    return replace(measurements, intervals=replace(measurements.intervals, pr=pr))
 
 
 def with_reference(reading: SignalReading, reference: Reference) -> SignalReading:
@@ -87,5 +105,6 @@ def with_reference(reading: SignalReading, reference: Reference) -> SignalReadin
     if reading.waves is None or before is None or before.reference == reference:
         return reading
     measurements = measure(reading.recording, reading.waves, beat=before.beat, reference=reference)
-    findings = find_findings(reading.recording, reading.waves, measurements, reading.quality)
+    measurements = _for_rhythm(measurements, reading.rhythm)
+    findings = find_findings(reading.recording, reading.waves, measurements, reading.quality, reading.rhythm)
     return replace(reading, measurements=measurements, findings=findings)

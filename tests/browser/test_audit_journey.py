@@ -158,10 +158,27 @@ def downloaded(page: Page, label: str, folder: Path) -> bytes:
     return path.read_bytes()
 
 
+COORDINATOR = "three dull herons"
+
+
+def open_part(visit: Visit, part: str) -> Page:
+    """Open a part of the audit page as the coordinator, who chooses a passphrase where there is none."""
+    page = visit.open("/audit")
+    group(visit, part).get_by_text(part, exact=True).click()
+    field = page.get_by_role("textbox", name="oordinator's passphrase").first
+    expect(field).to_be_visible(timeout=WAIT_MS)
+    field.fill(COORDINATOR)
+    again = page.get_by_role("textbox", name="The same again")
+    if again.count():
+        again.fill(COORDINATOR)
+    page.get_by_role("button", name="Become the coordinator" if again.count() else "Enter").click()
+    expect(page.get_by_role("button", name="Leave")).to_be_visible(timeout=WAIT_MS)
+    return page
+
+
 def results_of(visit: Visit, folder: Path) -> tuple[bytes, bytes]:
     """Export and report, as the coordinator takes them from the page."""
-    page = visit.open("/audit")
-    group(visit, "Results").get_by_text("Results", exact=True).click()
+    page = open_part(visit, "Results")
     expect(page.get_by_text("Diagnosis among the labels").first).to_be_visible(timeout=WAIT_MS)
     visit.keep_screenshot("results")
     return downloaded(page, "Export (JSON)", folder), downloaded(page, "Report (HTML)", folder)
@@ -212,11 +229,12 @@ def test_an_audit_by_two_readers_survives_a_kill_and_counts_the_same_elsewhere(
         running_app(tmp_path, ARTIFACTS / "audit-server-3.log") as address,
         visitor(address, browser, "elsewhere") as other,
     ):
-        page = other.open("/audit")
+        page = open_part(other, "Set up")
         page.locator("input[type=file]").last.set_input_files(
             {"name": "export.json", "mimeType": "application/json", "buffer": export}
         )
-        expect(page.get_by_role("button", name="Import")).to_be_visible(timeout=WAIT_MS)
-        page.get_by_role("button", name="Import").click()
+        page.get_by_role("button", name="Check the export").click()
+        expect(page.get_by_text("a site that is new here")).to_be_visible(timeout=WAIT_MS)
+        page.get_by_role("button", name="Import", exact=True).click()
         expect(page.get_by_text("2 new readers")).to_be_visible(timeout=WAIT_MS)
         assert results_of(other, tmp_path)[1] == report

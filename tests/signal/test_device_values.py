@@ -27,7 +27,7 @@ def differences(fixtures_folder):
     for name, printed in PRINTED.items():
         recording = read_recording(fixtures_folder / name).window(0.0)
         waves = find_waves(recording)
-        found = measure_intervals(waves, median_beat(recording, waves))
+        found = measure_intervals(recording, waves, median_beat(recording, waves))
         values = [found.pr.value, found.qrs.value, found.qt.value, found.axis.value]
         rows.append(np.array(values, dtype=float) - printed)
     return np.array(rows)

@@ -1,0 +1,151 @@
+"""Drawn rhythms are named, with their grounds; pauses, ectopic beats and a long PR are counted and located."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from synthetic_ecg import ORDINARY, Tracing
+
+from ecgimn.recording import Recording
+from ecgimn.signal.reading import read_signal, with_reference
+from ecgimn.signal.rhythm import af_score
+
+NO_P = {lead: (0.0, *wave[1:]) for lead, wave in ORDINARY.items()}
+WIDE = {lead: (0.0, 0.0, -0.8 * wave[2] - 0.3, 0.6, -0.8 * wave[4]) for lead, wave in ORDINARY.items()}
+
+
+def beats(*rr, first=0.4):
+    return tuple(np.cumsum([first, *rr]).tolist())
+
+
+def read(tracing, **about):
+    return read_signal(tracing.recording(**about))
+
+
+def with_wide_beats(sinus_at, wide_at):
+    """Sinus beats, and among them beats of another shape, as a ventricular ectopic beat has."""
+    sinus = Tracing(beats_at=tuple(sinus_at)).signal()
+    wide = Tracing(beats_at=tuple(wide_at), waves=WIDE, stretch_qrs=2.2, noise_mv=0.0).signal()
+    return Recording(sinus + wide, 500.0)
+
+
+@pytest.mark.parametrize(
+    ("rr_s", "name"), [(0.85, "sinus rhythm"), (1.25, "sinus bradycardia"), (0.5, "sinus tachycardia")]
+)
+def test_a_regular_rhythm_with_p_is_sinus_rhythm_named_by_its_rate(rr_s, name):
+    rhythm = read(Tracing(rr_s=rr_s)).rhythm
+    assert (rhythm.kind, rhythm.statement) == ("sinus", name)
+    assert rhythm.af_score < 0.2
+    assert any("P wave" in ground for ground in rhythm.grounds)
+
+
+def test_rr_that_comes_and_goes_with_p_is_sinus_arrhythmia():
+    rr = 0.85 + 0.14 * np.sin(np.arange(11) * 2 * np.pi / 6)
+    assert read(Tracing(beats_at=beats(*rr))).rhythm.statement == "sinus arrhythmia"
+
+
+@pytest.fixture(scope="module")
+def fibrillation():
+    rr = np.random.default_rng(1).uniform(0.55, 1.15, 11)
+    return read(Tracing(beats_at=beats(*rr), waves=NO_P))
+
+
+def test_irregular_without_p_is_atrial_fibrillation(fibrillation):
+    assert fibrillation.rhythm.kind == "atrial fibrillation"
+    assert fibrillation.rhythm.af_score > 0.8
+    assert fibrillation.rhythm.supraventricular == ()
+
+
+@pytest.mark.parametrize("reference", ["PQ", "TP"])
+def test_pr_is_not_printed_in_atrial_fibrillation(fibrillation, reference):
+    pr = with_reference(fibrillation, reference).measurements.intervals.pr
+    assert pr.value is None
+    assert "atrial fibrillation" in pr.reason
+
+
+def test_regular_at_150_without_p_is_possible_flutter():
+    reading = read(Tracing(rr_s=0.4, waves=NO_P))
+    assert reading.rhythm.kind == "possible flutter"
+    assert "2:1" in reading.rhythm.statement
+    assert "flutter" in reading.measurements.intervals.pr.reason
+
+
+def test_regular_and_slow_without_p_is_not_named():
+    assert read(Tracing(rr_s=1.1, waves=NO_P)).rhythm.kind == "undetermined"
+
+
+def test_early_wide_beats_are_counted_as_ventricular():
+    rhythm = with_wide_beats((0.4, 1.25, 2.1, 3.8, 4.65, 5.5, 7.2, 8.05, 8.9), (2.65, 6.05))
+    rhythm = read_signal(rhythm).rhythm
+    assert rhythm.kind == "sinus"
+    assert (len(rhythm.ventricular), rhythm.supraventricular) == (2, ())
+    assert "2 ventricular ectopic beats" in rhythm.statement
+
+
+def test_every_second_beat_ventricular_is_bigeminy():
+    sinus = np.arange(0.4, 9.5, 1.7)
+    rhythm = read_signal(with_wide_beats(sinus, sinus[:-1] + 0.55)).rhythm
+    assert "ventricular bigeminy" in rhythm.statement
+    assert rhythm.often_ectopic
+
+
+def test_an_early_beat_like_the_others_is_supraventricular():
+    rhythm = read(Tracing(beats_at=beats(0.85, 0.85, 0.85, 0.55, 0.95, 0.85, 0.85, 0.85, 0.85, 0.85))).rhythm
+    assert (rhythm.supraventricular, rhythm.ventricular) == ((4,), ())
+    assert "1 supraventricular ectopic beat" in rhythm.statement
+
+
+@pytest.fixture(scope="module")
+def paused():
+    return Tracing(beats_at=beats(0.85, 0.85, 0.85, 3.6, 0.85, 0.85, 0.85)).recording()
+
+
+def test_a_pause_is_stated_and_kept_in_the_range_of_rr(paused):
+    reading = read_signal(paused)
+    ((start, length),) = reading.rhythm.pauses
+    assert start == pytest.approx(2.95, abs=0.02)
+    assert length == pytest.approx(3.6, abs=0.02)
+    assert "pause of 3.6 s" in reading.rhythm.statement
+    assert reading.measurements.intervals.rr_range[1].value == pytest.approx(3600, abs=20)
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_a_gap_of_the_recording_is_no_pause(paused, value):
+    signal = paused.signal.copy()
+    signal[:, round(3.6 * 500) : round(5.9 * 500)] = value
+    reading = read_signal(paused.with_signal(signal))
+    assert reading.rhythm.pauses == ()
+    assert reading.measurements.intervals.rr_range[1].value < 1000
+
+
+def test_a_missed_beat_is_no_pause(paused):
+    signal = paused.signal.copy()
+    at = round(4.7 * 500)
+    signal[:, at : at + 25] += 1.5 * np.sin(np.linspace(0, 3 * np.pi, 25))
+    assert all(length < 2.0 for _, length in read_signal(paused.with_signal(signal)).rhythm.pauses)
+
+
+def test_a_long_pr_is_first_degree_av_block(monkeypatch):
+    import synthetic_ecg
+
+    centres = (-0.27, *synthetic_ecg.CENTRES_S[1:])
+    monkeypatch.setattr(synthetic_ecg, "CENTRES_S", centres)
+    rhythm = read(Tracing(rr_s=0.95)).rhythm
+    assert "first degree AV block" in rhythm.statement
+
+
+def test_a_recording_without_beats_has_no_rhythm():
+    rhythm = read_signal(Recording(np.zeros((12, 5000)), 500.0)).rhythm
+    assert (rhythm.kind, rhythm.af_score) == ("undetermined", None)
+    assert rhythm.grounds
+
+
+def test_the_score_passes_one_half_where_the_rule_is_met():
+    for p, variation, met in [(0.49, 0.061, True), (0.51, 0.2, False), (0.1, 0.059, False)]:
+        assert (af_score(p, variation) >= 0.5) is met
+
+
+def test_the_rhythm_of_a_slow_copy_says_that_spikes_cannot_be_seen():
+    assert any("cannot be seen at 100 Hz" in ground for ground in read(replace(Tracing(), fs=100.0)).rhythm.grounds)
