@@ -110,9 +110,9 @@ def _ectopy(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Supraventricular and ventricular ectopic beats, each (n_beats,).
 
-    Ventricular: RR before it short against the mean, and very unlike the median beat, or unlike it and wide; the borders
-    of single ectopic beats are too unsure to ask for width alone. Supraventricular: any other beat that comes early
-    against the mean and against the RR before, so that a slow change of rate gives none.
+    Ventricular: RR before it short against the mean, and very unlike the median beat, or unlike it and wide; the
+    borders of single ectopic beats are too unsure to ask for width alone. Supraventricular: any other beat that comes
+    early against the mean and against the RR before, so that a slow change of rate gives none.
     """
     nothing = np.zeros(len(rr) + 1, dtype=bool)
     if not whole.any():
@@ -135,7 +135,7 @@ def _ectopy(
 def _pauses(
     recording: Recording, waves: Waves, rr: NDArray[np.float64], whole: NDArray[np.bool_], *, irregular: bool
 ) -> list[tuple[float, float]]:
-    """RR over 2 s, or over twice the median of a regular rhythm, in which neither a gap nor a missed beat lies, as (start_s, length_s)."""
+    """Return (start_s, length_s) of each RR over 2 s, or twice the median of a regular rhythm; no gap, no missed beat."""
     if not whole.any():
         return []
     twice = max(LEAST_PAUSE_S, PAUSE_RR * float(np.median(rr[whole])))

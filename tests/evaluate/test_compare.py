@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,7 +35,6 @@ from ecgimn.evaluate.subjects import (
     model_subject,
 )
 from ecgimn.explain.ledger import N_CELLS, cell_sums
-from ecgimn.explain.methods import Target
 from ecgimn.leads import CANONICAL_PROJECTION
 from ecgimn.model.card import ModelCard
 from ecgimn.model.model import Model
@@ -78,7 +78,7 @@ def linear(cases):
         classes=CLASSES,
         high_pass=True,
         logits=lambda x: line(torch.tensor(np.asarray(x), dtype=torch.float32)).double().numpy(),
-        target=Target(line, (line.features,), 5),
+        predictor=SimpleNamespace(name="linear", classes=CLASSES, module=line, features=(line.features,)),
         maps=lambda x: line.w[..., : x.shape[-1]].double().numpy(),
         bias=None,
         members=(),
