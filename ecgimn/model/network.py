@@ -231,7 +231,7 @@ class EcgImn(nn.Module):
 
     def constant(self, x: Tensor) -> Tensor:
         """Return what belongs to no sample of inputs (B, 12, L): b, and the term of the amplitude if there is one."""
-        bias = self.bias.expand(len(x), -1)
+        bias = self.bias + x.new_zeros(len(x), self.config.n_classes)
         return bias + self.voltage * torch.log2(rms(x)[:, 0] / RMS_UNIT_MV) if self.config.voltage else bias
 
     def _features(self, x: Tensor, copies: int = 0) -> Tensor:

@@ -73,12 +73,18 @@ class Line(nn.Module):
 @pytest.fixture(scope="module")
 def linear(cases):
     line = Line(cases[0].x.shape[-1])
+
+    def logits(x):
+        return line(torch.tensor(np.asarray(x), dtype=torch.float32)).double().numpy()
+
     return Subject(
         name="linear",
         classes=CLASSES,
         high_pass=True,
-        logits=lambda x: line(torch.tensor(np.asarray(x), dtype=torch.float32)).double().numpy(),
-        predictor=SimpleNamespace(name="linear", classes=CLASSES, module=line, features=(line.features,)),
+        logits=logits,
+        predictor=SimpleNamespace(
+            name="linear", key="linear", classes=CLASSES, module=line, features=(line.features,), logits=logits
+        ),
         maps=lambda x: line.w[..., : x.shape[-1]].double().numpy(),
         bias=None,
         members=(),
@@ -110,7 +116,7 @@ def sample_of(cases):
     )  # fmt: skip
 
 
-def test_a_linear_network_is_foretold_perfectly_by_its_own_map_and_by_its_gradient(cases, linear, monkeypatch):
+def test_a_linear_network_is_predicted_perfectly_by_its_own_map_and_by_its_gradient(cases, linear, monkeypatch):
     monkeypatch.setattr(faithfulness, "stability", lambda explained, cases: dict.fromkeys(STABLE, [None] * 3))
     comparison = Comparison(sample_of(cases), [(linear, ("gradient x input", "amplitude |x|"))])
     answers = comparison.answers(0)
@@ -240,7 +246,7 @@ def test_composite_cases_hold_known_changes_in_known_leads(linear):
     found = find_plants(Explained(linear, OWN), plants)
     assert "ST depression -0.15 mV" in found
     assert found["ST elevation +0.2 mV"]["n"] == 5
-    assert found["ST elevation +0.2 mV"]["pointing"][1] is None  # one case: nobody to draw anew
+    assert found["ST elevation +0.2 mV"]["pointing"][1] is None  # one case: nobody to resample
 
 
 def test_territory_has_an_interval_and_is_nothing_where_there_is_no_case(cases, linear):

@@ -66,5 +66,5 @@ def test_without_a_twin_nothing_is_compared(data, monkeypatch):
     def absent():
         raise ModelNotFoundError("not there")
 
-    monkeypatch.setattr(failures, "load_black_box", absent)
+    monkeypatch.setattr(failures, "load_twin", absent)
     assert failures.beside_black_box(data, np.zeros((N, 5))) is None
