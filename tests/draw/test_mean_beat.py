@@ -132,7 +132,7 @@ def test_one_scale_holds_for_all_panels_and_no_line_leaves_the_picture(name, lab
     beat = beat_of(name, label)
     svg = ElementTree.fromstring(mean_beat_svg(beat, name=label, size_px=size_px))
     gain, speed = float(svg.get("data-px-per-mv")), float(svg.get("data-px-per-s"))
-    assert 1.0 <= (speed / 25) / (gain / 10) <= 2.01 or size_px[0] < 400  # as at 25 to 50 mm/s and 10 mm/mV
+    assert 0.999 <= (speed / 25) / (gain / 10) <= 2.01  # as at 25 to 50 mm/s and 10 mm/mV
     height, width = float(svg.get("height")), float(svg.get("width"))
     assert height <= size_px[1] + 1
     for panel in all_of(svg, "g", "beat"):

@@ -164,7 +164,7 @@ def ecg_figure(
         )  # fmt: skip
         width_px = layout.width_mm * px_per_mm + left + right
         parts = words(px_per_mm)
-        lines = footer_lines(parts, marks, width_px)
+        lines = footer_lines(parts, marks, width_px - right)  # not under the colour bar, where another figure may stand
         if len(lines) <= n_lines:
             break
         n_lines = len(lines)
@@ -277,7 +277,7 @@ NUMBERS_PX = 330.0  # least width of the numbers
 NARROW_PX = 900  # below, as on a laptop at 200 % zoom, the numbers stand below the trace
 NARROW_SIDES_PX = 36.0
 BESIDE_FROM_PX = 1366  # from here the mean beat stands beside the trace
-BEATS_SHARE = 0.42  # of the width; the trace is two and a half times as wide as it is tall, the beats nearly square
+BEATS_SHARE = 0.38  # of the width; the trace is two and a half times as wide as it is tall, the beats nearly square
 BEATS_GAP_PX = 16.0  # between the two
 BEATS_ASPECT = 0.82  # height of the beats for their width where they stand alone
 BEATS_WIDEST_PX = 1100.0  # larger beats say no more
