@@ -24,7 +24,7 @@ from ecgimn.errors import CheckpointError, RecordingError, SourceError
 from ecgimn.explain.case import Case, open_cases, tile
 from ecgimn.explain.explanation import LeadEvidence, lead_evidence
 from ecgimn.explain.sentences import evidence_over_beats
-from ecgimn.formats import read_recording
+from ecgimn.formats import read_foreign
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording, Sex
 from ecgimn.signal.quality import Quality, assess_quality
@@ -447,7 +447,7 @@ def _windows(chunk: Chunk, rows: Rows) -> Iterator[ExplainedWindow]:
     """Read the recordings one by one; those that pass the quality check go on in windows of at most ten seconds."""
     for item in chunk.items:
         try:
-            whole = read_recording(item.path, age=item.age, sex=item.sex, source=item.source)
+            whole = read_foreign(item.path, age=item.age, sex=item.sex, source=item.source)
         except RecordingError as exc:
             rows.add("errors", record=item.record, kind=type(exc).__name__, reason=str(exc))
             rows.add("records", record=item.record, status="failed", windows=0)

@@ -126,10 +126,10 @@ def _hints(
 
 def _read(file: Path, hints: ReadingHints, age: int | None, sex: Sex | None) -> Recording:
     """Read a file; what it leaves open is asked for by the options that answer."""
-    from ecgimn.formats import MissingFactsError, UnusedFactError, read_recording
+    from ecgimn.formats import MissingFactsError, UnusedFactError, read_foreign
 
     try:
-        return read_recording(file, age=age, sex=sex, hints=hints)
+        return read_foreign(file, age=age, sex=sex, hints=hints)
     except UnusedFactError as exc:
         refuse(f"{exc} Option: {_OPTIONS[exc.fact]}.")
     except MissingFactsError as exc:

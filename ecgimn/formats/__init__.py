@@ -1,8 +1,8 @@
 """Reads 12-lead ECG files: the format is picked by content, the leads by name, the unit from the file.
 
-`read_recording` reads a file of one's own in this process. `read_upload` reads the bytes of a stranger in a child
-process with limits on time and memory. Both raise `MissingFactsError` for a table that does not say everything, and
-read it once `ReadingHints` do.
+`read_recording` reads a file of one's own in this process. `read_foreign` reads a file and `read_upload` the bytes of a
+stranger in a child process with limits on time and memory. All raise `MissingFactsError` for a table that does not say
+everything, and read it once `ReadingHints` do.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from ecgimn.formats.detect import detect_format
 from ecgimn.formats.limits import read_bounded
 from ecgimn.formats.read import read_files
-from ecgimn.formats.sandbox.parent import read_in_child, start_reader
+from ecgimn.formats.sandbox.parent import read_in_child, read_path_in_child, start_reader
 from ecgimn.formats.table import MissingFactsError, Preview, ReadingHints, UnusedFactError
 from ecgimn.formats.wfdb_record import read_wfdb
 from ecgimn.recording import Recording, Sex
@@ -26,6 +26,7 @@ __all__ = [
     "Preview",
     "ReadingHints",
     "UnusedFactError",
+    "read_foreign",
     "read_recording",
     "read_upload",
     "read_wfdb",
@@ -108,3 +109,31 @@ def read_upload(
     """
     recording = read_in_child(files, hints, age=age, sex=sex)
     return replace(recording, record_name=f"case-{secrets.token_hex(3)}", source="upload")
+
+
+def read_foreign(
+    path: Path | str,
+    *,
+    age: int | None = None,
+    sex: Sex | None = None,
+    source: str = "file",
+    hints: ReadingHints | None = None,
+) -> Recording:
+    """Read a file of this machine as `read_recording` does, in a child process with limits.
+
+    For files that others made. The child starts with the first file, which takes about 2 s. On a system without forks
+    the file is read in this process.
+
+    Parameters
+    ----------
+    path, age, sex, source, hints
+        As in `read_recording`.
+
+    Raises
+    ------
+    MissingFactsError, RecordingFormatError, LeadError, SignalError
+        As in `read_recording`; also when reading took too much time or memory.
+    """
+    if not hasattr(os, "fork"):
+        return read_recording(path, age=age, sex=sex, source=source, hints=hints)
+    return read_path_in_child(Path(path), hints, age=age, sex=sex, source=source)

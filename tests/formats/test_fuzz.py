@@ -120,8 +120,8 @@ def damaged(files: dict[str, bytes], rng: np.random.Generator) -> dict[str, byte
 
 def child_memory_bytes() -> int:
     """Return the resident memory of the child process."""
-    assert parent._child is not None
-    with open(f"/proc/{parent._child.process.pid}/statm", encoding="ascii") as statm:
+    assert "uploads" in parent._children
+    with open(f"/proc/{parent._children['uploads'].process.pid}/statm", encoding="ascii") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -185,14 +185,14 @@ def test_damaged_uploads_end_in_the_child_without_a_trace(corpus, tmp_path, monk
     rng = np.random.default_rng(20261)
     parent.stop_reader()
     parent._start_quietly()
-    assert parent._child is not None
-    process = parent._child.process
+    assert "uploads" in parent._children
+    process = parent._children["uploads"].process
     for name in FORMATS + VARIANTS:
         for _ in range(PER_FORMAT_IN_CHILD):
             outcome(parent.read_in_child, damaged(corpus[name], rng), name)
-    assert parent._child.process is process, "the child was replaced: a file stopped it"
+    assert parent._children["uploads"].process is process, "the child was replaced: a file stopped it"
     assert not list(tmp_path.iterdir())
-    assert not list(Path(parent._child.folder).rglob("ecgimn-*"))
+    assert not list(Path(parent._children["uploads"].folder).rglob("ecgimn-*"))
     if Path("/proc/self/statm").exists():
         assert child_memory_bytes() < MAX_MEMORY_BYTES
     parent.stop_reader()

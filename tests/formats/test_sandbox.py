@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ecgimn.formats as formats
 import ecgimn.formats.read as read
 import ecgimn.formats.sandbox.child as child
 import ecgimn.formats.sandbox.parent as parent
 from ecgimn.errors import LeadError, RecordingFormatError, SignalError
 from ecgimn.formats import MissingFactsError, ReadingHints, read_upload
+from ecgimn.formats.sandbox.wall import landlock_version
 from ecgimn.leads import STANDARD_LEADS
 
 MARKER = b"SYNTHETIC-MARKER-" + b"7391"
@@ -109,6 +111,45 @@ def test_too_much_is_refused_before_it_is_sent():
         read_upload({"ecg.csv": b"1" * 20_000_001})
 
 
+def test_a_file_named_by_its_path_is_read_as_in_this_process(make, ecg, tmp_path):
+    for name, data in {**make.wfdb_files(ecg), "a.edf": make.edf_file(ecg), "a.csv": make.csv_file(ecg, header=False)}.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "link.edf").symlink_to(tmp_path / "a.edf")
+    for name in ("case.hea", "case.dat", "a.edf"):
+        there, here = (reader(tmp_path / name, age=40) for reader in (formats.read_foreign, formats.read_recording))
+        np.testing.assert_array_equal(there.signal, here.signal)
+        assert (there.fs, there.record_name, there.source, there.age, there.notes) == (
+            here.fs, here.record_name, here.source, here.age, here.notes,
+        )  # fmt: skip
+    for name in ("a.csv", "none.hea", "link.edf", "."):
+        said = []
+        for reader in (formats.read_foreign, formats.read_recording):
+            with pytest.raises(RecordingFormatError) as caught:
+                reader(tmp_path / name)
+            said.append((type(caught.value), str(caught.value)))
+        assert said[0] == said[1]
+
+
+@pytest.mark.skipif(landlock_version() == 0, reason="this kernel has no Landlock")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_parser_of_a_named_file_sees_the_folder_of_that_file_and_no_other(monkeypatch, tmp_path):
+    for folder in ("own", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.csv").write_text(folder)
+
+    def look_around() -> None:
+        said = [(tmp_path / "own" / "a.csv").read_text()]
+        for path in (tmp_path / "other" / "a.csv", Path("/etc/passwd")):
+            with pytest.raises(PermissionError):
+                path.read_text()
+        with pytest.raises(PermissionError):
+            (tmp_path / "own" / "b.csv").write_text("x")
+        raise RecordingFormatError(f"saw {said}")
+
+    header = in_fork(monkeypatch, look_around, path=tmp_path / "own" / "a.csv")
+    assert header["message"] == "saw ['own']"
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_stopped_parser_leaves_nothing_of_its_file(monkeypatch):
     def spill_and_hang() -> None:
@@ -135,9 +176,9 @@ def test_folders_of_apps_that_were_killed_are_removed_at_the_next_start(monkeypa
 
 def test_a_child_that_is_gone_is_replaced(make, ecg):
     parent._start_quietly()
-    assert parent._child is not None
-    parent._child.process.kill()
-    parent._child.process.wait()
+    assert "uploads" in parent._children
+    parent._children["uploads"].process.kill()
+    parent._children["uploads"].process.wait()
     assert read_upload(make.wfdb_files(ecg)).n_samples == 5000
 
 
@@ -161,14 +202,18 @@ def room(folder: Path) -> child._Room:
     return child._Room(str(folder), code, os.open(os.devnull, os.O_RDWR), child._open_size())
 
 
-def in_fork(monkeypatch: pytest.MonkeyPatch, work, *, wall_s: float = 120, cpu_s: int = 5) -> dict[str, object]:
+def in_fork(
+    monkeypatch: pytest.MonkeyPatch, work, *, wall_s: float = 120, cpu_s: int = 5, path: Path | None = None
+) -> dict[str, object]:
     """Answer a job in a fork of this process whose reader is replaced by `work`."""
-    monkeypatch.setattr(child, "read_files", lambda *arguments, **options: work())
+    for module, name in ((child, "read_files"), (formats, "read_recording")):
+        monkeypatch.setattr(module, name, lambda *arguments, **options: work())
     monkeypatch.setattr(child, "WALL_LIMIT_S", wall_s)
     monkeypatch.setattr(child, "CPU_LIMIT_S", cpu_s)
     with tempfile.TemporaryDirectory() as folder:
         given = room(Path(folder))
-        header, _ = child._in_fork(({"files": [], "hints": None}, b""), given)
+        job = {"files": []} if path is None else {"path": str(path), "source": "file"}
+        header, _ = child._in_fork((job, b""), given)
         assert not list(Path(folder).iterdir())
     for descriptor in (given.nowhere, given.size):
         if descriptor is not None:

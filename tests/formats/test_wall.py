@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 
@@ -127,13 +128,12 @@ def test_code_that_runs_in_the_child_reaches_no_file_process_connection_or_progr
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(inside)}, cwd=inside,
     )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stdout is not None
+    jobs, answers = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
     assert process.stderr is not None
-    ready = child.read_message(process.stdout)
+    ready = child.read_message(answers)
     for _ in range(2):  # the second visitor's job is answered by the same child, as if nothing had happened
-        child.write_message(process.stdin, {"files": []})
-        answered = child.read_message(process.stdout)
+        child.write_message(jobs, {"files": []})
+        answered = child.read_message(answers)
         assert answered is not None, process.stderr.read().decode()
         found = json.loads(answered[0]["message"])
 
@@ -144,9 +144,9 @@ def test_code_that_runs_in_the_child_reaches_no_file_process_connection_or_progr
         assert found["limit"] == "0"
         assert len(found["descriptors"].split()) == 4  # in, out and error, which lead nowhere, and the way to answer
         assert found["standard input"] == "0"
-    process.stdin.close()
+    jobs.close()
     assert process.wait(20) == 0
-    for stream in (process.stdout, process.stderr):
+    for stream in (answers, process.stderr):
         stream.close()
     assert ready is not None
     assert Walls(ready[0]["landlock"], ready[0]["seccomp"]).missing is None
@@ -168,14 +168,13 @@ def test_without_the_wall_the_same_attempts_succeed(tmp_path: Path) -> None:
         env={**os.environ, "TMPDIR": str(tmp_path)},
         cwd=tmp_path,
     )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    ready = child.read_message(process.stdout)
-    child.write_message(process.stdin, {"files": []})
-    answered = child.read_message(process.stdout)
-    process.stdin.close()
+    jobs, answers = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
+    ready = child.read_message(answers)
+    child.write_message(jobs, {"files": []})
+    answered = child.read_message(answers)
+    jobs.close()
     process.wait(20)
-    process.stdout.close()
+    answers.close()
     assert ready is not None
     assert Walls(ready[0]["landlock"], ready[0]["seccomp"]).missing is not None
     assert answered is not None

@@ -28,7 +28,7 @@ from ecgimn.errors import EcgImnError, RecordingError
 from ecgimn.formats.limits import MAX_FILE_BYTES
 from ecgimn.formats.read import read_files
 from ecgimn.formats.sandbox.wall import Walls, code_folders, refuse_calls, restrict_files
-from ecgimn.formats.table import MissingFactsError, ReadingHints
+from ecgimn.formats.table import MissingFactsError, ReadingHints, UnusedFactError
 from ecgimn.recording import Recording
 
 CPU_LIMIT_S = 5  # what a parser may compute; a file that needs more is damaged or hostile
@@ -91,23 +91,34 @@ def answer(header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], byte
     """Read one job's files; return the recording as a message, or the error that its reader raised."""
     if "task" in header:
         return _look(header["task"], body)
-    files, position = {}, 0
-    for name, size in header["files"]:
-        files[name] = body[position : position + size]
-        position += size
-    hints = header.get("hints") or {}
-    if hints.get("leads") is not None:
-        hints["leads"] = tuple(hints["leads"])
     try:
-        recording = read_files(files, ReadingHints(**hints), age=header.get("age"), sex=header.get("sex"))
+        recording = _read(header, body)
     except MissingFactsError as exc:
         preview = {key: getattr(exc.preview, key) for key in exc.preview.__dataclass_fields__}
         return {"error": "MissingFactsError", "needed": exc.needed, "preview": preview, "why": exc.why}, b""
+    except UnusedFactError as exc:
+        return {"error": "UnusedFactError", "fact": exc.fact, "what": exc.what}, b""
     except RecordingError as exc:
         return {"error": type(exc).__name__, "message": str(exc)}, b""
     except MemoryError:
         return {"error": "RecordingFormatError", "message": MEMORY_MESSAGE}, b""
     return _described(recording), recording.signal.tobytes()
+
+
+def _read(header: Mapping[str, Any], body: bytes) -> Recording:
+    files, position = {}, 0
+    for name, size in header.get("files", ()):
+        files[name] = body[position : position + size]
+        position += size
+    hints = header.get("hints") or {}
+    if hints.get("leads") is not None:
+        hints["leads"] = tuple(hints["leads"])
+    given, age, sex = ReadingHints(**hints), header.get("age"), header.get("sex")
+    if "path" in header:
+        from ecgimn.formats import read_recording  # the package is loaded by now; it imports this module
+
+        return read_recording(header["path"], hints=given, source=header["source"], age=age, sex=sex)
+    return read_files(files, given, age=age, sex=sex)
 
 
 def _look(task: str, data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -130,6 +141,8 @@ def scale_of(n_bytes: int) -> float:
 def _described(recording: Recording) -> dict[str, Any]:
     return {
         "fs": recording.fs,
+        "record_name": recording.record_name,
+        "source": recording.source,
         "n_samples": recording.n_samples,
         "age": recording.age,
         "sex": recording.sex,
@@ -138,8 +151,14 @@ def _described(recording: Recording) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Answer jobs until standard input closes."""
+def main(work: str = "uploads") -> None:
+    """Answer jobs until standard input closes.
+
+    Parameters
+    ----------
+    work : {"uploads", "paths"}
+        Whether jobs bring the bytes of files, or name files of this machine that may then be opened.
+    """
     jobs, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, sys.stdout.fileno())  # nothing a library prints may mix with answers
@@ -149,7 +168,8 @@ def main() -> None:
     room = _Room(folder, code, nowhere, _open_size())
     _forbid_side_effects(folder)
     gc.freeze()  # the libraries' objects stay shared with every fork
-    walls = Walls(restrict_files(read=code, write=[folder, os.devnull]), refuse_calls(a_fork=False))
+    seen = ["/"] if work == "paths" else code  # in the first case each fork takes back all but one folder
+    walls = Walls(restrict_files(read=seen, write=[folder, os.devnull]), refuse_calls(a_fork=False))
     write_message(answers, {"ready": True, **asdict(walls)})
     while (job := read_message(jobs)) is not None:
         if "task" in job[0]:  # code of this package, loaded once and outside of the fork's limits
@@ -200,7 +220,8 @@ def _answer_in_fork(job: tuple[dict[str, Any], bytes], room: _Room, folder: str)
             os.dup2(room.nowhere, 0)  # where the next visitor's job comes in
             os.closerange(3, sending)
             os.closerange(sending + 1, _MAX_DESCRIPTORS)
-            restrict_files(read=room.code, write=[folder, os.devnull])
+            own = [os.path.dirname(job[0]["path"])] if "path" in job[0] else []  # WFDB has several files
+            restrict_files(read=[*room.code, *own], write=[folder, os.devnull])
             refuse_calls(a_fork=True)
             with os.fdopen(sending, "wb") as stream:
                 write_message(stream, *answer(*job))

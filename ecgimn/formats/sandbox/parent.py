@@ -1,7 +1,9 @@
-"""Reads uploads in a child process with limits on computing, waiting and memory, so that no file can harm the app.
+"""Reads files from outside in a child process with limits on computing, waiting and memory, so that none does harm.
 
-One child per app (`ecgimn.formats.sandbox.child`), shared by all visitors and used by one at a time; it forks for every
-upload. It is started by `start_reader` or by the first upload, and again whenever it is gone.
+One child per app for uploads (`ecgimn.formats.sandbox.child`), shared by all visitors and used by one at a time; it
+forks for every upload. It is started by `start_reader` or by the first upload, and again whenever it is gone. The
+command line and each worker of a batch have one of their own for files that are named by their paths; that one may open
+files, and each of its forks sees only the folder of the file that it reads.
 """
 
 from __future__ import annotations
@@ -21,32 +23,30 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 
 import ecgimn.formats.sandbox.child as reader
 from ecgimn import errors
-from ecgimn.errors import LeadError, RecordingError, RecordingFormatError, SignalError
+from ecgimn.errors import EcgImnError, RecordingFormatError
 from ecgimn.formats.limits import MAX_FILE_BYTES, too_large
 from ecgimn.formats.sandbox.wall import Walls
-from ecgimn.formats.table import MissingFactsError, Preview, ReadingHints
+from ecgimn.formats.table import MissingFactsError, Preview, ReadingHints, UnusedFactError
 from ecgimn.recording import Recording, Sex
 
 _log = logging.getLogger(__name__)
 
 _START_LIMIT_S = 60.0  # loading the libraries takes about 2 s, much longer on a busy machine
 _GRACE_S = 3.0  # beyond the child's own limit, for sending and starting
-_ERRORS: dict[str, type[RecordingError]] = {
-    error.__name__: error for error in (RecordingError, RecordingFormatError, LeadError, SignalError)
-}
-_CODE = "import sys; sys.path[:0] = [sys.argv[1]]; from ecgimn.formats.sandbox.child import main; main()"
+_CODE = "import sys; sys.path[:0] = [sys.argv[1]]; from ecgimn.formats.sandbox.child import main; main(sys.argv[2])"
+Work = Literal["uploads", "paths"]
 
 
 class _Child:
     """The running child process and its private folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Work = "uploads") -> None:
         self.folder, self._held = _make_folder()
         self.tasks: set[str | None] = {None}  # whose code the child has loaded; None reads a recording
         root = str(Path(reader.__file__).resolve().parents[3])
@@ -56,7 +56,7 @@ class _Child:
             if name in os.environ:
                 environment[name] = os.environ[name]
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-c", _CODE, root],
+            [sys.executable, "-I", "-B", "-c", _CODE, root, work],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a traceback may quote a file
@@ -151,7 +151,7 @@ class _Timed:
 
 
 _lock = threading.Lock()
-_child: _Child | None = None
+_children: dict[Work, _Child] = {}
 
 
 def start_reader() -> None:
@@ -176,15 +176,35 @@ def read_in_child(
     total = sum(len(data) for data in files.values())
     if total > MAX_FILE_BYTES:
         raise too_large("The upload", total, MAX_FILE_BYTES)
-    job = {
-        "files": [(name, len(data)) for name, data in files.items()],
-        "hints": asdict(replace(hints, fs=None if hints.fs is None else float(hints.fs))) if hints else None,
-        "age": age,
-        "sex": sex,
-    }
+    job = {"files": [(name, len(data)) for name, data in files.items()], **_facts(hints, age, sex)}
     with _lock:
         message = _ask(job, b"".join(files.values()))
     return _recording(*message)
+
+
+def read_path_in_child(
+    path: Path,
+    hints: ReadingHints | None = None,
+    *,
+    age: int | None = None,
+    sex: Sex | None = None,
+    source: str = "file",
+) -> Recording:
+    """Read one recording of this machine in a child process; see `ecgimn.formats.read_recording`.
+
+    Raises
+    ------
+    MissingFactsError, RecordingFormatError, LeadError, SignalError
+        As the reader in the child raises them; also when the limits on time or memory are reached.
+    """
+    with _lock:
+        message = _ask({"path": os.path.abspath(path), "source": source, **_facts(hints, age, sex)}, b"", "paths")
+    return _recording(*message)
+
+
+def _facts(hints: ReadingHints | None, age: int | None, sex: Sex | None) -> dict[str, Any]:
+    given = asdict(replace(hints, fs=None if hints.fs is None else float(hints.fs))) if hints else None
+    return {"hints": given, "age": age, "sex": sex}
 
 
 def look_in_child(task: str, data: bytes) -> Any:
@@ -204,20 +224,29 @@ def look_in_child(task: str, data: bytes) -> Any:
     with _lock:
         header, _ = _ask({"files": [], "task": task}, data)
     if "error" in header:
-        raise getattr(errors, header["error"], RecordingFormatError)(header["message"])
+        raise _error(header)
     return header["found"]
 
 
 def stop_reader() -> None:
-    """End the child process, if one runs."""
-    global _child
+    """End the child processes that run."""
     with _lock:
-        if _child is not None:
-            _child.stop()
-            _child = None
+        while _children:
+            _children.popitem()[1].stop()
 
 
 atexit.register(stop_reader)
+
+
+def _begin_anew() -> None:
+    """Leave the children of the process that this one was forked from to it."""
+    global _lock
+    _lock = threading.Lock()
+    _children.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _start_quietly() -> None:
@@ -225,23 +254,22 @@ def _start_quietly() -> None:
         _running()
 
 
-def _running() -> _Child:
+def _running(work: Work = "uploads") -> _Child:
     """Return the child, starting it when there is none or it is gone. Needs `_lock`."""
-    global _child
     if not hasattr(os, "fork"):
         raise RecordingFormatError(
             "This system cannot read uploads in a process of their own. Linux or macOS is needed. "
             "Read the file with `python -m ecgimn explain FILE` instead."
         )
-    if _child is not None and _child.process.poll() is None:
-        return _child
-    if _child is not None:
-        _child.stop()
-    _child = _Child()
-    said = _child.receive(_START_LIMIT_S)
+    child = _children.get(work)
+    if child is not None and child.process.poll() is None:
+        return child
+    if child is not None:
+        _children.pop(work).stop()
+    child = _Child(work)
+    said = child.receive(_START_LIMIT_S)
     if said is None:
-        _child.stop()
-        _child = None
+        child.stop()
         raise RecordingFormatError(
             "The process that reads uploads did not start. It is needed to open files from outside safely. "
             "Try again, or restart the app."
@@ -249,13 +277,13 @@ def _running() -> _Child:
     missing = Walls(said[0]["landlock"], said[0]["seccomp"]).missing
     if missing is not None:
         _log.warning(missing)
-    return _child
+    _children[work] = child
+    return child
 
 
-def _ask(job: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+def _ask(job: Mapping[str, Any], body: bytes, work: Work = "uploads") -> tuple[dict[str, Any], bytes]:
     """Send a job and return the answer; end the child and say so when it gives none. Needs `_lock`."""
-    global _child
-    child = _running()
+    child = _running(work)
     message = None
     with contextlib.suppress(OSError):
         reader.write_message(child.jobs, job, body)
@@ -265,8 +293,7 @@ def _ask(job: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     if message is None:
         text = reader.TIME_MESSAGE if child.process.poll() is None else reader.CRASH_MESSAGE
         message = {"error": "RecordingFormatError", "message": text}, b""
-        child.stop()
-        _child = None
+        _children.pop(work).stop()
     return message
 
 
@@ -277,17 +304,27 @@ def _as_tuples(value: Any) -> Any:
     return tuple(_as_tuples(item) for item in value) if isinstance(value, list) else value
 
 
+def _error(header: Mapping[str, Any]) -> EcgImnError:
+    """Return the error that the child reports, of its own kind."""
+    match header["error"]:
+        case "MissingFactsError":
+            return MissingFactsError(tuple(header["needed"]), Preview(**_as_tuples(header["preview"])), header["why"])
+        case "UnusedFactError":
+            return UnusedFactError(header["fact"], header["what"])
+    kind = getattr(errors, header["error"], RecordingFormatError)
+    return cast(EcgImnError, kind(header["message"]))
+
+
 def _recording(header: Mapping[str, Any], body: bytes) -> Recording:
     """Turn the child's answer into a recording, or raise its error."""
-    if header.get("error") == "MissingFactsError":
-        raise MissingFactsError(tuple(header["needed"]), Preview(**_as_tuples(header["preview"])), header["why"])
     if "error" in header:
-        raise _ERRORS.get(header["error"], RecordingFormatError)(header["message"])
+        raise _error(header)
     samples = np.frombuffer(body, dtype=np.float32).reshape(12, header["n_samples"])
     return Recording(
         samples,
         header["fs"],
-        source="upload",
+        record_name=header["record_name"],
+        source=header["source"],
         age=header["age"],
         sex=header["sex"],
         derived_leads=tuple(header["derived_leads"]),

@@ -81,14 +81,14 @@ def restrict_files(*, read: Iterable[str], write: Iterable[str]) -> int:
     try:
         for paths, allowed in ((read, _READ_FILE | _READ_DIR), (write, rights & ~(_EXECUTE | _IOCTL_DEV))):
             for path in paths:
-                _allow(rules, path, allowed)
+                _allow(_LIBC, rules, path, allowed)
         _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         return 0 if _LIBC.syscall(_RESTRICT_SELF, rules, 0) else version
     finally:
         os.close(rules)
 
 
-def _allow(rules: int, path: str, allowed: int) -> None:
+def _allow(libc: ctypes.CDLL, rules: int, path: str, allowed: int) -> None:
     try:
         opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
@@ -96,8 +96,7 @@ def _allow(rules: int, path: str, allowed: int) -> None:
     try:
         if not os.path.isdir(path):
             allowed &= _READ_FILE | _WRITE_FILE | _TRUNCATE
-        assert _LIBC is not None
-        _LIBC.syscall(_ADD_RULE, rules, 1, struct.pack("=Qi", allowed, opened), 0)
+        libc.syscall(_ADD_RULE, rules, 1, struct.pack("=Qi", allowed, opened), 0)
     finally:
         os.close(opened)
 
