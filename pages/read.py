@@ -14,7 +14,7 @@ from ecgimn.errors import EcgImnError, QualityError
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.sentences import answer, class_chips, describe_evidence, outcome_text
 from ecgimn.recording import Recording
-from ecgimn.signal.quality import out_of_scope
+from ecgimn.signal.quality import scope_of
 from ecgimn.signal.reading import SignalReading, with_reference
 from pages.ui import cache as cached
 from pages.ui import case_bar as widgets
@@ -108,7 +108,7 @@ def read_case(case: Case) -> None:
     if rooms.beside:
         left, right = st.columns([figure.layout.width + 8, rooms.beats_px[0] + 8], gap="small")
     with left:
-        st.caption(header_words(reading))
+        st.caption(header_words(reading, rhythm=reading.rhythm.statement))
         # The words about the evidence stand beside the chart: here they would make the browser draw it again.
         alt = f"12-lead ECG, layout {view.layout}, {view.speed:g} mm/s, {view.gain:g} mm/mV"
         box.trace(figure, case.recording, plain, alt)
@@ -117,7 +117,7 @@ def read_case(case: Case) -> None:
         box.answers(case, first, minus)
         show_evidence(case, first, minus, view, beats_px)
         show_measurements(reading)
-        for text in (*out_of_scope(reading.recording), *reading.quality.warnings, *reading.recording.notes):
+        for text in (*scope_of(reading).reasons, *reading.quality.warnings, *reading.recording.notes):
             st.text(text)
         send_ahead(case, minus, view, beats_px)
     show_answer(answer_room, case, evidence)
@@ -140,10 +140,7 @@ def show_answer(room: DeltaGenerator, case: Case, evidence: Evidence) -> None:
         return
     said, quality = answer(evidence, ()), case.reading.quality
     line.markdown(f"**{said.text}** · {said.full_name}", width="content")
-    if out_of_scope(case.recording):
-        line.badge("outside scope", icon=":material/warning:", color="orange")
-    else:
-        line.badge("within scope", icon=":material/check:", color="gray")
+    show_rhythm_and_scope(line, case.reading)
     if quality.warnings or not quality.usable:
         line.badge("see quality", icon=":material/warning:", color="orange")
     else:
@@ -156,6 +153,19 @@ def show_answer(room: DeltaGenerator, case: Case, evidence: Evidence) -> None:
     reasons.markdown(" ".join(answer(evidence, claims).sentences))
 
 
+def show_rhythm_and_scope(line: DeltaGenerator, reading: SignalReading) -> None:
+    """Put the rhythm with its rate, and what sets the ECG apart from the training data, beside the answer."""
+    rate = reading.measurements.heart_rate.value if reading.measurements else None
+    words = reading.rhythm.statement + (f", {rate:.0f}/min" if rate is not None else "")
+    line.badge(words, icon=":material/ecg_heart:", color="gray", help=" ".join(reading.rhythm.grounds))
+    scope = scope_of(reading)
+    if scope.within:
+        line.badge("within scope", icon=":material/check:", color="gray")
+    else:
+        said = f"outside what the model was taught: {', '.join(scope.names)}"
+        line.badge(said, icon=":material/warning:", color="orange", help=" ".join(scope.reasons))
+
+
 def show_without_model(recording: Recording) -> None:
     """Draw the ECG as it is, with all that was measured on it, where no model may speak."""
     reading = with_reference(cached.get_reading(cached.identity(recording), recording), view_state.st_reference())
@@ -165,7 +175,7 @@ def show_without_model(recording: Recording) -> None:
     left.plotly_chart(figure, width="content", theme=None, key="ecg", config=CHART, alt=alt)
     with right:
         show_measurements(reading)
-        for text in (*out_of_scope(recording), *reading.quality.warnings, *recording.notes):
+        for text in (*scope_of(reading).reasons, *reading.quality.warnings, *recording.notes):
             st.text(text)
 
 

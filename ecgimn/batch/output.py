@@ -36,7 +36,10 @@ _INTERVALS = (
 
 #: Columns of each table. Logits are in logit, voltages in mV; a missing number is null.
 SCHEMAS: dict[str, pa.Schema] = {
-    "records": pa.schema([("record", pa.string()), ("status", _WORD), ("windows", pa.int16())]),
+    "records": pa.schema(
+        [("record", pa.string()), ("status", _WORD), ("windows", pa.int16()), ("rhythm", pa.string()),
+         ("af_score", pa.float32()), ("within_scope", pa.bool_())]
+    ),
     "predictions": pa.schema(
         [*_AT, ("class", _WORD), ("logit", pa.float64()), ("probability", pa.float64()), ("bias", pa.float64()),
          ("completeness_error", pa.float32())]
@@ -130,7 +133,7 @@ class Rows:
 
 
 SETTINGS = "run.json"
-LAYOUT = 1  # of the tables; a folder of another layout cannot be gone on with
+LAYOUT = 2  # of the tables; a folder of another layout cannot be gone on with
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby, islice
@@ -27,7 +27,7 @@ from ecgimn.explain.sentences import evidence_over_beats
 from ecgimn.formats import read_foreign
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording, Sex
-from ecgimn.signal.quality import Quality, assess_quality
+from ecgimn.signal.quality import Quality, assess_quality, scope_of
 from ecgimn.signal.reading import SignalReading, read_signal
 from ecgimn.signal.waves.find import WAVE_NAMES
 from ecgimn.sources.ptbxl import PtbXl
@@ -283,6 +283,22 @@ def add_reading(rows: Rows, record: str, start_s: float, reading: SignalReading)
         )
 
 
+def rhythm_and_scope(readings: Sequence[SignalReading]) -> dict[str, object]:
+    """Return the columns of "records" that sum up the windows of a recording; nothing where no waves were looked for.
+
+    The rhythm names each statement once, in the order of time; the score is the highest; a recording is within the
+    scope of the models where all its windows are.
+    """
+    if not readings:
+        return {}
+    scores = [reading.rhythm.af_score for reading in readings if reading.rhythm.af_score is not None]
+    return {
+        "rhythm": "; ".join(dict.fromkeys(reading.rhythm.statement for reading in readings)),
+        "af_score": max(scores, default=None),
+        "within_scope": all(scope_of(reading).within for reading in readings),
+    }
+
+
 def add_lead_evidence(
     rows: Rows, record: str, start_s: float, classes: tuple[str, ...], evidence: LeadEvidence, place: int
 ) -> None:
@@ -453,18 +469,20 @@ def _windows(chunk: Chunk, rows: Rows) -> Iterator[ExplainedWindow]:
             rows.add("records", record=item.record, status="failed", windows=0)
             continue
         usable, places = 0, tile(whole)
+        readings: list[SignalReading] = []
         for place in places:
             recording = whole if len(places) == 1 else whole.window(place.start_s, place.duration_s)
             at = ExplainedWindow(item.record, place.start_s, recording, _reading(recording, chunk.waves))
             quality = assess_quality(recording) if at.reading is None else at.reading.quality
             add_quality(rows, item.record, place.start_s, recording, quality, public=item.source == "PTB-XL")
             if at.reading is not None:
+                readings.append(at.reading)
                 add_reading(rows, item.record, place.start_s, at.reading)
             if quality.usable:
                 usable += 1
                 yield at
         status = "explained" if usable else "refused"
-        rows.add("records", record=item.record, status=status, windows=len(places))
+        rows.add("records", record=item.record, status=status, windows=len(places), **rhythm_and_scope(readings))
 
 
 def _reading(recording: Recording, waves: WaveSearch) -> SignalReading | None:

@@ -9,6 +9,7 @@ from ecgimn.about import INTENDED_USE
 from ecgimn.explain.case import Case
 from ecgimn.explain.sentences import describe_evidence
 from ecgimn.signal.intervals import Measured
+from ecgimn.signal.quality import scope_of
 from ecgimn.signal.reading import SignalReading
 
 #: What a model would say, where none was run: null for what there is one of, empty for what there are many of.
@@ -44,6 +45,7 @@ def explanation_json(case: Case) -> dict[str, Any]:
 def measured_json(reading: SignalReading) -> dict[str, Any]:
     """Return what is measured on one window without any model; all that a model would say is null or empty."""
     recording, measurements, findings = reading.recording, reading.measurements, reading.findings
+    scope = scope_of(reading)
     return {
         "version": __version__,
         "intended_use": INTENDED_USE,
@@ -74,6 +76,12 @@ def measured_json(reading: SignalReading) -> dict[str, Any]:
             for t in (measurements.t_waves if measurements else ())
         ],
         "intervals": _intervals(reading),
+        "rhythm": {
+            "statement": reading.rhythm.statement,
+            "grounds": list(reading.rhythm.grounds),
+            "af_score": reading.rhythm.af_score,
+        },
+        "scope": {"within": scope.within, "reasons": list(scope.reasons)},
         "findings": [
             {
                 "kind": item.kind,
@@ -106,6 +114,8 @@ def _intervals(reading: SignalReading) -> dict[str, Any]:
     named: dict[str, Measured] = {
         "heart_rate": intervals.heart_rate,
         "rr": intervals.rr,
+        "rr_shortest": intervals.rr_range[0],
+        "rr_longest": intervals.rr_range[1],
         "pr": intervals.pr,
         "qrs": intervals.qrs,
         "qt": intervals.qt,

@@ -21,6 +21,7 @@ from ecgimn.recording import WINDOW_S, Recording, bridge_gaps
 from ecgimn.signal.waves.openecg import EINTHOVEN_LIMIT_MV
 
 if TYPE_CHECKING:
+    from ecgimn.signal.reading import SignalReading
     from ecgimn.signal.waves.find import Waves
 
 
@@ -324,24 +325,63 @@ ADULT_AGE = 18
 ROUNDING_S = 0.05  # a recorder may stop a few samples early
 
 
-def out_of_scope(recording: Recording) -> tuple[str, ...]:
-    """Return what sets a recording apart from the models' training data, one plain sentence each.
+@dataclass(frozen=True)
+class Scope:
+    """Whether a recording is of the kind that the models learned from.
+
+    Attributes
+    ----------
+    reasons : tuple of str
+        What sets it apart, one plain sentence each; empty within the scope.
+    names : tuple of str
+        The same in a word or two each, for a badge: "atrial fibrillation", "age 11".
+    """
+
+    reasons: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def within(self) -> bool:
+        """Whether nothing sets it apart."""
+        return not self.reasons
+
+
+def scope_of(reading: SignalReading) -> Scope:
+    """Return what sets a recording apart from the models' training data.
 
     Parameters
     ----------
-    recording : Recording
-        The window that a model is asked about.
+    reading : SignalReading
+        Of the window that a model is asked about.
     """
-    found = []
+    recording, rhythm = reading.recording, reading.rhythm
+    found: list[tuple[str, str]] = []  # name, sentence
+    taught = "are outside the scope of the models: they learned mainly from sinus rhythm"
+    if rhythm.kind == "undetermined":
+        found.append(("rhythm undetermined", f"The rhythm could not be determined ({rhythm.grounds[0].rstrip('.')})."))
+    elif rhythm.kind != "sinus":
+        name = rhythm.statement.split(",")[0]
+        found.append((name, f"{name[0].upper()}{name[1:]} is outside the scope of the models: they learned mainly from "
+                            "sinus rhythm."))  # fmt: skip
+    if rhythm.often_ectopic:
+        count = len(rhythm.supraventricular) + len(rhythm.ventricular)
+        found.append(("frequent ectopic beats", f"Frequent ectopic beats ({count} of {rhythm.n_beats}) {taught}."))
     if recording.age is not None and recording.age < ADULT_AGE:
         found.append(
-            f"Age {recording.age} is outside the scope of the models: they learned from adults (0.6 % were under "
-            f"{ADULT_AGE})."
-        )
+            (f"age {recording.age}", f"Age {recording.age} is outside the scope of the models: they learned from adults "
+             f"(0.6 % were under {ADULT_AGE}).")
+        )  # fmt: skip
     if recording.duration_s < WINDOW_S - ROUNDING_S:
-        found.append(
-            f"{recording.duration_s:.1f} s are outside the scope of the models: they learned from {WINDOW_S:g} s."
-        )
+        seconds = f"{recording.duration_s:.1f} s"
+        found.append((f"only {seconds}", f"{seconds} are outside the scope of the models: they learned from "
+                                         f"{WINDOW_S:g} s."))  # fmt: skip
+    if not reading.quality.usable:
+        found.append(("poor quality", "The quality check refuses the recording: " + " ".join(reading.quality.refusals)))
+    if reading.quality.einthoven_residual_mv > EINTHOVEN_LIMIT_MV:
+        found.append(("contradicting limb leads", "The limb leads contradict each other."))
+    if reversal := reading.findings.of("lead reversal") if reading.findings else ():
+        found.append(("possible lead reversal", " ".join(item.text for item in reversal)))
     if recording.derived_leads and recording.source != "composite":  # those are made of eight leads by this app
-        found.append(f"{', '.join(recording.derived_leads)} are not in the file and were computed from I and II.")
-    return tuple(found)
+        leads = ", ".join(recording.derived_leads)
+        found.append(("computed leads", f"{leads} are not in the file and were computed from I and II."))
+    return Scope(tuple(sentence for _, sentence in found), tuple(name for name, _ in found))

@@ -31,6 +31,7 @@ FLUTTER_RATE = (130.0, 170.0)  # per minute; 2:1 conduction of 260 to 340
 BRADYCARDIA, TACHYCARDIA = 60.0, 100.0  # per minute, below and above
 ARRHYTHMIA_S = 0.16  # between shortest and longest RR of sinus beats (taught from 0.12 s; project choice)
 PREMATURE, MEAN_SHARE = 0.85, 0.92  # RR before a beat, as share of the RR before that and of the mean RR
+MOST_RR = 1.15  # of the median RR: the beat after a pause is not early for having come sooner than the pause lasted
 WIDE_BEAT_MS, WIDER_MS = 110.0, 20.0  # a ventricular ectopic beat lasts so long, and so much longer than the others
 UNLIKE, VERY_UNLIKE = 0.9, 0.75  # correlation of a beat's QRS with the median beat's, below
 PAUSE_S = 2.0  # a pause is longer than this,
@@ -105,6 +106,13 @@ def af_score(p_share: float, rr_variation: float) -> float:
     return min(no_p, irregular)
 
 
+def _irregularity(rr: NDArray[np.float64]) -> float:
+    """Variation of RR as share of its mean; what repeats every second or third beat, as in bigeminy, does not count."""
+    found = [float(rr.std())]
+    found += [float((rr[lag:] - rr[:-lag]).std() / np.sqrt(2.0)) for lag in (2, 3) if len(rr) >= 2 * lag]
+    return min(found) / float(rr.mean())
+
+
 def _ectopy(
     waves: Waves, measurements: Measurements, rr: NDArray[np.float64], whole: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -117,12 +125,12 @@ def _ectopy(
     nothing = np.zeros(len(rr) + 1, dtype=bool)
     if not whole.any():
         return nothing, nothing
-    mean = float(rr[whole].mean())
+    mean, most = float(rr[whole].mean()), MOST_RR * float(np.median(rr[whole]))
     short, early = nothing.copy(), nothing.copy()
     for k in range(1, len(short)):
         before = rr[k - 2] if k >= 2 and whole[k - 2] else mean
         short[k] = whole[k - 1] and rr[k - 1] < MEAN_SHARE * mean
-        early[k] = short[k] and rr[k - 1] < PREMATURE * before
+        early[k] = short[k] and rr[k - 1] < PREMATURE * min(before, most)
     width = (waves.global_qrs_offset - waves.global_qrs_onset) / waves.fs * 1000.0
     windows = measurements.beat.windows
     typical = float(np.nanmedian(width[windows.used] if windows.used.any() else width))
@@ -200,7 +208,7 @@ def find_rhythm(
     # An interval before or after a ventricular beat tells nothing of the basic rhythm.
     steady = whole & ~early_v[1:] & ~early_v[:-1]
     own = rr[steady] if p_share >= FEW_P and steady.sum() >= MIN_BEATS - 1 else rr[whole]
-    variation = float(own.std() / own.mean())
+    variation = _irregularity(own)
     rate = 60.0 / float(np.median(rr[whole]))
     score = af_score(p_share, variation)
     pauses = _pauses(recording, waves, rr, whole, irregular=score >= 0.5)
@@ -224,7 +232,8 @@ def find_rhythm(
         kind, name = "possible flutter", "possible atrial flutter with 2:1 conduction"
         grounds.append(f"Regular at {rate:.0f}/min without clear P waves; another tachycardia may look the same.")
     elif p_share < P_SHARE:
-        kind, name = "undetermined", "rhythm undetermined (regular, no clear P waves)"
+        pattern = "regular" if own.std() <= RR_VARIATION * own.mean() else "RR varies in a pattern"
+        kind, name = "undetermined", f"rhythm undetermined ({pattern}, no clear P waves)"
         grounds.append("Junctional rhythm, hidden P waves and pacing without visible spikes look alike here.")
     else:
         kind, name = _with_p(measurements, rate, rr, whole, early_s | early_v, grounds)

@@ -21,6 +21,7 @@ from ecgimn.batch.run import Pool, Request, RunSummary, run_batch
 from ecgimn.explain.case import open_case
 from ecgimn.formats import read_recording
 from ecgimn.model.model import load_model
+from ecgimn.signal.quality import scope_of
 from tests.batch.conftest import tracing, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,6 +107,10 @@ def test_rows_are_those_of_the_reading_room(wave_run, ecg_folder):
     assert st == pytest.approx(reading.j60_mv, abs=1e-6)
     (intervals,) = [row for row in read_table(wave_run, "intervals").to_pylist() if row["record"] == "case1.hea"]
     assert intervals["heart_rate"] == pytest.approx(reading.measurements.heart_rate.value, rel=1e-5)
+    (about,) = [row for row in read_table(wave_run, "records").to_pylist() if row["record"] == "case1.hea"]
+    assert about["rhythm"] == reading.rhythm.statement
+    assert about["af_score"] == pytest.approx(reading.rhythm.af_score, rel=1e-5)
+    assert about["within_scope"] is scope_of(reading).within
 
 
 def test_mean_beats_hold_no_more_recordings_than_were_said(wave_run, card):

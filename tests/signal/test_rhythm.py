@@ -10,10 +10,11 @@ from synthetic_ecg import ORDINARY, Tracing
 
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import read_signal, with_reference
-from ecgimn.signal.rhythm import af_score
+from ecgimn.signal.rhythm import af_score, find_rhythm
 
 NO_P = {lead: (0.0, *wave[1:]) for lead, wave in ORDINARY.items()}
-WIDE = {lead: (0.0, 0.0, -0.8 * wave[2] - 0.3, 0.6, -0.8 * wave[4]) for lead, wave in ORDINARY.items()}
+TURNED = {lead: -np.sign(wave[2] + wave[3]) for lead, wave in ORDINARY.items()}
+WIDE = {lead: (0.0, -0.3 * up, 1.2 * up, -0.5 * up, -0.4 * up) for lead, up in TURNED.items()}
 
 
 def beats(*rr, first=0.4):
@@ -27,12 +28,12 @@ def read(tracing, **about):
 def with_wide_beats(sinus_at, wide_at):
     """Sinus beats, and among them beats of another shape, as a ventricular ectopic beat has."""
     sinus = Tracing(beats_at=tuple(sinus_at)).signal()
-    wide = Tracing(beats_at=tuple(wide_at), waves=WIDE, stretch_qrs=2.2, noise_mv=0.0).signal()
+    wide = Tracing(beats_at=tuple(wide_at), waves=WIDE, stretch_qrs=1.4, noise_mv=0.0).signal()
     return Recording(sinus + wide, 500.0)
 
 
 @pytest.mark.parametrize(
-    ("rr_s", "name"), [(0.85, "sinus rhythm"), (1.25, "sinus bradycardia"), (0.5, "sinus tachycardia")]
+    ("rr_s", "name"), [(0.85, "sinus rhythm"), (1.25, "sinus bradycardia"), (0.56, "sinus tachycardia")]
 )
 def test_a_regular_rhythm_with_p_is_sinus_rhythm_named_by_its_rate(rr_s, name):
     rhythm = read(Tracing(rr_s=rr_s)).rhythm
@@ -72,13 +73,18 @@ def test_regular_at_150_without_p_is_possible_flutter():
     assert "flutter" in reading.measurements.intervals.pr.reason
 
 
-def test_regular_and_slow_without_p_is_not_named():
-    assert read(Tracing(rr_s=1.1, waves=NO_P)).rhythm.kind == "undetermined"
+def test_regular_and_slow_without_p_is_not_named(recording, waves, measurements):
+    nowhere = replace(waves, global_p_onset=np.full(waves.n_beats, np.nan))
+    assert find_rhythm(recording, nowhere, measurements, None).kind == "undetermined"
+
+
+def test_the_beat_after_a_pause_is_not_early(paused):
+    assert read_signal(paused).rhythm.supraventricular == ()
 
 
 def test_early_wide_beats_are_counted_as_ventricular():
-    rhythm = with_wide_beats((0.4, 1.25, 2.1, 3.8, 4.65, 5.5, 7.2, 8.05, 8.9), (2.65, 6.05))
-    rhythm = read_signal(rhythm).rhythm
+    drawn = with_wide_beats((0.4, 1.25, 2.1, 3.8, 4.65, 5.5, 7.2, 8.05, 8.9), (2.65, 6.05))
+    rhythm = read_signal(drawn).rhythm
     assert rhythm.kind == "sinus"
     assert (len(rhythm.ventricular), rhythm.supraventricular) == (2, ())
     assert "2 ventricular ectopic beats" in rhythm.statement
@@ -86,7 +92,7 @@ def test_early_wide_beats_are_counted_as_ventricular():
 
 def test_every_second_beat_ventricular_is_bigeminy():
     sinus = np.arange(0.4, 9.5, 1.7)
-    rhythm = read_signal(with_wide_beats(sinus, sinus[:-1] + 0.55)).rhythm
+    rhythm = read_signal(with_wide_beats(sinus, sinus[:-1] + 0.5)).rhythm
     assert "ventricular bigeminy" in rhythm.statement
     assert rhythm.often_ectopic
 
@@ -140,6 +146,12 @@ def test_a_recording_without_beats_has_no_rhythm():
     rhythm = read_signal(Recording(np.zeros((12, 5000)), 500.0)).rhythm
     assert (rhythm.kind, rhythm.af_score) == ("undetermined", None)
     assert rhythm.grounds
+
+
+@pytest.mark.parametrize("coupling_s", [0.5, 0.55, 0.6])
+def test_bigeminy_is_not_taken_for_fibrillation(coupling_s):
+    sinus = np.arange(0.4, 9.5, 1.7)
+    assert read_signal(with_wide_beats(sinus, sinus[:-1] + coupling_s)).rhythm.af_score < 0.5
 
 
 def test_the_score_passes_one_half_where_the_rule_is_met():

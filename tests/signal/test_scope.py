@@ -2,21 +2,68 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from synthetic_ecg import Tracing
 
-from ecgimn.recording import Recording
-from ecgimn.signal.quality import out_of_scope
+from ecgimn.explain.as_json import measured_json
+from ecgimn.signal.findings import Finding
+from ecgimn.signal.quality import scope_of
+from ecgimn.signal.reading import read_signal
+
+
+@pytest.fixture(scope="module")
+def reading():
+    return read_signal(Tracing().recording())
 
 
 @pytest.mark.parametrize("age", [None, 18, 60, 90])
-def test_an_adult_recording_of_ten_seconds_is_in_scope(age: int | None) -> None:
-    assert out_of_scope(Recording(np.ones((12, 4990)), 500, age=age)) == ()
+def test_an_adult_recording_of_ten_seconds_is_in_scope(reading, age: int | None) -> None:
+    scope = scope_of(replace(reading, recording=replace(reading.recording, age=age)))
+    assert (scope.within, scope.reasons) == (True, ())
 
 
-def test_a_child_a_short_strip_and_computed_leads_are_named() -> None:
-    named = out_of_scope(Recording(np.ones((12, 3500)), 500, age=11, derived_leads=("III", "aVR")))
+def test_a_child_a_short_strip_and_computed_leads_are_named(reading) -> None:
+    short = replace(reading.recording.window(0.0, 7.0), age=11, derived_leads=("III", "aVR"))
+    named = scope_of(replace(reading, recording=short)).reasons
     assert len(named) == 3
     assert "Age 11" in named[0]
     assert "7.0 s" in named[1]
     assert "III, aVR" in named[2]
+
+
+@pytest.mark.parametrize("kind", ["atrial fibrillation", "possible flutter", "paced", "ectopic atrial"])
+def test_a_rhythm_outside_sinus_is_named(reading, kind) -> None:
+    scope = scope_of(replace(reading, rhythm=replace(reading.rhythm, kind=kind, statement=f"{kind}, more")))
+    assert (scope.within, scope.names) == (False, (kind,))
+    assert "sinus rhythm" in scope.reasons[0]
+
+
+def test_frequent_ectopic_beats_are_outside_and_single_ones_within(reading) -> None:
+    for beats, within in [((4,), True), ((1, 3, 5, 7), False)]:
+        scope = scope_of(replace(reading, rhythm=replace(reading.rhythm, ventricular=beats)))
+        assert scope.within is within
+
+
+def test_a_refused_recording_and_a_suspected_reversal_are_named(reading) -> None:
+    refused = replace(reading.quality, refusals=("Lead V4 is flat.",))
+    hint = Finding("lead reversal", "Possible lead reversal: V1 and V2.", (), "note")
+    findings = replace(reading.findings, items=(*reading.findings.items, hint))
+    scope = scope_of(replace(reading, quality=refused, findings=findings))
+    assert scope.names == ("poor quality", "possible lead reversal")
+    assert "Lead V4 is flat." in scope.reasons[0]
+
+
+def test_rhythm_and_scope_are_in_the_measured_values() -> None:
+    rr = np.random.default_rng(1).uniform(0.55, 1.15, 11)
+    waves = {lead: (0.0, *heights[1:]) for lead, heights in Tracing().waves.items()}
+    tracing = Tracing(beats_at=tuple(np.cumsum([0.4, *rr])), waves=waves)
+    said = measured_json(read_signal(tracing.recording()))
+    assert said["rhythm"]["statement"].startswith("atrial fibrillation")
+    assert said["rhythm"]["grounds"]
+    assert 0.5 <= said["rhythm"]["af_score"] <= 1.0
+    assert said["scope"]["within"] is False
+    assert "trial fibrillation" in said["scope"]["reasons"][0]
+    assert said["intervals"]["pr"]["value"] is None
