@@ -368,8 +368,8 @@ def scope_of(reading: SignalReading) -> Scope:
         found.append(("frequent ectopic beats", f"Frequent ectopic beats ({count} of {rhythm.n_beats}) {taught}."))
     if recording.age is not None and recording.age < ADULT_AGE:
         found.append(
-            (f"age {recording.age}", f"Age {recording.age} is outside the scope of the models: they learned from adults "
-             f"(0.6 % were under {ADULT_AGE}).")
+            (f"age {recording.age}", f"Age {recording.age} is outside the scope of the models: they learned from "
+             f"adults (0.6 % were under {ADULT_AGE}).")
         )  # fmt: skip
     if recording.duration_s < WINDOW_S - ROUNDING_S:
         seconds = f"{recording.duration_s:.1f} s"

@@ -143,7 +143,7 @@ def _ectopy(
 def _pauses(
     recording: Recording, waves: Waves, rr: NDArray[np.float64], whole: NDArray[np.bool_], *, irregular: bool
 ) -> list[tuple[float, float]]:
-    """Return (start_s, length_s) of each RR over 2 s, or twice the median of a regular one, without gaps or missed beats."""
+    """Return (start_s, length_s) of each RR over 2 s, or twice the median of a regular one, without gap or missed beat."""
     if not whole.any():
         return []
     twice = max(LEAST_PAUSE_S, PAUSE_RR * float(np.median(rr[whole])))

@@ -112,7 +112,8 @@ def test_too_much_is_refused_before_it_is_sent():
 
 
 def test_a_file_named_by_its_path_is_read_as_in_this_process(make, ecg, tmp_path):
-    for name, data in {**make.wfdb_files(ecg), "a.edf": make.edf_file(ecg), "a.csv": make.csv_file(ecg, header=False)}.items():
+    files = {**make.wfdb_files(ecg), "a.edf": make.edf_file(ecg), "a.csv": make.csv_file(ecg, header=False)}
+    for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     (tmp_path / "link.edf").symlink_to(tmp_path / "a.edf")
     for name in ("case.hea", "case.dat", "a.edf"):
