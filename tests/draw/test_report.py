@@ -148,7 +148,7 @@ def test_hashes_and_numbers_are_printed_and_names_are_not(another_recording, wav
     words = words_of(report_bytes("svg", recording, explanation, evidence, view=MI, waves=waves, st=st, text=text))
     for expected in (INTENDED_USE, recording.digest, explanation.model_sha256, ecgimn.__version__, "90+ years, female",
                      "+0.12 (+1.2)", "—", "meets ST-elevation threshold", "shown: 100 %", "25 mm/s", "largest",
-                     "$\\frac{1}{0}$ <b>bold</b> ?", "hatched: negative"):  # fmt: skip
+                     "$\\frac{1}{0}$ <b>bold</b> ?", "strip: signed area"):  # fmt: skip
         assert expected in words, expected
     assert float(re.search(r"residual (\S+)\.", words).group(1)) < 1e-9
     for hidden in ("Doe", "Jane", "header"):
