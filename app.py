@@ -22,6 +22,9 @@ st.set_page_config(
     initial_sidebar_state="collapsed",
     menu_items={"About": f"ECG-IMN Reader\n\n{INTENDED_USE} {READER_NOTE}"},
 )
+if not session.is_of_this_browser():  # before anything of the session is shown
+    st.error("This window belongs to another browser. Open the app again.", icon=":material/lock:")
+    st.stop()
 page = st.navigation(
     [
         st.Page("pages/read.py", title="Read", icon=":material/ecg_heart:", default=True),

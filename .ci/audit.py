@@ -2,7 +2,8 @@
 
     python .ci/audit.py [--offline]
 
-Ends with 1 when a required package is under a licence that is not listed here, or a vulnerability is known.
+Ends with 1 when a required package is under a licence that is not listed here, a vulnerability is known, or a package
+could not be looked up: what nobody looked for was not found absent. --offline looks at licences alone and says so.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def unknown_licences() -> list[str]:
 
 
 def known_vulnerabilities() -> tuple[bool, str]:
-    """Ask pip-audit, when it is installed and its service answers: (whether something is known, what it said)."""
+    """Ask pip-audit: (whether every package was looked up and nothing is known, what it said)."""
     tools = ROOT / ".venv-docs" / "bin" / "python"  # made by `make docs` or `make audit`
     command = [
         str(tools) if tools.exists() else sys.executable,
@@ -71,7 +72,7 @@ def known_vulnerabilities() -> tuple[bool, str]:
     told = "\n".join(line for line in said.strip().splitlines() if NOT_AUDITED not in line)
     if unknown:
         told += f"\n{unknown} of {total} packages could not be looked up."
-    return answer.returncode != 0, told
+    return answer.returncode == 0 and not unknown, told
 
 
 def main() -> int:
@@ -80,11 +81,12 @@ def main() -> int:
     for line in strange:
         print(f"licence not listed: {line}")
     print(f"{len(pinned('constraints.txt'))} locked packages, {len(strange)} with a licence that is not listed")
-    known = False
-    if "--offline" not in sys.argv:
-        known, said = known_vulnerabilities()
-        print(said)
-    return 1 if strange or known else 0
+    if "--offline" in sys.argv:
+        print("Vulnerabilities were not looked up.")
+        return 1 if strange else 0
+    clean, said = known_vulnerabilities()
+    print(said)
+    return 1 if strange or not clean else 0
 
 
 if __name__ == "__main__":

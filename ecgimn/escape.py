@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=\"'@/])")
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~$&#^]|(?<=^)[+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 #: A colon before a word is an emoji or an address to what runs after the Markdown was read, escaped or not.
 _JOINED = re.compile(r"(?<=:)(?=[A-Za-z/+_-])|(?<=@)(?=\w)|(?<=\bwww)(?=\.)", re.IGNORECASE)
@@ -23,7 +23,7 @@ MAX_FILE_NAME = 80
 def for_markdown(text: object) -> str:
     """Return text that Markdown shows as it is: no image, link, markup, emoji or formula, on one line."""
     plain = _JOINED.sub(_WORD_JOINER, _one_line(text))
-    return _MARKDOWN.sub(r"\\\1", plain)
+    return _MARKDOWN.sub(r"\\\g<0>", plain.strip())
 
 
 def for_html(text: object) -> str:

@@ -15,6 +15,7 @@ from ecgimn.draw.charts.card import (
     twin_words,
 )
 from ecgimn.errors import EcgImnError
+from ecgimn.escape import for_markdown
 from ecgimn.model.card import ModelCard, read_training_log
 from ecgimn.model.model import MODELS_FOLDER
 from pages.ui import cache as cached
@@ -88,7 +89,7 @@ except EcgImnError as exc:
     st.error(str(exc), icon=":material/error:")
     st.stop()
 
-st.subheader(f"Model {card.name}")
+st.subheader(f"Model {for_markdown(card.name)}")
 with st.container(horizontal=True):
     st.badge(
         f"{card.members} networks averaged" if card.members > 1 else "1 network", icon=":material/hub:", color="gray"
@@ -97,12 +98,12 @@ with st.container(horizontal=True):
 left, right = st.columns(2, gap="large")
 with left:
     if card.purpose:
-        st.markdown(f"**Chosen for.** {card.purpose}")
-    st.markdown(f"**Task.** {card.task}: {', '.join(card.classes)}.")
-    st.markdown(f"**Input.** {card.fs:g} Hz, {card.n_samples:,} samples; {card.preprocessing}.")
-    st.markdown(f"**Intended use.** {card.intended_use}")
-    st.markdown(f"**Licence.** {card.licence}")
-    st.markdown(f"**Reference.** {card.reference}")
+        st.markdown(f"**Chosen for.** {for_markdown(card.purpose)}")
+    st.markdown(f"**Task.** {for_markdown(card.task)}: {for_markdown(', '.join(card.classes))}.")
+    st.markdown(f"**Input.** {card.fs:g} Hz, {card.n_samples:,} samples; {for_markdown(card.preprocessing)}.")
+    st.markdown(f"**Intended use.** {for_markdown(card.intended_use)}")
+    st.markdown(f"**Licence.** {for_markdown(card.licence)}")
+    st.markdown(f"**Reference.** {for_markdown(card.reference)}")
 with right:
     st.markdown(f"**What it cannot do**\n{CANNOT}")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,10 +57,68 @@ def test_the_service_may_write_nowhere_but_its_own_folders():
     assert "--server.address=127.0.0.1" in lines
 
 
-def test_the_proxy_takes_away_the_headers_that_a_visitor_could_forge():
+def test_the_service_calls_and_reaches_only_what_it_needs_and_keeps_temporary_files_in_memory():
+    lines = (DEPLOY / "ecgimn-reader.service").read_text().splitlines()
+    for setting in ("IPAddressDeny=any", "IPAddressAllow=localhost", "RuntimeDirectory=ecgimn", "LimitCORE=0"):
+        assert setting in lines
+    allowed = next(line for line in lines if line.startswith("SystemCallFilter=@system-service"))
+    assert {"seccomp", "landlock_restrict_self"} <= set(allowed.split())  # the child's own walls
+    environment = " ".join(line for line in lines if line.startswith("Environment="))
+    for name in ("HOME", "TMPDIR", "MPLCONFIGDIR"):
+        assert f" {name}=%t/ecgimn" in environment
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_understands_the_service_and_finds_it_little_exposed(tmp_path):
+    unit = tmp_path / "ecgimn-reader.service"
+    lines = (DEPLOY / "ecgimn-reader.service").read_text()
+    unit.write_text(lines.replace("/opt/ecgimn/.venv/bin/python", "/bin/true").replace("/opt/ecgimn", "/"))
+    checked = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert unit.name not in checked.stderr, checked.stderr
+    judged = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert judged.returncode == 0, judged.stdout[-300:]
+
+
+def proxy_locations() -> dict[str, str]:
+    """The locations of the proxy that hand requests on, by their path."""
     lines = (DEPLOY / "nginx.conf").read_text()
-    assert 'proxy_set_header X-Forwarded-User  "";' in lines
-    assert "auth_request /oauth2/auth;" in lines
+    found = re.findall(r"^    location (\S+) \{\n(.*?)^    \}", lines, flags=re.MULTILINE | re.DOTALL)
+    return dict(found)
+
+
+@pytest.mark.parametrize("path", ["/", "/_stcore/upload_file/", "/oauth2/"])
+def test_the_proxy_takes_away_the_headers_that_a_visitor_could_forge(path):
+    """In every location: one that sets any header of its own inherits none."""
+    said = proxy_locations()[path]
+    assert len(proxy_locations()) == 3
+    for header in ("Email", "Groups", "Preferred-Username", "Access-Token"):
+        assert f'proxy_set_header X-Forwarded-{header} "";' in said
+    name = "$user" if path != "/oauth2/" else '""'
+    assert re.search(rf"proxy_set_header X-Forwarded-User\s+{re.escape(name)};", said)
+    assert ("auth_request /oauth2/auth;" in said) is (path != "/oauth2/")
+    assert "limit_req " in said
+    assert "add_header" not in said  # it would drop those of the server
+
+
+def test_the_proxy_keeps_uploads_off_its_disk_and_addresses_out_of_its_log():
+    lines = (DEPLOY / "nginx.conf").read_text()
+    assert all("proxy_request_buffering off;" in said for path, said in proxy_locations().items() if path != "/oauth2/")
+    (form,) = re.findall(r"^log_format ecgimn '(.*)';", lines, flags=re.MULTILINE)
+    assert "$user" in form
+    assert not [word for word in ("$request ", "uri", "args", "referer", "remote") if word in form]
+    assert re.findall(r"^\s*access_log (.*);", lines, flags=re.MULTILINE) == ["off", "/var/log/nginx/ecg.log ecgimn"]
+
+
+def test_the_proxy_lets_pages_fetch_nothing_from_elsewhere():
+    lines = (DEPLOY / "nginx.conf").read_text()
+    (policy,) = re.findall(r'Content-Security-Policy\s+"([^"]+)"', lines)
+    assert set(re.findall(r"(?:https?|wss?)://[\w.]+", policy)) == {"wss://ecg.example.org"}
+    assert "frame-ancestors 'none'" in policy
+    for header in ("Strict-Transport-Security", "X-Content-Type-Options", "Referrer-Policy"):
+        assert re.search(rf"^    add_header {header}\s.* always;", lines, flags=re.MULTILINE)
 
 
 def test_models_cases_and_the_app_travel_with_an_installed_package():
@@ -86,6 +147,28 @@ def test_shipped_files_are_found_beside_the_package_or_inside_it(tmp_path):
         [sys.executable, "-c", code], cwd=installed.parent, capture_output=True, text=True, check=True
     )
     assert Path(found.stdout.strip()).resolve() == (installed / "shipped" / "models").resolve()
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("No module named pip_audit", 1),
+        ("ConnectionError: Max retries exceeded", 1),
+        ("No known vulnerabilities found", 0),
+        ("No known vulnerabilities found\nx 1.0 could not be audited: not there", 1),
+    ],
+)
+def test_vulnerabilities_that_were_not_looked_up_are_a_failure(monkeypatch, capsys, said, code):
+    monkeypatch.syspath_prepend(str(ROOT / ".ci"))
+    audit = importlib.import_module("audit")
+    answer = SimpleNamespace(stdout=said, stderr="", returncode=code if code and "audited" not in said else 0)
+    monkeypatch.setattr(audit.subprocess, "run", lambda *arguments, **options: answer)
+    monkeypatch.setattr(audit, "unknown_licences", lambda: [])
+    monkeypatch.setattr(sys, "argv", ["audit.py"])
+    assert audit.main() == code
+    monkeypatch.setattr(sys, "argv", ["audit.py", "--offline"])
+    assert audit.main() == 0
+    assert "were not looked up" in capsys.readouterr().out
 
 
 def test_licences_are_known_and_the_bill_of_materials_names_every_library(tmp_path):

@@ -67,7 +67,8 @@ Ref = Annotated[str, StringConstraints(pattern=r"^(composite:[a-z0-9_-]{1,60}|pt
 Pseudonym = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{1,39}$")]
 Moment = Annotated[str, StringConstraints(pattern=MOMENT), AfterValidator(_real_moment)]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z.+-]{0,40}$")]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _/+.()-]{0,79}$")]
+Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9 _/+.()-]{0,39}$")]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Number = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -97,7 +98,7 @@ class DefinitionShape(_Shape):
     """The definition of an audit; `Audit` checks how its fields go together."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=120)]
-    model: Annotated[str, StringConstraints(min_length=1, max_length=80)]
+    model: Name
     model_sha256: Sha
     classes: Annotated[list[Label], Field(min_length=1, max_length=MAX_CLASSES)]
     cases: Annotated[list[CaseShape], Field(min_length=1, max_length=MAX_CASES)]
@@ -237,7 +238,7 @@ class AnswerShape(_Shape):
     logit: Annotated[list[Number], Field(max_length=MAX_CLASSES)]
     probability: Annotated[list[Share], Field(max_length=MAX_CLASSES)]
     bias: Annotated[list[Number], Field(max_length=MAX_CLASSES)]
-    model: Annotated[str, StringConstraints(min_length=1, max_length=80)]
+    model: Name
     model_sha256: Sha
     completeness_error: Number
     bin_ms: Annotated[float, Field(ge=BIN_MS, le=BIN_MS)]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from ecgimn.about import INTENDED_USE
+from ecgimn.escape import for_csv
 from ecgimn.evaluate.metrics import N_BOOTSTRAPS, patient_weights, plain, ratio
 from ecgimn.evaluate.metrics import estimate as interval
 from ecgimn.leads import STANDARD_LEADS, lead_index
@@ -566,9 +567,6 @@ def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[R
     return groups
 
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell of text that begins so would be run as a formula
-
-
 def study_csv(record: StudyRecord) -> str:
     """Return the answers of an audit as CSV with a header line; cases not begun are left out."""
     lines = [flat_row(record, row) for row in rows_of(record) if row.state.done]
@@ -581,4 +579,4 @@ def study_csv(record: StudyRecord) -> str:
 
 
 def _safe(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return for_csv(value) if isinstance(value, str) else value

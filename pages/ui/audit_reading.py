@@ -16,6 +16,7 @@ from ecgimn.draw.screen.live import box_at, box_frames, ready_for_boxes
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import interval_values, st_grid
 from ecgimn.errors import EcgImnError, StudyError
+from ecgimn.escape import for_markdown
 from ecgimn.explain.box import Box as Stretch
 from ecgimn.explain.case import Case
 from ecgimn.explain.sentences import class_chips
@@ -333,7 +334,7 @@ def _sign_in(store: Store) -> None:
 
 def _waiting_room(reading: Reading, states: tuple[CaseState, ...]) -> None:
     done, following = sum(state.finished for state in states), reading.next_place(states)
-    st.subheader(reading.audit.name)
+    st.subheader(for_markdown(reading.audit.name))
     st.progress(done / len(states), text=f"{done} of {len(states)} cases finished")
     if following is None:
         st.success("All cases are finished. Thank you.", icon=":material/task_alt:")

@@ -10,6 +10,7 @@ import streamlit as st
 from ecgimn import __version__
 from ecgimn.draw.charts.study import result_charts, result_tables, study_html
 from ecgimn.errors import EcgImnError
+from ecgimn.escape import for_markdown
 from ecgimn.study.keys import fingerprint, public_key
 from ecgimn.study.record import export_study, study_record
 from ecgimn.study.results import study_csv
@@ -33,8 +34,9 @@ def show(store: Store, uid: str) -> None:
         st.error(str(exc), icon=":material/error:")
         return
     facts = found["study"]
+    selection, model = for_markdown(facts["selection"]), for_markdown(facts["model"])
     st.caption(
-        f"{facts['n_cases']} cases · {facts['selection']} · model {facts['model']} {facts['model_sha256'][:8]} · "
+        f"{facts['n_cases']} cases · {selection} · model {model} {facts['model_sha256'][:8]} · "
         f"seed {facts['seed']} · log {found['log_digest'][:8]}"
     )
     _exports(store, uid, found)

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 
 from streamlit import net_util, runtime
 
+from pages.ui.state import server  # noqa: F401  prepares the server before it starts
+
 # When a page of another site tries to talk to the app, Streamlit compares its origin with this machine's addresses too,
 # and asks a web service (checkip.amazonaws.com) for the outer one. Visitors are never let in by these; config.toml and
 # --server.allowedHosts name who is.

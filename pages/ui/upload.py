@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ecgimn.errors import EcgImnError
+from ecgimn.escape import for_markdown
 from ecgimn.formats import MissingFactsError, Preview, ReadingHints, read_upload, start_reader
 from ecgimn.formats.table import counts_time
 from ecgimn.formats.traces import PLAUSIBLE_MV
@@ -119,7 +120,7 @@ def _ask_for_leads(preview: Preview) -> tuple[str, ...] | None:
         said = canonical_lead_name(name) or (NO_LEAD if name and counts_time(name) else None)
         chosen.append(
             row[place % QUESTIONS_PER_ROW].selectbox(
-                f"{place + 1} {name}".strip(),
+                for_markdown(f"{place + 1} {name}"),
                 options,
                 index=options.index(said) if said else None,
                 key=keys[place],
@@ -244,7 +245,7 @@ def upload_area(body: DeltaGenerator) -> Recording | None:
             with body:
                 whole = _read({file.name: file.getvalue() for file in files}, age, sex)
         elif whole is not None and st.button("Forget this file", icon=":material/delete:"):
-            session.set_own_recording(None)
+            session.forget_own_recording()
             st.rerun()
         if whole is not None and session.last_window(whole) > 0:
             st.slider(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Iterable, Sequence
 
@@ -12,6 +13,7 @@ from ecgimn.recording import WINDOW_S, Recording
 from ecgimn.sources.composites.case import CompositeCase
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import neighbour
+from pages.ui.state import server
 from pages.ui.state import view as view_state
 from pages.ui.state.browser import is_dark as is_dark
 from pages.ui.state.browser import watch_window as watch_window
@@ -161,6 +163,20 @@ def set_own_recording(recording: Recording | None, key: str = "") -> None:
     """Keep the visitor's own recording, or forget it; `key` stands for the files and facts it was read from."""
     st.session_state.update(own_recording=recording, own_key=key, own_windows=None)
     show_window(0.0, WINDOW_S)
+
+
+def forget_own_recording() -> None:
+    """Forget the visitor's own recording and everything that was entered about it or computed from it."""
+    set_own_recording(None)
+    for name in ("own_facts", "gone_on"):
+        st.session_state.pop(name, None)
+    server.forget_derived()
+
+
+def is_of_this_browser() -> bool:
+    """Whether this window's session was begun by the browser that asks now; its address alone opens nothing."""
+    secret = server.browser_secret()
+    return hmac.compare_digest(str(st.session_state.setdefault("browser_secret", secret)), secret)
 
 
 def own_key() -> str:

@@ -1,0 +1,108 @@
+"""What one visitor can do to the server and to others: bounded uploads, no emptied caches, no borrowed session."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from types import MethodType, SimpleNamespace
+
+import pytest
+import streamlit as st
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartParser
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.runtime import caching
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
+from streamlit.testing.v1 import AppTest
+from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
+
+from ecgimn.recording import Recording
+from ecgimn.sources.composites.case import load_composite
+from pages.ui.state import server
+from tests.app.test_pages import shown_text
+from tests.app.test_reading_room import NORMAL, as_upload, opened_with
+
+
+def upload(number: int, n_bytes: int) -> UploadedFileRec:
+    return UploadedFileRec(file_id=str(number), name="a.edf", type="", data=bytes(n_bytes))
+
+
+def test_one_visitor_cannot_fill_the_memory_with_uploads_and_nobody_elses_are_touched() -> None:
+    manager = MemoryUploadedFileManager("/")
+    for number in range(3):
+        manager.add_file("one", upload(number, 20_000_000))
+    for refused in (upload(3, 1), upload(4, 20_000_000)):
+        with pytest.raises(HTTPException) as caught:
+            manager.add_file("one", refused)
+        assert caught.value.status_code == 413
+    manager.add_file("one", upload(0, 19_000_000))  # the same file again, smaller
+    manager.add_file("other", upload(0, 20_000_000))
+    manager.remove_file("one", "1")
+    manager.add_file("one", upload(5, 20_000_000))
+    for number in range(server.MAX_VISITOR_FILES):
+        manager.add_file("many", upload(number, 1))
+    with pytest.raises(HTTPException):
+        manager.add_file("many", upload(1000, 1))
+
+
+def test_a_visitor_who_asks_to_empty_the_caches_empties_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cache in (caching.cache_data, caching.cache_resource):
+        monkeypatch.setattr(cache, "clear", lambda: pytest.fail("the caches of everybody were emptied"))
+    asked = BackMsg()
+    asked.clear_cache = True
+    session = SimpleNamespace(_session_state={"kept": 1})
+    session._handle_clear_cache_request = MethodType(AppSession._handle_clear_cache_request, session)
+    AppSession.handle_backmsg(session, asked)  # type: ignore[arg-type]
+    assert session._session_state == {"kept": 1}
+
+
+def test_an_upload_of_any_allowed_size_is_taken_apart_in_memory() -> None:
+    assert MultiPartParser.spool_max_size > server.MAX_VISITOR_BYTES
+
+
+@pytest.fixture
+def cookies(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The cookies of the browser that asks, to be changed under way."""
+    jar: dict[str, str] = {}
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda self: jar))
+    return jar
+
+
+def test_a_session_answers_only_the_browser_that_began_it(small_app: AppTest, cookies: dict[str, str]) -> None:
+    cookies[server.XSRF_COOKIE_NAME] = generate_xsrf_token_string(b"a" * 16)
+    app = small_app.run()
+    assert app.get("plotly_chart")
+    cookies[server.XSRF_COOKIE_NAME] = generate_xsrf_token_string(b"a" * 16)  # masked anew with every page
+    assert app.run().get("plotly_chart")
+    for stolen in ({}, {server.XSRF_COOKIE_NAME: generate_xsrf_token_string(b"b" * 16)}):
+        cookies.clear()
+        cookies.update(stolen)
+        app.run()
+        assert "belongs to another browser" in shown_text(app)
+        assert not app.get("plotly_chart")
+        assert not app.metric
+    cookies[server.XSRF_COOKIE_NAME] = generate_xsrf_token_string(b"a" * 16)
+    assert app.run().get("plotly_chart")  # its owner's work is untouched
+
+
+def test_a_forgotten_file_is_in_no_object_and_no_cache_of_the_session(
+    small_app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cleared: list[str] = []
+    for name in ("clear_session_data_cache", "clear_session_resource_cache"):
+        real = getattr(caching, name)
+        monkeypatch.setattr(caching, name, lambda session, real=real: (cleared.append(session), real(session)))
+    app = opened_with(small_app, as_upload(load_composite(NORMAL), tmp_path))
+
+    def kept() -> list[Recording]:
+        gc.collect()
+        return [one for one in gc.get_objects() if isinstance(one, Recording) and one.source == "upload"]
+
+    assert kept()
+    app.file_uploader(key="upload").set_value(None).run()
+    next(button for button in app.button if button.label == "Forget this file").click().run()
+    assert len(set(cleared)) == 1
+    assert len(cleared) == 2
+    assert kept() == []
