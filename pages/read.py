@@ -68,8 +68,12 @@ marks its stretches on the trace, a second click takes the marks away; Tab and t
 weights there depend on, as measured on this recording. Its context vector shows the network the whole record besides.
 
 **ST and T** are measured on the median beat of the unfiltered signal. Thresholds are those of the Fourth Universal
-Definition (2018). A verdict says "meets" or "does not meet" a threshold and nothing more; it is withheld, with the
-reason, where QRS is wide, voltage is high, the rhythm is paced or quality is poor.
+Definition (2018). A verdict says "meets" or "does not meet" a threshold and nothing more. Where QRS is wide or voltage
+high it says that the change may be secondary; it is withheld, with the reason, where ST cannot be judged: paced rhythm,
+poor quality, possible lead reversal.
+
+**Rhythm** is named from RR, P waves, the shape of each QRS and pacing spikes; the badge beside the answer holds the
+grounds. Models learned mainly from sinus rhythm of adults: what lies outside is said there too.
 
 **The chips** print the probability of each label as used in PTB-XL. Labels are not exclusive. The star marks those at
 or above their operating point (Youden, fold 9).

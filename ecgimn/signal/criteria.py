@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ecgimn.leads import CONTIGUOUS_CHEST, CONTIGUOUS_LIMB, TERRITORIES
+from ecgimn.leads import CONTIGUOUS_CHEST, CONTIGUOUS_LIMB, STANDARD_LEADS, TERRITORIES
 from ecgimn.recording import Sex
 
 AGE_LIMIT_MEN = 40
@@ -22,7 +22,9 @@ SOKOLOW_LYON_UV = 3500  # SV1 + max(RV5, RV6), met at or above (part V, doi:10.1
 CORNELL_UV = {"male": 2800, "female": 2000}  # RaVL + SV3, met above
 WIDE_QRS_MS, BORDERLINE_QRS_MS = 120.0, 110.0
 QTC_PROLONGED_MS = {"male": 450.0, "female": 460.0}  # met at or above
-QTC_SHORT_MS = 390.0  # met at or below
+QTC_SHORT_MS = 360.0  # met at or below; part IV's 390 ms calls a third of normal records short
+QTC_VERY_LONG_MS = 500.0  # named at or above, in both sexes
+USUAL_RATE = (60.0, 100.0)  # per minute
 
 
 @dataclass(frozen=True)
@@ -103,20 +105,22 @@ def territories_of(leads: Iterable[str]) -> tuple[str, ...]:
 
 
 def lead_list(runs: Iterable[tuple[str, ...]]) -> str:
-    """Write runs of leads for a reader: chest runs as "V2-V4", limb runs by name."""
+    """Write runs of leads for a reader: chest runs as "V2-V4", limb leads in the order I, II, III, -aVR, aVL, aVF."""
     parts = []
     for run in runs:
         if run[0].startswith("V") and len(run) > 2:
             parts.append(f"{run[0]}-{run[-1]}")
         else:
-            parts.append(", ".join(run))
+            parts.append(", ".join(sorted(run, key=lambda lead: STANDARD_LEADS.index(lead.removeprefix("-")))))
     return ", ".join(parts)
 
 
 def qtc_verdict(qtc_ms: float, sex: Sex | None) -> str:
     """Name QTc "prolonged", "short" or "within limits"; "depends on sex" where the two limits disagree."""
     if qtc_ms <= QTC_SHORT_MS:
-        return "short"
+        return f"short (<= {QTC_SHORT_MS:.0f} ms)"
+    if qtc_ms >= QTC_VERY_LONG_MS:
+        return f"prolonged, >= {QTC_VERY_LONG_MS:.0f} ms"
     limits = [QTC_PROLONGED_MS[sex]] if sex else list(QTC_PROLONGED_MS.values())
     reached = {qtc_ms >= limit for limit in limits}
     if len(reached) == 2:

@@ -18,16 +18,16 @@ from ecgimn.signal import criteria as thresholds
 from ecgimn.signal.conduction import possible_lead_reversal
 from ecgimn.signal.criteria import SubjectGroup, lead_list, territories_of
 from ecgimn.signal.measure import (
+    MAY_BE_NEGATIVE,
     SLOPE_SHAPES,
     V2_NEGATIVE_UNTIL_AGE,
     Measurements,
-    QrsShape,
     StMeasurement,
     TWave,
     measure,
     whole_microvolts,
 )
-from ecgimn.signal.quality import Quality, assess_quality
+from ecgimn.signal.quality import ADULT_AGE, Quality, assess_quality
 from ecgimn.signal.rhythm import Rhythm, find_rhythm
 from ecgimn.signal.waves.find import Waves
 
@@ -158,20 +158,53 @@ RBBB_LEADS = ("V1", "V2", "V3")
 
 @dataclass(frozen=True)
 class Caveats:
-    """What makes ST and T verdicts unsafe: reasons for all leads, reasons per group, and leads lost to RBBB."""
+    """What stands against ST and T verdicts.
+
+    Attributes
+    ----------
+    reasons : tuple of str
+        Why ST and T cannot be measured or read, so that verdicts are withheld.
+    secondary : tuple of str
+        What may have caused a change of ST or T by itself, in any lead: it is said beside the verdict.
+    secondary_leads : tuple of (str, tuple of str)
+        The same for some leads only.
+    secondary_groups : tuple of (str, str)
+        Label of a group and what holds for it only.
+    """
 
     reasons: tuple[str, ...] = ()
-    by_group: tuple[tuple[str, str], ...] = ()
-    blocked_leads: tuple[str, ...] = ()
+    secondary: tuple[str, ...] = ()
+    secondary_leads: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    secondary_groups: tuple[tuple[str, str], ...] = ()
 
-    def of(self, group: SubjectGroup) -> str:
-        """Reason to withhold for one group, or an empty text."""
-        return "; ".join([*self.reasons, *(reason for label, reason in self.by_group if label == group.label)])
+    @property
+    def withheld(self) -> str:
+        """Reason to withhold, or an empty text."""
+        return "; ".join(self.reasons)
+
+    def causes(self, outcomes: Sequence[GroupVerdict]) -> tuple[str, ...]:
+        """What may have caused a change that meets its threshold in some group."""
+        met = [outcome for outcome in outcomes if outcome.state == "met"]
+        leads = {lead for outcome in met for run in outcome.runs for lead in run}
+        found = list(self.secondary)
+        found += [f"{cause} in {', '.join(some)}" for cause, some in self.secondary_leads if leads & set(some)]
+        by_cause: dict[str, list[SubjectGroup]] = {}
+        for label, cause in self.secondary_groups:
+            by_cause.setdefault(cause, []).extend(o.group for o in met if o.group.label == label)
+        everyone = [outcome.group for outcome in outcomes]
+        for cause, groups in by_cause.items():
+            if groups:
+                whom = "" if len(groups) == len(met) else f" (if {_group_names(groups, everyone)})"
+                found.append(cause + whom)
+        return tuple(found) if met else ()
 
 
-def lvh_voltage(sums: conduction.Voltages, groups: tuple[SubjectGroup, ...]) -> Finding:
-    """Judge the voltage screens for left ventricular hypertrophy."""
+def lvh_voltage(sums: conduction.Voltages, groups: tuple[SubjectGroup, ...], withheld: str = "") -> Finding:
+    """Judge the voltage screens for left ventricular hypertrophy, which hold for adults with normal conduction."""
     values = f"Sokolow-Lyon {sums.sokolow_lyon_uv / 1000:.2f} mV, Cornell {sums.cornell_uv / 1000:.2f} mV"
+    if withheld:
+        text = f"LVH voltage criteria: withheld ({withheld}; {values})"
+        return Finding("LVH voltage", text, (), "withheld", f"Withheld: {withheld}.")
     met = {group.label: sums.met(group.sex) for group in groups}
     leads = ("V1", "V5", "V6", "aVL", "V3")
     names = set(met.values())
@@ -188,8 +221,14 @@ def lvh_voltage(sums: conduction.Voltages, groups: tuple[SubjectGroup, ...]) -> 
 
 
 def _qtc(measurements: Measurements, sex: Sex | None, qrs_ms: float) -> list[Finding]:
-    """QTc against its limits, Bazett and Fridericia side by side; not judged where QRS is wide."""
-    values = {name: measurements.intervals.qtc[name].value for name in ("Bazett", "Fridericia")}
+    """QTc against its limits, Bazett and Fridericia side by side; not judged where QRS is wide.
+
+    Fridericia comes first outside 60-100/min, where Bazett misleads.
+    """
+    rate = measurements.heart_rate.value
+    usual = rate is None or thresholds.USUAL_RATE[0] <= rate <= thresholds.USUAL_RATE[1]
+    order = ("Bazett", "Fridericia") if usual else ("Fridericia", "Bazett")
+    values = {name: measurements.intervals.qtc[name].value for name in order}
     if thresholds.qrs_verdict(qrs_ms) == "wide":
         return []
     parts = [f"{name} {value:.0f} ms: {thresholds.qtc_verdict(value, sex)}" for name, value in values.items() if value]
@@ -205,12 +244,14 @@ def find_caveats(
     quality: Quality,
     groups: tuple[SubjectGroup, ...],
     rhythm: Rhythm,
-) -> tuple[list[Finding], Caveats, dict[str, QrsShape]]:
-    """Findings beside ST and T, what they withhold, and the QRS shapes by lead that they rest on."""
+) -> tuple[list[Finding], Caveats]:
+    """Findings beside ST and T, and what they mean for the verdicts on ST and T."""
     items: list[Finding] = []
     reasons: list[str] = []
-    blocked: tuple[str, ...] = ()
+    secondary: list[str] = []
+    some_leads: list[tuple[str, tuple[str, ...]]] = []
     by_group: list[tuple[str, str]] = []
+    no_voltage: list[str] = []
     shapes = conduction.shapes_by_lead(measurements)
     qrs, pr = measurements.intervals.qrs.value, measurements.intervals.pr.value
 
@@ -228,27 +269,38 @@ def find_caveats(
         right = conduction.is_rbbb(qrs, shapes)
         if right:
             items.append(Finding("RBBB criteria", f"meets RBBB criteria (QRS {qrs:.0f} ms)", RBBB_LEADS, "meets",
-                                 "ST and T verdicts are withheld in V1-V3; read the others with care."))  # fmt: skip
-            blocked = RBBB_LEADS
+                                 "ST and T changes in V1-V3 may be secondary to it."))  # fmt: skip
+            some_leads.append(("right bundle branch block", RBBB_LEADS))
         elif conduction.is_lbbb(qrs, shapes):
             text = f"meets LBBB criteria (QRS {qrs:.0f} ms)"
-            items.append(Finding("LBBB criteria", text, ("I", "aVL", "V5", "V6"), "meets"))
-            reasons.append("LBBB criteria met")
+            items.append(Finding("LBBB criteria", text, ("I", "aVL", "V5", "V6"), "meets",
+                                 "ST and T changes may be secondary to it."))  # fmt: skip
+            secondary.append("left bundle branch block")
+            no_voltage.append("LBBB criteria met")
         elif thresholds.qrs_verdict(qrs) == "wide":
-            warn("wide QRS", f"wide QRS ({qrs:.0f} ms)", f"wide QRS ({qrs:.0f} ms)")
+            items.append(Finding("wide QRS", f"wide QRS ({qrs:.0f} ms)", (), "note"))
+            secondary.append(f"wide QRS ({qrs:.0f} ms)")
         if conduction.is_preexcited(pr, qrs) and not right:
-            warn("pre-excitation", "possible pre-excitation: short PR with broad QRS", "possible pre-excitation")
+            text = "possible pre-excitation: short PR with broad QRS"
+            items.append(Finding("pre-excitation", text, (), "note"))
+            secondary.append("pre-excitation")
+            no_voltage.append("possible pre-excitation")
         items.extend(_qtc(measurements, recording.sex, qrs))
     if rhythm.kind == "paced":
         text = f"pacing spikes in {rhythm.paced_beats} of {rhythm.n_beats} beats"
         warn("pacing", text, "paced rhythm")
+        no_voltage.append("paced rhythm")
+    if recording.age is not None and recording.age < ADULT_AGE:
+        no_voltage.append(f"age {recording.age}: the limits are those of adults")
     if shapes:
         sums = conduction.voltages(shapes)
-        items.append(lvh_voltage(sums, groups))
-        by_group = [(group.label, "LVH voltage criteria met") for group in groups if sums.met(group.sex)]
+        items.append(lvh_voltage(sums, groups, "; ".join(no_voltage)))
+        if not no_voltage:
+            by_group = [(group.label, "high voltage (LVH criteria)") for group in groups if sums.met(group.sex)]
         for sentence in possible_lead_reversal(recording, waves, measurements):
             warn("lead reversal", sentence, "possible lead reversal")
-    return items, Caveats(tuple(dict.fromkeys(reasons)), tuple(by_group), blocked), shapes
+    caveats = Caveats(tuple(dict.fromkeys(reasons)), tuple(secondary), tuple(some_leads), tuple(by_group))
+    return items, caveats
 
 
 NEW_UNKNOWN = "Whether it is new cannot be judged from one tracing."
@@ -311,24 +363,27 @@ def st_elevation(levels_uv: dict[str, int], groups: tuple[SubjectGroup, ...], ca
         over = [
             lead
             for lead, level in levels_uv.items()
-            if lead not in caveats.blocked_leads
-            and level >= thresholds.st_elevation_threshold_uv(lead, group.sex, group.age)
+            if level >= thresholds.st_elevation_threshold_uv(lead, group.sex, group.age)
         ]
-        outcomes.append(GroupVerdict(group, thresholds.contiguous_runs(over), caveats.of(group)))
-    text, verdict, leads, reason = spoken("ST-elevation threshold", outcomes, named_group=True)
-    return Finding("ST elevation", text, leads, verdict, " ".join(filter(None, [reason, NEW_UNKNOWN, NEIGHBOUR_RULE])))
+        outcomes.append(GroupVerdict(group, thresholds.contiguous_runs(over), caveats.withheld))
+    return _judged("ST elevation", outcomes, caveats, named_group=True)
+
+
+def _judged(kind: str, outcomes: Sequence[GroupVerdict], caveats: Caveats, *, named_group: bool = False) -> Finding:
+    """Word a verdict on ST or T, with what may have caused the change where the threshold is met."""
+    text, verdict, leads, reason = spoken(f"{kind.replace(' ', '-')} threshold", outcomes, named_group=named_group)
+    causes = caveats.causes(outcomes)
+    if causes:
+        text += f", but may be secondary to {' and '.join(causes)}"
+    also = (NEW_UNKNOWN,) if kind == "T inversion" else (NEW_UNKNOWN, NEIGHBOUR_RULE)
+    return Finding(kind, text, leads, verdict, " ".join(filter(None, [reason, *also])))
 
 
 def st_depression(st: tuple[StMeasurement, ...], groups: tuple[SubjectGroup, ...], caveats: Caveats) -> list[Finding]:
     """Judge horizontal or down-sloping ST depression at J; up-sloping depression is listed without a verdict."""
     low = [item for item in st if whole_microvolts(item.j_mv) <= thresholds.ST_DEPRESSION_UV and item.lead != "aVR"]
-    flat = [item.lead for item in low if item.shape in SLOPE_SHAPES[:2] and item.lead not in caveats.blocked_leads]
-    runs = thresholds.contiguous_runs(flat)
-    outcomes = [GroupVerdict(group, runs, caveats.of(group)) for group in groups]
-    text, verdict, leads, reason = spoken("ST-depression threshold", outcomes, named_group=False)
-    found = [
-        Finding("ST depression", text, leads, verdict, " ".join(filter(None, [reason, NEW_UNKNOWN, NEIGHBOUR_RULE])))
-    ]
+    runs = thresholds.contiguous_runs([item.lead for item in low if item.shape in SLOPE_SHAPES[:2]])
+    found = [_judged("ST depression", [GroupVerdict(group, runs, caveats.withheld) for group in groups], caveats)]
     rising = tuple(item.lead for item in low if item.shape in SLOPE_SHAPES[2:])
     if rising:
         text = f"up-sloping ST depression in {', '.join(rising)}"
@@ -336,27 +391,30 @@ def st_depression(st: tuple[StMeasurement, ...], groups: tuple[SubjectGroup, ...
     return found
 
 
-def t_inversion_candidates(t_waves: tuple[TWave, ...], shapes: dict[str, QrsShape], age: int | None) -> tuple[str, ...]:
-    """Leads with T inverted deeper than 0.1 mV and a prominent R or R/S > 1; never aVR, nor V2 up to age 20."""
-    leads = []
-    for wave in t_waves:
-        young_v2 = wave.lead == "V2" and age is not None and age <= V2_NEGATIVE_UNTIL_AGE
-        if wave.amplitude_mv is None or wave.lead == "aVR" or young_v2:
-            continue
-        shape = shapes[wave.lead]
-        prominent = whole_microvolts(shape.highest_r_mv) >= thresholds.PROMINENT_R_UV
-        dominant = shape.highest_r_mv > -shape.s_mv
-        if whole_microvolts(wave.amplitude_mv) < thresholds.T_INVERSION_UV and (prominent or dominant):
-            leads.append(wave.lead)
-    return tuple(leads)
+def t_inversion_candidates(t_waves: tuple[TWave, ...], age: int | None) -> tuple[str, ...]:
+    """Leads with T inverted deeper than 0.1 mV, as graded; never aVR, nor V2 up to age 20.
+
+    The Universal Definition also asks for a prominent R or R/S > 1, which would leave out the deep inversions of V2-V4
+    that follow an anterior infarction or a critical stenosis: there R is small.
+    """
+    return tuple(
+        wave.lead
+        for wave in t_waves
+        if wave.amplitude_mv is not None
+        and wave.lead != "aVR"
+        and not (wave.lead == "V2" and age is not None and age <= V2_NEGATIVE_UNTIL_AGE)
+        and whole_microvolts(wave.amplitude_mv) < thresholds.T_INVERSION_UV
+    )
 
 
 def t_inversion(candidates: tuple[str, ...], groups: tuple[SubjectGroup, ...], caveats: Caveats) -> Finding:
-    """Judge T inversion in two neighbouring leads."""
-    runs = thresholds.contiguous_runs([lead for lead in candidates if lead not in caveats.blocked_leads])
-    outcomes = [GroupVerdict(group, runs, caveats.of(group)) for group in groups]
-    text, verdict, leads, reason = spoken("T-inversion threshold", outcomes, named_group=False)
-    return Finding("T inversion", text, leads, verdict, " ".join(filter(None, [reason, NEW_UNKNOWN])))
+    """Judge T inversion in two neighbouring leads, one at least where T is usually upright; V1 is none of the two."""
+    runs = tuple(
+        run
+        for run in thresholds.contiguous_runs(candidates)
+        if len(set(run) - {"V1"}) >= 2 and set(run) - set(MAY_BE_NEGATIVE)
+    )
+    return _judged("T inversion", [GroupVerdict(group, runs, caveats.withheld) for group in groups], caveats)
 
 
 def find_findings(
@@ -385,7 +443,7 @@ def find_findings(
     if rhythm is None:
         rhythm = find_rhythm(recording, waves, measurements, conduction.paced_beats(recording, waves))
     groups = thresholds.possible_groups(recording.sex, recording.age)
-    items, caveats, shapes = find_caveats(recording, waves, measurements, quality, groups, rhythm)
+    items, caveats = find_caveats(recording, waves, measurements, quality, groups, rhythm)
     if not measurements.st:
         reason = measurements.reason
         for kind in ("ST elevation", "ST depression", "T inversion", "LVH voltage"):
@@ -396,13 +454,12 @@ def find_findings(
         {lead for lead, level in levels.items() if level >= thresholds.st_elevation_threshold_uv(lead, g.sex, g.age)}
         for g in groups
     ]
-    candidates = t_inversion_candidates(measurements.t_waves, shapes, recording.age)
+    candidates = t_inversion_candidates(measurements.t_waves, recording.age)
     judged = [
         st_elevation(levels, groups, caveats),
         *st_depression(measurements.st, groups, caveats),
         t_inversion(candidates, groups, caveats),
     ]
-    withheld = tuple(dict.fromkeys([*caveats.reasons, *(reason for _, reason in caveats.by_group)]))
     always, sometimes = set.intersection(*over), set.union(*over)
     return Findings(
         items=(*judged, *items),
@@ -416,5 +473,5 @@ def find_findings(
             and whole_microvolts(item.j_mv) <= thresholds.ST_DEPRESSION_UV
         ),
         t_inversion_leads=candidates,
-        withheld=withheld,
+        withheld=caveats.reasons,
     )

@@ -142,7 +142,7 @@ def _axis(beat: MedianBeat) -> Measured:
 def whole_rr(recording: Recording, waves: Waves) -> NDArray[np.bool_]:
     """Whether each RR holds no gap and no padding of the recording, shape (n_beats - 1,); a pause is whole."""
     fs, r = waves.fs, waves.r_samples
-    lost = np.isnan(recording.signal).all(axis=0)
+    lost: NDArray[np.bool_] = np.asarray(np.isnan(recording.signal).all(axis=0))
     for start_s, stop_s in still_stretches(recording.signal, fs):
         lost[round(start_s * fs) : round(stop_s * fs)] = True
     before = np.concatenate([[0], np.cumsum(lost)])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfiltfilt
+from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import WINDOW_S, Recording, bridge_gaps
@@ -89,6 +89,8 @@ PLATEAU_S, PLATEAU_SAMPLES, PLATEAU_RUNS = (
 BEATS_APART_S = 0.2  # plateaus that are nearer belong to one beat
 SHOULDER_S = 0.02  # at most so far beside a plateau, and half its length, the trace must have left it by
 PLATEAU_FALL_STEPS, PLATEAU_FALL_SHARE = 10.0, 0.02  # so many of the recorder's steps and such a share of the swing
+QRS_REACH_S, QRS_STANDS_OUT = 0.04, 1.4  # a QRS swings so many times more than its lead between beats (project choice)
+CLEAR_QRS_MV, MIN_BEATS_SEEN = 0.2, 4  # of the other leads, for one without QRS to be off (project choices)
 MIN_STEP_MV = 1e-5  # nearer values differ by the rounding of 32-bit numbers
 WANDER_HZ, WANDER_LIMIT_MV = 0.5, 0.8  # peak to peak below 0.5 Hz (project choice)
 HUM_LIMIT_MV = 0.03  # amplitude of a 50 or 60 Hz sine (project choice)
@@ -183,6 +185,38 @@ def is_clipped(row: NDArray[np.floating], fs: float) -> bool:
     return False
 
 
+def without_heartbeat(signal: NDArray[np.float64], fs: float) -> NDArray[np.bool_]:
+    """Whether each lead shows nothing at the QRS of the others: noise and steps, as a lead that is off leaves.
+
+    At each steep moment of the other leads its swing within 80 ms is compared with its swing between beats; medians
+    over beats leave steps out. A low QRS swings more than its lead does elsewhere; a lead without heartbeat does not,
+    and by less than 0.05 mV.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (12, n_samples)
+        mV, without NaN.
+    fs : float
+    """
+    half, reach = max(1, round(0.01 * fs)), max(1, round(QRS_REACH_S * fs))
+    squares = np.square(signal[:, 2 * half :] - signal[:, : -2 * half])
+    dead = np.zeros(len(signal), dtype=bool)
+    for lead, row in enumerate(signal):
+        steep = np.sqrt(np.delete(squares, lead, axis=0).sum(axis=0))
+        beats, _ = find_peaks(steep, height=0.4 * np.percentile(steep, 99.5), distance=max(1, round(0.25 * fs)))
+        beats += half
+        beats = beats[(beats >= reach) & (beats < len(row) - reach)]
+        if len(beats) < MIN_BEATS_SEEN:
+            continue
+        between = (beats[1:] + beats[:-1]) // 2
+        around = np.arange(-reach, reach + 1)
+        at_beats, elsewhere = (np.ptp(signal[:, at[:, None] + around], axis=2) for at in (beats, between))
+        own, quiet = float(np.median(at_beats[lead])), float(np.median(elsewhere[lead]))
+        others = float(np.median(np.delete(np.median(at_beats, axis=1), lead)))
+        dead[lead] = own < MIN_SWING_MV and own < QRS_STANDS_OUT * quiet and others > CLEAR_QRS_MV
+    return dead
+
+
 def _refusals(recording: Recording) -> list[str]:
     signal, fs = recording.signal, recording.fs
     found: list[str] = []
@@ -193,7 +227,10 @@ def _refusals(recording: Recording) -> list[str]:
         ]
     gaps = np.isnan(signal).mean(axis=1)
     swings = np.fmax.reduce(signal, axis=1) - np.fmin.reduce(signal, axis=1)  # gaps left out
-    for lead, row, gap, swing in zip(STANDARD_LEADS, signal, gaps.tolist(), swings.tolist(), strict=True):
+    dead = without_heartbeat(bridge_gaps(signal), fs)
+    for lead, row, gap, swing, off in zip(
+        STANDARD_LEADS, signal, gaps.tolist(), swings.tolist(), dead.tolist(), strict=True
+    ):
         if gap > MAX_GAP_SHARE:
             found.append(
                 f"Lead {lead} has gaps in {100 * gap:.1f} % of its samples. At most 1 % is allowed. "
@@ -208,6 +245,11 @@ def _refusals(recording: Recording) -> list[str]:
             found.append(
                 f"Lead {lead} swings by {swing:.1f} mV. At most {MAX_SWING_MV:g} mV is possible in an ECG. "
                 "Check the unit of the file or the electrode."
+            )
+        elif off:
+            found.append(
+                f"{lead} shows no heartbeat, while the other leads do. A trace in every lead is needed. "
+                "Check the electrode and record again."
             )
         elif is_clipped(row, fs):
             found.append(
@@ -367,10 +409,16 @@ def scope_of(reading: SignalReading) -> Scope:
         count = len(rhythm.supraventricular) + len(rhythm.ventricular)
         found.append(("frequent ectopic beats", f"Frequent ectopic beats ({count} of {rhythm.n_beats}) {taught}."))
     if recording.age is not None and recording.age < ADULT_AGE:
+<<<<<<< HEAD
         found.append(
             (f"age {recording.age}", f"Age {recording.age} is outside the scope of the models: they learned from "
              f"adults (0.6 % were under {ADULT_AGE}).")
         )  # fmt: skip
+=======
+        words = f"they learned from adults (0.6 % were under {ADULT_AGE})"
+        age = f"Age {recording.age}"
+        found.append((age.lower(), f"{age} is outside the scope of the models: {words}."))
+>>>>>>> c53ce9e (Say what a change of ST or T may be secondary to in place of withholding the verdict, and refuse a lead without heartbeat)
     if recording.duration_s < WINDOW_S - ROUNDING_S:
         seconds = f"{recording.duration_s:.1f} s"
         found.append((f"only {seconds}", f"{seconds} are outside the scope of the models: they learned from "

@@ -118,9 +118,15 @@ def _ectopy(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Supraventricular and ventricular ectopic beats, each (n_beats,).
 
+<<<<<<< HEAD
     Ventricular: RR before it short against the mean, and very unlike the median beat, or unlike it and wide; the
     borders of single ectopic beats are too unsure to ask for width alone. Supraventricular: any other beat that comes
     early against the mean and against the RR before, so that a slow change of rate gives none.
+=======
+    Ventricular: RR before it short against the mean, and very unlike the median beat, or unlike it and wide; borders
+    of single ectopic beats are too unsure to ask for width alone. Supraventricular: any other beat that comes early
+    against the mean and against the RR before, so that a slow change of rate gives none.
+>>>>>>> c53ce9e (Say what a change of ST or T may be secondary to in place of withholding the verdict, and refuse a lead without heartbeat)
     """
     nothing = np.zeros(len(rr) + 1, dtype=bool)
     if not whole.any():
@@ -143,7 +149,11 @@ def _ectopy(
 def _pauses(
     recording: Recording, waves: Waves, rr: NDArray[np.float64], whole: NDArray[np.bool_], *, irregular: bool
 ) -> list[tuple[float, float]]:
+<<<<<<< HEAD
     """Return (start_s, length_s) of each RR over 2 s, or twice the median of a regular one, without gap or missed beat."""
+=======
+    """RR over 2 s, or over twice the median of a regular rhythm, without gap or missed beat, as (start_s, length_s)."""
+>>>>>>> c53ce9e (Say what a change of ST or T may be secondary to in place of withholding the verdict, and refuse a lead without heartbeat)
     if not whole.any():
         return []
     twice = max(LEAST_PAUSE_S, PAUSE_RR * float(np.median(rr[whole])))
@@ -258,11 +268,20 @@ def find_rhythm(
         grounds.append(
             "No beat for " + ", ".join(f"{length:.1f} s after {start:.1f} s" for start, length in pauses) + "."
         )
-    numbers = [tuple(np.flatnonzero(early).tolist()) if kind != "paced" else () for early in (early_s, early_v)]
+    supraventricular, ventricular = (
+        tuple(int(k) for k in np.flatnonzero(early)) if kind != "paced" else () for early in (early_s, early_v)
+    )
     return Rhythm(
-        kind, ", ".join([name, *extras]), tuple(grounds), score, *numbers, tuple(pauses), n_beats,
-        0 if paced is None else int(paced.sum()),
-    )  # fmt: skip
+        kind=kind,
+        statement=", ".join([name, *extras]),
+        grounds=tuple(grounds),
+        af_score=score,
+        supraventricular=supraventricular,
+        ventricular=ventricular,
+        pauses=tuple(pauses),
+        n_beats=n_beats,
+        paced_beats=0 if paced is None else int(paced.sum()),
+    )
 
 
 NOT_LOOKED_FOR = not_determined("Rhythm was not looked for.")

@@ -141,7 +141,7 @@ def _cases(kind: str, ptbxl: PtbXl | None, seed: int) -> tuple[tuple[str, ...], 
         return tuple(f"{PTBXL}:{ecg_id}" for ecg_id in found), "PTB-XL records found in the browser of this app"
     if kind == "csv":
         file = st.file_uploader("CSV with a column case (composite:norm, ptbxl:21837) or ecg_id", key="audit_csv")
-        return (_from_csv(file.getvalue()) if file else ()), "listed in a CSV file"
+        return (tuple(_from_csv(file.getvalue())) if file else ()), "listed in a CSV file"
     per_class = st.number_input("Cases of each class", 1, 200, 4, key="audit_per_class", width=220)
     source = "composite cases" if ptbxl is None else "PTB-XL folds 9 and 10, never trained on"
     if ptbxl is None:

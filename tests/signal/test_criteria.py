@@ -73,7 +73,9 @@ def test_only_neighbours_are_contiguous(leads, runs):
 
 
 def test_runs_are_written_as_readers_write_them():
-    assert lead_list((("II", "aVF", "III"), ("V2", "V3", "V4"))) == "II, aVF, III, V2-V4"
+    assert lead_list((("II", "aVF", "III"), ("V2", "V3", "V4"))) == "II, III, aVF, V2-V4"
+    assert lead_list((("aVL", "I"),)) == "I, aVL"
+    assert lead_list((("I", "-aVR", "II"),)) == "I, II, -aVR"
     assert lead_list((("V2", "V3"),)) == "V2, V3"
 
 
@@ -104,8 +106,12 @@ def test_the_later_st_point_changes_above_120_per_minute(heart_rate, point):
         (450.0, "male", "prolonged"),
         (459.9, "female", "within limits"),
         (460.0, "female", "prolonged"),
-        (390.0, "male", "short"),
-        (390.1, "female", "within limits"),
+        (360.0, "male", "short (<= 360 ms)"),
+        (360.1, "female", "within limits"),
+        (390.0, "male", "within limits"),
+        (499.9, "female", "prolonged"),
+        (500.0, "male", "prolonged, >= 500 ms"),
+        (500.0, None, "prolonged, >= 500 ms"),
         (455.0, None, "prolonged if man; within limits if woman"),
         (460.0, None, "prolonged"),
         (400.0, None, "within limits"),

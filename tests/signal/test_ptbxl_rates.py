@@ -71,3 +71,9 @@ def test_no_pacing_is_seen_in_normal_records_at_500_hz(ptbxl):
     for i in there[:40]:
         recording = ptbxl.recording(int(i), fs=500)
         assert not is_paced(paced_beats(recording, find_waves(recording, quick=True)))
+
+
+def test_no_record_is_said_to_have_a_lead_without_heartbeat_low_voltage_among_them(ptbxl):
+    low = ptbxl.table[["LVOLT" in found for found in ptbxl.table["scp_codes"]]]
+    for recording in [*sample(ptbxl, ptbxl.table, 200, seed=16), *sample(ptbxl, low, 60, seed=17)]:
+        assert not any("no heartbeat" in words for words in assess_quality(recording).refusals)

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from synthetic_ecg import Tracing
 
+from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
-from ecgimn.signal.quality import EINTHOVEN_LIMIT_MV, assess_quality, einthoven_residual_mv, is_clipped
+from ecgimn.signal.quality import (
+    EINTHOVEN_LIMIT_MV,
+    assess_quality,
+    einthoven_residual_mv,
+    is_clipped,
+    without_heartbeat,
+)
 from ecgimn.signal.waves.find import find_waves
 
 FS = 500.0
@@ -163,3 +170,29 @@ def test_a_heart_rate_out_of_range_is_warned_of():
 
 def test_a_recording_of_two_seconds_is_assessed():
     assert isinstance(assess_quality(Recording(Tracing(duration_s=2.0).signal(), FS)).usable, bool)
+
+
+def steps_and_noise(n_samples, height_mv, seed=0):
+    rng = np.random.default_rng(seed)
+    return height_mv * (np.cumsum(rng.random(n_samples) < 1 / 500) % 2) + rng.normal(0, 0.004, n_samples)
+
+
+@pytest.mark.parametrize("height_mv", [0.1, 0.4, 2.0])
+@pytest.mark.parametrize("lead", [1, 4, 6, 9, 11])
+def test_a_lead_that_carries_only_steps_shows_no_heartbeat(recording, lead, height_mv):
+    row = steps_and_noise(recording.n_samples, height_mv)
+    (refusal,) = assess_quality(changed(recording, lead, row)).refusals
+    assert refusal.startswith(f"{STANDARD_LEADS[lead]} shows no heartbeat")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.05])
+@pytest.mark.parametrize("lead", [1, 4, 6, 9, 11])
+def test_a_low_lead_still_shows_its_heartbeat(lead, share):
+    signal = Tracing(noise_mv=0.002).signal()
+    signal[lead] *= share
+    assert not without_heartbeat(signal, 500.0).any()
+
+
+def test_without_beats_in_any_lead_no_single_lead_is_blamed():
+    signal = np.random.default_rng(0).normal(0, 0.01, (12, 5000))
+    assert not without_heartbeat(signal, 500.0).any()

@@ -54,7 +54,7 @@ def show_evidence(case: Case, name: str, minus: str | None, view: View, beats_px
     """Lay the evidence for the class shown under the chart of the trace, and show its scale, sum and ledger here."""
     on, opacity = view_state.evidence_seen()
     lay = st.components.v2.component("evidence", html=HTML, css=CSS, js=SCRIPT)
-    seen = {"on": on, "opacity": opacity, "reach": None}
+    seen: dict[str, Any] = {"on": on, "opacity": opacity, "reach": None}
     if view_state.reach_wanted():
         seen["reach"] = cached.get_reach(f"{case.recording.digest} {case.card.sha256}", case, REACH_STEP_S)
         if seen["reach"] is None:

@@ -205,8 +205,8 @@ def last_window(whole: Recording) -> float:
 
 def chosen_class(classes: Sequence[str], otherwise: str) -> str:
     """Return the class that the reader chose last, else `otherwise`."""
-    chosen = st.session_state.get("class_chosen")
-    shown = chosen if chosen in classes else otherwise
+    chosen: str | None = st.session_state.get("class_chosen")
+    shown = chosen if chosen is not None and chosen in classes else otherwise
     if st.session_state.get("class_shown") != shown:
         put("class_shown", shown)
     return shown
