@@ -2,8 +2,8 @@
 
 Limits follow the project's clinical conventions; those marked as a project choice were set on PTB-XL so that its good
 records pass. Nothing here needs a beat to be found; the heart-rate check is added where waves are given. The models
-learned from folds 1 to 8 of PTB-XL: 17,418 recordings of 10 s, of which 111 (0.6 %) are of people under 18. Padding
-with one value and leads that follow each other are found as well.
+learned from folds 1 to 8 of PTB-XL: 17,418 recordings of 10 s, of which 111 (0.6 %) are of people under 18. Padding with
+one value and leads that follow each other are found as well.
 """
 
 from __future__ import annotations
@@ -409,16 +409,9 @@ def scope_of(reading: SignalReading) -> Scope:
         count = len(rhythm.supraventricular) + len(rhythm.ventricular)
         found.append(("frequent ectopic beats", f"Frequent ectopic beats ({count} of {rhythm.n_beats}) {taught}."))
     if recording.age is not None and recording.age < ADULT_AGE:
-<<<<<<< HEAD
-        found.append(
-            (f"age {recording.age}", f"Age {recording.age} is outside the scope of the models: they learned from "
-             f"adults (0.6 % were under {ADULT_AGE}).")
-        )  # fmt: skip
-=======
         words = f"they learned from adults (0.6 % were under {ADULT_AGE})"
         age = f"Age {recording.age}"
         found.append((age.lower(), f"{age} is outside the scope of the models: {words}."))
->>>>>>> c53ce9e (Say what a change of ST or T may be secondary to in place of withholding the verdict, and refuse a lead without heartbeat)
     if recording.duration_s < WINDOW_S - ROUNDING_S:
         seconds = f"{recording.duration_s:.1f} s"
         found.append((f"only {seconds}", f"{seconds} are outside the scope of the models: they learned from "

@@ -118,15 +118,9 @@ def _ectopy(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Supraventricular and ventricular ectopic beats, each (n_beats,).
 
-<<<<<<< HEAD
-    Ventricular: RR before it short against the mean, and very unlike the median beat, or unlike it and wide; the
-    borders of single ectopic beats are too unsure to ask for width alone. Supraventricular: any other beat that comes
-    early against the mean and against the RR before, so that a slow change of rate gives none.
-=======
     Ventricular: RR before it short against the mean, and very unlike the median beat, or unlike it and wide; borders
     of single ectopic beats are too unsure to ask for width alone. Supraventricular: any other beat that comes early
     against the mean and against the RR before, so that a slow change of rate gives none.
->>>>>>> c53ce9e (Say what a change of ST or T may be secondary to in place of withholding the verdict, and refuse a lead without heartbeat)
     """
     nothing = np.zeros(len(rr) + 1, dtype=bool)
     if not whole.any():
@@ -149,11 +143,7 @@ def _ectopy(
 def _pauses(
     recording: Recording, waves: Waves, rr: NDArray[np.float64], whole: NDArray[np.bool_], *, irregular: bool
 ) -> list[tuple[float, float]]:
-<<<<<<< HEAD
-    """Return (start_s, length_s) of each RR over 2 s, or twice the median of a regular one, without gap or missed beat."""
-=======
     """RR over 2 s, or over twice the median of a regular rhythm, without gap or missed beat, as (start_s, length_s)."""
->>>>>>> c53ce9e (Say what a change of ST or T may be secondary to in place of withholding the verdict, and refuse a lead without heartbeat)
     if not whole.any():
         return []
     twice = max(LEAST_PAUSE_S, PAUSE_RR * float(np.median(rr[whole])))
