@@ -2,8 +2,8 @@
 
 Limits follow the project's clinical conventions; those marked as a project choice were set on PTB-XL so that its good
 records pass. Nothing here needs a beat to be found; the heart-rate check is added where waves are given. The models
-learned from folds 1 to 8 of PTB-XL: 17,418 recordings of 10 s, of which 111 (0.6 %) are of people under 18. Padding with
-one value and leads that follow each other are found as well.
+learned from folds 1 to 8 of PTB-XL: 17,418 recordings of 10 s, of which 111 (0.6 %) are of people under 18. Padding
+with one value and leads that follow each other are found as well.
 """
 
 from __future__ import annotations
