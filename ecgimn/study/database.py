@@ -197,6 +197,17 @@ def open_engine(url: str, *, pool_size: int = 20) -> Engine:
     return engine
 
 
+def file_of(engine: Engine) -> tuple[int, int] | None:
+    """Return device and number of the file that an SQLite database has now; None without one, or for a server."""
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return None
+    try:
+        found = os.stat(engine.url.database)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def unreachable() -> StudyError:
     """Return the error for a database that does not take a transaction."""
     return StudyError(

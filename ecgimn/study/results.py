@@ -321,11 +321,16 @@ def _scores(boxes: list[dict[str, Any]], answer: ModelAnswer, diagnosis: str) ->
 
 
 def _active_seconds(events: Iterable[Event], until: tuple[str, ...]) -> float | None:
-    """Return the time from opening to the last of the steps in `until`; what passes before a return does not count."""
+    """Return the time from opening to the last of the steps in `until`; what passes before a return does not count.
+
+    None where none of them was reached, or the clock was set back on the way: how long that took is not known.
+    """
     total, reached, before = 0.0, None, None
     for event in events:
         if before is not None and event.kind != "opened":
-            total += max(event.seconds - before, 0.0)
+            if event.seconds < before:
+                return reached
+            total += event.seconds - before
         before = event.seconds
         if event.kind in until:
             reached = round(total, 3)

@@ -28,6 +28,7 @@ from ecgimn.study.database import (
     SiteRow,
     StudyRow,
     database_url,
+    file_of,
     open_engine,
     unreachable,
 )
@@ -48,6 +49,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._file = file_of(engine)
         self.site_uid = self._own_site()
 
     def close(self) -> None:
@@ -56,10 +58,22 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction; committed at the end of the block, or not at all."""
+        """One transaction; committed at the end of the block, or not at all.
+
+        Raises
+        ------
+        StudyError
+            The database does not answer, or its file was taken away or replaced under the app: what SQLite then writes
+            goes to a file without a name, and is gone when the app ends.
+        """
         try:
             with Session(self.engine) as session, session.begin():
                 yield session
+            if file_of(self.engine) != self._file:
+                raise StudyError(
+                    "The file of the study database was taken away or replaced while the app runs, and nothing was "
+                    "saved. The file that the app opened is needed. Put it back, then restart the app."
+                )
         except IntegrityError:
             raise
         except (DBAPIError, PoolTimeoutError) as exc:

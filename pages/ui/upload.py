@@ -244,9 +244,8 @@ def upload_area(body: DeltaGenerator) -> Recording | None:
         if files:
             with body:
                 whole = _read({file.name: file.getvalue() for file in files}, age, sex)
-        elif whole is not None and st.button("Forget this file", icon=":material/delete:"):
-            session.forget_own_recording()
-            st.rerun()
+        elif whole is not None:
+            st.button("Forget this file", icon=":material/delete:", on_click=session.forget_own_recording)
         if whole is not None and session.last_window(whole) > 0:
             st.slider(
                 "Start of the window (s)", 0.0, own.last_start(whole), session.window_start(), step=0.5,

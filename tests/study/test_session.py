@@ -148,6 +148,21 @@ def test_the_clock_stands_still_during_a_pause(store: Store, monkeypatch: pytest
     assert row.seconds_blind == row.seconds == 180.0
 
 
+def test_time_in_which_the_clock_was_set_back_is_unknown_and_not_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ecgimn.study.record import study_record
+    from ecgimn.study.results import rows_of
+
+    moments = iter(f"2026-01-01T{hour}:00:00.000+00:00" for hour in ("12", "12", "12", "10", "09", "09", "09", "09"))
+    monkeypatch.setattr("ecgimn.study.store.now", lambda: next(moments))
+    reading = reading_of(store, small_audit(1, arms=(Arm("a", model=False, method="none"),)))
+    reading.open(1)
+    reading.commit(1, "blind", BLIND)
+    (row,) = rows_of(study_record(store, reading.audit.uid))
+    assert row.seconds_blind is row.seconds is None
+
+
 def test_results_wait_until_the_reader_has_finished(store: Store) -> None:
     reading = reading_of(store, small_audit(2))
     read_case(reading, 1, np.random.default_rng(0))

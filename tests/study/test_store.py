@@ -304,6 +304,20 @@ def test_a_database_of_a_newer_app_is_left_alone(tmp_path: Path) -> None:
         open_store(url)
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_an_answer_is_not_acknowledged_when_the_file_was_taken_away_under_the_app(
+    store: Store, tmp_path: Path, replaced: bool
+) -> None:
+    audit = keep(store, small_audit())
+    reader, _ = store.sign_in("Ada")
+    file = tmp_path / "studies.sqlite"
+    file.rename(tmp_path / "moved.sqlite")
+    if replaced:
+        file.write_bytes(b"")
+    with pytest.raises(StudyError, match="nothing was saved"):
+        store.append(audit.uid, reader.uid, "ptbxl:1", "blind", {"primary": "MI"})
+
+
 def test_the_migrations_make_the_tables_that_the_code_maps(any_store: Store) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
