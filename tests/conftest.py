@@ -26,7 +26,6 @@ IN_CI = os.environ.get("CI") == "true"
 TESTS = Path(__file__).parent
 #: What `--quick` runs: layers, documents, and functions that answer in milliseconds. None of it imports PyTorch.
 QUICK = {
-    "draw/test_box.py",
     "draw/test_card_charts_training.py",
     "draw/test_charts.py",
     "draw/test_panel.py",

@@ -27,7 +27,7 @@ def type_box(app: AppTest, leads: list[str], start_ms: int, stop_ms: int) -> App
 @pytest.fixture
 def with_panel(small_app: AppTest) -> AppTest:
     """The reading page with the panel for typing a box open."""
-    small_app.query_params["composite"] = NORMAL
+    small_app.query_params.update({"composite": NORMAL, "layout": "12x1"})  # every moment of every lead
     small_app.run()
     return small_app.get("button_group")[0].set_value("Box").run()
 

@@ -112,7 +112,7 @@ def says_no_number(app: AppTest) -> bool:
 
 def printed(text: str, name: str) -> float:
     """A number of the printed sum."""
-    found = re.search(rf"{name} ([+−][\d.]+)", text)
+    found = re.search(rf"{name} ([+−]?[\d.]+)", text)
     assert found is not None
     return float(found[1].replace("−", "-"))
 

@@ -31,6 +31,7 @@ def test_the_uploaded_samples_are_drawn_and_not_those_of_a_public_record_of_the_
 ) -> None:
     altered = load_composite(NORMAL).signal * 0.5
     altered[6:] += 0.2 * np.sin(np.arange(altered.shape[1]) / 40)
+    small_app.query_params["layout"] = "12x1"  # every moment of every lead
     opened_with(small_app, as_upload(Recording(altered, 500, record_name="00001_lr"), tmp_path))
     assert not small_app.error
     for lead in ("V1", "V6"):
@@ -48,7 +49,7 @@ def test_a_header_without_its_samples_is_refused_in_plain_words(small_app: AppTe
 
 
 def test_the_trace_is_the_file_in_millivolts_and_no_lead_is_scaled_for_itself(small_app: AppTest) -> None:
-    small_app.query_params["composite"] = NORMAL
+    small_app.query_params.update({"composite": NORMAL, "layout": "12x1"})
     small_app.run()
     signal = load_composite(NORMAL).signal
     for row, lead in enumerate(STANDARD_LEADS):

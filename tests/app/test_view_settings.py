@@ -20,7 +20,7 @@ def normal(small_app: AppTest) -> AppTest:
     return small_app.run()
 
 
-def test_every_style_level_and_scale_of_the_evidence_can_be_chosen(normal: AppTest) -> None:
+def test_every_style_and_scale_of_the_evidence_can_be_chosen(normal: AppTest) -> None:
     trace = normal.get("plotly_chart")[ECG].proto.spec
     pictures = [layer(normal)["picture"]]
     normal.toggle(key="unsure").set_value(True).run()
@@ -32,8 +32,6 @@ def test_every_style_level_and_scale_of_the_evidence_can_be_chosen(normal: AppTe
     assert (layer(normal)["limit"], layer(normal)["limit_source"]) == (0.004, "fixed")
     pictures.append(layer(normal)["picture"])
     assert len(set(pictures)) == len(pictures)
-    normal.selectbox(key="level").set_value("zero of the file").run()
-    assert layer(normal)["quantity"] == "contribution"
     normal.toggle(key="strip").set_value(False).run()
     assert layer(normal)["strips"] == ""
     assert normal.get("plotly_chart")[ECG].proto.spec == trace  # none of this draws the trace anew
@@ -51,7 +49,7 @@ def test_the_cabrera_order_turns_avr_over_and_says_so(normal: AppTest) -> None:
     spec = figure(normal, ECG)
     leads = [trace["name"] for trace in spec["data"]][:6]
     assert leads == ["aVL", "I", "-aVR", "II", "aVF", "III"]
-    assert "12x1 Cabrera" in spec["layout"]["meta"]["footer"]
+    assert "3x4+1R Cabrera" in spec["layout"]["meta"]["footer"]
 
 
 def test_st_is_measured_from_the_level_that_is_named(normal: AppTest) -> None:

@@ -118,4 +118,4 @@ def test_the_smallest_st_change_is_searched_when_asked(bench: AppTest) -> None:
 
 
 def test_the_page_says_that_waves_are_not_measured_anew(bench: AppTest) -> None:
-    assert "not measured anew" in shown_text(bench)
+    assert "nothing is re-measured after an edit" in shown_text(bench)
