@@ -279,6 +279,7 @@ NARROW_SIDES_PX = 36.0
 BESIDE_FROM_PX = 1366  # from here the mean beat stands beside the trace
 BEATS_SHARE = 0.38  # of the width; the trace is two and a half times as wide as it is tall, the beats nearly square
 BEATS_GAP_PX = 16.0  # between the two
+BEATS_WORDS_PX = 120.0  # of the words below them
 BEATS_ASPECT = 0.82  # height of the beats for their width where they stand alone
 BEATS_WIDEST_PX = 1100.0  # larger beats say no more
 
@@ -317,7 +318,8 @@ def rooms_for(window: tuple[int, int], *, sidebar_px: float = 0.0, above_px: flo
     if width < BESIDE_FROM_PX:
         own = width - (NARROW_SIDES_PX if width < NARROW_PX else SIDES_PX)
         beats = min(own, BEATS_WIDEST_PX)
-        return Rooms(Screen(width_px=own, height_px=tall), (beats, min(BEATS_ASPECT * beats, tall)), beside=False)
+        beats_tall = min(BEATS_ASPECT * beats + BEATS_WORDS_PX, max(tall, beats))
+        return Rooms(Screen(width_px=own, height_px=tall), (beats, beats_tall), beside=False)
     own = width - SIDES_PX
     beats = min(BEATS_SHARE * own, BEATS_WIDEST_PX)
     return Rooms(Screen(width_px=own - beats - BEATS_GAP_PX, height_px=tall), (beats, tall), beside=True)

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 HEAD_PX, GAP_PX, MARGIN_PX = 20.0, 10.0, 4.0
 LINE_PX, LETTER_PX = 15.0, 6.4  # of the words below
+NARROW_PX = 460.0  # below, the words of the keys take two lines
+LEAST_NAMED_PX = 90.0  # width of a panel in which a framed cell has its words
 DOTS_PER_PX = 2  # of the painted areas, for screens with fine pixels
 LEAST_PX = 2.0
 LEAST_BOX_PX = 2.0
@@ -90,7 +92,8 @@ def mean_beat_svg(
     limit = limit or beat.paint.largest
     strong = strongest_cells(beat.cells, confirmed) if show_evidence else ()
     words = _words(beat, strong, name, size_px[0], confirmed, grey, show_evidence=show_evidence)
-    foot = (len(words) + show_evidence + show_marks) * LINE_PX + 4
+    narrow = size_px[0] < NARROW_PX
+    foot = (len(words) + (show_evidence + show_marks) * (1 + narrow)) * LINE_PX + 4
     room = (size_px[0] - 2 * MARGIN_PX, max(size_px[1] - foot - MARGIN_PX, 120.0))
     layout = beat_layout(beat, room, head=HEAD_PX, gap=GAP_PX, others_mv=None if grey is None else grey.above_mv)
     left = MARGIN_PX + max((room[0] - layout.width_mm) / 2, 0.0)
@@ -110,9 +113,10 @@ def mean_beat_svg(
         for place, line in enumerate(words)
     ]
     if show_evidence:
-        lines.append(_key(layout.height_mm + LINE_PX * (len(words) + 0.35), limit, colours, dark=dark))
+        lines.append(_key(layout.height_mm + LINE_PX * (len(words) + 0.35), limit, colours, narrow=narrow, dark=dark))
     if show_marks:
-        lines.append(_marks_key(layout.height_mm + LINE_PX * (len(words) + show_evidence + 1), colours))
+        above = len(words) + show_evidence * (1 + narrow) + 1
+        lines.append(_marks_key(layout.height_mm + LINE_PX * above, colours, narrow=narrow))
     said = html.escape("; ".join(words), quote=True)
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' class='mean-beat' width='{size_px[0]:g}' height='{height:.0f}' "
@@ -291,20 +295,27 @@ def _ring(
     width = inside.size / beat.fs * layout.speed + 6
     top = line - layout.gain * max(float(np.nanmax(row)), 0.0) - 4
     foot = line - layout.gain * min(float(np.nanmin(row)), 0.0) + 4
-    words = f"{cell.wave} {signed(cell.logit)}"
-    upright = float(np.nanmax(row)) >= -float(np.nanmin(row))
-    if cell.wave == "QRS":  # beside it, half way up
-        middle = line + (-0.5 if upright else 0.5) * (foot - top - 8) + 4
-        fits = left + width + 4 + LETTER_PX * len(words) <= panel.x0_mm + layout.panel_width_mm(panel) + GAP_PX / 2
-        x, anchor = (left + width + 3, "start") if fits else (left - 3, "end")
-    else:
-        x, anchor, middle = left + width / 2, "middle", top - 4 if upright else foot + 12
     dash = "" if place == 0 else " stroke-dasharray='3 2'"
-    halo = f"stroke='{colours.paper}' stroke-width='3' paint-order='stroke'"
-    return (
+    frame = (
         f"<rect class='strong' x='{left:.1f}' y='{top:.1f}' width='{width:.1f}' height='{foot - top:.1f}' rx='4' "
         f"fill='none' stroke='{colours.text}' stroke-width='1.2'{dash}/>"
-        f"<text x='{x:.1f}' y='{middle:.1f}' text-anchor='{anchor}' font-size='11' fill='{colours.text}' {halo}>"
+    )
+    if layout.panel_width_mm(panel) < LEAST_NAMED_PX:  # a small panel leaves the words to the line below
+        return frame
+    words = f"{cell.wave} {signed(cell.logit)}"
+    upright = float(np.nanmax(row)) >= -float(np.nanmin(row))
+    wide, right = LETTER_PX * len(words), panel.x0_mm + layout.panel_width_mm(panel)
+    middle = line + (-0.5 if upright else 0.5) * (foot - top - 8) + 4
+    if cell.wave == "QRS" and left + width + 3 + wide <= right + GAP_PX / 2:  # beside it, half way up
+        x, anchor = left + width + 3, "start"
+    elif cell.wave == "QRS" and left - 3 - wide >= panel.x0_mm:
+        x, anchor = left - 3, "end"
+    else:
+        x, anchor, middle = left + width / 2, "middle", top - 4 if upright else foot + 12
+        x = float(np.clip(x, wide / 2, layout.width_mm - wide / 2))
+    halo = f"stroke='{colours.paper}' stroke-width='3' paint-order='stroke'"
+    return (
+        f"{frame}<text x='{x:.1f}' y='{middle:.1f}' text-anchor='{anchor}' font-size='11' fill='{colours.text}' {halo}>"
         f"{words}</text>"
     )
 
@@ -351,7 +362,7 @@ def _grid(layout: PaperLayout, colours: Palette) -> str:
     return f"<path class='grid' d='{''.join(words)}' fill='none' stroke='{colours.fine}' stroke-width='1'/>"
 
 
-def _key(y: float, limit: float, colours: Palette, *, dark: bool) -> str:
+def _key(y: float, limit: float, colours: Palette, *, narrow: bool, dark: bool) -> str:
     """Return the colour scale with its ends, and what the marks are."""
     scale = evidence_colours(dark=dark, paint=True)
     steps = scale[evidence_index(np.linspace(-1, 1, 17), 1.0, PAINT_POWER)]
@@ -359,17 +370,19 @@ def _key(y: float, limit: float, colours: Palette, *, dark: bool) -> str:
         f"<stop offset='{place / 16:.4g}' stop-color='{css(colour)}'/>" for place, colour in enumerate(steps)
     )
     left = 92.0
-    words = f"raises +{limit:g} logit per 40 ms · boxes {BOX_S:g} s, {BOX_MV:g} mV"
+    unit = f"logit per 40 ms · boxes {BOX_S:g} s, {BOX_MV:g} mV"
+    words, below = (f"raises +{limit:g}", unit) if narrow else (f"raises +{limit:g} {unit}", "")
     return (
         f"<linearGradient id='mean-beat-scale'>{stops}</linearGradient>"
         f"<text x='{left - 4:g}' y='{y + 9:.1f}' text-anchor='end' font-size='11' fill='{colours.muted}'>"
         f"lowers −{limit:g}</text>"
         f"<rect x='{left:g}' y='{y:.1f}' width='90' height='10' fill='url(#mean-beat-scale)' stroke='{colours.bold}'/>"
         f"<text x='{left + 94:g}' y='{y + 9:.1f}' font-size='11' fill='{colours.muted}'>{words}</text>"
+        f"<text x='{MARGIN_PX:g}' y='{y + 9 + LINE_PX:.1f}' font-size='11' fill='{colours.muted}'>{below}</text>"
     )
 
 
-def _marks_key(y: float, colours: Palette) -> str:
+def _marks_key(y: float, colours: Palette, *, narrow: bool) -> str:
     """Return what the marks of the rules mean, each in its colour."""
     marks = (
         ("▬ ST raised", colours.st_levels[-1]),
@@ -378,8 +391,13 @@ def _marks_key(y: float, colours: Palette) -> str:
         ("| J point", colours.text),
         ("● ST level at J+60", colours.text),
     )
-    words = "".join(f"<tspan fill='{colour}'>{text}</tspan><tspan>  </tspan>" for text, colour in marks)
-    return f"<text x='{MARGIN_PX:g}' y='{y:.1f}' font-size='11' xml:space='preserve'>{words}</text>"
+    lines = [marks[:3], marks[3:]] if narrow else [marks]
+    return "".join(
+        f"<text x='{MARGIN_PX:g}' y='{y + place * LINE_PX:.1f}' font-size='11' xml:space='preserve'>"
+        + "".join(f"<tspan fill='{colour}'>{text}</tspan><tspan>  </tspan>" for text, colour in line)
+        + "</text>"
+        for place, line in enumerate(lines)
+    )
 
 
 GAP_MM = 6.0
