@@ -127,7 +127,9 @@ def test_a_file_packed_with_gzip_is_the_same_file(files, name):
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x1f\x8b", b"\x1f\x8b" + b"\x00" * 50, gzip.compress(b"1,2\n" * 9)[:-6], gzip.compress(b"")]
+    "data",
+    [b"\x1f\x8b", b"\x1f\x8b" + b"\x00" * 50, gzip.compress(b"1,2\n" * 9)[:-6], gzip.compress(b"")],
+    ids=["two bytes", "zeros", "cut off", "empty"],
 )
 def test_a_damaged_gzip_file_is_refused(data):
     with pytest.raises(RecordingFormatError, match="gzip"):
