@@ -413,7 +413,7 @@ def get_quiz_case(key: str, _case: QuizCase) -> tuple[Recording, str]:
     """Return the tracing of a teaching case and its title; raises `EcgImnError`."""
     from ecgimn.study.cases import disturb, find_case
 
-    found = find_case(_case.ref, current_ptbxl())
+    found = find_case(_case.ref, _ptbxl_of(_case.ref))
     return (found.recording if _case.artefact is None else disturb(found.recording, _case.artefact)), found.title
 
 
@@ -423,7 +423,14 @@ def get_audit_recording(ref: str, digest: str) -> Recording:
     from ecgimn.study.cases import read_audit_case
     from ecgimn.study.definition import AuditCase
 
-    return read_audit_case(AuditCase(ref, digest, ()), current_ptbxl()).recording
+    return read_audit_case(AuditCase(ref, digest, ()), _ptbxl_of(ref)).recording
+
+
+def _ptbxl_of(ref: str) -> PtbXl | None:
+    """Return PTB-XL where a case comes from it: a broken folder is no reason to refuse a composite."""
+    from ecgimn.study.cases import PTBXL
+
+    return current_ptbxl() if ref.startswith(f"{PTBXL}:") else None
 
 
 @st.cache_data(max_entries=2, show_spinner="Looking for records that are here")

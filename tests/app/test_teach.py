@@ -66,3 +66,15 @@ def test_nothing_is_revealed_without_a_mark(teach: AppTest) -> None:
 def test_the_presenter_view_speaks_in_headings(teach: AppTest) -> None:
     teach.toggle(key="teach_large").set_value(True).run()
     assert any(str(item.value).startswith("## ") for item in teach.markdown)
+
+
+def test_a_broken_ptbxl_folder_refuses_no_composite(
+    teach: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "ptbxl_database.csv").write_text("not,a,table\n")
+    monkeypatch.setenv("ECGIMN_PTBXL", str(tmp_path / "broken"))
+    st.cache_data.clear()
+    button(teach, "Next").click().run()
+    assert not teach.exception
+    assert not teach.error
