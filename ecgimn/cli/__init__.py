@@ -34,6 +34,7 @@ EXTRA_OF = {
     "pydicom": "formats",
     "sklearn": "train",
     "sqlalchemy": "study",
+    "starlette": "app",
     "streamlit": "app",
     "yaml": "study",
 }
