@@ -73,6 +73,11 @@ def test_another_host_name_is_not_answered(visit: Visit) -> None:
     assert status == 403
 
 
+def open_numbers(page: Page) -> None:
+    """Open the sum and the ledger, which lie folded up under the beats."""
+    page.locator("details.numbers summary").click()
+
+
 def test_a_reader_picks_a_case_and_switches_the_class(visit: Visit) -> None:
     page = visit.open()
     visit.chart()
@@ -81,6 +86,7 @@ def test_a_reader_picks_a_case_and_switches_the_class(visit: Visit) -> None:
     expect(page.get_by_role("button", name=re.compile("^NORM"))).to_be_visible(timeout=WAIT_MS)
     expect(page).to_have_url(re.compile("composite=norm"), timeout=WAIT_MS)
     visit.settle()
+    open_numbers(page)
     page.get_by_role("button", name=re.compile("^HYP")).click()
     expect(page.get_by_text("HYP logit")).to_be_visible(timeout=WAIT_MS)
     expect(page).to_have_url(re.compile("class=HYP"), timeout=WAIT_MS)
@@ -92,6 +98,7 @@ def test_a_reader_picks_a_case_and_switches_the_class(visit: Visit) -> None:
 def test_the_keys_move_between_cases_classes_and_layouts(visit: Visit) -> None:
     page = visit.open("/?composite=norm&class=NORM")
     visit.chart()
+    open_numbers(page)
     page.keyboard.press("k")
     expect(page.get_by_text("MI logit")).to_be_visible(timeout=WAIT_MS)
     page.keyboard.press("ArrowRight")
@@ -163,6 +170,7 @@ def test_class_and_key_change_the_evidence_under_the_same_trace(visit: Visit) ->
     _, hidden, red_paper = evidence_on_the_page(page)
     assert len(hidden) < 200
     assert red_paper != grey_paper
+    open_numbers(page)
     expect(page.get_by_text("MI logit")).to_be_visible()
     page.keyboard.press("o")
     wait_for_evidence(page, "MI")
@@ -176,6 +184,7 @@ def test_a_press_shows_the_next_class_before_the_server_has_answered(visit: Visi
     visit.chart()
     wait_for_evidence(page, "NORM")
     page.wait_for_function("globalThis.ecgImnAhead", timeout=WAIT_MS)
+    open_numbers(page)
     shown = page.evaluate("""() => {
         const key = {key: 'k', code: 'KeyK', bubbles: true, composed: true}
         document.body.dispatchEvent(new KeyboardEvent('keydown', key))
@@ -191,10 +200,11 @@ def test_a_press_shows_the_next_class_before_the_server_has_answered(visit: Visi
 
 
 def test_a_cell_of_the_ledger_marks_its_stretches_on_the_trace(visit: Visit) -> None:
-    page = visit.open("/?composite=imi-st&class=MI")
+    page = visit.open("/?composite=imi-st&class=MI&layout=12x1")
     visit.chart()
     wait_for_evidence(page, "MI")
     page.wait_for_function("globalThis.ecgImnAhead", timeout=WAIT_MS)
+    open_numbers(page)
     cell = page.get_by_role("row", name="III").get_by_role("gridcell").nth(3)
     cell.click()
     told = page.get_by_role("status").filter(has_text="QRS of III")
