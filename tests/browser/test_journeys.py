@@ -98,9 +98,8 @@ def test_a_reader_picks_a_case_and_switches_the_class(visit: Visit) -> None:
 def test_the_keys_move_between_cases_classes_and_layouts(visit: Visit) -> None:
     page = visit.open("/?composite=norm&class=NORM")
     visit.chart()
-    open_numbers(page)
     page.keyboard.press("k")
-    expect(page.get_by_text("MI logit")).to_be_visible(timeout=WAIT_MS)
+    wait_for_evidence(page, "MI")
     page.keyboard.press("ArrowRight")
     page.wait_for_url(re.compile(r"composite=(?!norm&)"))
     visit.settle()

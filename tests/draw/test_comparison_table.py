@@ -160,7 +160,7 @@ def test_of_what_should_be_near_zero_the_smaller_size_is_better():
 
 def test_the_comparison_travels_with_an_installed_package():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    patterns = settings["tool"]["setuptools"]["data-files"]["share/ecgimn/docs"]
+    patterns = settings["tool"]["setuptools"]["package-data"]["ecgimn.shipped"]
     assert any(fnmatch(f"docs/{COMPARISON.name}", pattern) for pattern in patterns)
     assert COMPARISON.parent.name == "docs"
 
