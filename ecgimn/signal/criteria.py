@@ -17,7 +17,6 @@ AGE_LIMIT_MEN = 40
 AGE_LIMIT_RIGHT_LEADS = 30
 ST_DEPRESSION_UV = -50  # at J or lower
 T_INVERSION_UV = -100  # deeper than this
-PROMINENT_R_UV = 500  # project choice; the definition says "prominent R wave or R/S ratio > 1"
 SOKOLOW_LYON_UV = 3500  # SV1 + max(RV5, RV6), met at or above (part V, doi:10.1016/j.jacc.2008.12.015)
 CORNELL_UV = {"male": 2800, "female": 2000}  # RaVL + SV3, met above
 WIDE_QRS_MS, BORDERLINE_QRS_MS = 120.0, 110.0

@@ -305,10 +305,6 @@ def find_caveats(
 
 NEW_UNKNOWN = "Whether it is new cannot be judged from one tracing."
 NEIGHBOUR_RULE = "Neighbours in V1-V6 or in aVL, I, -aVR, II, aVF, III count as contiguous; stricter than lead groups."
-MIMICS = (
-    "Early repolarisation, pericarditis, aneurysm, high potassium and the Brugada pattern also move ST and T; "
-    "millimetre criteria are insensitive."
-)
 
 
 @dataclass(frozen=True, eq=False)

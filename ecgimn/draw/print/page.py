@@ -195,7 +195,6 @@ PAGE_DPI, SLIDE_DPI = 250, 192  # a slide then has 2,560 by 1,440 dots
 MARGIN_MM = 9.0
 TRACE_MM = 120.0  # the most the trace takes of the height; at half the gain where it needs more
 BEATS_MM = 150.0  # width of the mean beats
-LINE_MM = 3.3
 CHAR_MM = 0.19  # mean width of a letter in mm, for each point of its size
 
 
