@@ -14,7 +14,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 #: A colon before a word is an emoji or an address to what runs after the Markdown was read, escaped or not.
 _JOINED = re.compile(r"(?<=:)(?=[A-Za-z/+_-])|(?<=@)(?=\w)|(?<=\bwww)(?=\.)", re.IGNORECASE)
 _WORD_JOINER = "\u2060"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what spreadsheets take for a formula (OWASP, CSV injection)
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")  # what spreadsheets take for a formula (OWASP, CSV injection)
 _FILE_NAME = re.compile(r"[^A-Za-z0-9._ -]+")
 _DEVICE = re.compile(r"(CON|PRN|AUX|NUL|(COM|LPT)[0-9])(\.|$)", re.IGNORECASE)  # names that Windows keeps for itself
 MAX_FILE_NAME = 80
@@ -37,8 +37,11 @@ def for_plotly(text: object) -> str:
 
 
 def for_csv(text: object) -> str:
-    """Return text that no spreadsheet takes for a formula."""
-    plain = _one_line(text, kept="\t\n\r")
+    """Return text that no spreadsheet takes for a formula, with line feeds and tabs as they are.
+
+    A carriage return becomes a blank: writers that end their lines with a line feed do not quote it.
+    """
+    plain = _one_line(text, kept="\t\n")
     return f"'{plain}" if plain.startswith(_FORMULA) else plain
 
 

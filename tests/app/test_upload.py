@@ -36,13 +36,13 @@ def test_only_what_a_table_does_not_say_is_asked_for_and_nothing_is_read_before_
     opened_with(small_app, [table(header=",".join(STANDARD_LEADS))])
     assert not small_app.get("plotly_chart")
     assert not [item for item in small_app.selectbox if item.key.startswith("fact_lead")]
-    assert button(small_app, "Read the file").disabled
+    assert button(small_app, "Open ECG").disabled
     small_app.number_input(key="fact_fs").set_value(500.0).run()
     small_app.selectbox(key="fact_unit").set_value("mV").run()
     assert "lasts 10.0 s" in shown_text(small_app)
     assert ":material/check: A typical signal then spans" in shown_text(small_app)
     assert not small_app.get("plotly_chart")
-    button(small_app, "Read the file").click().run()
+    button(small_app, "Open ECG").click().run()
     assert not small_app.exception
     assert "= bias" in equation(small_app)
     assert "Given by the reader" in shown_text(small_app)
@@ -53,12 +53,12 @@ def test_a_unit_that_no_ecg_has_is_doubted_and_then_refused_and_can_be_corrected
     small_app.number_input(key="fact_fs").set_value(500.0).run()
     small_app.selectbox(key="fact_unit").set_value("V").run()
     assert ":material/warning: A typical signal then spans" in shown_text(small_app)
-    button(small_app, "Read the file").click().run()
+    button(small_app, "Open ECG").click().run()
     assert "peak to peak" in small_app.error[0].value
     assert not small_app.get("plotly_chart")
     small_app.button(key="correct_facts").click().run()
     small_app.selectbox(key="fact_unit").set_value("mV").run()
-    button(small_app, "Read the file").click().run()
+    button(small_app, "Open ECG").click().run()
     assert "= bias" in equation(small_app)
 
 
@@ -72,9 +72,9 @@ def test_leads_are_named_one_by_one_or_in_the_usual_order_and_each_once(small_ap
     assert small_app.selectbox(key="fact_lead_12").value == "V6"
     small_app.selectbox(key="fact_lead_12").set_value("V5").run()
     assert "V5: chosen more than once." in small_app.error[0].value
-    assert button(small_app, "Read the file").disabled
+    assert button(small_app, "Open ECG").disabled
     small_app.selectbox(key="fact_lead_12").set_value("V6").run()
-    button(small_app, "Read the file").click().run()
+    button(small_app, "Open ECG").click().run()
     assert "= bias" in equation(small_app)
 
 

@@ -159,7 +159,7 @@ def bounded_memory():
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (child._mapped_bytes() + MAX_MEMORY_BYTES, before[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (child._mapped_bytes(child._open_size()) + MAX_MEMORY_BYTES, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_AS, before)
 
