@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+from dataclasses import replace
 
 import streamlit as st
 from starlette.exceptions import HTTPException
@@ -42,11 +43,19 @@ def prepare() -> None:
 
 
 def forget_derived() -> None:
-    """Forget everything that was computed from this visitor's recordings."""
+    """Forget everything that was computed from this visitor's recordings.
+
+    Beside the caches, parts of the last run of the page still hold them: Streamlit keeps its fragments and the
+    callbacks of its widgets until a later run reaches its end, which a page that stops early does not.
+    """
     context = get_script_run_ctx()
     if context is not None:
         caching.clear_session_data_cache(context.session_id)
         caching.clear_session_resource_cache(context.session_id)
+        context.fragment_storage.clear()
+        widgets = context.session_state._state._new_widget_state.widget_metadata
+        for key, widget in widgets.items():
+            widgets[key] = replace(widget, callback=None, callback_args=None, callback_kwargs=None)
     gc.collect()
 
 
