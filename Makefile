@@ -14,7 +14,7 @@ PARALLEL := -n $(JOBS) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := run
-.PHONY: help run quick test coverage lint format bench bench-ui audit sbom docs screenshots env env-dev chromium clean
+.PHONY: help run quick test coverage lint format bench bench-ui audit lock sbom docs screenshots env env-dev chromium clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,8 +47,15 @@ bench: env-dev  ## budgets of time, then rates and memory; on a quiet machine
 bench-ui: env-dev chromium  ## what the reading page costs in a browser; on a quiet machine
 	$(BIN)/python -m tests.browser.bench
 
-audit: env .venv-docs/.installed  ## licences and known vulnerabilities
-	$(BIN)/python .ci/audit.py
+audit: env .venv-docs/.installed  ## licences and known vulnerabilities; REPORT=FILE writes the answer there too
+	$(BIN)/python .ci/audit.py $(if $(REPORT),--report $(REPORT))
+
+# Of the versions in constraints.txt; a package that these do not hold is one of another platform.
+lock: .venv-docs/.installed  ## write deploy/requirements.lock, from which the container installs, with hashes
+	@{ echo '# What the container installs: every file by its SHA-256. Made by `make lock`; never edit it.'; \
+		.venv-docs/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --quiet -c constraints.txt requirements.txt; } > deploy/requirements.lock.new
+	@mv deploy/requirements.lock.new deploy/requirements.lock
 
 sbom: env  ## software bill of materials, CycloneDX
 	@mkdir -p artifacts

@@ -1,13 +1,15 @@
 """Checks what the app stands on: licences always, known vulnerabilities where the service that lists them answers.
 
-    python .ci/audit.py [--offline]
+    python .ci/audit.py [--offline] [--report FILE]
 
 Ends with 1 when a required package is under a licence that is not listed here, a vulnerability is known, or a package
 could not be looked up: what nobody looked for was not found absent. --offline looks at licences alone and says so.
+--report writes what is printed into a file as well.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -77,15 +79,19 @@ def known_vulnerabilities() -> tuple[bool, str]:
 
 def main() -> int:
     """Print what was found."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--offline", action="store_true")
+    parser.add_argument("--report", type=Path)
+    asked = parser.parse_args()
     strange = unknown_licences()
-    for line in strange:
-        print(f"licence not listed: {line}")
-    print(f"{len(pinned('constraints.txt'))} locked packages, {len(strange)} with a licence that is not listed")
-    if "--offline" in sys.argv:
-        print("Vulnerabilities were not looked up.")
-        return 1 if strange else 0
-    clean, said = known_vulnerabilities()
-    print(said)
+    lines = [f"licence not listed: {line}" for line in strange]
+    lines.append(f"{len(pinned('constraints.txt'))} locked packages, {len(strange)} with a licence that is not listed")
+    clean, said = (True, "Vulnerabilities were not looked up.") if asked.offline else known_vulnerabilities()
+    text = "\n".join([*lines, said, ""])
+    print(text, end="")
+    if asked.report is not None:
+        asked.report.parent.mkdir(parents=True, exist_ok=True)
+        asked.report.write_text(text, encoding="utf-8")
     return 1 if strange or not clean else 0
 
 

@@ -121,6 +121,28 @@ def test_the_proxy_lets_pages_fetch_nothing_from_elsewhere():
         assert re.search(rf"^    add_header {header}\s.* always;", lines, flags=re.MULTILINE)
 
 
+def pins(name: str) -> dict[str, str]:
+    """The packages that a file pins, by their normal name, and what stands behind "=="."""
+    lines = re.findall(r"^([\w.-]+)==([^\s;]+)", text(name), flags=re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in lines}
+
+
+def test_the_container_installs_the_tested_versions_each_file_by_its_hash():
+    lock, constraints = pins("deploy/requirements.lock"), pins("constraints.txt")
+    assert {name: version for name, version in lock.items() if constraints.get(name, version) != version} == {}
+    assert pins("requirements.txt").items() <= lock.items()
+    entries = re.findall(r"^[^\s#].*\n(?:    --hash=.*\n?)*", text("deploy/requirements.lock"), flags=re.MULTILINE)
+    assert len(entries) == len(lock)
+    assert [entry for entry in entries if not re.search(r"--hash=sha256:[0-9a-f]{64}\b", entry)] == []
+    # What constraints.txt does not hold is of another platform than the tests ran on, and says so.
+    named = {re.split("==", entry)[0]: entry.splitlines()[0] for entry in entries}
+    assert [name for name, line in named.items() if name not in constraints and "sys_platform ==" not in line] == []
+    assert "://" not in text("deploy/requirements.lock")
+    install = re.search(r"^RUN pip install (.*)$", text("deploy/Containerfile"), flags=re.MULTILINE)
+    assert install is not None
+    assert {"--require-hashes", "--no-deps", "requirements.lock"} <= set(install[1].split())
+
+
 def test_models_cases_and_the_app_travel_with_an_installed_package():
     build = tomllib.loads(text("pyproject.toml"))["tool"]["setuptools"]
     packages = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "ecgimn").rglob("__init__.py")}
@@ -169,6 +191,19 @@ def test_vulnerabilities_that_were_not_looked_up_are_a_failure(monkeypatch, caps
     monkeypatch.setattr(sys, "argv", ["audit.py", "--offline"])
     assert audit.main() == 0
     assert "were not looked up" in capsys.readouterr().out
+
+
+def test_ci_leaves_a_bill_of_materials_and_says_whether_vulnerabilities_were_looked_up(tmp_path):
+    run = text(".ci/run")
+    assert re.search(r"^make sbom$", run, flags=re.MULTILINE)
+    asked, otherwise = re.findall(r"^    (.*artifacts/audit\.txt)$", run, flags=re.MULTILINE)
+    assert asked.startswith("make audit ")
+    assert "--offline" in otherwise
+    report = tmp_path / "artifacts" / "audit.txt"
+    audit = [sys.executable, str(ROOT / ".ci" / "audit.py"), "--offline", "--report", str(report)]
+    subprocess.run(audit, check=True, capture_output=True)
+    assert report.read_text().endswith("Vulnerabilities were not looked up.\n")
+    assert 'AUDIT: "true"' in text(".github/workflows/ci.yml")
 
 
 def test_licences_are_known_and_the_bill_of_materials_names_every_library(tmp_path):
