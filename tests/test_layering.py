@@ -169,6 +169,11 @@ def test_no_call_opens_a_door_for_foreign_code(path: Path) -> None:
             assert (node.arg, node.value.value) not in doors, f"line {node.value.lineno}"
 
 
+@pytest.mark.parametrize("path", [path for path in LIBRARY + SCREENS if path.stem != "escape"], ids=name)
+def test_foreign_text_is_escaped_in_one_place(path: Path) -> None:
+    assert not {"html", "xml.sax.saxutils", "markupsafe"} & set(imported_modules(path))
+
+
 def touches(path: Path, name: str) -> bool:
     """Whether a file uses an attribute of `st` that begins so, as in `st.session_state` or `st.cache_data`."""
     return any(

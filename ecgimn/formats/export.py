@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.about import INTENDED_USE
+from ecgimn.escape import for_file_name
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 
@@ -166,7 +167,7 @@ def samples_bytes(kind: SampleKind, recording: Recording, *, with_age_and_sex: b
 
 def file_stem(recording: Recording) -> str:
     """Return the recording's name as a file name without extension: letters, digits and hyphens."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", recording.record_name).strip("-")[:60] or "case"
+    return re.sub(r"[^A-Za-z0-9]+", "-", for_file_name(recording.record_name))[:60].strip("-")
 
 
 def _multiplex_group(recording: Recording) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from ecgimn.draw.charts.ledger import base_layout
 from ecgimn.draw.colours import Palette, palette
 from ecgimn.draw.words.methods import with_interval
+from ecgimn.escape import for_plotly
 from ecgimn.explain.sentences import signed
 
 #: Distinct for common colour blindness, and each with a dash of its own (Okabe & Ito 2008, https://jfly.uni-koeln.de/color).
@@ -57,7 +57,7 @@ def reliability_figure(
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": html.escape(name),
+                "name": for_plotly(name),
                 "x": np.asarray(predicted, dtype=np.float64),
                 "y": np.asarray(observed, dtype=np.float64),
                 "customdata": np.asarray(counts),
@@ -84,7 +84,7 @@ def training_figure(
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": html.escape(name),
+                "name": for_plotly(name),
                 "x": np.asarray(epoch, dtype=np.float32),
                 "y": np.asarray(value, dtype=np.float64),
                 "line": {"color": colour, "dash": dash, "width": 2},
@@ -149,7 +149,7 @@ def _lines(curves: Sequence[Curve], measure: str) -> list[dict[str, Any]]:
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": f"{html.escape(name)} · {measure} {area:.3f}",
+                "name": f"{for_plotly(name)} · {measure} {area:.3f}",
                 "x": np.asarray(x, dtype=np.float32),
                 "y": np.asarray(y, dtype=np.float32),
                 "line": {"color": colour, "dash": dash, "width": 2},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from ecgimn.draw.charts.ledger import base_layout
 from ecgimn.draw.colours import css, evidence_colours, palette
+from ecgimn.escape import for_plotly
 
 QUANTILES = (5.0, 25.0, 50.0, 75.0, 95.0)  # per cent: whiskers, box and middle
 SIDE = 16  # steps from the middle of the scale, for the fill of a box
@@ -72,7 +72,7 @@ def classes_figure(
 ) -> go.Figure:
     """Draw how many records of each class were found, with the number in the whole table as an outline behind it."""
     colours = palette(overlay=True, dark=dark)
-    names = [html.escape(name) for name in found]
+    names = [for_plotly(name) for name in found]
     shared = {"type": "bar", "orientation": "h", "y": names, "textposition": "outside", "cliponaxis": False}
     bars = [
         shared
@@ -121,14 +121,14 @@ def ages_figure(
     bars = [
         {
             "type": "bar",
-            "name": html.escape(sex),
+            "name": for_plotly(sex),
             "x": names,
             "y": numbers.tolist(),
             "marker": {
                 "color": colours.muted,
                 "pattern": {"shape": "/" if place else "", "fillmode": "overlay", "fgcolor": colours.paper},
             },
-            "hovertemplate": f"{html.escape(sex)}, from %{{x}} y: %{{y:,}}<extra></extra>",
+            "hovertemplate": f"{for_plotly(sex)}, from %{{x}} y: %{{y:,}}<extra></extra>",
         }
         for place, (sex, numbers) in enumerate(by_age.items())
     ]

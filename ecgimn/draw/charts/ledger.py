@@ -7,7 +7,6 @@ colours, which depend on numbers and theme; the page that shows them lays them o
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from ecgimn.draw.colours import N_STEPS, Palette, css, evidence_colours, evidence_index, palette
+from ecgimn.escape import for_html, for_plotly
 from ecgimn.explain.case import WindowLogits
 from ecgimn.explain.sentences import NOTHING, signed
 
@@ -60,8 +60,8 @@ def ledger_figure(
     text = [[signed(value) for value in row] for row in with_sums]
     bold = [[f"<b>{word}</b>" if r == len(leads) or c == len(waves) else word for c, word in enumerate(row)]
             for r, row in enumerate(text)]  # fmt: skip
-    names_y = [f"<b>{html.escape(lead)}</b>" for lead in leads] + ["<b>sum</b>"]
-    names_x = [html.escape(wave) for wave in waves] + ["<b>sum</b>"]
+    names_y = [f"<b>{for_plotly(lead)}</b>" for lead in leads] + ["<b>sum</b>"]
+    names_x = [for_plotly(wave) for wave in waves] + ["<b>sum</b>"]
     heat = {
         "type": "heatmap",
         "z": coloured,
@@ -108,7 +108,7 @@ def class_bars_figure(
     """Draw the probability of every class, with the decision threshold as a tick where there is one."""
     colours = palette(overlay=True, dark=dark)
     names = [
-        f"<b>{html.escape(name)}</b>" if index == chosen else html.escape(name) for index, name in enumerate(classes)
+        f"<b>{for_plotly(name)}</b>" if index == chosen else for_plotly(name) for index, name in enumerate(classes)
     ]
     bars = {
         "type": "bar",
@@ -209,7 +209,7 @@ def sum_html(
         left = 100 * (min(start, start + value) - low) / span
         down = " down" if value < 0 and kind != "logit" else ""
         return (
-            f"<tr class='{kind}'><th scope='row'>{html.escape(label)}</th><td class='bars'>"
+            f"<tr class='{kind}'><th scope='row'>{for_html(label)}</th><td class='bars'>"
             f"<i class='zero' style='left:{-100 * low / span:.1f}%'></i>"
             f"<b class='bar{down}' style='left:{left:.1f}%;width:{100 * abs(value) / span:.1f}%;"
             f"background-color:{colour}'></b></td><td class='number'>{signed(value)}</td></tr>"
@@ -222,13 +222,13 @@ def sum_html(
     ]
     rows.append(row("logit", 0.0, logit, colours.text, "logit"))
     rows.append(_outcome_row(outcome, probability, threshold, colours.bold, colours.outline))
-    title = f"From bias to logit of {html.escape(name)} by territory"
+    title = f"From bias to logit of {for_html(name)} by territory"
     return f"<table class='sum' aria-label='{title}'><tbody>{''.join(rows)}</tbody></table>"
 
 
 def _outcome_row(outcome: str, probability: float | None, threshold: float | None, bar: str, tick: str) -> str:
     """Return the last row: the outcome in words over its bar from 0 to 1, with the threshold as a tick."""
-    words = html.escape(outcome) + (f" · threshold {threshold:.2f}" if threshold is not None else "")
+    words = for_html(outcome) + (f" · threshold {threshold:.2f}" if threshold is not None else "")
     marks = ""
     if probability is not None:
         marks += f"<b class='bar' style='left:0;width:{100 * probability:.1f}%;background-color:{bar}'></b>"
@@ -268,15 +268,15 @@ def ledger_html(
         tint = f" style='{_tint(step, dark=dark)}'" if step != N_STEPS else ""  # N_STEPS is the paper's own colour
         return f"<td{tint}>{signed(value)}</td>"
 
-    head = "".join(f"<th scope='col'>{html.escape(wave)}</th>" for wave in (*waves, "sum"))
+    head = "".join(f"<th scope='col'>{for_html(wave)}</th>" for wave in (*waves, "sum"))
     rows = [
-        f"<tr><th scope='row'>{html.escape(lead)}</th>"
+        f"<tr><th scope='row'>{for_html(lead)}</th>"
         f"{''.join(map(cell, cells[row].tolist(), steps[row].tolist()))}<td>{signed(float(cells[row].sum()))}</td></tr>"
         for row, lead in enumerate(leads)
     ]
     sums = "".join(f"<td>{signed(float(value))}</td>" for value in (*cells.sum(axis=0), cells.sum()))
     return (
-        f"<table class='ledger' role='grid'><caption><b>Ledger of {html.escape(name)}</b>, logit by lead and wave"
+        f"<table class='ledger' role='grid'><caption><b>Ledger of {for_html(name)}</b>, logit by lead and wave"
         f"</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
         f"<tfoot><tr><th scope='row'>sum</th>{sums}</tr></tfoot></table>"
     )
@@ -445,11 +445,11 @@ def timeline_figure(
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": html.escape(name),
+                "name": for_plotly(name),
                 "x": middle,
                 "y": logits,
                 "customdata": list(range(len(middle))),
-                "text": [f"{html.escape(name)} {_words(y)}, {span}" for y, span in zip(logits, spans, strict=True)],
+                "text": [f"{for_plotly(name)} {_words(y)}, {span}" for y, span in zip(logits, spans, strict=True)],
                 "hovertemplate": "%{text}<extra></extra>",
                 "line": {"color": colours.outline if bold else colours.muted, "width": 2.5 if bold else 1.2,
                          "dash": "solid" if bold else _NOTHINGES[place % len(_NOTHINGES)]},
@@ -467,7 +467,7 @@ def timeline_figure(
                 "x": middle[refused],
                 "y": [0.0] * len(refused),
                 "customdata": refused,
-                "text": [f"not asked, {spans[place]}: {html.escape(found.refusals[place][0])}" for place in refused],
+                "text": [f"not asked, {spans[place]}: {for_plotly(found.refusals[place][0])}" for place in refused],
                 "hovertemplate": "%{text}<extra></extra>",
                 "marker": {"symbol": "x-thin", "size": MARKER_PX, "line": {"width": 2, "color": colours.muted}},
             }

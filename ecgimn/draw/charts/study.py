@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from ecgimn.escape import for_html
 
 ROW_PX, LABEL_PX, PLOT_PX, VALUE_PX, TOP_PX = 24, 230, 300, 170, 26
 LIGHT = {"text": "#1f2937", "line": "#9ca3af", "mark": "#0b5cad"}
@@ -59,7 +60,7 @@ def forest_svg(
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img" '
-        f'aria-label="{html.escape(title, quote=True)}" font-family="Source Sans Pro, Helvetica, Arial, sans-serif" '
+        f'aria-label="{for_html(title)}" font-family="Source Sans Pro, Helvetica, Arial, sans-serif" '
         f'font-size="13" fill="{colours["text"]}">'
     ]
     marks = {low_end, high_end, *(() if at is None else (at,))}
@@ -72,7 +73,7 @@ def forest_svg(
         )
     for place, row in enumerate(rows):
         y = TOP_PX + ROW_PX * place + ROW_PX / 2
-        parts.append(f'<text x="{LABEL_PX - 8}" y="{y + 4}" text-anchor="end">{html.escape(row.name)}</text>')
+        parts.append(f'<text x="{LABEL_PX - 8}" y="{y + 4}" text-anchor="end">{for_html(row.name)}</text>')
         if row.estimate is not None and row.estimate[0] is not None:
             value, low, high = row.estimate
             if low is not None and high is not None:
@@ -81,7 +82,7 @@ def forest_svg(
                     'stroke-width="2"/>'
                 )
             parts.append(f'<circle cx="{x(value or 0.0)}" cy="{y}" r="4.5" fill="{colours["mark"]}"/>')
-        parts.append(f'<text x="{LABEL_PX + PLOT_PX + 8}" y="{y + 4}">{html.escape(words(row.estimate))}</text>')
+        parts.append(f'<text x="{LABEL_PX + PLOT_PX + 8}" y="{y + 4}">{for_html(words(row.estimate))}</text>')
     return "".join([*parts, "</svg>"])
 
 
@@ -246,29 +247,25 @@ def study_html(results: Mapping[str, Any], *, made: str) -> str:
         "Made by": made,
     }
     body = [
-        f"<h1>{_text(study['name'])}</h1>",
-        f'<p class="use">{_text(results["intended_use"])}</p>',
+        f"<h1>{for_html(study['name'])}</h1>",
+        f'<p class="use">{for_html(results["intended_use"])}</p>',
         "<h2>What was read, and how</h2>",
         _table([{"": name, " ": value} for name, value in facts.items()], head=False),
     ]
     for title, svg in result_charts(results).items():
-        body.append(f"<h2>{_text(title)}</h2>{svg}")
+        body.append(f"<h2>{for_html(title)}</h2>{svg}")
     for title, rows in result_tables(results).items():
-        body.append(f"<h2>{_text(title)}</h2>{_table(rows)}")
-    body.append("<h2>How to read the figures</h2>" + "".join(f"<p>{_text(note)}</p>" for note in NOTES))
+        body.append(f"<h2>{for_html(title)}</h2>{_table(rows)}")
+    body.append("<h2>How to read the figures</h2>" + "".join(f"<p>{for_html(note)}</p>" for note in NOTES))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
-        f'content="width=device-width"><title>{_text(study["name"])}</title><style>{STYLE}</style></head><body>'
+        f'content="width=device-width"><title>{for_html(study["name"])}</title><style>{STYLE}</style></head><body>'
         + "\n".join(body)
         + "</body></html>\n"
     )
 
 
 def _table(rows: Sequence[Mapping[str, str]], *, head: bool = True) -> str:
-    first = "".join(f"<th>{_text(name)}</th>" for name in rows[0]) if head else ""
-    lines = ["<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row.values()) + "</tr>" for row in rows]
+    first = "".join(f"<th>{for_html(name)}</th>" for name in rows[0]) if head else ""
+    lines = ["<tr>" + "".join(f"<td>{for_html(cell)}</td>" for cell in row.values()) + "</tr>" for row in rows]
     return "<table>" + (f"<tr>{first}</tr>" if head else "") + "".join(lines) + "</table>"
-
-
-def _text(text: str) -> str:
-    return html.escape(text, quote=True)

@@ -8,7 +8,6 @@ two hundred nodes. Every panel is a group with `data-lead`, every stretch of a w
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +35,7 @@ from ecgimn.draw.painted import (
     strongest_words,
 )
 from ecgimn.draw.paper import STANDARD_GAIN_MM_PER_MV, STANDARD_SPEED_MM_PER_S, Panel, PaperLayout
+from ecgimn.escape import for_html, for_plotly
 from ecgimn.explain.ledger import Beat, BeatByBeat, BeatTrace
 from ecgimn.explain.sentences import NOTHING, signed
 from ecgimn.leads import STANDARD_LEADS, lead_index
@@ -109,7 +109,7 @@ def mean_beat_svg(
         parts.append(_panel(beat, layout, panel, colours, strong, tints, evidence=show_evidence, marks=show_marks))
     lines = [
         f"<text class='note' x='{MARGIN_PX:g}' y='{layout.height_mm + LINE_PX * (place + 1):.1f}' "
-        f"fill='{colours.text if place == 0 and strong else colours.muted}'>{html.escape(line)}</text>"
+        f"fill='{colours.text if place == 0 and strong else colours.muted}'>{for_html(line)}</text>"
         for place, line in enumerate(words)
     ]
     if show_evidence:
@@ -117,7 +117,7 @@ def mean_beat_svg(
     if show_marks:
         above = len(words) + show_evidence * (1 + narrow) + 1
         lines.append(_marks_key(layout.height_mm + LINE_PX * above, colours, narrow=narrow))
-    said = html.escape("; ".join(words), quote=True)
+    said = for_html("; ".join(words))
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' class='mean-beat' width='{size_px[0]:g}' height='{height:.0f}' "
         f"viewBox='0 0 {size_px[0]:g} {height:.0f}' role='img' aria-label='Mean beat of twelve leads. {said}' "
@@ -502,10 +502,10 @@ def median_beat_figure(
     words = ["25 mm/s · 10 mm/mV, enlarged"]
     words += [f"{beats_used[0]} of {beats_used[1]} beats used"] if beats_used else []
     if contribution is not None and limit is not None:
-        words.append(f"strip: {what} to {html.escape(name)}, ±{1000 * limit:.2g} · 10⁻³ logit per sample")
+        words.append(f"strip: {what} to {for_plotly(name)}, ±{1000 * limit:.2g} · 10⁻³ logit per sample")
         words += ["band: standard deviation over beats"] if spread is not None else []
     words += [f"not in the mean beat: {remainder:+.2f} logit"] if remainder is not None else []
-    words += [f"lines: {', '.join(html.escape(mark) for mark in landmarks_s)}"] if landmarks_s else []
+    words += [f"lines: {', '.join(for_plotly(mark) for mark in landmarks_s)}"] if landmarks_s else []
     caption = "<br>".join(" · ".join(line) for line in (words[:4], words[4:]) if line)
     px_per_mm = (width_px - 16) / width_mm
     axis = {"showgrid": True, "dtick": 5, "tick0": 0, "gridcolor": colours.fine, "zeroline": False,

@@ -7,7 +7,6 @@ Their unit is a twentieth of a millimetre.
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -19,6 +18,7 @@ from ecgimn.draw.evidence import BIN_S, EvidenceMap, panel_cell
 from ecgimn.draw.marks import LEVEL, StMarks, j_ticks, st_lines, t_lines
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, Panel, PaperLayout
 from ecgimn.draw.view import View
+from ecgimn.escape import for_plotly
 from ecgimn.leads import lead_index
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def colour_bar_trace(evidence: EvidenceMap, view: View, colours: Palette) -> dic
         for place, colour in enumerate(colour_stops(evidence, dark=view.dark))
     ]
     limit = evidence.limit
-    what = html.escape(evidence.quantity).replace(", ", "<br>")
-    title = f"<b>{html.escape(evidence.name)}</b><br>{what}<br>{evidence.unit.replace(' per ', '<br>per ')}<br> "
+    what = for_plotly(evidence.quantity).replace(", ", "<br>")
+    title = f"<b>{for_plotly(evidence.name)}</b><br>{what}<br>{evidence.unit.replace(' per ', '<br>per ')}<br> "
     return {
         "type": "scatter",
         "mode": "markers",
@@ -177,7 +177,7 @@ def legend(view: View, waves: Waves | None, st: StMarks, colours: Palette) -> st
         names = {0: "ST lowered", 2: "ST segment", 4: "ST raised"}
         words += [word(names[step], colours.st_levels[step]) for step in levels]
         if st.level_mv:
-            words.append(f"at {html.escape(st.point)}, steps 0.05 and 0.1 mV")
+            words.append(f"at {for_plotly(st.point)}, steps 0.05 and 0.1 mV")
         words.append("| J point")
     if view.show_t:
         words += [word("T upright", colours.t_upright), word("T inverted", colours.t_inverted)]
@@ -187,7 +187,7 @@ def legend(view: View, waves: Waves | None, st: StMarks, colours: Palette) -> st
 def footer_lines(parts: list[str], words: str, width_px: float) -> list[str]:
     """Return the lines of the footer: its parts, escaped and wrapped between parts, then the words about the marks."""
     lines, line = [], ""
-    for part in map(html.escape, parts):
+    for part in map(for_plotly, parts):
         longer = f"{line} · {part}" if line else part
         if line and len(longer) * FOOTER_CHAR_PX > width_px:
             lines.append(line)
@@ -294,7 +294,7 @@ def hover_traces(
         columns = [voltage]
         if evidence is not None:
             columns.append(evidence.sign(panel) * evidence.drawn[lead, samples])
-            what = html.escape(f"{evidence.quantity} · {evidence.name}")
+            what = for_plotly(f"{evidence.quantity} · {evidence.name}")
             text += f"<br>{what}<br>%{{customdata[1]:+.4f}} {evidence.unit}"
         answers = {
             "text": np.round(1000 * samples / recording.fs).astype(

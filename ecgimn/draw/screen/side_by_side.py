@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from ecgimn.draw.colours import css, evidence_colours, palette
 from ecgimn.draw.evidence import evidence_map
 from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen, ecg_figure
 from ecgimn.draw.view import View
+from ecgimn.escape import for_plotly
 from ecgimn.explain.sentences import signed
 from ecgimn.explain.sides import Side
 from ecgimn.leads import lead_index
@@ -80,7 +80,7 @@ def side_by_side_figure(
         ).to_dict()
         for side, limit in zip((first, second), limits, strict=True)
     )
-    titles = [html.escape(side.title) for side in (first, second)]
+    titles = [for_plotly(side.title) for side in (first, second)]
     if own_scales:
         titles = [
             f"{title} · colours to ±{limit:g} logit per 40 ms" for title, limit in zip(titles, limits, strict=True)
@@ -294,7 +294,7 @@ def outcome_figure(
          "text": [f"{signed(float(a))} / {signed(float(p))}" for a, p in zip(actual, predicted, strict=True)],
          "textfont": {"size": 11, "color": colours.text}},
     ]  # fmt: skip
-    labels = [f"<b>{html.escape(name)}</b>" if name == shown else html.escape(name) for name in names]
+    labels = [f"<b>{for_plotly(name)}</b>" if name == shown else for_plotly(name) for name in names]
     axis = {"fixedrange": True, "gridcolor": colours.fine, "zeroline": False, "tickfont": {"size": 10}}
     title = {"font": {"size": 11, "color": colours.text}, "showarrow": False, "align": "left", "xref": "paper",
              "yref": "paper", "y": 1.0, "yanchor": "bottom", "xanchor": "left"}  # fmt: skip

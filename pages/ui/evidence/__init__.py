@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 import re
 import zlib
@@ -26,6 +25,7 @@ from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM
 from ecgimn.draw.screen.live import evidence_layer, wave_regions
 from ecgimn.draw.screen.mean_beat import mean_beat_svg
 from ecgimn.draw.view import View
+from ecgimn.escape import for_html
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.sentences import sum_of_evidence
 from ecgimn.leads import STANDARD_LEADS
@@ -143,7 +143,7 @@ def _beats(evidence: Evidence, view: View, limit: float, beats_px: tuple[float, 
     beat = mean_beat_evidence(evidence.reading, evidence.contribution)
     if beat is None:
         measured = evidence.reading.measurements
-        return f"<p>Mean beat — ({html.escape(measured.beat.reason if measured else evidence.reading.reason)})</p>"
+        return f"<p>Mean beat — ({for_html(measured.beat.reason if measured else evidence.reading.reason)})</p>"
     return mean_beat_svg(
         beat,
         name=evidence.name,
