@@ -32,7 +32,7 @@ from ecgimn.study.database import (
     open_engine,
     unreachable,
 )
-from ecgimn.study.events import ONCE, Event, Reader, canonical, now
+from ecgimn.study.definition import ONCE, Event, Reader, canonical, now
 from ecgimn.study.keys import check_new, fits, hash_passphrase, is_outdated, new_key, public_key, wait_s
 
 PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{1,39}")

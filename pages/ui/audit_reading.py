@@ -26,8 +26,7 @@ from ecgimn.model.card import read_card
 from ecgimn.model.model import Model
 from ecgimn.signal.reading import SignalReading
 from ecgimn.study.definition import CONFIDENCES, FLAGS, RATINGS, Audit, MarkedBox, items_of, read_box, repeat_over_beats
-from ecgimn.study.evidence import model_answer
-from ecgimn.study.session import CaseState, Reading, start_reading
+from ecgimn.study.session import CaseState, Reading, model_answer, start_reading
 from ecgimn.study.store import Store
 from pages.ui import cache as cached
 from pages.ui.state import case as session

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ecgimn.errors import EcgImnError
-from ecgimn.study.events import Reader
+from ecgimn.study.definition import Reader
 
 if TYPE_CHECKING:
     from ecgimn.study.store import Store
