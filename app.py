@@ -9,6 +9,7 @@ preload.wait()  # before anything else is imported
 from ecgimn.about import INTENDED_USE, shipped  # noqa: E402
 from pages.ui import cache as cached  # noqa: E402
 from pages.ui.state import case as session  # noqa: E402
+from pages.ui.state import server  # noqa: E402
 
 READER_NOTE = (
     "The model answers only the question on its card, on adult 12-lead 10-second ECGs like those of PTB-XL; it does "
@@ -24,6 +25,8 @@ st.set_page_config(
 )
 if not session.is_of_this_browser():  # before anything of the session is shown
     st.error("This window belongs to another browser. Open the app again.", icon=":material/lock:")
+    st.stop()
+if not server.door():
     st.stop()
 page = st.navigation(
     [

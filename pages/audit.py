@@ -12,7 +12,7 @@ from pages.ui import audit_setup as setup
 from pages.ui import cache as cached
 from pages.ui.audit_reading import read_audit_page
 from pages.ui.state import case as session
-from pages.ui.state import study
+from pages.ui.state import server, study
 
 session.run_under_app()
 
@@ -25,6 +25,7 @@ NO_AUDIT = (
 try:
     store = cached.get_store()
     audits = store.studies(KIND)
+    study.know_again(store)
 except EcgImnError as exc:
     st.error(str(exc), icon=":material/error:")
     st.stop()
@@ -45,7 +46,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
         study.show_reader(store, who)
     if study.is_coordinator():
         st.badge("Coordinator", icon=":material/key:", color="gray", help="Set-up and results are open in this window.")
-        st.button("Leave", on_click=study.leave_as_coordinator, icon=":material/logout:", key="coordinator_leave")
+        if not server.names_coordinators():
+            st.button("Leave", on_click=study.leave_as_coordinator, icon=":material/logout:", key="coordinator_leave")
 
 if part == "set up":
     if coordinator.let_in(store):

@@ -236,6 +236,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
     st.button("Next", shortcut="Right", on_click=study.next_quiz_case, args=(chosen_collection.name, n_cases))
     st.markdown(f"Case **{quiz['place'] + 1}** of {n_cases}", width="content")
     large = st.toggle("Presenter view", key="teach_large", persist_state="session", help="Large type for a room")
+    if study.is_signed_on():
+        study.know_again(cached.get_store())
     who = study.reader()
     if who is None:
         sign_in_area()

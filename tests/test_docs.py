@@ -165,7 +165,7 @@ def test_the_versions_tested_lie_within_the_ranges_that_the_package_asks_for() -
 def test_the_command_line_knows_which_extra_brings_what() -> None:
     from ecgimn.cli import EXTRA_OF
 
-    homes = {"argon2": "argon2-cffi", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+    homes = {"argon2": "argon2-cffi", "fhir": "fhir-resources", "sklearn": "scikit-learn", "yaml": "pyyaml"}
     extras = ranges()
     assert [name for name, extra in EXTRA_OF.items() if homes.get(name, name) not in extras[extra]] == []
     named = {homes.get(name, name) for name in EXTRA_OF}

@@ -35,11 +35,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": _BORDER | {"signal"},  # a checkpoint names its preprocessing, which is signal/preprocess.py
     "explain": _MODEL,
     "draw": _MODEL | {"explain"},
-    "batch": _MODEL | _FILES | {"explain"},
+    "hospital": _MODEL | _FILES | {"explain"},
+    "batch": _MODEL | _FILES | {"explain", "hospital"},
     "study": _MODEL | _FILES | {"explain", "evaluate"},  # one set of measures
     "evaluate": _MODEL | _FILES | {"explain"},
     "train": _MODEL | _FILES | {"explain", "evaluate"},
-    "screens": _MODEL | _FILES | {"explain", "draw", "study", "batch"},
+    "screens": _MODEL | _FILES | {"explain", "hospital", "draw", "study", "batch"},
 }
 ANYTHING = {"cli", "__main__", "__init__"}
 
@@ -53,7 +54,8 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "safetensors": ("model/", "train/"),
     "wfdb": ("formats/",),
     "ecgdatakit": ("formats/",),
-    "pydicom": ("formats/",),
+    "pydicom": ("formats/", "hospital.py"),
+    "fhir": ("hospital.py",),
     "openecg": ("signal/",),
     "onnx": ("signal/",),
     "onnxruntime": ("signal/",),

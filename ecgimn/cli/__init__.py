@@ -23,11 +23,13 @@ from ecgimn.errors import EcgImnError
 EXTRA_OF = {
     "alembic": "study",
     "argon2": "study",
+    "authlib": "app",
     "captum": "train",
     "cryptography": "study",
     "dask": "batch",
     "distributed": "batch",
     "ecgdatakit": "formats",
+    "fhir": "hospital",
     "platformdirs": "study",
     "pyarrow": "batch",
     "pydantic": "study",

@@ -17,9 +17,11 @@ from ecgimn.model import DEFAULT_MODEL
 from ecgimn.recording import Recording, Sex
 
 if TYPE_CHECKING:
-    from ecgimn.explain.case import WindowLogits
+    from ecgimn.explain.case import Case, WindowLogits
     from ecgimn.formats import ReadingHints
     from ecgimn.formats.table import Fact, Orientation
+    from ecgimn.hospital import Subject
+    from ecgimn.signal.reading import SignalReading
 
 
 #: The option that answers each question a file leaves open.
@@ -38,6 +40,18 @@ def explain(
     json_path: Annotated[Path | None, typer.Option("--json", help="Write JSON here instead of to the screen.")] = None,
     png: Annotated[Path | None, typer.Option(help="Write the report as PNG.")] = None,
     pdf: Annotated[Path | None, typer.Option(help="Write the report as PDF, true to the millimetre.")] = None,
+    fhir: Annotated[
+        Path | None, typer.Option(help="Write a FHIR R4 bundle (.json): report, samples, measurements, answer.")
+    ] = None,
+    dicom_sr: Annotated[
+        Path | None, typer.Option("--dicom-sr", help="Write a DICOM ECG report (.dcm): measurements and answer.")
+    ] = None,
+    patient_id: Annotated[
+        str, typer.Option(help="Identifier of the patient in FHIR bundle and DICOM report; none by default.")
+    ] = "",
+    with_age_and_sex: Annotated[
+        bool, typer.Option("--with-age-and-sex", help="Age and sex go into FHIR bundle and DICOM report.")
+    ] = False,
     class_name: Annotated[
         str | None, typer.Option("--class", help="Class drawn; the most probable by default.")
     ] = None,
@@ -68,6 +82,7 @@ def explain(
     from ecgimn.explain.as_json import explanation_json, measured_json
     from ecgimn.explain.case import explain_windows, open_case
     from ecgimn.explain.explanation import explain as explain_recording
+    from ecgimn.hospital import Subject
     from ecgimn.model.model import load_model
     from ecgimn.signal.reading import read_signal
 
@@ -79,6 +94,9 @@ def explain(
             )
         if path is not None:
             writable(path)
+    if (patient_id or with_age_and_sex) and fhir is None and dicom_sr is None:
+        refuse("--patient-id and --with-age-and-sex say what goes into --fhir or --dicom-sr. Name one of these files.")
+    subject = Subject(patient_id, with_age_and_sex)
     whole = _read(file, _hints(fs, unit, leads, variable, transpose), age, _sex(sex))
     loaded = load_model(model)
     if class_name is not None and class_name not in loaded.classes:
@@ -96,17 +114,29 @@ def explain(
                 from ecgimn.draw.print.case import write_measured_report
 
                 write_measured_report(writable(path), reading)
+        _write_hospital(fhir, dicom_sr, reading, None, subject)
         refuse(" ".join((str(exc), *_other_windows(whole, recording))))
     content = {**explanation_json(case), "window": window}
     if whole.n_samples > recording.n_samples:
         content["windows"] = _windows_json(explain_windows(whole, loaded, double=double))
-    if json_path is not None or (png is None and pdf is None):
+    if json_path is not None or (png is None and pdf is None and fhir is None and dicom_sr is None):
         write_json(content, json_path)
+    _write_hospital(fhir, dicom_sr, reading, case, subject)
     for path in (png, pdf):
         if path is not None:
             from ecgimn.draw.print.case import write_case_report
 
             write_case_report(path, case, class_name=class_name or case.most_probable)
+
+
+def _write_hospital(
+    fhir: Path | None, dicom_sr: Path | None, reading: SignalReading, case: Case | None, subject: Subject
+) -> None:
+    from ecgimn.hospital import HOSPITAL_KINDS, hospital_bytes
+
+    for kind, path in zip(HOSPITAL_KINDS, (fhir, dicom_sr), strict=True):
+        if path is not None:
+            writable(path).write_bytes(hospital_bytes(kind, reading, case, subject=subject))
 
 
 def _hints(

@@ -25,15 +25,15 @@ SampleKind = Literal["wfdb", "dicom", "csv"]
 SAMPLE_KINDS: tuple[SampleKind, ...] = get_args(SampleKind)
 
 STEPS_PER_MV = 1000  # 1 uV, the step of PTB-XL; coarser only where 16 bits would overflow
-_GAP = -(2**15)
+GAP = -(2**15)
 _FULL_SCALE = 2**15 - 1
 
 _TWELVE_LEAD_ECG = "1.2.840.10008.5.1.4.1.1.9.1.1"  # 200 to 1,000 Hz, at most 16,384 samples (PS3.3 A.34.3)
 _GENERAL_ECG = "1.2.840.10008.5.1.4.1.1.9.1.2"
-_NO_DATE = "19000101"  # stands for a removed date where DICOM requires one
+NO_DATE = "19000101"  # stands for a removed date where DICOM requires one
 
 #: Codes of the leads in ISO/IEEE 11073-10102, as PS3.16 CID 3001 lists them.
-_LEAD_CODES = dict(zip(STANDARD_LEADS, (1, 2, 61, 62, 63, 64, 3, 4, 5, 6, 7, 8), strict=True))
+LEAD_CODES = dict(zip(STANDARD_LEADS, (1, 2, 61, 62, 63, 64, 3, 4, 5, 6, 7, 8), strict=True))
 
 
 def write_wfdb(recording: Recording, folder: Path | str) -> Path:
@@ -52,7 +52,7 @@ def write_wfdb(recording: Recording, folder: Path | str) -> Path:
     """
     import wfdb
 
-    steps, steps_per_mv = _steps(recording.signal)
+    steps, steps_per_mv = in_steps(recording.signal)
     name = file_stem(recording)
     wfdb.wrsamp(
         name,
@@ -128,8 +128,8 @@ def write_dicom(recording: Recording, path: Path | str, *, with_age_and_sex: boo
     dataset.DeidentificationMethod = "new object with samples, leads and rate only"
     dataset.StudyDate = dataset.StudyTime = dataset.StudyID = dataset.AccessionNumber = ""
     dataset.ReferringPhysicianName = ""
-    dataset.ContentDate, dataset.ContentTime = _NO_DATE, "000000"
-    dataset.AcquisitionDateTime = f"{_NO_DATE}000000"
+    dataset.ContentDate, dataset.ContentTime = NO_DATE, "000000"
+    dataset.AcquisitionDateTime = f"{NO_DATE}000000"
     dataset.SeriesNumber = dataset.InstanceNumber = "1"
     dataset.Manufacturer = "ECG-IMN Reader"
     dataset.SeriesDescription = "Research and teaching only, not for patient care"
@@ -174,7 +174,7 @@ def _multiplex_group(recording: Recording) -> object:
     """Return the one waveform group: 12 channels of int16, scaled in microvolts."""
     from pydicom.dataset import Dataset
 
-    steps, steps_per_mv = _steps(recording.signal)
+    steps, steps_per_mv = in_steps(recording.signal)
     group = Dataset()
     group.WaveformOriginality = "ORIGINAL"
     group.NumberOfWaveformChannels = 12
@@ -182,13 +182,13 @@ def _multiplex_group(recording: Recording) -> object:
     group.SamplingFrequency = f"{recording.fs:.10g}"
     group.WaveformBitsAllocated = 16
     group.WaveformSampleInterpretation = "SS"
-    group.add_new("WaveformPaddingValue", "OW", np.array([_GAP], dtype="<i2").tobytes())
+    group.add_new("WaveformPaddingValue", "OW", np.array([GAP], dtype="<i2").tobytes())
     group.add_new("WaveformData", "OW", steps.T.astype("<i2").tobytes())
     group.ChannelDefinitionSequence = []
     for lead in STANDARD_LEADS:
         channel = Dataset()
         channel.ChannelLabel = f"Lead {lead}"
-        channel.ChannelSourceSequence = [_code(f"2:{_LEAD_CODES[lead]}", "MDC", f"Lead {lead}")]
+        channel.ChannelSourceSequence = [_code(f"2:{LEAD_CODES[lead]}", "MDC", f"Lead {lead}")]
         channel.ChannelSensitivity = f"{1000 / steps_per_mv:.10g}"
         channel.ChannelSensitivityUnitsSequence = [_code("uV", "UCUM", "microvolt")]
         channel.ChannelSensitivityCorrectionFactor = "1"
@@ -207,11 +207,11 @@ def _code(value: str, scheme: str, meaning: str) -> object:
     return item
 
 
-def _steps(signal: NDArray[np.float32]) -> tuple[NDArray[np.int16], int]:
+def in_steps(signal: NDArray[np.float32]) -> tuple[NDArray[np.int16], int]:
     """Return the signal in whole steps, and the number of steps per mV; -32768 marks a gap."""
     largest = float(np.nanmax(np.abs(signal)))
     steps_per_mv = STEPS_PER_MV
     while steps_per_mv > 1 and largest * steps_per_mv > _FULL_SCALE:
         steps_per_mv //= 2
     rounded = np.clip(np.round(signal.astype(np.float64) * steps_per_mv), -_FULL_SCALE, _FULL_SCALE)
-    return np.where(np.isnan(signal), _GAP, rounded).astype(np.int16), steps_per_mv
+    return np.where(np.isnan(signal), GAP, rounded).astype(np.int16), steps_per_mv

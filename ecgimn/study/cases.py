@@ -20,8 +20,7 @@ from ecgimn.leads import LIMB_FROM_I_II, LIMB_LEADS, STANDARD_LEADS, lead_index
 from ecgimn.recording import Recording
 from ecgimn.sources.composites.case import list_composites, load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
-from ecgimn.study.definition import AuditCase
-from ecgimn.study.events import canonical
+from ecgimn.study.definition import AuditCase, canonical
 
 COMPOSITE, PTBXL = "composite", "ptbxl"
 COLUMNS = ("case", "ref", "ecg_id", "record")

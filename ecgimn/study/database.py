@@ -22,6 +22,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     ForeignKey,
+    Index,
     Integer,
     String,
     Text,
@@ -74,14 +75,21 @@ class StudyRow(Base):
 
 
 class ReaderRow(Base):
-    """A reader: a pseudonym at a site; `key` is the hash of a passphrase, if one was chosen."""
+    """A reader: a pseudonym at a site; `key` is the hash of a passphrase, if one was chosen.
+
+    `account` is a keyed hash of the name at the sign-on that the pseudonym belongs to; then nothing else opens it.
+    """
 
     __tablename__ = "reader"
-    __table_args__ = (UniqueConstraint("site_uid", "pseudonym"),)
+    __table_args__ = (
+        UniqueConstraint("site_uid", "pseudonym"),
+        Index("one_reader_an_account", "site_uid", "account", unique=True),
+    )
     uid: Mapped[str] = mapped_column(String(32), primary_key=True)
     site_uid: Mapped[str] = mapped_column(ForeignKey("site.uid"))
     pseudonym: Mapped[str] = mapped_column(String(80))
     key: Mapped[str | None] = mapped_column(String(200))
+    account: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[str] = mapped_column(String(32))
 
 

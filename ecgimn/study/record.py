@@ -31,23 +31,29 @@ from ecgimn.study.definition import (
     ANSWERED,
     CONFIDENCES,
     FLAGS,
+    FREE,
     KIND,
     MAX_BOXES,
     MAX_CASES,
     MAX_TEXT,
     METHODS,
+    ONCE,
     RATINGS,
     SHOWN,
     Arm,
     Audit,
+    Event,
+    Reader,
+    canonical,
     check_answer,
+    is_unbroken,
+    now,
     plan,
     read_audit,
     read_box,
 )
-from ecgimn.study.events import FREE, ONCE, Event, Reader, canonical, is_unbroken, now
-from ecgimn.study.evidence import BIN_MS, ModelAnswer, read_answer
 from ecgimn.study.keys import fingerprint, is_signed, public_key, sign
+from ecgimn.study.session import BIN_MS, ModelAnswer, read_answer
 from ecgimn.study.store import Store, event_row
 
 MAX_READERS, MAX_EVENTS, MAX_CLASSES, MAX_ARMS = 1000, 1_000_000, 100, 20

@@ -23,11 +23,9 @@ from ecgimn.escape import for_csv
 from ecgimn.evaluate.metrics import N_BOOTSTRAPS, patient_weights, plain, ratio
 from ecgimn.evaluate.metrics import estimate as interval
 from ecgimn.leads import STANDARD_LEADS, lead_index
-from ecgimn.study.definition import ITEMS, PlannedCase, plan, read_box
-from ecgimn.study.events import Event
-from ecgimn.study.evidence import BIN_MS, ModelAnswer
+from ecgimn.study.definition import ITEMS, Event, PlannedCase, plan, read_box
 from ecgimn.study.record import StudyRecord
-from ecgimn.study.session import CaseState, case_state
+from ecgimn.study.session import BIN_MS, CaseState, ModelAnswer, case_state
 
 SEED = 20260
 DIGITS = 6  # of every figure that is printed or compared

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import math
 import re
@@ -32,7 +34,7 @@ from ecgimn.study.database import (
     open_engine,
     unreachable,
 )
-from ecgimn.study.events import ONCE, Event, Reader, canonical, now
+from ecgimn.study.definition import ONCE, Event, Reader, canonical, now
 from ecgimn.study.keys import check_new, fits, hash_passphrase, is_outdated, new_key, public_key, wait_s
 
 PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{1,39}")
@@ -255,6 +257,11 @@ class Store:
             except IntegrityError:  # the same pseudonym signed in at this very moment
                 return self.sign_in(pseudonym, passphrase)
             return reader, True
+        if row.account is not None:
+            raise StudyError(
+                f"The pseudonym {pseudonym!r} belongs to an account of the sign-on. That account is needed. Sign on "
+                "with it, or choose another pseudonym."
+            )
         if row.key is None and passphrase:
             raise StudyError(
                 f"The pseudonym {pseudonym!r} is in use and has no passphrase, so the one typed protects nothing. "
@@ -266,6 +273,56 @@ class Store:
                 "Type it again, or choose another pseudonym."
             )
         return Reader(row.uid, row.pseudonym, row.site_uid), False
+
+    def account_of(self, subject: str) -> str:
+        """Return what stands for a name at the sign-on in the database: a hash keyed with this site's own secret."""
+        key = hashlib.sha256(b"account " + self.signing_key().encode()).digest()
+        return hmac.new(key, subject.encode(), hashlib.sha256).hexdigest()
+
+    def reader_of(self, subject: str) -> Reader | None:
+        """Return the reader whom somebody known by the sign-on is here, or None before a pseudonym was chosen."""
+        wanted = (ReaderRow.site_uid == self.site_uid, ReaderRow.account == self.account_of(subject))
+        with self.read() as session:
+            row = session.scalars(select(ReaderRow).where(*wanted)).one_or_none()
+            return None if row is None else Reader(row.uid, row.pseudonym, row.site_uid)
+
+    def join(self, subject: str, pseudonym: str, passphrase: str = "") -> Reader:
+        """Give somebody known by the sign-on a pseudonym, once; nobody else can use it from then on.
+
+        Parameters
+        ----------
+        subject : str
+            The name at the sign-on.
+        pseudonym : str
+            A new one, or one that was used here before with a passphrase.
+        passphrase : str
+            Of a pseudonym that was used before.
+
+        Raises
+        ------
+        StudyError
+            As of `sign_in`; or the pseudonym was used before without a passphrase, so nobody can say whose it is.
+        """
+        known, account = self.reader_of(subject), self.account_of(subject)
+        if known is not None:
+            return known
+        with self.read() as session:
+            before = self._reader(session, pseudonym.strip())
+        if before is not None and before.key is None and before.account is None:
+            raise StudyError(
+                f"The pseudonym {pseudonym.strip()!r} was used before without a passphrase, so whose it is cannot be "
+                "told. A new one is needed. Choose another pseudonym."
+            )
+        reader, _ = self.sign_in(pseudonym, passphrase if before is not None else "")
+        try:
+            with self.write() as session:
+                row = session.get_one(ReaderRow, reader.uid)
+                if row.account is not None:
+                    raise StudyError(f"The pseudonym {reader.pseudonym!r} was taken just now. Choose another.")
+                row.account = account
+        except IntegrityError as exc:  # the same account chose another pseudonym in another window at this moment
+            raise StudyError("A pseudonym was chosen for this account in another window. Open the page again.") from exc
+        return reader
 
     def protect(self, reader: Reader, passphrase: str) -> None:
         """Put a passphrase before a pseudonym that has none; raises `StudyError`."""
@@ -283,7 +340,7 @@ class Store:
         """Whether a reader's pseudonym lies behind a passphrase; False for a reader who is not kept here."""
         with self.read() as session:
             row = session.get(ReaderRow, reader_uid)
-            return row is not None and row.key is not None
+            return row is not None and (row.key is not None or row.account is not None)
 
     def readers(self) -> tuple[Reader, ...]:
         """Return all readers, of imported sites too."""

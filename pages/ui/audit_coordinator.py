@@ -7,7 +7,7 @@ import streamlit as st
 from ecgimn.errors import EcgImnError
 from ecgimn.study.keys import MAX_LENGTH, MIN_LENGTH
 from ecgimn.study.store import Store
-from pages.ui.state import study
+from pages.ui.state import server, study
 
 WIDTH_PX = 460
 
@@ -17,6 +17,13 @@ def let_in(store: Store) -> bool:
     if study.is_coordinator():
         return True
     st.subheader("Coordinator")
+    if server.names_coordinators():
+        st.info(
+            "Set-up, case labels, results, exports and imports belong to the coordinators of this site. Your account "
+            "is a reader's. Whoever runs the app names coordinators.",
+            icon=":material/lock:",
+        )
+        return False
     if store.has_coordinator():
         _ask(store)
     else:

@@ -26,8 +26,7 @@ from ecgimn.model.card import read_card
 from ecgimn.model.model import Model
 from ecgimn.signal.reading import SignalReading
 from ecgimn.study.definition import CONFIDENCES, FLAGS, RATINGS, Audit, MarkedBox, items_of, read_box, repeat_over_beats
-from ecgimn.study.evidence import model_answer
-from ecgimn.study.session import CaseState, Reading, start_reading
+from ecgimn.study.session import CaseState, Reading, model_answer, start_reading
 from ecgimn.study.store import Store
 from pages.ui import cache as cached
 from pages.ui.state import case as session
@@ -321,7 +320,10 @@ def _sign_in(store: Store) -> None:
         pseudonym = st.text_input(
             "Pseudonym", max_chars=40, key="study_pseudonym", help="Not your name. The same one brings you back."
         )
-        passphrase = st.text_input("Passphrase (optional)", type="password", max_chars=200, key="study_passphrase")
+        passphrase = st.text_input(
+            "Passphrase (optional)", type="password", max_chars=200, key="study_passphrase",
+            help="Only of a pseudonym that you used here before." if study.is_signed_on() else None,
+        )  # fmt: skip
         if st.form_submit_button("Sign in", type="primary", icon=":material/login:"):
             try:
                 study.sign_in(store, pseudonym, passphrase)
@@ -329,7 +331,10 @@ def _sign_in(store: Store) -> None:
                 st.error(str(exc), icon=":material/error:")
             else:
                 st.rerun()
-    st.caption("A passphrase keeps others from answering under your pseudonym. It cannot be recovered.")
+    if study.is_signed_on():
+        st.caption("The pseudonym is bound to your account: nobody else can answer under it, and it cannot be changed.")
+    else:
+        st.caption("A passphrase keeps others from answering under your pseudonym. It cannot be recovered.")
 
 
 def _waiting_room(reading: Reading, states: tuple[CaseState, ...]) -> None:

@@ -18,6 +18,7 @@ from ecgimn.explain.case import Case, Evidence, WindowLogits, explain_windows
 from ecgimn.explain.ledger import BeatByBeat, beat_by_beat, beat_trace
 from ecgimn.explain.sentences import case_concordance, describe_concordance, evidence_over_beats
 from ecgimn.formats.export import SAMPLE_KINDS, file_stem, samples_bytes
+from ecgimn.hospital import HOSPITAL_KINDS, Subject, hospital_bytes
 from ecgimn.model.model import Model
 from ecgimn.recording import Recording
 from pages.ui import cache as cached
@@ -49,6 +50,25 @@ def samples_export(recording: Recording) -> None:
                 icon=":material/download:",
             )
         st.caption("The samples, de-identified: leads, rate and millivolts, and nothing about the patient.")
+
+
+REPORTS = {"fhir": ("FHIR R4", "json", "application/fhir+json"), "dicom-sr": ("DICOM SR", "dcm", "application/dicom")}
+
+
+def hospital_export(case: Case) -> None:
+    """Offer measurements and answer as a FHIR bundle and as a DICOM report, without the patient."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        told = Subject(age_and_sex=st.toggle("With age and sex", key="hospital_age_and_sex"))
+        for kind in HOSPITAL_KINDS:
+            label, suffix, mime = REPORTS[kind]
+            st.download_button(
+                label, partial(hospital_bytes, kind, case.reading, case, subject=told),
+                file_name=f"ecg-imn-report.{suffix}", mime=mime, key=f"export_{kind}", on_click="ignore",
+                icon=":material/download:",
+            )  # fmt: skip
+        st.caption(
+            "Preliminary, for research: samples (FHIR), measurements, findings, the model's answer. No identifier."
+        )
 
 
 HTML = '<button title="Case, class and view as an address">Copy link</button> <span role="status"></span>'
@@ -289,6 +309,7 @@ def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
         "page is a link to this view of a public case, and Copy link takes it along; a file of your own is never in it."
     )
     samples_export(case.recording)
+    hospital_export(case)
     with st.expander("View state"):
         st.json(
             session.case_in_link()

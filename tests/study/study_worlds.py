@@ -10,8 +10,7 @@ import numpy as np
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from ecgimn.study.definition import KIND, Arm, Audit, AuditCase
-from ecgimn.study.evidence import ModelAnswer
-from ecgimn.study.session import Reading
+from ecgimn.study.session import ModelAnswer, Reading
 from ecgimn.study.store import Store
 
 SHA = hashlib.sha256(b"weights").hexdigest()

@@ -19,8 +19,7 @@ from typer.testing import CliRunner
 
 from ecgimn.cli import app
 from ecgimn.errors import StudyError
-from ecgimn.study.definition import Arm, Audit
-from ecgimn.study.events import Event, canonical
+from ecgimn.study.definition import Arm, Audit, Event, canonical
 from ecgimn.study.keys import fingerprint, new_key, public_key, sign
 from ecgimn.study.record import (
     UNSIGNED_VERSION,

@@ -10,8 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from ecgimn.errors import EcgImnError
-from ecgimn.study.definition import Arm
-from ecgimn.study.events import is_unbroken
+from ecgimn.study.definition import Arm, is_unbroken
 from ecgimn.study.session import Reading
 from ecgimn.study.store import Store
 from tests.study.study_worlds import box, keep, small_audit

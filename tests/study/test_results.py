@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 from ecgimn.cli import app
 from ecgimn.draw.charts.study import study_html
 from ecgimn.errors import StudyError
-from ecgimn.study.definition import Arm, Audit
-from ecgimn.study.events import canonical
+from ecgimn.study.definition import Arm, Audit, canonical
 from ecgimn.study.keys import new_key, public_key, sign
 from ecgimn.study.record import export_study, import_study, parse_export, record_of, study_record
 from ecgimn.study.results import compute_results, study_csv

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ecgimn.errors import StudyError
 from ecgimn.study.database import URL_VARIABLE, StudyRow, database_url, database_words, open_engine
-from ecgimn.study.events import is_unbroken
+from ecgimn.study.definition import is_unbroken
 from ecgimn.study.keys import FREE_GUESSES, hash_passphrase, wait_s
 from ecgimn.study.store import Store, open_store
 from tests.study.study_worlds import keep, small_audit

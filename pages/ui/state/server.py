@@ -1,13 +1,22 @@
-"""What this app changes about Streamlit's server, in one place: it uses interfaces that Streamlit does not publish.
+"""What this app changes about Streamlit's server, and who its visitors are, as far as the server knows.
 
-Imported before the server starts. `tests/app/test_server.py` fails when an update of Streamlit moves one of them.
+It uses interfaces that Streamlit does not publish, and is imported before the server starts. `tests/app/test_server.py`
+fails when an update of Streamlit moves one of them.
+
+Who somebody is comes from one of three places: OpenID Connect where `secrets.toml` has a section [auth]; else a header
+that a proxy sets, where one is named and the request bears the proxy's secret; else nobody asks, for one person at one
+machine.
 """
 
 from __future__ import annotations
 
 import gc
 import hashlib
+import hmac
+import os
 from dataclasses import replace
+from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 from starlette.exceptions import HTTPException
@@ -67,6 +76,83 @@ def browser_secret() -> str:
     """
     token, _ = decode_xsrf_token_string(st.context.cookies.get(XSRF_COOKIE_NAME, ""))
     return hashlib.sha256(token).hexdigest() if token else ""
+
+
+HEADER_VARIABLE, SECRET_VARIABLE = "ECGIMN_TRUSTED_HEADER", "ECGIMN_PROXY_SECRET_FILE"
+COORDINATORS_VARIABLE = "ECGIMN_COORDINATORS"
+SECRET_HEADER = "X-Ecgimn-Proxy"
+MIN_SECRET_BYTES = 32  # 128 bits as hexadecimal digits
+
+SignOn = Literal["account", "proxy", "nobody asks"]
+
+
+def sign_on() -> SignOn:
+    """Return by what means visitors are told apart."""
+    if "is_logged_in" in st.user:  # only where secrets.toml has a section [auth]
+        return "account"
+    return "proxy" if os.environ.get(HEADER_VARIABLE, "").strip() else "nobody asks"
+
+
+def subject() -> str | None:
+    """Return who asks: a name at the sign-on, "" where nobody asks for one, None for somebody who is not signed on."""
+    match sign_on():
+        case "nobody asks":
+            return ""
+        case "account":
+            if not st.user.is_logged_in:
+                return None
+            return f"{st.user.get('iss', '')} {st.user['sub']}" if st.user.get("sub") else None
+    secrets, names = (st.context.headers.get_all(name) for name in (SECRET_HEADER, os.environ[HEADER_VARIABLE].strip()))
+    secret = _proxy_secret()
+    if secret is None or len(secrets) != 1 or not hmac.compare_digest(secrets[0].encode(), secret):
+        return None  # whoever asks came past the proxy
+    return f"proxy {names[0]}" if len(names) == 1 and names[0].strip() else None
+
+
+def _proxy_secret() -> bytes | None:
+    """Return what the proxy must send along, or None where no usable file holds it."""
+    named = os.environ.get(SECRET_VARIABLE, "").strip()
+    try:
+        secret = Path(named).read_bytes().strip() if named else b""
+    except OSError:
+        return None
+    return secret if len(secret) >= MIN_SECRET_BYTES else None
+
+
+def names_coordinators() -> bool:
+    """Whether the coordinators are named by the sign-on, so that no passphrase makes one."""
+    return sign_on() != "nobody asks" and bool(_coordinators())
+
+
+def is_named_coordinator() -> bool:
+    """Whether whoever asks is one of the coordinators that were named."""
+    who = subject()
+    if not who:
+        return False
+    names = {who.removeprefix("proxy ")} if sign_on() == "proxy" else {str(st.user["sub"])}
+    if sign_on() == "account" and st.user.get("email_verified") is True:
+        names.add(str(st.user.get("email", "")))
+    return bool(names & _coordinators())
+
+
+def _coordinators() -> set[str]:
+    return {name.strip() for name in os.environ.get(COORDINATORS_VARIABLE, "").split(",")} - {""}
+
+
+def door() -> bool:
+    """Whether a visitor may come in; else say how."""
+    if subject() is not None:
+        return True
+    if sign_on() == "account":
+        st.subheader("ECG-IMN Reader")
+        st.button("Sign on", on_click=st.login, type="primary", icon=":material/login:")
+    else:
+        st.error(
+            "This app is reached through its sign-on only, and this request did not come from there. Open the address "
+            "that your hospital gave you.",
+            icon=":material/lock:",
+        )
+    return False
 
 
 prepare()

@@ -7,26 +7,59 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ecgimn.errors import EcgImnError
-from ecgimn.study.events import Reader
+from ecgimn.study.definition import Reader
+from pages.ui.state import server
 
 if TYPE_CHECKING:
     from ecgimn.study.store import Store
 
 
 def reader() -> Reader | None:
-    """Return who is signed in, or None."""
+    """Return who is signed in, or None; whoever came in under another name at the sign-on is signed out first."""
+    if "study_reader" in st.session_state and st.session_state.get("study_subject") != server.subject():
+        sign_out()
     return st.session_state.get("study_reader")
 
 
 def sign_in(store: Store, pseudonym: str, passphrase: str) -> None:
-    """Sign somebody in until the window is closed; raises `StudyError`."""
-    found, _ = store.sign_in(pseudonym, passphrase)
+    """Sign somebody in until the window is closed; raises `StudyError`.
+
+    Where a sign-on says who asks, the pseudonym is bound to that account, once.
+    """
+    subject = server.subject()
+    if subject is None:
+        return
+    found = store.join(subject, pseudonym, passphrase) if subject else store.sign_in(pseudonym, passphrase)[0]
+    _keep(store, found)
+
+
+def know_again(store: Store) -> None:
+    """Sign in whoever the sign-on names, if that account has a pseudonym already."""
+    subject = server.subject()
+    if subject and reader() is None:
+        found = store.reader_of(subject)
+        if found is not None:
+            _keep(store, found)
+
+
+def _keep(store: Store, found: Reader) -> None:
     st.session_state["study_guarded"] = store.is_guarded(found.uid)
     st.session_state["study_reader"] = found
+    st.session_state["study_subject"] = server.subject()
+
+
+def is_signed_on() -> bool:
+    """Whether a sign-on says who asks, so that a pseudonym needs no passphrase."""
+    return bool(server.subject())
 
 
 def show_reader(store: Store, who: Reader) -> None:
     """Show who is signed in, whether a passphrase guards the pseudonym, how to put one before it, and the way out."""
+    if is_signed_on():
+        st.badge(who.pseudonym, icon=":material/lock:", color="gray", help="The pseudonym of your account here.")
+        if server.sign_on() == "account":
+            st.button("Sign out", on_click=leave, icon=":material/logout:")
+        return
     if st.session_state["study_guarded"]:
         st.badge(who.pseudonym, icon=":material/lock:", color="gray", help="Opens only with its passphrase.")
     else:
@@ -50,14 +83,22 @@ def show_reader(store: Store, who: Reader) -> None:
     st.button("Sign out", on_click=sign_out, icon=":material/logout:")
 
 
+def leave() -> None:
+    """Sign out here and at the sign-on."""
+    sign_out()
+    st.logout()
+
+
 def is_coordinator() -> bool:
-    """Whether the coordinator's passphrase was typed in this window."""
-    return bool(st.session_state.get("study_coordinator", False))
+    """Whether whoever asks is a coordinator: named by the sign-on, else by the passphrase typed in this window."""
+    if server.names_coordinators():
+        return server.is_named_coordinator()
+    return "study_coordinator" in st.session_state and st.session_state["study_coordinator"] == server.subject()
 
 
 def enter_as_coordinator() -> None:
-    """Remember that the coordinator's passphrase was typed, until the window is closed."""
-    st.session_state["study_coordinator"] = True
+    """Remember that the coordinator's passphrase was typed, until the window is closed or somebody else asks."""
+    st.session_state["study_coordinator"] = server.subject()
 
 
 def leave_as_coordinator() -> None:
