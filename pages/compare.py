@@ -10,8 +10,7 @@ from ecgimn.draw.screen.side_by_side import side_by_side_figure
 from ecgimn.draw.words.case import agreement_words, equation_words, fidelity_words
 from ecgimn.errors import EcgImnError
 from ecgimn.explain.case import Case
-from ecgimn.explain.checks import local_fidelity, rank_agreement
-from ecgimn.explain.sides import EXACT, Side, exact_side, method_names
+from ecgimn.explain.checks import EXACT, Side, exact_side, local_fidelity, method_names, rank_agreement
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.predictor import Predictor
 from ecgimn.recording import Recording

@@ -222,6 +222,48 @@ class PtbXl:
         self._check_known([ecg_id])
         return bool(self.table.at[ecg_id, "seen_in_training"])
 
+    @cached_property
+    def _in_time(self) -> pd.DataFrame:
+        """Patient and time of each record, in order of patient and time; empty where the table does not say."""
+        if not {"patient_id", "recording_date"} <= set(self.table.columns):
+            return pd.DataFrame({"patient": [], "time": []}, index=pd.Index([], dtype=np.int64))
+        times = pd.to_datetime(self.table["recording_date"], errors="coerce")
+        rows = pd.DataFrame({"patient": self.table["patient_id"], "time": times}).dropna()
+        rows["record"] = rows.index
+        return rows.sort_values(["patient", "time", "record"])[["patient", "time"]]
+
+    def same_patient(self, ecg_id: int) -> tuple[int, ...]:
+        """Return the records of a record's patient in the order of time, itself among them.
+
+        The table says who is who (`patient_id`) and when (`recording_date`, shifted by the publisher); where it does
+        not, the record stands alone.
+        """
+        self._check_known([ecg_id])
+        rows = self._in_time
+        if ecg_id not in rows.index:
+            return (ecg_id,)
+        return tuple(int(other) for other in rows.index[rows["patient"] == rows.at[ecg_id, "patient"]])
+
+    def earlier(self, ecg_id: int) -> int | None:
+        """Return the record of the same patient before this one; None where there is none."""
+        records = self.same_patient(ecg_id)
+        place = records.index(ecg_id)
+        return records[place - 1] if place else None
+
+    def date(self, ecg_id: int) -> str:
+        """Return the day of a record as published, "1987-03-02"; empty where it is not known."""
+        rows = self._in_time
+        return f"{rows.at[ecg_id, 'time']:%Y-%m-%d}" if ecg_id in rows.index else ""
+
+    def pairs(self, folds: Iterable[int] | None = None) -> list[tuple[int, int]]:
+        """Return each record with the one before it of the same patient, earlier first, for all patients."""
+        rows = self._in_time
+        if folds is not None:
+            rows = rows[self.folds.reindex(rows.index).isin(list(folds))]
+        same = (rows["patient"].to_numpy()[1:] == rows["patient"].to_numpy()[:-1]).nonzero()[0]
+        records = rows.index.to_numpy()
+        return [(int(records[k]), int(records[k + 1])) for k in same]
+
     def rates(self, ecg_id: int) -> tuple[int, ...]:
         """Return the sampling frequencies, in Hz, at which the record can be read here."""
         self._check_known([ecg_id])

@@ -32,15 +32,16 @@ from ecgimn.explain.box import Box, BoxIntervention, box_interventions
 from ecgimn.explain.case import Case, open_case
 from ecgimn.explain.checks import (
     SelfCheck,
+    Side,
     check_random_weights,
     check_shuffled_leads,
     check_time_shift,
+    post_hoc_side,
     removal_changes,
 )
 from ecgimn.explain.edits import WaveMasks
 from ecgimn.explain.explanation import Explanation, explain
 from ecgimn.explain.measured import MeasuredLedger, measure_case
-from ecgimn.explain.sides import Side, post_hoc_side
 from ecgimn.explain.what_if import FlipSearch, smallest_st_change
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model import model as checkpoint

@@ -9,8 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ecgimn.explain.case import open_case
-from ecgimn.explain.checks import rank_agreement
-from ecgimn.explain.sides import exact_side
+from ecgimn.explain.checks import exact_side, rank_agreement
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import load_model
 from ecgimn.sources.composites.case import load_composite

@@ -9,7 +9,7 @@ import pytest
 
 from ecgimn.draw.screen.side_by_side import extremes, outcome_figure, side_by_side_figure, what_if_figure
 from ecgimn.draw.view import View
-from ecgimn.explain.sides import exact_side
+from ecgimn.explain.checks import exact_side
 from ecgimn.explain.what_if import outcome
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.reading import read_signal

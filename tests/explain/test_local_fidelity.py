@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 
 from ecgimn.errors import ModelNotFoundError
-from ecgimn.explain.checks import local_fidelity, rank_agreement, removal_changes, spearman
+from ecgimn.explain.checks import (
+    EXACT,
+    exact_side,
+    local_fidelity,
+    method_names,
+    post_hoc_side,
+    rank_agreement,
+    removal_changes,
+    spearman,
+    spread_over_trace,
+)
 from ecgimn.explain.explanation import explain
 from ecgimn.explain.ledger import book
-from ecgimn.explain.sides import EXACT, exact_side, method_names, post_hoc_side, spread_over_trace
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.preprocess import preprocessing
 from ecgimn.signal.waves.find import WAVE_NAMES

@@ -244,3 +244,34 @@ def test_17_000_real_records_are_read_in_40_seconds():
     start = time.perf_counter()
     source.signals(ids, 100)
     assert time.perf_counter() - start < 40 * len(ids) / 17_000 + 2
+
+
+def with_dates(folder: Path, dates: dict[int, str], patients: dict[int, float]) -> PtbXl:
+    """Give the records of the folder's table other patients and dates."""
+    path = folder / "ptbxl_database.csv"
+    head, *rows = path.read_text().splitlines()
+    changed = []
+    for row in rows:
+        ecg_id, _, rest = row.split(",", 2)
+        changed.append(f"{ecg_id},{patients[int(ecg_id)]},{rest},{dates[int(ecg_id)]}")
+    path.write_text("\n".join([f"{head},recording_date", *changed]) + "\n")
+    return PtbXl(folder)
+
+
+def test_records_of_one_patient_come_in_the_order_of_time(folder: Path) -> None:
+    dates = {1: "1990-02-01 08:00:00", 2: "1987-03-02 09:30:00", 3: "1988-01-01 00:00:00"}
+    ptbxl = with_dates(folder, dates, {1: 7.0, 2: 7.0, 3: 8.0})
+    assert ptbxl.same_patient(1) == ptbxl.same_patient(2) == (2, 1)
+    assert (ptbxl.earlier(1), ptbxl.earlier(2), ptbxl.earlier(3)) == (2, None, None)
+    assert ptbxl.date(2) == "1987-03-02"
+    assert ptbxl.pairs() == [(2, 1)]
+    assert ptbxl.pairs(folds=[9]) == []
+
+
+def test_a_patient_is_never_guessed(folder: Path) -> None:
+    """Without dates or numbers of patients in the table every record stands alone."""
+    ptbxl = PtbXl(folder)
+    assert ptbxl.same_patient(1) == (1,)
+    assert ptbxl.earlier(1) is None
+    assert ptbxl.date(1) == ""
+    assert ptbxl.pairs() == []

@@ -17,8 +17,8 @@ from ecgimn.draw.evidence import evidence_map
 from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen, ecg_figure
 from ecgimn.draw.view import View
 from ecgimn.escape import for_plotly
+from ecgimn.explain.checks import Side
 from ecgimn.explain.sentences import signed
-from ecgimn.explain.sides import Side
 from ecgimn.leads import lead_index
 
 if TYPE_CHECKING:

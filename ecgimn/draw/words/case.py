@@ -11,9 +11,8 @@ from ecgimn.draw.evidence import robust_limit
 from ecgimn.draw.view import View
 from ecgimn.explain.box import Box, BoxAnswer, BoxEvidence, BoxMeasures
 from ecgimn.explain.case import Evidence
-from ecgimn.explain.checks import LocalFidelity, RankAgreement, SelfCheck
+from ecgimn.explain.checks import LocalFidelity, RankAgreement, SelfCheck, Side
 from ecgimn.explain.sentences import MINUS, NOTHING, signed
-from ecgimn.explain.sides import Side
 from ecgimn.leads import CHEST_LEADS, LIMB_LEADS, STANDARD_LEADS
 from ecgimn.signal.criteria import possible_groups
 from ecgimn.signal.intervals import Measured
