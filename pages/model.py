@@ -11,6 +11,8 @@ from ecgimn.draw.charts.card import (
     fidelity_figures,
     point_name,
     score_words,
+    taken_out_rows,
+    taken_out_words,
     training_figures,
     twin_words,
 )
@@ -145,6 +147,10 @@ else:
         for column, (title, figure) in zip(st.columns(len(figures)), figures.items(), strict=True):
             column.markdown(f"**{title}**")
             column.plotly_chart(figure, theme=None, key=f"chart_{title}", config=CHART, alt=title)
+    if words := taken_out_words(metrics):
+        st.markdown("**Booked by the map, and taken out: share confirmed per wave · bound of a cell of 0.5 logit**")
+        st.dataframe(taken_out_rows(metrics), hide_index=True, alt="Share confirmed and bound by class and wave")
+        st.caption(words)
     edited = st.segmented_control(
         "Does the map predict what an edit does? Class:", metrics.get("classes", card.classes), key="fidelity_class"
     )

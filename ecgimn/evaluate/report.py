@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from ecgimn import __version__
 from ecgimn.errors import ModelNotFoundError, SourceError
-from ecgimn.evaluate.fidelity import fidelity
+from ecgimn.evaluate.fidelity import N_TAKEN_OUT, fidelity, measure_taken_out
 from ecgimn.evaluate.localisation import planted_evidence, territory_hits, wave_shares
 from ecgimn.evaluate.metrics import (
     N_BINS,
@@ -162,6 +162,9 @@ def evaluate(
     report("fidelity under edits")
     points = N_POINTS if task == "superclass" else 0
     result["fidelity"] = {"n": len(sample), "families": fidelity(model, sample, points=points)}
+    report("booked against measured, fold 9")
+    if taken := measure_taken_out(model, ptbxl, min(limit or N_TAKEN_OUT, N_TAKEN_OUT)):
+        result["taken_out"] = taken
     report("ledgers")
     if task == "superclass":
         ledgers = quick_ledgers(model, data)

@@ -23,6 +23,7 @@ from ecgimn.signal.waves.find import WAVE_NAMES
 
 if TYPE_CHECKING:
     from ecgimn.explain.case import Case, Evidence
+    from ecgimn.model.card import ModelCard
     from ecgimn.model.predictor import Predictor
     from ecgimn.signal.reading import SignalReading
 
@@ -97,14 +98,42 @@ class MeasuredLedger:
         return np.asarray(one if minus is None or minus == name else one - self.cells[self.classes.index(minus)])
 
 
+AGREEMENTS: tuple[Agreement, ...] = ("not confirmed", "about", "confirmed")
+
+
 def agreement(booked: float, measured: float) -> Agreement:
-    """Return whether a measured contribution confirms a booked one.
+    """Return whether a measured contribution confirms a booked one; see `agreements`."""
+    return AGREEMENTS[int(agreements(np.asarray(booked), np.asarray(measured)))]
+
+
+def agreements(booked: NDArray[np.floating], measured: NDArray[np.floating]) -> NDArray[np.int8]:
+    """Return the place in `AGREEMENTS` for each cell; cells that were not measured are not confirmed.
 
     Confirmed: within 20 % of the booked one or 0.1 logit. About: the same sign. Otherwise not confirmed.
     """
-    if abs(measured - booked) <= max(AGREES_WITHIN * abs(booked), AGREES_WITHIN_LOGIT):
-        return "confirmed"
-    return "about" if measured * booked > 0 else "not confirmed"
+    booked, measured = np.asarray(booked, dtype=np.float64), np.asarray(measured, dtype=np.float64)
+    off = np.abs(measured - booked)
+    sure = off <= np.maximum(AGREES_WITHIN * np.abs(booked), AGREES_WITHIN_LOGIT)
+    return np.where(sure, 2, np.where(measured * booked > 0, 1, 0)).astype(np.int8)
+
+
+def margins(card: ModelCard, name: str, booked: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return how far what is measured may lie from what is booked, in 90 % of cells like these; NaN where not known.
+
+    Read from the model card, where `python -m ecgimn evaluate` stores a bound per class and wave.
+
+    Parameters
+    ----------
+    card : ModelCard
+    name : str
+        A class; nothing is known of the difference of two.
+    booked : ndarray of shape (..., n_waves)
+        In logit.
+    """
+    stored = card.metrics.get("taken_out", {})
+    of_class = stored.get("classes", {}).get(name, {}).get("bound", {})
+    bound = np.array([np.nan if of_class.get(wave) is None else of_class[wave] for wave in WAVE_NAMES], dtype=float)
+    return np.asarray(bound * (float(stored.get("floor", 0.0)) + np.abs(np.asarray(booked, dtype=np.float64))))
 
 
 def parts_of(reading: SignalReading) -> NDArray[np.int8]:
@@ -216,7 +245,7 @@ def measure_case(case: Case, predictor: Predictor) -> MeasuredLedger:
         *(mask(of_territory[k], labels == wave) for k, wave in areas),
         *(mask([STANDARD_LEADS.index(lead) for lead in leads], parts == PARTS.index(part)) for part, leads in groups),
     ]
-    with_it, without = _logits_without(case, predictor, masks)
+    with_it, without = logits_without(case, predictor, masks)
     lost = with_it - without  # (n, K)
     measured = np.full((len(case.classes), 12, n_waves), np.nan)
     for place, (lead, wave) in enumerate(cells):
@@ -241,10 +270,17 @@ def measure_case(case: Case, predictor: Predictor) -> MeasuredLedger:
     return MeasuredLedger(case.classes, measured, territories, checked, len(masks) + 1)
 
 
-def _logits_without(
+def logits_without(
     case: Case, predictor: Predictor, masks: Sequence[NDArray[np.bool_]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the logits (K,) of the recording, and (n, K) with the samples of each mask at the isoelectric level."""
+    """Return the logits (K,) of the recording, and (n, K) with the samples of each mask at the isoelectric level.
+
+    Parameters
+    ----------
+    case : Case
+    predictor : Predictor
+    masks : sequence of ndarray of shape (12, n_samples), bool
+    """
     recording = case.recording
     signal = bridge_gaps(recording.signal)
     level = np.broadcast_to(case.reading.levels[:, None], signal.shape)

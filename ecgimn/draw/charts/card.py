@@ -361,6 +361,47 @@ def discrimination_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     return rows
 
 
+AT_LOGIT = 0.5  # the size of a cell for which a bound is printed; it grows with the cell
+
+
+def taken_out_words(metrics: Mapping[str, Any]) -> str:
+    """Say how often the network re-run confirms what the map books, or nothing where that was not measured."""
+    found = metrics.get("taken_out")
+    if not found or found.get("covered") is None:
+        return ""
+    strong = found.get("confirmed_strong")
+    words = (
+        f"Every wave of {found['leads_per_record']} leads of {found['n']} records of fold {found['fold']} was taken "
+        f"out and the network re-run: it confirms {_whole(found['confirmed'])} of the cells"
+    )
+    if strong is not None:
+        words += f", {_whole(strong)} of those of at least {found['strong_from']:g} logit"
+    held = f"{100 * found['covered']:.1f} %"
+    return (
+        f"{words}. In {_whole(found['covers'])} of cells what is measured lies within the bound printed as ±; "
+        f"checked on {found['n_checked']} records of other patients, it held for {held} of their cells"
+        + (f" and {100 * found['covered_strong']:.1f} % of the stronger ones." if found.get("covered_strong") else ".")
+    )
+
+
+def taken_out_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return one row of text per class: per wave the share confirmed, and the bound of a cell of 0.5 logit."""
+    found = metrics.get("taken_out", {})
+    rows = []
+    for name, row in found.get("classes", {}).items():
+        line = {"Class": name}
+        for wave, share in row["confirmed"].items():
+            if share is not None:
+                bound = row["bound"][wave]
+                line[wave] = _whole(share) + ("" if bound is None else f" · ±{bound * (found['floor'] + AT_LOGIT):.2f}")
+        rows.append(line)
+    return rows
+
+
+def _whole(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
 def point_name(point: str) -> str:
     """Return an operating point by its name in the field."""
     return POINTS.get(point, point.replace("_", " "))
