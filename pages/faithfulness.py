@@ -7,7 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from ecgimn.draw.screen.ecg import SIDES_PX, Screen, ecg_figure
+from ecgimn.draw.painted import in_one_frame, mean_beat_evidence
+from ecgimn.draw.screen.ecg import NARROW_SIDES_PX, SIDES_PX, Screen, ecg_figure, is_narrow
+from ecgimn.draw.screen.side_by_side import Pane, beats_picture
 from ecgimn.draw.words.case import check_view, check_words, logit_rows
 from ecgimn.draw.words.methods import (
     QUESTIONS,
@@ -26,6 +28,8 @@ from ecgimn.explain.sentences import class_chips
 from pages.ui import cache as cached
 from pages.ui import case_bar as widgets
 from pages.ui.state import case as session
+from pages.ui.state import view as view_state
+from pages.ui.trace import SEEN, picture, seen_choice
 
 session.run_under_app()
 
@@ -40,7 +44,7 @@ PLANTED = (
 RANDOM, LEADS, SHIFT = "Random weights", "Shuffled chest leads", "Time shift"
 PARTS = {"head": "last layer", "decoder": "decoder and last layer", "encoder": "the whole network"}
 LEAST_HEIGHT_PX = 430.0  # of a tracing
-HEAD_PX = 340.0  # above the tracings
+HEAD_PX, ABOVE_PX = 340.0, 330.0  # above the tracings, and above the beats
 HELP = """
 **Random weights.** Part of the network, from its last layer inwards, gets random weights. A map that stays the same
 was a picture of the ECG and not of what the network learned. Rank correlation should be near 0.
@@ -74,7 +78,7 @@ def run_check(case: Case, kind: str, shown: str) -> SelfCheck:
 
 @st.fragment
 def check_case(case: Case) -> None:
-    shown = session.chosen_class(case.classes, case.most_probable)
+    shown = session.chosen_class(case.classes, case.most_telling)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         widgets.class_chips(class_chips(case), shown)
         kind = st.segmented_control("Check", (RANDOM, LEADS, SHIFT), default=RANDOM, key="faithfulness_check") or RANDOM
@@ -85,27 +89,59 @@ def check_case(case: Case) -> None:
                 st.error(str(exc), icon=":material/error:")
                 return
     session.write_link(shown)
-    for words, fine in check_words(check, kind, shown):
-        st.markdown(f":green[:material/check:] {words}" if fine else f":orange[:material/help:] {words}")
-    width, height = session.window()
-    screen = Screen(max((width - SIDES_PX) / 2, 420.0), max(height - HEAD_PX, LEAST_HEIGHT_PX), switch=False)
+    research = view_state.is_research()
+    st.markdown(
+        "  \n".join(
+            f":green[:material/check:] {words}" if fine else f":orange[:material/help:] {words}"
+            for words, fine in check_words(check, kind, shown, logits=research)
+        )
+    )
     titles = (
         "As it is",
         {RANDOM: "With random weights", LEADS: "Chest leads exchanged", SHIFT: "A moment later"}[kind],
     )
+    shown_room = st.container()
+    seen = seen_choice(has_beat=True)
+    with shown_room:
+        if seen != SEEN[0] or not show_beats(check, titles, shown, own_scales=kind == RANDOM):
+            show_traces(check, titles, shown, own_scale=kind == RANDOM)
+    if kind == RANDOM:
+        st.caption("Each side has its own scale of colour: with random weights sizes mean nothing, only the pattern.")
+    if research:
+        st.dataframe(logit_rows(check), hide_index=True, width="content", alt="Logits before and after")
+
+
+def show_beats(check: SelfCheck, titles: tuple[str, str], shown: str, *, own_scales: bool) -> bool:
+    """Show the painted mean beats of both side by side, where there are such."""
+    evidences = [one.of(shown) for one in (check.first, check.second)]
+    one, two = (mean_beat_evidence(evidence.reading, evidence.contribution) for evidence in evidences)
+    if one is None or two is None:
+        return False
+    panes = [Pane(title, shown, beat) for title, beat in zip(titles, in_one_frame(one, two), strict=True)]
+    width, height = session.window()
+    room = width - (NARROW_SIDES_PX if is_narrow((width, height)) else SIDES_PX)
+    markup = beats_picture(
+        panes, size_px=(room, max(height - ABOVE_PX, LEAST_HEIGHT_PX)), own_scales=own_scales,
+        numbers=view_state.is_research(), dark=session.is_dark(),
+    )  # fmt: skip
+    picture(markup, "faithfulness_beats")
+    return True
+
+
+def show_traces(check: SelfCheck, titles: tuple[str, str], shown: str, *, own_scale: bool) -> None:
+    """Show both whole traces side by side."""
+    width, height = session.window()
+    screen = Screen(max((width - SIDES_PX) / 2, 420.0), max(height - HEAD_PX, LEAST_HEIGHT_PX), switch=False)
     for column, title, one in zip(st.columns(2, gap="small"), titles, (check.first, check.second), strict=True):
         with column:
             st.markdown(f"**{title}**")
             evidence = one.of(shown)
-            view = check_view(evidence, check, own_scale=kind == RANDOM, dark=session.is_dark())
+            view = check_view(evidence, check, own_scale=own_scale, dark=session.is_dark())
             figure = ecg_figure(one.recording, evidence, view=view, screen=screen)
             st.plotly_chart(
                 figure, width="content", theme=None, key=f"faithfulness_{title}", config=CHART,
                 alt=f"{title}: 12-lead ECG with the contribution to {shown} behind the leads",
             )  # fmt: skip
-    if kind == RANDOM:
-        st.caption("Each side has its own scale of colour: with random weights sizes mean nothing, only the pattern.")
-    st.dataframe(logit_rows(check), hide_index=True, width="content", alt="Logits before and after")
 
 
 def say_whose_figures(content: Mapping[str, Any]) -> None:

@@ -18,11 +18,13 @@ from ecgimn.draw.charts.card import (
 )
 from ecgimn.errors import EcgImnError
 from ecgimn.escape import for_markdown
+from ecgimn.explain.sentences import percent
 from ecgimn.model.card import ModelCard, read_training_log
 from ecgimn.model.model import MODELS_FOLDER
 from pages.ui import cache as cached
 from pages.ui import case_bar
 from pages.ui.state import case as session
+from pages.ui.state import view as view_state
 
 session.run_under_app()
 
@@ -35,7 +37,7 @@ CANNOT = """
 """
 CHART = {"displayModeBar": False}
 READING_ROOM = "pages/read.py"
-ERROR_KINDS = {"missed": "Missed: labelled, not called", "claimed": "Claimed: called, not labelled"}
+ERROR_KINDS = {"missed": "False negatives: labelled, not called", "claimed": "False positives: called, not labelled"}
 
 
 def has_ptbxl() -> bool:
@@ -68,7 +70,7 @@ def show_errors(card: ModelCard) -> None:
                             session.open_record(row["ecg_id"], [r["ecg_id"] for r in rows if "ecg_id" in r])
                         session.choose_class(str(chosen))
                         st.switch_page(READING_ROOM)
-                    st.caption(f"probability {row['Probability']:.2f} · {row['Labels']}")
+                    st.caption(f"{percent(row['Probability'])} · {row['Labels']}")
     if not at_hand:
         st.caption("Records open here once PTB-XL is set up; the Browse page says how.")
 
@@ -91,12 +93,14 @@ except EcgImnError as exc:
     st.error(str(exc), icon=":material/error:")
     st.stop()
 
+research = view_state.is_research()
 st.subheader(f"Model {for_markdown(card.name)}")
 with st.container(horizontal=True):
     st.badge(
         f"{card.members} networks averaged" if card.members > 1 else "1 network", icon=":material/hub:", color="gray"
     )
-    st.badge(f"sha {card.sha256[:16]}", icon=":material/fingerprint:", color="gray")
+    if research:
+        st.badge(f"sha {card.sha256[:16]}", icon=":material/fingerprint:", color="gray")
 left, right = st.columns(2, gap="large")
 with left:
     if card.purpose:
@@ -110,14 +114,18 @@ with right:
     st.markdown(f"**What it cannot do**\n{CANNOT}")
 
 if card.thresholds:
-    st.markdown("**Operating points** on the probability, chosen on fold 9")
+    points = card.thresholds if research else {key: card.thresholds[key] for key in card.thresholds if key == "youden"}
+    st.markdown("**Operating points** on the probability, chosen on fold 9" if research else "**Called from**")
     st.dataframe(
         [
             {
-                "Point": point_name(point),
-                **{name: f"{value:.3f}" for name, value in zip(card.classes, values, strict=True)},
+                "Point": point_name(point) if research else "threshold",
+                **{
+                    name: f"{value:.3f}" if research else percent(value)
+                    for name, value in zip(card.classes, values, strict=True)
+                },
             }
-            for point, values in card.thresholds.items()
+            for point, values in points.items()
         ],
         hide_index=True,
         alt="Operating points",
@@ -135,7 +143,8 @@ else:
     fold, command = metrics.get("fold"), metrics.get("command")
     where = f"fold {fold} of PTB-XL" if fold else "PTB-XL"
     st.caption(
-        f"Measured on {where}, {metrics.get('n_records', 0):,} records." + (f" Command: {command}" if command else "")
+        f"Measured on {where}, {metrics.get('n_records', 0):,} records."
+        + (f" Command: {command}" if command and research else "")
     )
     for words in filter(None, (score_words(metrics), twin_words(metrics))):
         st.markdown(words)
@@ -162,10 +171,12 @@ else:
                     st.plotly_chart(figure, theme=None, key=f"fidelity_{title}", config=CHART, alt=f"Fidelity: {title}")
     if "failures" in metrics:
         show_errors(card)
-    with st.expander("All figures as JSON", on_change="rerun", key="all_metrics") as everything:
-        if everything.open:
-            st.json(metrics)
+    if research:
+        with st.expander("All figures as JSON", on_change="rerun", key="all_metrics") as everything:
+            if everything.open:
+                st.json(metrics)
 
-with st.expander("Training", on_change="rerun", key="training") as training:
-    if training.open:
-        show_training(card)
+if research:
+    with st.expander("Training", on_change="rerun", key="training") as training:
+        if training.open:
+            show_training(card)

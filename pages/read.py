@@ -87,7 +87,7 @@ def show_help() -> None:
 
 @st.fragment
 def read_case(case: Case) -> None:
-    first = session.chosen_class(case.classes, most_telling(case))
+    first = session.chosen_class(case.classes, case.most_telling)
     rooms = rooms_for(session.window(), above_px=ABOVE_PX)
     beats_px = (rooms.beats_px[0], max(rooms.beats_px[1] - SCALE_PX, LEAST_BEATS_PX))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -125,13 +125,6 @@ def read_case(case: Case) -> None:
             st.text(text)
         send_ahead(case, minus, view, beats_px)
     show_answer(answer_room, case, evidence)
-
-
-def most_telling(case: Case) -> str:
-    """Return the class shown first: the most probable abnormal one that is called, else the most probable of all."""
-    said = dict(zip(case.classes, case.explanation.probability.tolist(), strict=True))
-    called = [name for name in case.classes if name != "NORM" and said[name] >= case.thresholds.get(name, 1.0)]
-    return max(called, key=said.__getitem__) if called else case.most_probable
 
 
 def show_answer(room: DeltaGenerator, case: Case, evidence: Evidence) -> None:

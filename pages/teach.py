@@ -7,12 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from ecgimn.draw.print.case import st_marks
+from ecgimn.draw.painted import mean_beat_evidence
 from ecgimn.draw.screen.ecg import Screen, ecg_figure, screen_for
+from ecgimn.draw.screen.side_by_side import Pane, beats_picture
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import st_rows
 from ecgimn.errors import EcgImnError, QualityError
-from ecgimn.explain.case import Case
+from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.sentences import class_chips, describe_evidence
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
@@ -21,13 +22,25 @@ from pages.ui import cache as cached
 from pages.ui import case_bar
 from pages.ui.state import case as session
 from pages.ui.state import study
+from pages.ui.state import view as view_state
+from pages.ui.trace import picture
 
 session.run_under_app()
 
 CHART = {"displayModeBar": False}
 KIND = "collection"
 N_ATTEMPTS = 8
+BEAT_SHARE = 0.6  # of the window's height, for the mean beat below the trace
 HOW = "Mark all that fit, then commit. Only then the answer, the model and its evidence appear."
+
+
+def show_mean_beat(evidence: Evidence, size_px: tuple[float, float], key: str) -> None:
+    """Show the painted mean beat, where there is one."""
+    beat = mean_beat_evidence(evidence.reading, evidence.contribution)
+    if beat is not None:
+        pane = Pane(f"Mean beat: evidence for {evidence.name}", evidence.name, beat)
+        numbers = view_state.is_research()
+        picture(beats_picture([pane], size_px=size_px, numbers=numbers, dark=session.is_dark()), key)
 
 
 def words(text: str, *, large: bool) -> None:
@@ -53,7 +66,7 @@ def show_case(collection: Collection, state: dict[str, Any], *, large: bool) -> 
         else:
             reveal(collection, case, state, title, large=large)
     if state["answer"] is not None:
-        show_measurements(signal, opened, state)
+        show_measurements(signal, opened, state, large=large)
 
 
 def explain_after(state: dict[str, Any], recording: Recording) -> Case | None:
@@ -71,6 +84,7 @@ def explain_after(state: dict[str, Any], recording: Recording) -> Case | None:
 
 def draw(state: dict[str, Any], signal: SignalReading, opened: Case | None, n_cases: int, *, large: bool) -> None:
     layout = "3x4+1R" if large else "12x1"
+    # What is revealed is the evidence alone: marks of rules beside it would say what to see in it.
     evidence, view = None, View(layout=layout, dark=session.is_dark(), show_st=False, show_t=False)
     if opened is not None:
         first, chips = opened.most_probable, class_chips(opened, starred=False)
@@ -78,21 +92,16 @@ def draw(state: dict[str, Any], signal: SignalReading, opened: Case | None, n_ca
             "Evidence for", list(opened.classes), default=first, format_func=chips.__getitem__, required=True,
             key=f"answer_quiz_class_{state['place']}_{state.get('round', 0)}", label_visibility="collapsed",
         )  # fmt: skip
-        evidence, view = opened.of(shown or first), View(layout=layout, dark=session.is_dark())
+        evidence = opened.of(shown or first)
     width, height = session.window()
     room = screen_for((width, height))
     if large:
         room = Screen(width_px=width - 160.0, height_px=max(height - 170.0, 420.0), px_per_mm=room.px_per_mm)
-    figure = ecg_figure(
-        signal.recording,
-        evidence,
-        view=view,
-        waves=signal.waves if evidence is not None else None,
-        st=st_marks(signal) if evidence is not None else None,
-        screen=room,
-    )
+    figure = ecg_figure(signal.recording, evidence, view=view, screen=room)
     alt = f"12-lead ECG, case {state['place'] + 1} of {n_cases}"
     st.plotly_chart(figure, width="content", theme=None, key="answer_quiz_trace", config=CHART, alt=alt)
+    if evidence is not None:
+        show_mean_beat(evidence, (room.width_px, BEAT_SHARE * height), key="answer_quiz_beat")
 
 
 def ask(collection: Collection, case: QuizCase, state: dict[str, Any], *, large: bool) -> None:
@@ -106,6 +115,9 @@ def ask(collection: Collection, case: QuizCase, state: dict[str, Any], *, large:
             st.rerun()
     for lead, text in case.hints[: state["hints"]]:
         words(f":material/lightbulb: **{lead}** · {text}", large=large)
+    if large and st.button("Reveal", icon=":material/visibility:", key=f"{key}_reveal", shortcut="A"):
+        state["answer"] = []  # for a room: nobody's attempt
+        st.rerun()
     if st.button("Commit", type="primary", icon=":material/lock:", key=f"{key}_commit", shortcut="Mod+Enter"):
         if not chosen:
             st.error("Nothing is marked. One statement at least is needed. Mark what you see.", icon=":material/error:")
@@ -133,11 +145,14 @@ def keep_attempt(collection: Collection, case: QuizCase, state: dict[str, Any]) 
 def reveal(collection: Collection, case: QuizCase, state: dict[str, Any], title: str, *, large: bool) -> None:
     result = score(case, state["answer"])
     words(f"**{title}**", large=large)
-    for icon, colour, name, listed in (
+    verdicts = (
         ("check_circle", "green", "correct", result.correct),
         ("visibility_off", "orange", "missed", result.missed),
         ("cancel", "red", "wrong", result.wrong),
-    ):
+    )
+    if not state["answer"]:  # nobody was asked
+        verdicts = (("check_circle", "green", "what was there", case.answers),)
+    for icon, colour, name, listed in verdicts:
         for option in listed:
             words(f":{colour}[:material/{icon}:] {option} · {name}", large=large)
     st.caption(f"{state['hints']} hints used. Labels are those of PTB-XL, one opinion each.")
@@ -153,12 +168,15 @@ def reveal(collection: Collection, case: QuizCase, state: dict[str, Any], title:
     )  # fmt: skip
 
 
-def show_measurements(signal: SignalReading, opened: Case | None, state: dict[str, Any]) -> None:
+def show_measurements(signal: SignalReading, opened: Case | None, state: dict[str, Any], *, large: bool) -> None:
     if opened is not None:
         key = f"answer_quiz_class_{state['place']}_{state.get('round', 0)}"
         shown = study.chosen(key) or opened.most_probable
-        st.markdown("\n\n".join(describe_evidence(opened.of(shown))))
+        for sentence in describe_evidence(opened.of(shown), logits=view_state.is_research()):
+            words(sentence, large=large)
     rows = st_rows(signal)
+    if large:
+        return  # a table is not for a room
     if rows:
         st.dataframe(rows, hide_index=True, height="content", row_height=28, alt="ST and T by lead")
     else:
@@ -235,7 +253,10 @@ with st.container(horizontal=True, vertical_alignment="center"):
     st.button("Previous", shortcut="Left", on_click=study.next_quiz_case, args=(chosen_collection.name, n_cases, -1))
     st.button("Next", shortcut="Right", on_click=study.next_quiz_case, args=(chosen_collection.name, n_cases))
     st.markdown(f"Case **{quiz['place'] + 1}** of {n_cases}", width="content")
-    large = st.toggle("Presenter view", key="teach_large", persist_state="session", help="Large type for a room")
+    large = st.toggle(
+        "Presenter view", key="teach_large", persist_state="session",
+        help="Large type for a room. H gives a hint, A shows the answer, the arrow keys go to the next case and back.",
+    )  # fmt: skip
     if study.is_signed_on():
         study.know_again(cached.get_store())
     who = study.reader()
@@ -246,4 +267,5 @@ with st.container(horizontal=True, vertical_alignment="center"):
 if not large:
     st.markdown(f":gray[{chosen_collection.remark} {HOW}]")
 show_case(chosen_collection, quiz, large=large)
-show_attempts(chosen_collection)
+if not large:
+    show_attempts(chosen_collection)

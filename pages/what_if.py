@@ -6,18 +6,37 @@ from dataclasses import replace
 
 import streamlit as st
 
-from ecgimn.draw.screen.side_by_side import outcome_figure, what_if_figure
+from ecgimn.draw.painted import grey_of, mean_beat_evidence
+from ecgimn.draw.screen.ecg import LEAST_PX, NARROW_SIDES_PX, SIDES_PX, Screen, is_narrow
+from ecgimn.draw.screen.side_by_side import Pane, beats_picture, outcome_figure, what_if_figure
+from ecgimn.draw.view import View
 from ecgimn.explain.case import Case, case_of
 from ecgimn.explain.edits import LEAD_GROUPS, WaveMasks, masks_from_waves, no_wave_masks
-from ecgimn.explain.sentences import class_chips, describe_call, describe_edit, describe_outcome, flip_table
-from ecgimn.explain.what_if import EXCHANGES, FLATTENED, Edit, edited, outcome
+from ecgimn.explain.sentences import (
+    answer,
+    class_chips,
+    condition_words,
+    describe_call,
+    describe_edit,
+    describe_outcome,
+    flip_table,
+)
+from ecgimn.explain.what_if import (
+    EXCHANGES,
+    FLATTENED,
+    Edit,
+    FlipSearch,
+    edited,
+    outcome,
+    reading_of_edit,
+)
 from ecgimn.leads import STANDARD_LEADS
+from ecgimn.recording import Recording
 from pages.ui import cache as cached
 from pages.ui import case_bar as widgets
-from pages.ui.case_bar import READING_ROOM
 from pages.ui.state import case as session
 from pages.ui.state import view as view_state
-from pages.ui.trace import view_settings
+from pages.ui.trace import SEEN, picture, seen_choice, view_settings
 
 session.run_under_app()
 
@@ -43,7 +62,14 @@ UNCHANGED = {
     "edit_noise": 0.0,
     "edit_drift": 0.0,
 }
+STEPS = "edit"  # what can be undone
+ARMS = "RA and LA"  # the exchange that is tried beside the original
+ABOVE_PX, BELOW_PX = 250.0, 60.0  # what stands above and below the mean beat
+NOT_MEASURED = "Wave boundaries come from the original ECG; nothing is re-measured after an edit."
+CONTROLS_PX, LEAST_BEAT_PX = 372.0, 360.0
 HELP = """
+**Keys.** ← → previous and next case · Ctrl Z undo · Ctrl Y redo · K next class · H this help.
+
 **The edit** is made on the millivolts of the raw trace, at its own rate, on the waves that were measured on the
 original. They are not measured again: P, QRS, ST and T keep their borders while you edit, and no ST table is printed
 for an ECG that nobody recorded.
@@ -78,8 +104,8 @@ def edit_controls(*, has_waves: bool) -> Edit:
                                help="0 flattens T, −1 turns it over.")  # fmt: skip
     qrs_factor = qrs_column.slider("QRS ×", 0.0, 2.0, 1.0, 0.1, key="edit_qrs", bind="query-params",
                                    disabled=not has_waves)  # fmt: skip
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        with st.popover("Leads, cables, noise", icon=":material/cable:"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        with st.popover("More", icon=":material/cable:", help="Flat leads, swapped electrodes, noise and drift"):
             removed = st.multiselect("Make leads flat", STANDARD_LEADS, key="edit_remove", bind="query-params")
             cables = st.selectbox("Swap electrodes", [NO_EXCHANGE, *EXCHANGES], key="edit_cables",
                                   bind="query-params")  # fmt: skip
@@ -87,9 +113,11 @@ def edit_controls(*, has_waves: bool) -> Edit:
                               bind="query-params")  # fmt: skip
             drift = st.slider("Drift of the baseline (mV)", 0.0, 1.0, 0.0, 0.05, key="edit_drift", bind="query-params")
             st.caption("Noise and drift are added to I, II and V1 to V6; the other leads follow.")
-        st.button("Reset", icon=":material/restart_alt:", on_click=view_state.give_widgets, args=(UNCHANGED,))
-        if st.button("Help", shortcut="H"):
-            show_help()
+        view_state.remember(STEPS, {key: view_state.chosen(key) for key in UNCHANGED})
+        for label, keys, by in (("Undo", "Mod+Z", -1), ("Redo", "Mod+Y", 1)):
+            st.button(label, shortcut=keys, on_click=view_state.step_widgets, args=(STEPS, by),
+                      disabled=not view_state.can_step(STEPS, by))  # fmt: skip
+        st.button("Reset", on_click=view_state.give_widgets, args=(UNCHANGED,))
     return Edit(
         leads=GROUPS[group], st_mv=st_mv, t_factor=t_factor, qrs_factor=qrs_factor, flattened=tuple(flattened),
         removed=tuple(removed), exchanged=None if cables == NO_EXCHANGE else cables, noise_mv=noise, drift_mv=drift,
@@ -98,53 +126,105 @@ def edit_controls(*, has_waves: bool) -> Edit:
 
 @st.fragment
 def edit_page(case: Case, masks: WaveMasks) -> None:
-    shown = session.chosen_class(case.classes, case.most_probable)
+    shown = session.chosen_class(case.classes, case.most_telling)
+    has_beat = case.reading.measurements is not None and case.reading.measurements.beat.signal is not None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         widgets.class_chips(class_chips(case), shown)
-        widgets.quantity_chips()
+        seen = seen_choice(has_beat=has_beat)
         widgets.keyboard_buttons(case.classes)
-        view, screen = view_settings(n_members=case.card.members)
-        st.page_link(READING_ROOM, label="Reading room", icon=":material/ecg_heart:")
+        view, _ = view_settings(n_members=case.card.members)
+        if st.button("Help", shortcut="H"):
+            show_help()
     session.write_link(shown)
-    left, right = widgets.trace_and_numbers(screen.width_px)
+    found = st.empty()
+    window = session.window()
+    narrow = is_narrow(window)
+    width = window[0] - NARROW_SIDES_PX if narrow else max(window[0] - SIDES_PX - CONTROLS_PX, LEAST_PX[0])
+    room = (width, max(window[1] - ABOVE_PX - BELOW_PX, LEAST_BEAT_PX))
+    left, right = (st.container(), st.container()) if narrow else st.columns([width, CONTROLS_PX], gap="small")
     with right:
         edit = edit_controls(has_waves=case.reading.waves is not None)
     other = edited(case.recording, masks, edit)
     untouched = other.digest == case.recording.digest
-    after = case
-    if not untouched:  # the waves of the original: an edited ECG is not measured
-        explanation = cached.get_edited(other.digest, case.card.sha256, other, cached.model_of(case))
-        after = case_of(replace(case.reading, recording=other), explanation, case.card)
+    after = case if untouched else explain_edit(case, other)
     result = outcome(case.recording, case.explanation, other, after.explanation)
+    threshold = case.thresholds.get(shown)
+    research = view_state.is_research()
+    said = describe_outcome(result, shown, threshold, logits=research)
+    first = describe_as_recorded(case, shown) if untouched else said
+    found.markdown(f"{first} :gray[Searching the smallest ST change …]")
     with left:
-        figure = what_if_figure(case.of(shown), after.of(shown), view=view, screen=screen)
-        text = "as recorded" if edit.changes_nothing else "edited, the original in grey behind it"
-        alt = f"12-lead ECG, {text}, with the evidence for {shown} behind the leads"
-        st.plotly_chart(figure, width="content", theme=None, key="what_if_ecg", config=CHART, alt=alt)
-        st.caption("Nothing is changed yet." if untouched else " ".join(describe_edit(result, masks, edit)))
+        show_picture(case, after, shown, view, room, seen)
+        done = "Nothing is changed yet." if untouched else " ".join(describe_edit(result, masks, edit))
+        st.caption(f"{done} {NOT_MEASURED}".strip())
     with right:
-        st.markdown(describe_outcome(result, shown))
         st.plotly_chart(
-            outcome_figure(result, shown=shown, thresholds=tuple(case.thresholds.values()), dark=view.dark),
+            outcome_figure(
+                result, shown=shown, thresholds=tuple(case.thresholds.values()), dark=view.dark, logits=research
+            ),
             theme=None,
             key="outcome",
             config=CHART,
-            alt="Probability of every class before and after the edit, and predicted and actual change of the logit",
+            alt="Probability of every class before and after the edit, and what the map of the original expects",
         )
-        show_flip(case, masks, edit, shown)
-        st.caption("Wave boundaries come from the original ECG; nothing is re-measured after an edit.")
+        searches = search_st_changes(case, masks, edit, shown)
+        found.markdown(f"{first} {describe_call(*searches)}" if searches else first)
+        if searches and st.toggle("Smallest ST change in numbers", key="edit_flip", persist_state="session"):
+            st.markdown(flip_table(searches[0]))
+        elif not searches:
+            reason = "no operating point on the card" if case.reading.waves is not None else case.reading.reason
+            st.caption(f"Smallest ST change that changes the call of {shown}: — ({reason})")
 
 
-def show_flip(case: Case, masks: WaveMasks, edit: Edit, shown: str) -> None:
-    """Search, when asked, how far ST would have to move for the call to change."""
+def explain_edit(case: Case, other: Recording) -> Case:
+    """Re-run the network on the edited ECG, between the borders of the original's waves."""
+    explanation = cached.get_edited(other.digest, case.card.sha256, other, cached.model_of(case))
+    return case_of(reading_of_edit(case.reading, other), explanation, case.card)
+
+
+def describe_as_recorded(case: Case, shown: str) -> str:
+    """Return the answer for the ECG as it is."""
+    return f"As recorded: **{answer(case.of(shown), ()).text}**."
+
+
+def show_picture(case: Case, after: Case, shown: str, view: View, room: tuple[float, float], seen: str) -> None:
+    """Show the edited ECG over the original: the painted mean beat, large, or the whole trace."""
+    before, then = case.of(shown), after.of(shown)
+    old = mean_beat_evidence(before.reading, before.contribution)
+    new = mean_beat_evidence(then.reading, then.contribution)
+    if seen == SEEN[0] and old is not None and new is not None:
+        grey = None if after is case else grey_of(old, "as recorded")
+        title = "As recorded" if after is case else "Edited"
+        markup = beats_picture(
+            [Pane(f"{title}: evidence for {shown}", shown, new, grey)], size_px=room, limit=old.paint.largest,
+            numbers=view_state.is_research(), dark=view.dark,
+        )  # fmt: skip
+        picture(markup, "what_if_beat")
+        return
+    figure = what_if_figure(before, then, view=view, screen=Screen(*room))
+    text = "as recorded" if after is case else "edited, the original in grey behind it"
+    alt = f"12-lead ECG, {text}, with the evidence for {shown} behind the leads"
+    st.plotly_chart(figure, width="content", theme=None, key="what_if_ecg", config=CHART, alt=alt)
+
+
+def search_st_changes(
+    case: Case, masks: WaveMasks, edit: Edit, shown: str
+) -> tuple[FlipSearch, FlipSearch, str] | None:
+    """Search how far ST would have to move for the call to change: from the original, and with what else is edited.
+
+    Where nothing else is edited, with the arm electrodes swapped.
+    """
     threshold = case.thresholds.get(shown)
     if threshold is None or case.reading.waves is None:
-        reason = "no operating point on the card" if case.reading.waves is not None else case.reading.reason
-        st.caption(f"Smallest ST change that changes the call of {shown}: — ({reason})")
-        return
-    if st.toggle(f"Smallest ST change that changes the call of {shown}", key="edit_flip", persist_state="session"):
-        search = cached.get_flip(case.recording.digest, case.card.sha256, shown, edit.leads, threshold, case, masks)
-        st.markdown(f"{describe_call(search)}\n\n{flip_table(search)}")
+        return None
+    sha, digest = case.card.sha256, case.recording.digest
+    first = cached.get_flip(digest, sha, shown, edit.leads, threshold, case, masks)
+    others = replace(edit, st_mv=0.0)
+    if others.changes_nothing:
+        others = Edit(leads=edit.leads, exchanged=ARMS)
+    changed = edited(case.recording, masks, others)
+    second = cached.get_flip(changed.digest, sha, shown, edit.leads, threshold, explain_edit(case, changed), masks)
+    return first, second, condition_words(others)
 
 
 case = widgets.opened_case()

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -423,6 +423,55 @@ class GreyBeat:
     fs: float
     r_index: int
     name: str
+
+
+def grey_of(beat: MeanBeatEvidence, name: str) -> GreyBeat:
+    """Return a mean beat as the grey one behind another."""
+    return GreyBeat(beat.paint.above_mv, beat.fs, beat.r_index, name)
+
+
+def in_one_frame(first: MeanBeatEvidence, second: MeanBeatEvidence) -> tuple[MeanBeatEvidence, MeanBeatEvidence]:
+    """Return two mean beats as wide as each other with R at the same place; what one lacks is empty."""
+    before_s = max(beat.r_index / beat.fs for beat in (first, second))
+    after_s = max((beat.length - beat.r_index) / beat.fs for beat in (first, second))
+    one, two = (_padded(beat, before_s, after_s) for beat in (first, second))
+    return one, two
+
+
+def _padded(beat: MeanBeatEvidence, before_s: float, after_s: float) -> MeanBeatEvidence:
+    left = max(round(before_s * beat.fs) - beat.r_index, 0)
+    right = max(round(after_s * beat.fs) - (beat.length - beat.r_index), 0)
+    sides = ((0, 0), (left, right))
+    above = np.pad(beat.paint.above_mv, sides, constant_values=np.nan)
+    return replace(
+        beat,
+        paint=replace(beat.paint, above_mv=above, rate=np.pad(beat.paint.rate, sides)),
+        labels=np.pad(beat.labels, sides),
+        r_index=beat.r_index + left,
+        j=beat.j + left,
+    )
+
+
+def difference_of(first: MeanBeatEvidence, second: MeanBeatEvidence) -> MeanBeatEvidence:
+    """Return the first beat, painted with its contribution minus the second's, R over R.
+
+    Beats of two recordings are compared beat by beat; the sums are those of the whole recordings.
+
+    Parameters
+    ----------
+    first, second : MeanBeatEvidence
+        Of any two recordings, classes, models or methods. The second is taken at the first one's rate.
+    """
+    times = (np.arange(first.length) - first.r_index) / first.fs * second.fs + second.r_index
+    places = np.arange(second.length)
+    inside = (times >= 0) & (times <= second.length - 1)
+    other = np.stack([np.where(inside, np.interp(times, places, row), 0.0) for row in second.paint.rate])
+    return replace(
+        first,
+        paint=replace(first.paint, rate=first.paint.rate - other),
+        cells=first.cells - second.cells,
+        shown=first.shown - second.shown,
+    )
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,13 @@ class Case:
         """The class with the highest probability."""
         return self.classes[int(self.explanation.probability.argmax())]
 
+    @property
+    def most_telling(self) -> str:
+        """The most probable abnormal class that is called, else the most probable of all."""
+        said = dict(zip(self.classes, self.explanation.probability.tolist(), strict=True))
+        called = [name for name in self.classes if name != "NORM" and said[name] >= self.thresholds.get(name, 1.0)]
+        return max(called, key=said.__getitem__) if called else self.most_probable
+
     @cached_property
     def thresholds(self) -> dict[str, float]:
         """Operating point on the probability by class; empty where the card has none."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,15 @@ from ecgimn.errors import SignalError
 from ecgimn.explain.case import Case, Evidence, case_of
 from ecgimn.explain.explanation import explain
 from ecgimn.explain.ledger import book, contribution
+from ecgimn.explain.what_if import reading_of_edit
 from ecgimn.leads import CHEST_LEADS, STANDARD_LEADS
 from ecgimn.recording import Recording, bridge_gaps
+from ecgimn.signal.beat import MIN_BEATS
 from ecgimn.signal.preprocess import MODEL_FS, TRIM_START, Preprocessing
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES, Waves
 from ecgimn.signal.waves.quick import quick_landmarks
+from ecgimn.signal.waves.spans import LANDMARKS
 
 if TYPE_CHECKING:
     from ecgimn.model.model import Model
@@ -395,7 +398,7 @@ def check_shuffled_leads(case: Case, model: Model, class_name: str, *, seed: int
     the network knows of each place on the chest stays.
     """
     order, recording = shuffled_chest(seed), case.recording
-    second = _explained(case, recording.with_signal(recording.signal[order]), case.reading.levels[order], model)
+    second = _explained(case, recording.with_signal(recording.signal[order]), model, order=order)
     chest = [STANDARD_LEADS.index(lead) for lead in CHEST_LEADS]
     old, new = _map(case, class_name), _map(second, class_name)
     return SelfCheck(
@@ -428,20 +431,46 @@ def check_time_shift(case: Case, model: Model, class_name: str, *, shift_s: floa
     if not 0 < shift <= round(MOST_SHIFT_S * recording.fs):
         raise SignalError(f"The shift is {shift_s:g} s. More than 0 and at most {MOST_SHIFT_S:g} s is needed.")
     length = recording.n_samples - shift
-    levels = case.reading.levels
-    first = _explained(case, recording.with_signal(recording.signal[:, :length]), levels, model)
-    second = _explained(case, recording.with_signal(recording.signal[:, shift:]), levels, model)
+    first = _explained(case, recording.with_signal(recording.signal[:, :length]), model)
+    second = _explained(case, recording.with_signal(recording.signal[:, shift:]), model, start=shift)
     same_old, same_new = _map(first, class_name)[:, shift:], _map(second, class_name)[:, : length - shift]
     return SelfCheck(first, second, _alike(same_old, same_new, recording.fs))
 
 
-def _explained(case: Case, recording: Recording, levels: NDArray[np.float64], model: Model) -> Case:
-    """Explain what was made of a case's recording, about the levels of the original; no waves are looked for."""
-    isoelectric = replace(case.reading.isoelectric, mv=levels)
-    reading = SignalReading(
-        recording, case.reading.quality, None, None, None, isoelectric, "Waves were not looked for."
+def _explained(
+    case: Case, recording: Recording, model: Model, *, start: int = 0, order: NDArray[np.int64] | None = None
+) -> Case:
+    """Explain what was made of a case's recording, with the waves of the original: none are looked for again."""
+    return case_of(_moved(case.reading, recording, start, order), explain(recording, model), case.card)
+
+
+def _moved(reading: SignalReading, recording: Recording, start: int, order: NDArray[np.int64] | None) -> SignalReading:
+    """Return a reading for a stretch of its recording from the sample `start` on, its leads in another order."""
+    order = np.arange(12) if order is None else order
+    isoelectric = replace(reading.isoelectric, mv=reading.levels[order])
+    waves, measured = reading.waves, reading.measurements
+    if waves is None or measured is None:
+        return replace(reading, recording=recording, isoelectric=isoelectric, findings=None)
+    marks: dict[str, Any] = {f"global_{name}": getattr(waves, f"global_{name}") - start for name in LANDMARKS}
+    marks |= {name: getattr(waves, name)[order] - start for name in LANDMARKS}
+    stop, beat = start + recording.n_samples, measured.beat
+    moved = replace(
+        waves,
+        n_samples=recording.n_samples,
+        r_samples=waves.r_samples - start,
+        labels=waves.labels[order, start:stop],
+        beat=waves.beat[start:stop],
+        **marks,
     )
-    return case_of(reading, explain(recording, model), case.card)
+    first = beat.windows.start - start
+    whole = (first >= 0) & (first + beat.windows.length <= recording.n_samples)
+    windows = replace(beat.windows, start=first, used=beat.windows.used & whole)
+    landmarks = {name: borders[order] for name, borders in beat.landmarks.items()}
+    beat = replace(beat, windows=windows, landmarks=landmarks)
+    if windows.used.sum() < MIN_BEATS:
+        beat = replace(beat, signal=None, reason="Too few beats lie wholly in it.")
+    made = reading_of_edit(replace(reading, measurements=replace(measured, beat=beat)), recording)
+    return replace(made, waves=moved, isoelectric=isoelectric)
 
 
 def _map(case: Case, class_name: str) -> NDArray[np.float64]:

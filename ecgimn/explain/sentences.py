@@ -68,10 +68,10 @@ def outcome_text(evidence: Evidence) -> str:
     return f"probability {evidence.probability:.2f}"
 
 
-def describe_evidence(evidence: Evidence) -> tuple[str, ...]:
+def describe_evidence(evidence: Evidence, *, logits: bool = True) -> tuple[str, ...]:
     """Return the evidence in sentences for the screen and for exports.
 
-    They say what raises or lowers the model's score, never what the patient has.
+    They say what raises or lowers the model's score, never what the patient has; `logits` adds the sum behind it.
     """
     reading, total, name = evidence.reading, evidence.total, evidence.name
     if evidence.probability is None:
@@ -81,11 +81,12 @@ def describe_evidence(evidence: Evidence) -> tuple[str, ...]:
         head = f"Model: {name} {percent(evidence.probability)}{calls}."
     # only a model that z-scores each lead has a baseline term worth a word
     offset = f" and an offset of {signed(evidence.baseline)} from z-scoring" if abs(evidence.baseline) >= 0.005 else ""
-    sentences = [
-        head,
-        f"The tracing adds {signed(total)} to a starting value of {signed(evidence.bias)}{offset}: "
-        f"logit {signed(evidence.logit)}.",
-    ]
+    sentences = [head]
+    if logits:
+        sentences.append(
+            f"The tracing adds {signed(total)} to a starting value of {signed(evidence.bias)}{offset}: "
+            f"logit {signed(evidence.logit)}."
+        )
     if reading.waves is None:
         return (*sentences, "No beat was found, so the evidence cannot be named by wave.")
     sign = 1 if total >= 0 else -1
@@ -227,14 +228,32 @@ def evidence_over_beats(evidence: Evidence) -> BeatEvidence | None:
 SAME_MV = 0.005  # an ST change this close to the one asked for is that change
 
 
-def describe_outcome(result: EditResult, class_name: str) -> str:
-    """Return what became of one class: probability before and after, change by the map and by the network."""
+def describe_outcome(
+    result: EditResult, class_name: str, threshold: float | None = None, *, logits: bool = False
+) -> str:
+    """Return what became of one class: probability before and after, whether the call changes, what the map expected.
+
+    Parameters
+    ----------
+    result : EditResult
+    class_name : str
+    threshold : float, optional
+        On the probability; nothing is said of the call without one.
+    logits : bool
+        Add the change of the logit, by the network and by the map alone.
+    """
     k = result.before.index(class_name)
-    before, after = (percent(float(each.probability[k])) for each in (result.before, result.after))
-    return (
-        f"**{class_name}** model re-run: {before} → **{after}** (logit {signed(result.actual[k])}; "
-        f"the map alone predicted {signed(result.predicted[k])})."
-    )
+    before, after = (float(each.probability[k]) for each in (result.before, result.after))
+    words = f"Model re-run: {class_name} {percent(before)} → **{percent(after)}**"
+    if threshold is not None:
+        was, is_now = before >= threshold, after >= threshold
+        call = ("still called" if was else "now called") if is_now else ("no longer called" if was else "not called")
+        words += f", {call} (threshold {percent(threshold)})"
+    logit = float(result.before.logit[k]) + float(result.predicted[k])
+    words += f". The map alone expected {percent(1.0 / (1.0 + math.exp(-logit)))}."
+    if logits:
+        words += f" Logit {signed(result.actual[k])}, by the map alone {signed(result.predicted[k])}."
+    return words
 
 
 def describe_edit(result: EditResult, masks: WaveMasks, edit: Edit) -> tuple[str, ...]:
@@ -266,16 +285,58 @@ def describe_edit(result: EditResult, masks: WaveMasks, edit: Edit) -> tuple[str
     return tuple(sentences)
 
 
-def describe_call(search: FlipSearch) -> str:
-    """Return whether the original is called, and whether a change of ST changes that."""
+def describe_call(search: FlipSearch, other: FlipSearch | None = None, condition: str = "") -> str:
+    """Return which change of ST, if any, changes the call of a class, and which does under another condition.
+
+    Parameters
+    ----------
+    search : FlipSearch
+        From the original.
+    other : FlipSearch, optional
+        The same from an ECG that is edited otherwise.
+    condition : str
+        What is edited there: "RA and LA swapped".
+    """
     leads, name = leads_text(search.leads), search.class_name
-    if search.raised.network_mv is None and search.lowered.network_mv is None:
-        change = f"stop calling {name}" if search.called else f"call {name}"
-        return f"No ST change up to ±{LIMIT_MV:g} mV in {leads} makes the model {change}."
-    now = f"{percent(search.probability)}, threshold {percent(search.threshold)}"
-    if search.called:
-        return f"The model calls {name} ({now}). It no longer does when ST of {leads} is"
-    return f"The model does not call {name} ({now}). It does when ST of {leads} is"
+    change = f"stop calling {name}" if search.called else f"call {name}"
+    found = _st_changes(search)
+    if found:
+        words = f"ST {found} mV in {leads} makes the model {change}."
+    else:
+        words = f"No ST change up to ±{LIMIT_MV:g} mV in {leads} makes the model {change}."
+    if other is None:
+        return words
+    if other.called != search.called:
+        verb = "stops calling" if search.called else "calls"
+        return f"{words} With {condition} it {verb} {name} without one ({percent(other.probability)})."
+    then = _st_changes(other)
+    if then:
+        return f"{words} With {condition}, {then} mV does."
+    return f"{words} With {condition}, no change up to ±{LIMIT_MV:g} mV does{'' if found else ' either'}."
+
+
+def _st_changes(search: FlipSearch) -> str:
+    """Return the ST changes that change the call: "+0.21 or −0.30"; empty where none does."""
+    return " or ".join(
+        signed(flip.network_mv) for flip in (search.raised, search.lowered) if flip.network_mv is not None
+    )
+
+
+def condition_words(edit: Edit) -> str:
+    """Return what an edit does, apart from its ST shift: "T × −1 and QRS × 0.5 in V3 and V4, RA and LA swapped"."""
+    leads, waves = leads_text(edit.leads), []
+    waves += [f"{' and '.join(edit.flattened)} flat"] if edit.flattened else []
+    waves += [
+        f"{wave} × {factor:.1f}".replace("-", MINUS)
+        for wave, factor in (("T", edit.t_factor), ("QRS", edit.qrs_factor))
+        if factor != 1.0
+    ]
+    parts = [f"{' and '.join(waves)} in {leads}"] if waves else []
+    parts += [f"{leads_text(edit.removed)} flat"] if edit.removed else []
+    parts += [f"{edit.exchanged} swapped"] if edit.exchanged is not None else []
+    parts += [f"noise of {edit.noise_mv:g} mV"] if edit.noise_mv else []
+    parts += [f"drift of {edit.drift_mv:g} mV"] if edit.drift_mv else []
+    return ", ".join(parts)
 
 
 def flip_table(search: FlipSearch) -> str:

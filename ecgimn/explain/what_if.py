@@ -28,9 +28,11 @@ from ecgimn.explain.edits import WaveMasks, intervention
 from ecgimn.explain.explanation import Explanation
 from ecgimn.leads import CHEST_LEADS, INDEPENDENT_LEADS, LIMB_FROM_I_II, STANDARD_LEADS, lead_index
 from ecgimn.recording import Recording, bridge_gaps
+from ecgimn.signal.beat import same_beat
 
 if TYPE_CHECKING:
     from ecgimn.model.model import Model
+    from ecgimn.signal.reading import SignalReading
 
 
 #: Electrode potentials as combinations of I and II, with the right arm as zero.
@@ -221,6 +223,23 @@ def edited(recording: Recording, masks: WaveMasks, edit: Edit) -> Recording:
             added = intervention(family, signal, masks, leads=independent, amount=amount, rng=rng)
             signal = signal + consistent_change(added, independent)
     return recording.with_signal(np.where(np.isnan(recording.signal), np.nan, signal))
+
+
+def reading_of_edit(reading: SignalReading, other: Recording) -> SignalReading:
+    """Return the reading of an edited ECG: its own median beat between the borders of the original, not measured.
+
+    Parameters
+    ----------
+    reading : SignalReading
+        Of the original.
+    other : Recording
+        The edited ECG.
+    """
+    measured = reading.measurements
+    if measured is not None:
+        beat = same_beat(measured.beat, other)
+        measured = replace(measured, st=(), t_waves=(), beat=beat, reason="An edited ECG is not measured.")
+    return replace(reading, recording=other, measurements=measured, findings=None)
 
 
 def outcome(recording: Recording, before: Explanation, after_edit: Recording, after: Explanation) -> EditResult:

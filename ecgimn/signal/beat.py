@@ -7,7 +7,7 @@ why.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,13 +223,34 @@ def median_beat(recording: Recording, waves: Waves) -> MedianBeat:
         landmarks[name] = np.full(12, np.nan)
         landmarks[name][seen] = np.nanmedian(marks[seen], axis=1)
     common = {name: float(outer_edge(name, marks[:, None], fs)[0]) for name, marks in landmarks.items()}
+    signal = _median_signal(recording, windows, common["qrs_onset"])
+    j = float(outer_edge("qrs_offset", landmarks["qrs_offset"][:, None], fs, agreeing=1)[0])
+    return MedianBeat(fs, windows, signal, landmarks, common, j, "")
+
+
+def _median_signal(recording: Recording, windows: BeatWindows, qrs_onset: float) -> NDArray[np.float64]:
+    """Return the median over the used beats, each shifted to their common PQ level, shape (12, length)."""
     beats = windows.cut(recording.signal)
-    levels = _pq_levels(beats, common["qrs_onset"], fs)
+    levels = _pq_levels(beats, qrs_onset, recording.fs)
     shifted = beats - levels[:, :, None] + np.median(levels, axis=0)[None, :, None]
     seen = np.isfinite(shifted).sum(axis=0) >= MIN_BEATS
     signal = np.full(seen.shape, np.nan)
     shown = shifted[:, seen]
     signal[seen] = np.median(shown, axis=0) if np.isfinite(shown).all() else np.nanmedian(shown, axis=0)
     signal.setflags(write=False)
-    j = float(outer_edge("qrs_offset", landmarks["qrs_offset"][:, None], fs, agreeing=1)[0])
-    return MedianBeat(fs, windows, signal, landmarks, common, j, "")
+    return signal
+
+
+def same_beat(beat: MedianBeat, recording: Recording) -> MedianBeat:
+    """Return a median beat of an edited recording, over the beats and at the borders of the original's.
+
+    Parameters
+    ----------
+    beat : MedianBeat
+        Of the original.
+    recording : Recording
+        As long as the original, at its rate.
+    """
+    if beat.signal is None:
+        return beat
+    return replace(beat, signal=_median_signal(recording, beat.windows, beat.common["qrs_onset"]))

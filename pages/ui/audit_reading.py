@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from ecgimn.draw.charts.study import ITEM_WORDS
+from ecgimn.draw.painted import mean_beat_evidence
 from ecgimn.draw.paper import PaperLayout
-from ecgimn.draw.print.case import st_marks
-from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen, ecg_figure, screen_for
+from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, SIDES_PX, Screen, ecg_figure, screen_for
 from ecgimn.draw.screen.live import box_at, box_frames, ready_for_boxes
+from ecgimn.draw.screen.side_by_side import Pane, beats_picture
 from ecgimn.draw.view import View
+from ecgimn.draw.words import case as box_words
 from ecgimn.draw.words.case import interval_values, st_grid
 from ecgimn.errors import EcgImnError, StudyError
 from ecgimn.escape import for_markdown
 from ecgimn.explain.box import Box as Stretch
-from ecgimn.explain.case import Case
-from ecgimn.explain.sentences import class_chips
+from ecgimn.explain.box import box_measures
+from ecgimn.explain.case import Case, Evidence
+from ecgimn.explain.sentences import class_chips, percent
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model import model as checkpoint
 from ecgimn.model.card import read_card
@@ -32,6 +35,7 @@ from pages.ui import cache as cached
 from pages.ui.state import case as session
 from pages.ui.state import study
 from pages.ui.state import view as view_state
+from pages.ui.trace import picture
 
 CONFIDENCE_WORDS = {1: "1 guess", 2: "2", 3: "3", 4: "4", 5: "5 certain"}
 SCALE_WORDS = {rating: f"{rating:+d}".replace("-", "−").replace("+0", "0") for rating in RATINGS}
@@ -58,8 +62,11 @@ def show_committed(audit: Audit, state: CaseState) -> None:
     st.markdown(f":material/lock: Read blind: **{blind['primary']}**{also}, confidence {blind['confidence']} of 5")
     model = state.done.get("model")
     if model is not None:
-        st.markdown(f":material/smart_toy: The model calls **{model['called']}**, as labelled in PTB-XL")
-        st.caption(" · ".join(f"{name} {model['probability'][name]:.2f}" for name in audit.classes))
+        called = str(model["called"])
+        words = f"{CLASS_WORDS[called]} ({called})" if called in CLASS_WORDS else called
+        st.markdown(f":material/smart_toy: Model: **{for_markdown(words)}**")
+        st.caption(" · ".join(f"{name} {percent(float(model['probability'][name]))}" for name in audit.classes))
+        st.caption("The model was taught PTB-XL's labels; its answer is not a reading of this ECG by anybody.")
     revised = state.done.get("revision")
     if revised is not None:
         st.markdown(f":material/lock: Revised: **{revised['primary']}**, confidence {revised['confidence']} of 5")
@@ -137,26 +144,27 @@ def _commit(reading: Reading, state: CaseState, content: dict[str, Any], label: 
 CHART = {"displayModeBar": False}
 NOTES = ("ST", "T wave", "Q or QRS", "P or PR", "rhythm", "other")
 MARKS = {"boxes": "What I saw", "missed": "The map missed this", "invented": "The map invented this"}
+USES = ("mark", "measure")  # what a box is for
+GAINS = (5.0, 10.0, 20.0)
+BEAT_SHARE = 0.6  # of the window's height, for the mean beat below the trace
 HEAD_PX = 60.0  # more above the trace than in the reading room
 
 
 def draw_trace(reading: Reading, state: CaseState, signal: SignalReading, opened: Case | None, n_cases: int) -> None:
     """Draw the case; without what the model says nothing about it is in the picture."""
     place, method = state.planned.place, state.planned.arm.method
-    evidence, view = None, View(dark=session.is_dark(), show_st=False, show_t=False)
+    # What is revealed is the evidence alone: marks of rules beside it would be a second opinion.
+    evidence, view = None, _paper_chosen(place)
     if opened is not None and method != "none":
         evidence = opened.of(_class_shown(opened, place))
-        view = View(dark=session.is_dark(), quantity="weights" if method == "weights" else "contribution")
+        view = replace(view, quantity="weights" if method == "weights" else "contribution")
     fields = _fields(state)
-    room = screen_for(session.window())
-    figure = ecg_figure(
-        signal.recording,
-        evidence,
-        view=view,
-        waves=signal.waves if evidence is not None else None,
-        st=st_marks(signal) if evidence is not None else None,
-        screen=Screen(width_px=room.width_px, height_px=room.height_px - HEAD_PX, px_per_mm=room.px_per_mm),
-    )
+    room = screen_for(session.window(), beside=not _is_full(place))
+    screen = Screen(width_px=room.width_px, height_px=room.height_px - HEAD_PX, px_per_mm=room.px_per_mm)
+    if _is_full(place):
+        width = session.window()[0] - SIDES_PX
+        screen = Screen(width_px=width, height_px=10 * width, px_per_mm=room.px_per_mm)
+    figure = ecg_figure(signal.recording, evidence, view=view, screen=screen)
     layout, _ = view.paper_for(signal.recording, MAX_HEADROOM_MM)
     content = dict(state.draft)
     boxes = [read_box(box) for field in fields for box in content.get(field, ())]
@@ -175,6 +183,36 @@ def draw_trace(reading: Reading, state: CaseState, signal: SignalReading, opened
     st.plotly_chart(ready_for_boxes(figure, frames, dark=view.dark), **settings)
     if fields:
         _tools(reading, state, signal, fields)
+    if evidence is not None and method != "weights":
+        _show_mean_beat(evidence, screen.width_px)
+
+
+def _show_mean_beat(evidence: Evidence, width_px: float) -> None:
+    """Show the painted mean beat of what was revealed, where there is one."""
+    beat = mean_beat_evidence(evidence.reading, evidence.contribution)
+    if beat is not None:
+        pane = Pane(f"Mean beat: evidence for {evidence.name}", evidence.name, beat)
+        size = (width_px, BEAT_SHARE * session.window()[1])
+        picture(beats_picture([pane], size_px=size, numbers=False, dark=session.is_dark()), "answer_beat")
+
+
+def paper_controls(place: int) -> None:
+    """Let the reader choose paper and size of the tracing; nothing of it is an answer."""
+    st.selectbox("Layout", view_state.LAYOUT_ORDER, key=f"answer_layout_{place}", label_visibility="collapsed",
+                 width=105)  # fmt: skip
+    st.selectbox("Gain", GAINS, index=1, key=f"answer_gain_{place}", format_func=lambda gain: f"{gain:g} mm/mV",
+                 label_visibility="collapsed", width=115)  # fmt: skip
+    st.toggle("Full width", key=f"answer_full_{place}")
+
+
+def _paper_chosen(place: int) -> View:
+    layout = study.chosen(f"answer_layout_{place}") or view_state.LAYOUT_ORDER[0]
+    gain = float(study.chosen(f"answer_gain_{place}") or GAINS[1])
+    return View(layout=str(layout), gain=gain, dark=session.is_dark(), show_st=False, show_t=False)
+
+
+def _is_full(place: int) -> bool:
+    return bool(study.chosen(f"answer_full_{place}"))
 
 
 def _fields(state: CaseState) -> tuple[str, ...]:
@@ -194,6 +232,10 @@ def _tools(reading: Reading, state: CaseState, signal: SignalReading, fields: tu
                 "The box is", fields, default=fields[0], format_func=MARKS.__getitem__, key=f"answer_mark_{place}",
                 label_visibility="collapsed", required=True,
             )  # fmt: skip
+        st.segmented_control(
+            "Use of the box", USES, default=USES[0], key=f"answer_use_{place}", required=True,
+            label_visibility="collapsed", help="A measurement is a caliper: it is shown below and not kept.",
+        )  # fmt: skip
         st.selectbox("Finding", NOTES, key=f"answer_note_{place}", label_visibility="collapsed", width=130)
         st.toggle("Mark every beat", key=f"answer_every_{place}", value=True, disabled=signal.waves is None)
         with st.popover("Type a box"):
@@ -203,6 +245,10 @@ def _tools(reading: Reading, state: CaseState, signal: SignalReading, fields: tu
             left.number_input("From (ms)", 0, longest, 0, 10, key=f"answer_start_{place}")
             right.number_input("To (ms)", 0, longest, 400, 10, key=f"answer_stop_{place}")
             st.button("Add this box", on_click=_typed, args=(reading, place, signal))
+    measured = study.chosen(f"answer_caliper_{place}")
+    if isinstance(measured, Stretch):
+        words = box_words.caliper_words(box_measures(measured, signal))
+        st.markdown(f":material/straighten: {box_words.title(measured)}: {words}")
     for field in fields:
         listed = state.draft.get(field, ())
         if listed:
@@ -238,7 +284,11 @@ def _class_shown(opened: Case, place: int) -> str:
 def _take(reading: Reading, place: int, layout: PaperLayout, signal: SignalReading, key: str) -> None:
     drawn = view_state.drawn_boxes(key)
     stretch = box_at(layout, signal.recording, *drawn[-1]) if drawn else None
-    if stretch is not None:
+    if stretch is None:
+        return
+    if study.chosen(f"answer_use_{place}") == USES[1]:
+        study.choose(f"answer_caliper_{place}", stretch)
+    else:
         _add(reading, place, signal, stretch)
 
 
@@ -379,7 +429,8 @@ def _case(reading: Reading, state: CaseState, n_cases: int) -> None:
             st.error(str(exc), icon=":material/error:")
             return
     _head(reading, state, n_cases)
-    left, right = st.columns((0.64, 0.36), gap="small")
+    full = _is_full(place)
+    left, right = (st.container(), st.container()) if full else st.columns((0.64, 0.36), gap="small")
     with left:
         draw_trace(reading, state, signal, opened if state.sees("evidence") else None, n_cases)
         _beside(audit, signal)
@@ -400,6 +451,7 @@ def _head(reading: Reading, state: CaseState, n_cases: int) -> None:
     words = [f"**{STEP_WORDS[step]}**" if step == state.step else f":gray[{STEP_WORDS[step]}]" for step in steps]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Case {state.planned.place} of {n_cases}**  ·  " + " → ".join(words), width="content")
+        paper_controls(state.planned.place)
         if st.button("Pause", icon=":material/pause:", help="The clock stops. Everything entered is kept."):
             reading.pause(state.planned.place)
             study.go_to(reading.audit.uid, None)

@@ -75,6 +75,16 @@ def default_model(names: Sequence[str]) -> int:
     return list(names).index(DEFAULT_MODEL) if DEFAULT_MODEL in names else 0
 
 
+def published_model(classes: Sequence[str]) -> str | None:
+    """Name of an installed model that is made as the published ECG-IMN and knows these classes; None where none is."""
+    for name in model_names():
+        if name.startswith("paper-") and set(read_card(checkpoint.MODELS_FOLDER / f"{name}.json").classes) == set(
+            classes
+        ):
+            return name
+    return None
+
+
 @st.cache_resource(max_entries=2, show_spinner="Loading and checking the model")
 def get_model(name: str, sha256: str) -> Model:
     """Load a model; the hash is the key, so that a replaced file is loaded again."""

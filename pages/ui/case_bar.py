@@ -179,7 +179,9 @@ def _chosen_recording(
 
 def status_line(bar: DeltaGenerator, recording: Recording, card: ModelCard | None, device: str = "") -> None:
     """Say at the end of the top line what is shown and by what it is explained."""
-    model = f"{card.name} · sha {card.sha256[:8]} · {device}" if card is not None else "no model"
+    model = card.name if card is not None else "no model"
+    if card is not None and view_state.is_research():
+        model += f" · sha {card.sha256[:8]} · {device}"
     if recording.source == "PTB-XL" and seen_in_training():
         bar.badge("seen in training", icon=":material/school:", color="orange", help="Folds 1 to 8 of PTB-XL.")
     bar.caption(f"{model} · {recording.fs:g} Hz · **research only, not for care**", width="content")

@@ -51,6 +51,38 @@ def calibrate() -> None:
     card(data={"scale": screen_state.screen_scale()}, key="bank_card", on_fits_change=screen_state.take_card)
 
 
+PICTURE_CSS = """
+div, p { font-family: var(--st-font); font-size: 0.875rem; color: var(--st-text-color); }
+.panes { display: flex; flex-wrap: wrap; gap: 0 14px; }
+figure { margin: 0; min-width: 0; }
+figcaption { height: 24px; line-height: 24px; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }
+svg { display: block; max-width: 100%; height: auto; }
+.key { margin: 0; font-size: 0.75rem; min-height: 24px; }
+.key .bar { display: inline-block; width: 90px; height: 10px; border: 1px solid var(--st-border-color); }
+"""
+PICTURE_SCRIPT = """
+export default ({ data, parentElement }) => { parentElement.querySelector(".picture").innerHTML = data }
+"""
+SEEN = ("mean beat", "whole trace")
+
+
+def picture(markup: str, key: str) -> None:
+    """Show painted mean beats: markup made by `ecgimn.draw`, of numbers and escaped names."""
+    html = '<div class="picture"></div>'
+    show = st.components.v2.component("beats_picture", html=html, css=PICTURE_CSS, js=PICTURE_SCRIPT)
+    show(data=markup, key=key)
+
+
+def seen_choice(*, has_beat: bool) -> str:
+    """Let the reader choose between the painted mean beat and the whole trace; return which one is shown."""
+    if not has_beat:
+        return SEEN[1]
+    chosen = st.segmented_control(
+        "Shown", SEEN, default=SEEN[0], required=True, key="seen", bind="query-params", label_visibility="collapsed"
+    )
+    return str(chosen or SEEN[0])
+
+
 USUAL_LIMIT = {"contribution": 0.03, "weights": 0.2}  # superclass-v9 in the composites: medians 0.028, 0.15
 USUAL_UNIT = {"contribution": "logit per 40 ms", "weights": "logit per mV per 40 ms"}
 

@@ -110,7 +110,7 @@ def test_a_reader_goes_through_a_case(small_app: AppTest, audit: Audit, store: S
     answer(app, "blind_confidence", 4)
     button(app, "Commit").click().run()
     assert "Read blind: **MI**" in shown_text(app)
-    assert "The model calls" in shown_text(app)
+    assert "Model: **" in shown_text(app)
     button(app, "Show the evidence").click().run()
     answer(app, "revision_primary", "CD")
     button(app, "Commit").click().run()

@@ -14,7 +14,7 @@ from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import load_model
 from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
-from tests.app.test_reading_room import figure
+from tests.app.test_reading_room import figure, sent_to
 
 PAGE, CASE = "pages/compare.py", "norm"
 BOTH, FIRST_LEDGER, SECOND_LEDGER = 0, 1, 2  # charts in the order of the page
@@ -22,7 +22,10 @@ BOTH, FIRST_LEDGER, SECOND_LEDGER = 0, 1, 2  # charts in the order of the page
 
 @pytest.fixture
 def page(small_app: AppTest) -> AppTest:
+    """The page with whole traces and every number."""
     small_app.query_params["composite"] = CASE
+    small_app.session_state["seen"] = "whole trace"
+    small_app.session_state["mode"] = "research"
     small_app.run()
     return small_app.switch_page(PAGE).run()
 
@@ -83,3 +86,43 @@ def test_a_twin_that_is_not_there_is_said_to_be_missing(page: AppTest) -> None:
     page.selectbox(key="cmp_network").set_value("black-box twin").run()
     assert not page.exception
     assert any("not in models/" in item.value for item in page.warning) or "black-box-v1" in shown_text(page)
+
+
+@pytest.fixture
+def beats(small_app: AppTest) -> AppTest:
+    """The page as a visitor finds it: clinical, with painted mean beats."""
+    small_app.query_params["composite"] = "imi-st"
+    small_app.run()
+    return small_app.switch_page(PAGE).run()
+
+
+def test_a_visitor_sees_this_ecg_beside_the_normal_one_and_the_difference_painted_below(beats: AppTest) -> None:
+    assert not beats.exception
+    assert beats.selectbox(key="cmp_case").value == "norm"
+    markup = str(sent_to(beats, "beats_picture"))
+    assert markup.count("class='mean-beat'") == 3
+    assert "minus the second" in markup
+    text = shown_text(beats)
+    assert "This ECG: **" in text
+    assert "normal ECG (mean of 332): **" in text
+    for word in ("logit", "Spearman", "bias"):
+        assert word not in text
+
+
+def test_a_class_is_compared_with_norm_to_begin_with(beats: AppTest) -> None:
+    chosen(beats, "Classes")
+    first, second = (beats.selectbox(key=key).value for key in ("cmp_class", "cmp_class_b"))
+    assert first != "NORM"
+    assert second == "NORM"
+    assert f"{first} − NORM" in str(sent_to(beats, "beats_picture"))
+
+
+def test_methods_open_each_on_its_own_scale_and_grad_cam_is_said_to_know_no_lead(beats: AppTest) -> None:
+    chosen(beats, "Methods")
+    beats.selectbox(key="cmp_method_b").set_value("Grad-CAM").run()
+    assert not beats.exception
+    assert "never in which lead" in shown_text(beats)
+    markup = str(sent_to(beats, "beats_picture"))
+    assert markup.count("class='mean-beat'") == 2
+    beats.toggle(key="cmp_scales_Methods").set_value(False).run()
+    assert str(sent_to(beats, "beats_picture")).count("class='mean-beat'") == 3

@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.app.test_pages import shown_text
+from tests.app.test_reading_room import sent_to
 from tests.draw.test_comparison_table import CONTENT
 
 PAGE, CASE = "pages/faithfulness.py", "imi-st"
@@ -16,7 +17,9 @@ PAGE, CASE = "pages/faithfulness.py", "imi-st"
 
 @pytest.fixture
 def page(small_app: AppTest) -> AppTest:
+    """The page with every number."""
     small_app.query_params["composite"] = CASE
+    small_app.session_state["mode"] = "research"
     small_app.run()
     return small_app.switch_page(PAGE).run()
 
@@ -29,6 +32,7 @@ def test_every_check_runs_on_the_open_case_and_says_how_alike_the_maps_are(page:
         words = shown_text(page)
         assert "Rank correlation" in words
         assert "The logit of" in words
+        assert str(sent_to(page, "beats_picture")).count("class='mean-beat'") == 2
     assert "rank correlation" in words.lower()
 
 
@@ -56,3 +60,14 @@ def test_figures_of_other_weights_are_said_to_be_that(
     assert not page.exception
     assert len(page.dataframe) == 2
     assert "Not reached" in shown_text(page)
+
+
+def test_a_visitor_reads_the_checks_in_percent_and_words(page: AppTest) -> None:
+    page.session_state["mode"] = "clinical"
+    for kind in ("Random weights", "Shuffled chest leads", "Time shift"):
+        page.segmented_control(key="faithfulness_check").set_value(kind).run()
+        words = shown_text(page)
+        assert "goes from" in words
+        assert "%" in words
+        assert "logit" not in words
+        assert "Rank correlation" not in words.split("**Random weights.**")[0]

@@ -18,7 +18,7 @@ from ecgimn.model.model import load_model
 from ecgimn.signal.reading import read_signal
 from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
-from tests.app.test_reading_room import figure, numbers
+from tests.app.test_reading_room import figure, numbers, sent_to
 
 PAGE, CASE = "pages/what_if.py", "norm"
 ECG, OUTCOME = 0, 1  # charts in the order of the page
@@ -26,8 +26,10 @@ ECG, OUTCOME = 0, 1  # charts in the order of the page
 
 @pytest.fixture
 def bench(small_app: AppTest) -> AppTest:
-    """The bench with the normal composite, unchanged."""
+    """The bench with the normal composite, unchanged: whole trace, and every number."""
     small_app.query_params["composite"] = CASE
+    small_app.session_state["seen"] = "whole trace"
+    small_app.session_state["mode"] = "research"
     small_app.run()
     return small_app.switch_page(PAGE).run()
 
@@ -119,3 +121,61 @@ def test_the_smallest_st_change_is_searched_when_asked(bench: AppTest) -> None:
 
 def test_the_page_says_that_waves_are_not_measured_anew(bench: AppTest) -> None:
     assert "nothing is re-measured after an edit" in shown_text(bench)
+
+
+@pytest.fixture
+def beats(small_app: AppTest) -> AppTest:
+    """The bench as a visitor finds it: clinical, with the painted mean beat."""
+    small_app.query_params["composite"] = CASE
+    small_app.session_state["class_chosen"] = "MI"  # its operating point is 1: it is never called
+    small_app.run()
+    return small_app.switch_page(PAGE).run()
+
+
+def painted(app: AppTest) -> str:
+    return str(sent_to(app, "beats_picture"))
+
+
+def test_a_visitor_sees_the_painted_mean_beat_and_percent_and_no_logit(beats: AppTest) -> None:
+    assert not beats.exception
+    assert painted(beats).count("class='beat'") == 12
+    assert "class='grey'" not in painted(beats)
+    text = shown_text(beats)
+    assert re.search(r"As recorded: \*\*MI \d+ %, below its threshold", text)
+    assert "logit" not in text.lower()
+    assert "logit per" not in painted(beats)
+    assert {item["name"] for item in figure(beats, 0)["data"]} >= {"before", "after", "map", "numbers"}
+
+
+def test_an_edited_beat_lies_over_the_original_one(beats: AppTest) -> None:
+    before = painted(beats)
+    beats.slider(key="edit_t").set_value(-1.0).run()
+    assert not beats.exception
+    assert painted(beats).count("class='grey'") == 12
+    assert painted(beats) != before
+    assert re.search(r"Model re-run: MI \d+ % → \*\*\d+ %\*\*, not called", shown_text(beats))
+
+
+def test_the_page_leads_with_what_no_st_change_does(beats: AppTest) -> None:
+    text = shown_text(beats)
+    assert "No ST change up to ±0.5 mV in II, III and aVF makes the model call MI." in text
+    assert "With RA and LA swapped, no change up to ±0.5 mV does either." in text
+
+
+def test_an_edit_is_undone_and_redone(beats: AppTest) -> None:
+    def press(label: str) -> None:
+        next(item for item in beats.button if item.label == label).click().run()
+
+    beats.slider(key="edit_st").set_value(0.2).run()
+    beats.slider(key="edit_t").set_value(0.5).run()
+    press("Undo")
+    assert (beats.slider(key="edit_st").value, beats.slider(key="edit_t").value) == (0.2, 1.0)
+    press("Undo")
+    assert beats.slider(key="edit_st").value == 0.0
+    assert next(item for item in beats.button if item.label == "Undo").disabled
+    press("Redo")
+    press("Redo")
+    assert (beats.slider(key="edit_st").value, beats.slider(key="edit_t").value) == (0.2, 0.5)
+    press("Undo")
+    beats.slider(key="edit_qrs").set_value(0.5).run()  # a new step takes the way forth away
+    assert next(item for item in beats.button if item.label == "Redo").disabled

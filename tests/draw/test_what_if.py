@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import base64
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ecgimn.draw.screen.side_by_side import extremes, outcome_figure, side_by_side_figure, what_if_figure
+from ecgimn.draw.painted import difference_of, grey_of, in_one_frame, mean_beat_evidence
+from ecgimn.draw.screen.side_by_side import (
+    Pane,
+    beats_picture,
+    extremes,
+    outcome_figure,
+    side_by_side_figure,
+    what_if_figure,
+)
 from ecgimn.draw.view import View
 from ecgimn.explain.checks import exact_side
-from ecgimn.explain.what_if import outcome
+from ecgimn.explain.what_if import outcome, reading_of_edit
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.reading import read_signal
 from tests.draw.conftest import make_case, make_evidence, make_explanation, make_recording, make_waves
@@ -144,3 +154,84 @@ def test_each_side_may_have_its_own_limit_which_is_printed_above_it():
     assert shared.layout.meta["limit"] == [max(limits)] * 2
     titles = [note.text for note in own.layout.annotations if note.text.startswith("<b>")]
     assert [f"±{limit:g}" in title for limit, title in zip(limits, titles, strict=True)] == [True, True]
+
+
+@pytest.fixture(scope="module")
+def measured_case(original):
+    """A case whose mean beat was measured."""
+    return make_case_of(read_signal(original))
+
+
+def make_case_of(reading, seed=3):
+    case = make_case(reading.recording, seed, waves=reading.waves, levels=reading.levels)
+    return replace(case, reading=reading)
+
+
+def beat(case, name, minus=None):
+    evidence = case.of(name, minus)
+    return mean_beat_evidence(evidence.reading, evidence.contribution)
+
+
+def test_the_difference_of_two_painted_beats_is_the_beat_of_the_exact_difference(measured_case):
+    found = difference_of(beat(measured_case, "MI"), beat(measured_case, "NORM"))
+    exact = beat(measured_case, "MI", "NORM")
+    np.testing.assert_allclose(found.paint.rate, exact.paint.rate, atol=1e-9)
+    np.testing.assert_allclose(found.sums, exact.sums, atol=1e-9)
+    assert found.elsewhere == pytest.approx(exact.elsewhere, abs=1e-9)
+
+
+def test_beats_of_two_recordings_get_one_frame_and_keep_their_paint(measured_case):
+    long = beat(measured_case, "MI")
+    cut = slice(20, long.length - 50)
+    short = replace(
+        long,
+        paint=replace(long.paint, above_mv=long.paint.above_mv[:, cut], rate=long.paint.rate[:, cut]),
+        labels=long.labels[:, cut],
+        r_index=long.r_index - 20,
+        j=long.j - 20,
+    )
+    one, two = in_one_frame(long, short)
+    assert (one.length, one.r_index, one.j) == (two.length, two.r_index, two.j)
+    np.testing.assert_allclose(two.paint.rate.sum(axis=1), short.paint.rate.sum(axis=1), atol=1e-12)
+    np.testing.assert_array_equal(np.nanmax(two.paint.above_mv, axis=1), short.paint.above_mv.max(axis=1))
+    np.testing.assert_allclose(difference_of(one, two).paint.rate[:, 20 : long.length - 50], 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("width_px", [1226.0, 360.0])
+def test_beats_side_by_side_share_their_scales(measured_case, edited, width_px):
+    other = make_case_of(reading_of_edit(measured_case.reading, edited))
+    one, two = in_one_frame(beat(measured_case, "MI"), beat(other, "MI"))
+    markup = beats_picture(
+        [Pane("one", "MI", one), Pane("<two>", "MI", two, grey_of(one, "one"))],
+        Pane("difference", "MI", difference_of(one, two)),
+        size_px=(width_px, 540.0),
+    )
+    scales = re.findall(r"data-px-per-mv='([\d.]+)' data-px-per-s='([\d.]+)'", markup)
+    assert len(scales) == 3
+    assert scales[0] == scales[1]
+    assert "<two>" not in markup
+    assert markup.count("class='grey'") == 12
+    heights = [float(number) for number in re.findall(r"<svg[^>]* height='(\d+)'", markup)]
+    if width_px > 1000:
+        assert heights[0] + heights[2] + 2 * 24 + 24 <= 540 + 2
+
+
+def test_a_beat_between_the_same_borders_is_the_original_one_where_nothing_was_edited(measured_case, original, edited):
+    same = reading_of_edit(measured_case.reading, original)
+    before = measured_case.reading.measurements.beat.signal
+    np.testing.assert_array_equal(same.measurements.beat.signal, before)
+    then = reading_of_edit(measured_case.reading, edited).measurements
+    assert then.st == ()
+    changed = np.abs(then.beat.signal - before).max(axis=1) > 1e-3
+    assert [STANDARD_LEADS[row] for row in np.flatnonzero(changed)] == ["V2"]
+
+
+def test_what_a_visitor_sees_of_an_edit_is_in_percent(measured_case, edited):
+    case = make_case_of(reading_of_edit(measured_case.reading, edited))
+    result = outcome(measured_case.recording, measured_case.explanation, edited, case.explanation)
+    figure = outcome_figure(result, shown="MI", logits=False)
+    traces = {trace.name: trace for trace in figure.data}
+    assert "network" not in traces
+    expected = 1 / (1 + np.exp(-(result.before.logit + result.predicted)))
+    np.testing.assert_allclose(traces["map"].x, expected)
+    assert all("%" in text for text in traces["numbers"].text)

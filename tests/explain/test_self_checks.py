@@ -69,6 +69,22 @@ def test_a_shift_compares_the_samples_that_both_windows_see():
     assert "logit of MI" in check_words(check, "Time shift", "MI")[1][0]
 
 
+def test_waves_move_with_the_trace_and_its_leads():
+    shift = round(0.1 * RECORDING.fs)
+    later = check_time_shift(CASE, MODEL, "MI", shift_s=0.1).second
+    np.testing.assert_array_equal(later.reading.waves.labels, CASE.reading.waves.labels[:, shift:])
+    at = later.reading.waves.r_samples
+    at = at[(at >= 0) & (at < later.recording.n_samples)]
+    whole = CASE.reading.waves.r_samples
+    np.testing.assert_array_equal(later.recording.signal[:, at], RECORDING.signal[:, whole[whole >= shift]])
+    order = shuffled_chest(4)
+    exchanged = check_shuffled_leads(CASE, MODEL, "MI", seed=4).second.reading
+    np.testing.assert_array_equal(exchanged.waves.labels, CASE.reading.waves.labels[order])
+    mean, old = exchanged.measurements.beat.signal, CASE.reading.measurements.beat.signal
+    np.testing.assert_allclose(mean, old[order], atol=1e-9)
+    np.testing.assert_array_equal(exchanged.levels, CASE.reading.levels[order])
+
+
 def test_a_shift_that_leaves_nothing_to_compare_is_refused():
     with pytest.raises(SignalError, match="at most"):
         check_time_shift(CASE, MODEL, "MI", shift_s=3.0)

@@ -23,6 +23,7 @@ from ecgimn.draw.painted import (
     BOX_MV,
     BOX_S,
     PAINT_POWER,
+    ROWS,
     ST_POINT_S,
     GreyBeat,
     MeanBeatEvidence,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 HEAD_PX, GAP_PX, MARGIN_PX = 20.0, 10.0, 4.0
 LINE_PX, LETTER_PX = 15.0, 6.4  # of the words below
 NARROW_PX = 460.0  # below, the words of the keys take two lines
-LEAST_NAMED_PX = 90.0  # width of a panel in which a framed cell has its words
+LEAST_NAMED_PX, LEAST_SIDE_PX = 90.0, 130.0  # width of a panel in which a framed cell has its words; in a comparison
 DOTS_PER_PX = 2  # of the painted areas, for screens with fine pixels
 LEAST_PX = 2.0
 LEAST_BOX_PX = 2.0
@@ -67,6 +68,9 @@ def mean_beat_svg(
     grey: GreyBeat | None = None,
     show_evidence: bool = True,
     show_marks: bool = True,
+    show_words: bool = True,
+    room_mv: NDArray[np.floating] | None = None,
+    rows: Sequence[Sequence[str]] = ROWS,
     dark: bool = False,
 ) -> str:
     """Draw the mean beat as an SVG element.
@@ -86,6 +90,12 @@ def mean_beat_svg(
     grey : GreyBeat, optional
     show_evidence, show_marks : bool
         The two layers: painted areas, sums and called cells; J points, ST levels and T waves.
+    show_words : bool
+        Lines and keys below the panels; without them the beats of a comparison have one key in common.
+    room_mv : ndarray of shape (12, n), optional
+        What the rows must have room for besides: another beat on the same scale.
+    rows : sequence of sequences of str
+        Leads, row by row.
     dark : bool
     """
     colours = palette(overlay=True, dark=dark)
@@ -93,28 +103,34 @@ def mean_beat_svg(
     strong = strongest_cells(beat.cells, confirmed) if show_evidence else ()
     words = _words(beat, strong, name, size_px[0], confirmed, grey, show_evidence=show_evidence)
     narrow = size_px[0] < NARROW_PX
-    foot = (len(words) + (show_evidence + show_marks) * (1 + narrow)) * LINE_PX + 4
+    foot = (len(words) + (show_evidence + show_marks) * (1 + narrow)) * LINE_PX + 4 if show_words else 4.0
     room = (size_px[0] - 2 * MARGIN_PX, max(size_px[1] - foot - MARGIN_PX, 120.0))
-    layout = beat_layout(beat, room, head=HEAD_PX, gap=GAP_PX, others_mv=None if grey is None else grey.above_mv)
+    others = [part for part in (room_mv, None if grey is None else grey.above_mv) if part is not None]
+    others_mv = np.concatenate(others, axis=1) if others else None
+    layout = beat_layout(beat, room, rows=rows, head=HEAD_PX, gap=GAP_PX, others_mv=others_mv)
     left = MARGIN_PX + max((room[0] - layout.width_mm) / 2, 0.0)
     height = layout.height_mm + foot + MARGIN_PX
     parts = [_grid(layout, colours)]
-    if grey is not None:
-        parts += [_grey_line(layout, panel, beat, grey, colours) for panel in layout.panels]
     if show_evidence:
         parts.append(_picture(beat, layout, limit, confirmed, dark=dark))
+    if grey is not None:  # in front of what is painted: between the two lines both are seen
+        parts += [_grey_line(layout, panel, beat, grey, colours) for panel in layout.panels]
     ends = evidence_colours(dark=dark, paint=True)
     tints = {True: css(ends[-1]), False: css(ends[0])}
     for panel in layout.panels:
-        parts.append(_panel(beat, layout, panel, colours, strong, tints, evidence=show_evidence, marks=show_marks))
+        named = layout.panel_width_mm(panel) >= (LEAST_NAMED_PX if show_words else LEAST_SIDE_PX)
+        parts.append(
+            _panel(beat, layout, panel, colours, strong, tints, evidence=show_evidence, marks=show_marks, named=named)
+        )
     lines = [
         f"<text class='note' x='{MARGIN_PX:g}' y='{layout.height_mm + LINE_PX * (place + 1):.1f}' "
         f"fill='{colours.text if place == 0 and strong else colours.muted}'>{for_html(line)}</text>"
         for place, line in enumerate(words)
+        if show_words
     ]
-    if show_evidence:
+    if show_evidence and show_words:
         lines.append(_key(layout.height_mm + LINE_PX * (len(words) + 0.35), limit, colours, narrow=narrow, dark=dark))
-    if show_marks:
+    if show_marks and show_words:
         above = len(words) + show_evidence * (1 + narrow) + 1
         lines.append(_marks_key(layout.height_mm + LINE_PX * above, colours, narrow=narrow))
     said = for_html("; ".join(words))
@@ -184,6 +200,7 @@ def _panel(
     *,
     evidence: bool,
     marks: bool,
+    named: bool,
 ) -> str:
     lead = lead_index(panel.lead)
     line = layout.height_mm - panel.baseline_mm
@@ -211,7 +228,7 @@ def _panel(
         )
     for place, cell in enumerate(strong):
         if cell.lead == panel.lead:
-            parts.append(_ring(beat, layout, panel, cell, place, colours))
+            parts.append(_ring(beat, layout, panel, cell, place, colours, named=named))
     parts += _cells(beat, layout, panel) if evidence else []
     return f"<g class='beat' data-lead='{panel.lead}'>{''.join(parts)}</g>"
 
@@ -282,7 +299,14 @@ def _cells(beat: MeanBeatEvidence, layout: PaperLayout, panel: Panel) -> list[st
 
 
 def _ring(
-    beat: MeanBeatEvidence, layout: PaperLayout, panel: Panel, cell: StrongCell, place: int, colours: Palette
+    beat: MeanBeatEvidence,
+    layout: PaperLayout,
+    panel: Panel,
+    cell: StrongCell,
+    place: int,
+    colours: Palette,
+    *,
+    named: bool,
 ) -> str:
     """Frame a cell that is called out, with its rank."""
     lead = lead_index(panel.lead)
@@ -300,7 +324,7 @@ def _ring(
         f"<rect class='strong' x='{left:.1f}' y='{top:.1f}' width='{width:.1f}' height='{foot - top:.1f}' rx='4' "
         f"fill='none' stroke='{colours.text}' stroke-width='1.2'{dash}/>"
     )
-    if layout.panel_width_mm(panel) < LEAST_NAMED_PX:  # a small panel leaves the words to the line below
+    if not named:  # a small panel leaves the words to the line below
         return frame
     words = f"{cell.wave} {signed(cell.logit)}"
     upright = float(np.nanmax(row)) >= -float(np.nanmin(row))

@@ -4,27 +4,137 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ecgimn.draw.charts.ledger import base_layout
-from ecgimn.draw.colours import css, evidence_colours, palette
+from ecgimn.draw.colours import css, evidence_colours, evidence_index, palette
 from ecgimn.draw.evidence import evidence_map
+from ecgimn.draw.painted import BOX_MV, BOX_S, PAINT_POWER, ROWS, TWO_ROWS
 from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen, ecg_figure
+from ecgimn.draw.screen.mean_beat import mean_beat_svg
 from ecgimn.draw.view import View
-from ecgimn.escape import for_plotly
+from ecgimn.escape import for_html, for_plotly
 from ecgimn.explain.checks import Side
-from ecgimn.explain.sentences import signed
+from ecgimn.explain.sentences import percent, signed
 from ecgimn.leads import lead_index
 
 if TYPE_CHECKING:
+    from ecgimn.draw.colours import Palette
+    from ecgimn.draw.painted import GreyBeat, MeanBeatEvidence
     from ecgimn.draw.paper import Panel, PaperLayout
     from ecgimn.explain.case import Evidence
     from ecgimn.explain.what_if import EditResult
+
+
+PANE_TITLE_PX, KEY_PX, PANE_GAP_PX = 24.0, 24.0, 14.0
+LEAST_PANE_PX = 560.0  # side by side; in a narrower room the beats stand one under the other
+LEAST_BEAT_PX = 190.0  # height of a beat with two rows of leads
+UPPER_SHARE = 0.54  # of the height, for two beats above their difference
+
+
+@dataclass(frozen=True, eq=False)
+class Pane:
+    """A painted mean beat in a comparison.
+
+    Attributes
+    ----------
+    title : str
+    name : str
+        Class, or difference, whose evidence it is.
+    beat : MeanBeatEvidence
+    grey : GreyBeat, optional
+        Drawn in grey behind it.
+    """
+
+    title: str
+    name: str
+    beat: MeanBeatEvidence
+    grey: GreyBeat | None = None
+
+
+def beats_picture(
+    panes: Sequence[Pane],
+    below: Pane | None = None,
+    *,
+    size_px: tuple[float, float],
+    limit: float | None = None,
+    own_scales: bool = False,
+    numbers: bool = True,
+    dark: bool = False,
+) -> str:
+    """Draw painted mean beats side by side, at one scale of time, voltage and colour, and one below both.
+
+    Parameters
+    ----------
+    panes : sequence of Pane
+        One or two.
+    below : Pane, optional
+        What is drawn over the whole width below, on the colours of the panes: their difference.
+    size_px : tuple of float
+        Width and height in CSS pixels; where the width has no room for two, they stand one under the other and the
+        picture is taller.
+    limit : float, optional
+        End of the colour scale, per 40 ms; the largest value shown when None.
+    own_scales : bool
+        One scale of colour for each pane, for methods whose evidence has no unit.
+    numbers : bool
+        Print the ends of the scale, in logit per 40 ms.
+    dark : bool
+
+    Returns
+    -------
+    str
+        HTML with one SVG element per pane.
+    """
+    width, height = size_px
+    beside = len(panes) > 1 and (width - PANE_GAP_PX) / len(panes) >= LEAST_PANE_PX
+    drawn = [*panes, *([below] if below is not None else [])]
+    limits = [pane.beat.paint.largest for pane in drawn]
+    if not own_scales:
+        limits = [limit or max(limits)] * len(drawn)
+    tall = height - KEY_PX
+    upper = tall * UPPER_SHARE if below is not None else tall
+    room_mv = np.concatenate([pane.beat.paint.above_mv for pane in panes], axis=1) if len(panes) > 1 else None
+    parts = []
+    for place, (pane, end) in enumerate(zip(drawn, limits, strict=True)):
+        last = pane is below
+        across = (width - PANE_GAP_PX) / 2 if beside and not last else width
+        own = max((tall - upper if last else upper) - PANE_TITLE_PX, LEAST_BEAT_PX)
+        if not beside and across < LEAST_PANE_PX:
+            own = across  # 3 x 4 panels, nearly square
+        svg = mean_beat_svg(
+            pane.beat,
+            name=pane.name,
+            size_px=(across, own),
+            limit=end,
+            grey=pane.grey,
+            show_marks=False,
+            show_words=False,
+            room_mv=None if last else room_mv,
+            rows=TWO_ROWS if below is not None and across >= LEAST_PANE_PX else ROWS,
+            dark=dark,
+        )
+        grey = "" if pane.grey is None else f" <small>· grey: {for_html(pane.grey.name)}</small>"
+        parts.append(
+            f"<figure data-pane='{place}' style='width:{across:g}px'>"
+            f"<figcaption><b>{for_html(pane.title)}</b>{grey}</figcaption>{svg}</figure>"
+        )
+    scale = evidence_colours(dark=dark, paint=True)
+    steps = [css(colour) for colour in scale[evidence_index(np.linspace(-1, 1, 17), 1.0, PAINT_POWER)]]
+    ends = (f"lowers −{limits[0]:g}", f"raises +{limits[0]:g} logit per 40 ms")
+    if own_scales or not numbers:
+        ends = ("lowers", "raises, each to its own largest value" if own_scales else "raises")
+    key = (
+        f"<p class='key'>{ends[0]} <span class='bar' style='background:linear-gradient(to right,{','.join(steps)})'>"
+        f"</span> {ends[1]} · boxes {BOX_S:g} s, {BOX_MV:g} mV · beside each lead its sum</p>"
+    )
+    return f"<div class='panes'>{''.join(parts)}</div>{key}"
 
 
 GAP_PX, TITLE_PX, BAR = 18.0, 24.0, "colour bar"
@@ -241,6 +351,7 @@ def outcome_figure(
     shown: str,
     thresholds: Sequence[float] = (),
     dark: bool = False,
+    logits: bool = True,
 ) -> go.Figure:
     """Draw the probability of every class before and after an edit, beside predicted and actual change of its logit.
 
@@ -252,6 +363,8 @@ def outcome_figure(
     thresholds : sequence of float
         Operating point on the probability of each class; empty when there is none.
     dark : bool
+    logits : bool
+        Draw the changes of the logit. Else the probabilities take the room, with what the map expects and in percent.
 
     Returns
     -------
@@ -294,13 +407,15 @@ def outcome_figure(
          "text": [f"{signed(float(a))} / {signed(float(p))}" for a, p in zip(actual, predicted, strict=True)],
          "textfont": {"size": 11, "color": colours.text}},
     ]  # fmt: skip
+    if not logits:
+        data = data[:-3] + _in_percent(result, kept, colours)
     labels = [f"<b>{for_plotly(name)}</b>" if name == shown else for_plotly(name) for name in names]
     axis = {"fixedrange": True, "gridcolor": colours.fine, "zeroline": False, "tickfont": {"size": 10}}
     title = {"font": {"size": 11, "color": colours.text}, "showarrow": False, "align": "left", "xref": "paper",
              "yref": "paper", "y": 1.0, "yanchor": "bottom", "xanchor": "left"}  # fmt: skip
     tick = f'<span style="color:{colours.outline}">❘</span> operating point' if len(thresholds) else ""
     tick_at = float(f"{0.8 * reach:.1g}")
-    layout = base_layout(colours, height_px=len(kept) * ROW_PX + 78.0) | {
+    layout: dict[str, Any] = base_layout(colours, height_px=len(kept) * ROW_PX + 78.0) | {
         "margin": {"l": 58, "r": 6, "t": 34, "b": 44},
         "bargap": 0.45,
         "xaxis": axis | {"domain": [0.0, 0.38], "range": [-0.04, 1.04], "dtick": 0.5,
@@ -316,7 +431,28 @@ def outcome_figure(
         ],
         "meta": {"classes": names},
     }  # fmt: skip
+    if not logits:
+        layout["xaxis"] |= {"domain": [0.0, 0.68], "tickformat": ".0%"}
+        layout["xaxis2"] |= {"domain": [0.7, 1.0], "range": [0, 1], "visible": False}
+        words = f"○ before ● after, re-run ◇ map alone<br>{tick}"
+        layout["annotations"] = [layout["annotations"][0] | {"text": words}]
     return go.Figure({"data": data, "layout": layout}, _validate=False)
+
+
+def _in_percent(result: EditResult, kept: list[int], colours: Palette) -> list[dict[str, Any]]:
+    """Return what the map expects as a probability, and before and after in percent beside it."""
+    rows, expected = list(range(len(kept))), expit(result.before.logit + result.predicted)
+    numbers = [
+        f"{percent(float(result.before.probability[k]))} → {percent(float(result.after.probability[k]))}" for k in kept
+    ]
+    return [
+        {"type": "scatter", "mode": "markers", "name": "map", "y": rows, "x": [float(expected[k]) for k in kept],
+         "marker": {"symbol": "diamond-open", "size": 10, "color": colours.text, "line": {"width": 1.5}},
+         "hovertemplate": "map alone %{x:.3f}<extra></extra>"},
+        {"type": "scatter", "mode": "text", "name": "numbers", "xaxis": "x2", "yaxis": "y", "y": rows,
+         "x": [1.0] * len(rows), "textposition": "middle left", "hoverinfo": "skip", "text": numbers,
+         "textfont": {"size": 12, "color": colours.text}},
+    ]  # fmt: skip
 
 
 def _kept_classes(result: EditResult, shown: str) -> list[int]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecgimn.draw.evidence import robust_limit
+from ecgimn.draw.painted import strongest_cells
 from ecgimn.draw.view import View
+from ecgimn.escape import for_markdown
 from ecgimn.explain.box import Box, BoxAnswer, BoxEvidence, BoxMeasures
 from ecgimn.explain.case import Evidence
 from ecgimn.explain.checks import LocalFidelity, RankAgreement, SelfCheck, Side
-from ecgimn.explain.sentences import MINUS, NOTHING, signed
+from ecgimn.explain.sentences import MINUS, NOTHING, percent, signed
 from ecgimn.leads import CHEST_LEADS, LIMB_LEADS, STANDARD_LEADS
 from ecgimn.signal.criteria import possible_groups
 from ecgimn.signal.intervals import Measured
@@ -234,6 +236,38 @@ def equation_words(side: Side) -> str:
     )
 
 
+def compared_words(first: Side, second: Side, agreement: RankAgreement, names: tuple[str, str]) -> str:
+    """Return what two sides come to in percent, and where they differ or agree.
+
+    Parameters
+    ----------
+    first, second : Side
+    agreement : RankAgreement
+        Of the two.
+    names : tuple of str
+        What the sides are called in the sentence; empty where the classes say it.
+    """
+    one, two = first.evidence, second.evidence
+    said = [f"**{evidence.name} {percent(evidence.probability or 0.0)}**" for evidence in (one, two)]
+    words = (
+        ", ".join(f"{for_markdown(name)}: {text}" if name else text for name, text in zip(names, said, strict=True))
+        + "."
+    )
+    strong = strongest_cells(one.cells - two.cells)
+    if strong and first.exact and second.exact and first.network == second.network:
+        way = "more" if strong[0].logit > 0 else "less"
+        cells = ", ".join(f"{cell.lead} {cell.wave} ({signed(cell.logit)})" for cell in strong)
+        words += f" What the first has {way} of: {cells}."
+    if agreement.same_sign is not None:
+        words += f" {same_way_words(agreement.same_sign)}"
+    return words
+
+
+def same_way_words(share: float) -> str:
+    """Say which part of the first side's evidence lies in cells in which the second has the same sign."""
+    return f"{100 * share:.0f} % of the first one's evidence lies where both point the same way."
+
+
 def agreement_words(agreement: RankAgreement) -> str:
     """Return the rank correlation of two maps in one line."""
     cells = f"**{_rho(agreement.cells)}** over {agreement.n_cells} cells of lead by wave"
@@ -268,27 +302,46 @@ GONE = 0.3  # a rank correlation below this is no resemblance
 KEPT = 0.9  # and above this the same map
 
 
-def check_words(check: SelfCheck, kind: str, class_name: str) -> list[tuple[str, bool]]:
-    """Return sentences on one check, each with whether it went as it should."""
-    first, second = (case.of(class_name).logit for case in (check.first, check.second))
-    moved, score = second - first, f"The logit of {class_name} goes from {signed(first)} to {signed(second)}."
+def check_words(check: SelfCheck, kind: str, class_name: str, *, logits: bool = True) -> list[tuple[str, bool]]:
+    """Return sentences on one check, each with whether it went as it should.
+
+    Parameters
+    ----------
+    check : SelfCheck
+    kind : str
+        "Random weights", "Shuffled chest leads" or "Time shift".
+    class_name : str
+    logits : bool
+        Give correlations and logits; else the same in words and percent.
+    """
+    one, two = (case.of(class_name) for case in (check.first, check.second))
+    moved = two.logit - one.logit
+    if logits:
+        score = f"The logit of {class_name} goes from {signed(one.logit)} to {signed(two.logit)}."
+    else:
+        score = f"{class_name} goes from {percent(one.probability or 0.0)} to {percent(two.probability or 0.0)}."
     if check.agreement is None:
         return [("The two maps cannot be compared: one of them is constant.", False), (score, True)]
-    rho = f"{check.agreement:.2f}".replace("-", "−")
+    rho = f" **{check.agreement:.2f}**".replace("-", "−") if logits else ""
     if kind == "Random weights":
         fine = abs(check.agreement) < GONE
         verdict = "the map is gone, as it must be" if fine else "part of the map survives without what was learned"
-        return [(f"Rank correlation with the learned map **{rho}**: {verdict}.", fine), (score, True)]
+        told = f"Rank correlation with the learned map{rho}" if logits else "With random weights"
+        return [(f"{told}: {verdict}.", fine), (score, True)]
     if kind == "Time shift":
         fine = check.agreement >= KEPT
         verdict = "the map moves with the trace" if fine else "the map changes with the moment of the cut"
-        steady = abs(moved) < 0.5
-        return [(f"Rank correlation where both see the same samples **{rho}**: {verdict}.", fine), (score, steady)]
-    place = "—" if check.in_place is None else f"{check.in_place:.2f}".replace("-", "−")
-    words = (
-        f"Rank correlation of the chest leads **{rho}** with the trace each map belonged to, **{place}** with the lead "
-        "of the same name."
-    )
+        told = f"Rank correlation where both see the same samples{rho}" if logits else "A moment later"
+        return [(f"{told}: {verdict}.", fine), (score, abs(moved) < 0.5)]
+    place = NOTHING if check.in_place is None else f"{check.in_place:.2f}".replace("-", "−")
+    if logits:
+        words = (
+            f"Rank correlation of the chest leads{rho} with the trace each map belonged to, **{place}** with the lead "
+            "of the same name."
+        )
+    else:
+        follows = check.in_place is None or check.agreement >= check.in_place
+        words = f"With chest leads exchanged, the map follows {'the trace' if follows else 'the name of the lead'}."
     reacts = abs(moved) >= 0.1
     return [(words, True), (f"{score} {'It' if reacts else 'It hardly'} depends on which lead is which.", reacts)]
 

@@ -142,6 +142,20 @@ def _number(value: float | None, digits: int) -> str:
     return f"{value:,.{digits if abs(value) < MANY else 0}f}".replace("-", "−")
 
 
+#: What a method cannot say, by its name on screen; of controls, what they are for.
+METHOD_LIMITS = {
+    "exact map": "",
+    "gradient x input": "Gradient x input holds for the smallest changes: of a wave that is taken out it says little.",
+    "integrated gradients": "Integrated gradients depend on the reference, here the isoelectric line.",
+    "GradientSHAP": "GradientSHAP is drawn at random: another run gives another map.",
+    "occlusion": "Occlusion takes out one wave of one lead at a time: it cannot tell what waves say together.",
+    "KernelSHAP": "KernelSHAP knows waves as wholes, from random samples: it cannot say where in a wave.",
+    "Grad-CAM": "Grad-CAM gives every lead the same share: it can say when, never in which lead.",
+    "amplitude |x|": "Amplitude |x| is a control: it knows the voltage and nothing of the network.",
+    "random": "Random is a control: it is drawn by chance.",
+}
+
+
 COMPARISON = shipped("docs") / "faithfulness.json"
 ST_ELEVATION = "ST elevation +0.2 mV"
 NEEDED = {"rows", "networks", "command", "n", "goals", "verdicts"}

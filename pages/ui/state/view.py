@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -11,10 +12,16 @@ from ecgimn.recording import Recording
 from ecgimn.signal.measure import Reference
 from pages.ui.state.widgets import put
 
+MODES = ("clinical", "research")
 QUANTITIES = ("contribution", "weights")
 LAYOUT_ORDER = ("3x4+1R", "12x1", "6x2", "3x4+3R")
 USUAL_OPACITY = 0.9
 LEAST_OPACITY = 0.1  # less cannot be seen
+
+
+def is_research() -> bool:
+    """Whether logits, bias, hashes, operating points and correlations are shown; else percent, waves and words."""
+    return st.session_state.get("mode") == MODES[1]
 
 
 def quantity() -> str:
@@ -101,6 +108,9 @@ def box_chart() -> str:
 
 def keep_box(recording: Recording, box: Box | None, chart: str = "") -> None:
     """Keep a box on a recording, or take it away."""
+    name = f"box {recording.digest}"
+    remember(name, box_of(recording))
+    remember(name, box)
     st.session_state["box"] = (recording.digest, box, chart)
 
 
@@ -131,3 +141,39 @@ def clicked(chart: str) -> list[int]:
     """Return the places of the bars that were clicked on a chart, by its key."""
     selection = st.session_state.get(chart, {}).get("selection", {})
     return [int(place) for place in selection.get("point_indices", ())]
+
+
+MOST_STEPS = 100  # back that are kept
+
+
+def remember(name: str, value: object) -> None:
+    """Keep a step of what can be undone, by a name; the same value again is no step."""
+    steps, place = st.session_state.get(f"steps {name}", ((), -1))
+    if place < 0 or steps[place] != value:
+        kept = (*steps[: place + 1], value)[-MOST_STEPS:]
+        st.session_state[f"steps {name}"] = (kept, len(kept) - 1)
+
+
+def can_step(name: str, by: int) -> bool:
+    """Whether there is a step back (-1) or forth (1)."""
+    steps, place = st.session_state.get(f"steps {name}", ((), -1))
+    return 0 <= place + by < len(steps)
+
+
+def step(name: str, by: int) -> Any:
+    """Go a step back (-1) or forth (1) and return what was there; to be called where `can_step`."""
+    steps, place = st.session_state[f"steps {name}"]
+    st.session_state[f"steps {name}"] = (steps, place + by)
+    return steps[place + by]
+
+
+def step_box(recording: Recording, by: int) -> None:
+    """Undo (-1) or redo (1) a change of the box; to be called from a callback."""
+    if can_step(f"box {recording.digest}", by):
+        st.session_state["box"] = (recording.digest, step(f"box {recording.digest}", by), "")
+
+
+def step_widgets(name: str, by: int) -> None:
+    """Undo (-1) or redo (1) a change of widgets that are remembered together; to be called from a callback."""
+    if can_step(name, by):
+        give_widgets(step(name, by))
