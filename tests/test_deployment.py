@@ -98,6 +98,8 @@ def test_the_proxy_takes_away_the_headers_that_a_visitor_could_forge(path):
         assert f'proxy_set_header X-Forwarded-{header} "";' in said
     name = "$user" if path != "/oauth2/" else '""'
     assert re.search(rf"proxy_set_header X-Forwarded-User\s+{re.escape(name)};", said)
+    secret = "$ecgimn_secret" if path != "/oauth2/" else '""'
+    assert re.search(rf"proxy_set_header X-Ecgimn-Proxy\s+{re.escape(secret)};", said)
     assert ("auth_request /oauth2/auth;" in said) is (path != "/oauth2/")
     assert "limit_req " in said
     assert "add_header" not in said  # it would drop those of the server

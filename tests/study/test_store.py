@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ecgimn.errors import StudyError
 from ecgimn.study.database import URL_VARIABLE, StudyRow, database_url, database_words, open_engine
-from ecgimn.study.definition import is_unbroken
+from ecgimn.study.definition import is_unbroken, read_audit
 from ecgimn.study.keys import FREE_GUESSES, hash_passphrase, wait_s
 from ecgimn.study.store import Store, open_store
 from tests.study.study_worlds import keep, small_audit
@@ -259,12 +259,16 @@ def test_a_store_of_the_version_before_gets_the_new_tables_and_keeps_its_answers
         for column in ("key", "private_key", "public_key"):
             connection.execute(text(f"ALTER TABLE site DROP COLUMN {column}"))
         connection.execute(text("DROP TABLE guess"))
+        connection.execute(text("DROP INDEX one_reader_an_account"))
+        connection.execute(text("ALTER TABLE reader DROP COLUMN account"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     store.close()
     again = open_store(url)
     assert again.sign_in("Ada") == (reader, False)
     assert len(again.events(audit.uid)) == 1
+    assert read_audit(again.definition(audit.uid)) == audit
     assert not again.has_coordinator()
+    assert again.join("proxy ada", "Another") != reader  # nobody's account yet
     again.close()
 
 
