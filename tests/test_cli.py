@@ -65,6 +65,37 @@ def test_an_explained_file_sums_to_its_logits_and_prints(tmp_path):
     assert "case" not in out.read_text().replace("case of", "")  # the file's name stays outside
 
 
+def test_two_files_of_a_patient_are_compared_and_printed(tmp_path):
+    folders = [tmp_path / name for name in ("earlier", "later")]
+    for folder, gain in zip(folders, (1.0, 1.6), strict=True):
+        folder.mkdir()
+        write(folder, np.round(gain * synthetic_uv()).astype("<i2"))
+    files = [folder / "case.hea" for folder in folders]
+    out, pdf = tmp_path / "out.json", tmp_path / "out.pdf"
+    done = run("difference", *files, "--json", out, "--pdf", pdf, "--since", "1987-03-02")
+    assert done.returncode == 0, done.stderr
+    assert pdf.read_bytes().startswith(b"%PDF")
+    result = json.loads(out.read_text())
+    assert result["completeness_error"] < 1e-4
+    for k, name in enumerate(result["classes"]):
+        rows = [row for row in result["ledger"] if row["class"] == name]
+        total = sum(row["voltage"] + row["weights"] for row in rows) + result["bias"][k] + result["baseline"][k]
+        assert abs(total - result["logits"][k]) < 1e-4
+    assert result["mimics"][0]["kind"] == "gain"
+    assert result["since"] == "1987-03-02"
+    assert "case" not in json.dumps(result["earlier"])
+
+
+def test_the_recording_that_cannot_be_compared_is_named(tmp_path):
+    folders = [tmp_path / name for name in ("earlier", "later")]
+    for folder in folders:
+        folder.mkdir()
+    files = [write(folders[0], synthetic_uv()), flat(folders[1])]
+    done = run("difference", *files)
+    assert done.returncode == 2
+    assert done.stderr.startswith("The later recording: ")
+
+
 def test_double_precision_is_exact_to_nine_digits(tmp_path):
     done = run("explain", write(tmp_path, synthetic_uv()), "--float64")
     assert done.returncode == 0, done.stderr

@@ -139,6 +139,54 @@ def _write_hospital(
             writable(path).write_bytes(hospital_bytes(kind, reading, case, subject=subject))
 
 
+def difference(
+    earlier: Annotated[Path, typer.Argument(help="The earlier recording of a patient.")],
+    later: Annotated[Path, typer.Argument(help="The later recording of the same patient.")],
+    model: ModelOption = DEFAULT_MODEL,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write JSON here instead of to the screen.")] = None,
+    pdf: Annotated[Path | None, typer.Option(help="Write one page as PDF.")] = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Class of the page; the one that changed most by default.")
+    ] = None,
+    since: Annotated[str, typer.Option(help="Date of the earlier recording, as printed.")] = "",
+    age: Annotated[int | None, typer.Option(help="Years at the later recording.")] = None,
+    sex: Annotated[str | None, typer.Option(help="male or female.")] = None,
+    fs: Annotated[float | None, typer.Option(help="Sampling frequency in Hz, where the files do not say.")] = None,
+    unit: Annotated[str | None, typer.Option(help="V, mV or uV, where the files do not say.")] = None,
+    despite_quality: Annotated[bool, typer.Option(help="Run the model although the quality check refuses.")] = False,
+) -> None:
+    """Say what changed between two recordings of one patient, and what the change did to each logit.
+
+    Whoever names the two says that they are of one patient; the first 10 s of each are compared.
+    """
+    from ecgimn.explain.as_json import difference_json
+    from ecgimn.explain.case import open_case
+    from ecgimn.explain.difference import difference as compare
+    from ecgimn.model.model import load_model
+
+    if pdf is not None and pdf.suffix.lower() != ".pdf":
+        refuse("The page cannot be written under this name here. A name that ends with .pdf is needed. Choose one.")
+    if pdf is not None:
+        writable(pdf)
+    loaded = load_model(model)
+    if class_name is not None and class_name not in loaded.classes:
+        refuse(f"Class {class_name!r} is not one of {', '.join(loaded.classes)}. Name one of them.")
+    cases = []
+    for file, which in ((earlier, "earlier"), (later, "later")):
+        recording = _read(file, _hints(fs, unit, None, None, None), age, _sex(sex)).window(0.0)
+        try:
+            cases.append(open_case(recording, loaded, despite_quality=despite_quality))
+        except QualityError as exc:
+            refuse(f"The {which} recording: {exc}")
+    found = compare(*cases)
+    if json_path is not None or pdf is None:
+        write_json(difference_json(found, since), json_path)
+    if pdf is not None:
+        from ecgimn.draw.print.case import difference_bytes
+
+        pdf.write_bytes(difference_bytes("pdf", found, class_name=class_name or found.most_changed, since=since))
+
+
 def _hints(
     fs: float | None, unit: str | None, leads: str | None, variable: str | None, transpose: bool | None
 ) -> ReadingHints:

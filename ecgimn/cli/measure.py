@@ -112,6 +112,38 @@ def compare_methods(
         typer.echo(f"{row['network']}, {row['method']}: R2 of actual on predicted change {value} [{low}, {high}]")
 
 
+def earlier_ecg(
+    ptbxl: PtbXlOption,
+    json_path: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
+    model: ModelOption = DEFAULT_MODEL,
+    limit: Annotated[int | None, typer.Option(min=2, help="Only the first pairs, for a quick look.")] = None,
+    document: Annotated[Path | None, typer.Option("--doc", help="Also write this Markdown page.")] = None,
+) -> None:
+    """Ask over all pairs of ECGs of one patient whether the score changes more where the label changed."""
+    from ecgimn.evaluate.report import earlier_ecg as evaluate_pairs
+    from ecgimn.model.model import load_model
+    from ecgimn.sources.ptbxl import PtbXl
+
+    writable(json_path)
+    loaded = load_model(model)
+    with progress_bar() as progress:
+        task = progress.add_task("starting", total=None)
+        found = evaluate_pairs(
+            loaded, PtbXl(ptbxl), limit=limit, report=lambda part: progress.update(task, description=part)
+        )
+    few = "" if limit is None else f" --limit {limit}"
+    command = f"python -m ecgimn earlier-ecg --ptbxl DIR --model {model} --json OUT --doc docs/earlier-ecg.md{few}"
+    content = {"command": command, "model": model, "sha256": loaded.card.sha256, **found}
+    write_json(content, json_path)
+    if document is not None:
+        from ecgimn.draw.words.methods import earlier_ecg_page
+
+        writable(document).write_text(earlier_ecg_page(content), encoding="utf-8")
+    for row in found["classes"]:
+        value, low, high = row["folds_1_to_9"]["logit"]
+        typer.echo(f"{row['class']}: AUROC {value} [{low}, {high}], {row['n_changed']} pairs with another label")
+
+
 def bench(
     model: ModelOption = DEFAULT_MODEL,
     json_path: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,

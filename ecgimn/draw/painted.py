@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ecgimn.draw.colours import N_STEPS, TRANSPARENT, evidence_index
 from ecgimn.draw.marks import LEVEL, st_step
 from ecgimn.draw.paper import Panel, PaperLayout
+from ecgimn.explain.difference import FIRST_BIN
 from ecgimn.explain.sentences import signed
 from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.signal.waves.find import PR, QRS, ST, TP, WAVE_NAMES, P, T
@@ -32,6 +33,7 @@ from ecgimn.signal.waves.find import PR, QRS, ST, TP, WAVE_NAMES, P, T
 if TYPE_CHECKING:
     from ecgimn.draw.colours import Palette
     from ecgimn.draw.paper import Panel, PaperLayout
+    from ecgimn.explain.difference import CaseDifference
     from ecgimn.signal.beat import MedianBeat
     from ecgimn.signal.reading import SignalReading
 
@@ -527,8 +529,91 @@ def beats_words(beat: MeanBeatEvidence) -> str:
     return f"{words} · not on this beat: {signed(beat.elsewhere)}"
 
 
+@dataclass(frozen=True, eq=False)
+class DifferenceBeat:
+    """Two mean beats over one another, and what the change of voltage between them did to one class.
+
+    Attributes
+    ----------
+    paint : Paint
+        The later beat about its isoelectric level, and the voltage's part of the change per 40 ms, (12, length).
+    earlier_mv : ndarray of shape (12, length)
+        The earlier beat, fitted to the later one's wave borders; NaN where it was not recorded.
+    labels : ndarray of shape (12, length), int
+        Wave of each sample of the later beat.
+    voltage, total : ndarray of shape (12,)
+        Change of each lead, in logit: the voltage's part, and all of it.
+    shown : float
+        Voltage's part that the beat shows, in logit.
+    """
+
+    paint: Paint
+    earlier_mv: NDArray[np.float64]
+    labels: NDArray[np.int8]
+    voltage: NDArray[np.float64]
+    total: NDArray[np.float64]
+    shown: float
+
+    @property
+    def fs(self) -> float:
+        """Hz."""
+        return self.paint.fs
+
+    @property
+    def length(self) -> int:
+        """Samples of the beat."""
+        return int(self.paint.rate.shape[1])
+
+    def stretches(self, lead: int, limit: float) -> list[tuple[int, slice]]:
+        """Return the painted stretches of a lead: row of the evidence scale, and the samples, both ends included."""
+        colour = evidence_index(self.paint.rate[lead], limit, PAINT_POWER)
+        there = np.isfinite(self.earlier_mv[lead] + self.paint.above_mv[lead])
+        colour = np.where(there & (np.abs(colour.astype(int) - N_STEPS) >= SEEN_STEP), colour, TRANSPARENT)
+        edges = np.concatenate([[0], np.flatnonzero(np.diff(colour)) + 1, [colour.size]]).tolist()
+        return [
+            (int(colour[start]), slice(start, min(stop + 1, colour.size)))
+            for start, stop in pairwise(edges)
+            if colour[start] != TRANSPARENT
+        ]
+
+
+def difference_beat(found: CaseDifference, name: str) -> DifferenceBeat | None:
+    """Lay the voltage's part of a change over the later mean beat, phase by phase; None where there is no mean beat.
+
+    Between T and the next P, and in waves that only the earlier ECG has, there is no place on the beat; `shown` leaves
+    these out.
+
+    Parameters
+    ----------
+    found : CaseDifference
+    name : str
+        Class.
+    """
+    beats, measured = found.beats, found.later.reading.measurements
+    if beats is None or measured is None:
+        return None
+    labels = beat_labels(measured.beat)
+    per_bin = found.voltage[found.classes.index(name)]
+    spread = np.zeros(labels.shape)
+    for lead, row in enumerate(labels):
+        for wave in (P, PR, QRS, ST, T):
+            inside = np.flatnonzero(row == wave)
+            if inside.size:
+                bins = per_bin[lead, FIRST_BIN[wave] : FIRST_BIN[wave + 1]]
+                running = np.concatenate([[0.0], np.cumsum(bins)])
+                edges = np.interp(
+                    np.arange(inside.size + 1) / inside.size * bins.size, np.arange(bins.size + 1), running
+                )
+                spread[lead, inside] = np.diff(edges)
+    paint = Paint(beats.later_mv, np.zeros(12), spread * (UNIT_S * beats.fs), beats.fs)
+    return DifferenceBeat(
+        paint, beats.earlier_mv, labels, found.cells(name, "voltage").sum(axis=1), found.cells(name).sum(axis=1),
+        float(spread.sum()),
+    )  # fmt: skip
+
+
 def beat_layout(
-    beat: MeanBeatEvidence,
+    beat: MeanBeatEvidence | DifferenceBeat,
     room: tuple[float, float],
     *,
     rows: Sequence[Sequence[str]] = ROWS,
@@ -541,7 +626,7 @@ def beat_layout(
 
     Parameters
     ----------
-    beat : MeanBeatEvidence
+    beat : MeanBeatEvidence or DifferenceBeat
     room : tuple of float
         Width and height, in the unit of the picture.
     rows : sequence of sequences of str

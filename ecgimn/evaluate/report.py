@@ -32,9 +32,10 @@ from ecgimn.evaluate.metrics import (
     rounded,
 )
 from ecgimn.evaluate.stability import cells_needed, deletion, quick_ledgers, sanity
-from ecgimn.explain.case import case_of
+from ecgimn.explain.case import case_of, open_cases
+from ecgimn.explain.difference import Change, difference
 from ecgimn.explain.edits import masks_from_landmarks
-from ecgimn.explain.explanation import explain
+from ecgimn.explain.explanation import explain, lead_evidence
 from ecgimn.explain.ledger import N_CELLS, cell_partition, lead_wave_cells
 from ecgimn.explain.methods import IG_STEPS, KERNEL_SHAP_SAMPLES, METHODS, Input
 from ecgimn.explain.sentences import Concordance, case_concordance
@@ -42,6 +43,7 @@ from ecgimn.model.blackbox import load_twin
 from ecgimn.model.model import Model, Network
 from ecgimn.recording import Recording
 from ecgimn.signal.preprocess import MODEL_SAMPLES
+from ecgimn.signal.quality import assess_quality
 from ecgimn.signal.reading import read_signal
 from ecgimn.signal.waves.find import WAVE_NAMES
 from ecgimn.signal.waves.quick import quick_landmarks
@@ -64,6 +66,8 @@ N_FIDELITY = 512  # records that are edited and re-run
 LEAST_POSITIVES = 10  # of a statement, for its AUROC to count in a mean
 N_POINTS = 60  # of them in a scatter plot, per family and class
 N_DELETION = 96
+N_PAIRS = 500  # pairs of ECGs compared in full, two delineations each
+PAIR_BATCH = 64
 N_CONCORDANCE = 100  # records that are delineated, half a second each
 N_NATIVE = 40  # records explained whole at their own rate for the completeness error
 CURVE_POINTS = 100
@@ -338,6 +342,121 @@ def completeness(model: Model, ptbxl: PtbXl, ids: NDArray[np.int64]) -> dict[str
         ]
         result["500_against_100_hz"] = {"n": len(both), "median": plain(np.median(gaps)), "largest": plain(max(gaps))}
     return result
+
+
+def earlier_ecg(
+    model: Model, ptbxl: PtbXl, *, limit: int | None = None, report: Callable[[str], object] = lambda part: None
+) -> dict[str, Any]:
+    """Ask over all pairs of ECGs of one patient whether the score changes more where the label changed.
+
+    Each record of folds 1 to 9 is paired with the one before it of the same patient, both at 100 Hz and passed by the
+    quality check. Fold 9, on which nothing was trained, is also reported alone: all records of a patient are in one
+    fold. Five hundred pairs are compared in full: the largest residual of the parts, and the 95th percentile of the
+    changes between two normal ECGs, which is the day-to-day variability of this program's own measurements.
+
+    Parameters
+    ----------
+    model : Model
+    ptbxl : PtbXl
+    limit : int, optional
+        Only the first so many pairs, for a quick look.
+    report : callable
+        Called with what is done now.
+    """
+    here = set(ptbxl.ids(range(1, 10), fs=100).tolist())
+    pairs = [pair for pair in ptbxl.pairs(range(1, 10)) if here.issuperset(pair)][:limit]
+    ids = sorted({ecg_id for pair in pairs for ecg_id in pair})
+    logits: dict[int, NDArray[np.float64]] = {}
+    for start in range(0, len(ids), PAIR_BATCH):
+        report(f"explaining record {start} of {len(ids)}")
+        usable = [(ecg_id, ptbxl.recording(ecg_id, 100)) for ecg_id in ids[start : start + PAIR_BATCH]]
+        usable = [(ecg_id, recording) for ecg_id, recording in usable if assess_quality(recording).usable]
+        if usable:
+            said = lead_evidence([recording for _, recording in usable], model)
+            logits |= {ecg_id: row for (ecg_id, _), row in zip(usable, said.logit, strict=True)}
+    pairs = [pair for pair in pairs if logits.keys() >= set(pair)]
+    if not pairs:
+        raise SourceError("No patient has two ECGs here at 100 Hz. Pairs of one patient are needed. Add their files.")
+    first, second = ([pair[k] for pair in pairs] for k in (0, 1))
+    change = np.array([logits[two] - logits[one] for one, two in pairs])
+    probability = np.array([expit(logits[two]) - expit(logits[one]) for one, two in pairs])
+    before, after = ptbxl.labels(first).astype(int), ptbxl.labels(second).astype(int)
+    patients = ptbxl.table.loc[second, "patient_id"].to_numpy(dtype=np.int64)
+    ninth = ptbxl.folds[second].to_numpy() == 9
+    rows = []
+    for column, name in enumerate(SUPERCLASSES):
+        k = model.classes.index(name)
+        changed = (before[:, column] != after[:, column]).astype(int)
+        row: dict[str, Any] = {"class": name, "n_changed": int(changed.sum())}
+        for fold, chosen in (("folds_1_to_9", np.ones(len(pairs), dtype=bool)), ("fold_9", ninth)):
+            weights = patient_weights(patients[chosen])
+            sizes = {"logit": np.abs(change[chosen, k]), "probability": np.abs(probability[chosen, k])}
+            row[fold] = {
+                "n": int(chosen.sum()),
+                "n_changed": int(changed[chosen].sum()),
+                **{kind: _separation(changed[chosen], size, weights) for kind, size in sizes.items()},
+            }
+        appeared = after[:, column] > before[:, column]
+        vanished = after[:, column] < before[:, column]
+        right = np.where(appeared, change[:, k] > 0, change[:, k] < 0)[appeared | vanished]
+        row["right_way"] = plain(mean(right.astype(float)))
+        rows.append(row)
+    return {
+        "n_pairs": len(pairs),
+        "n_patients": len(np.unique(patients)),
+        "n_any_label_changed": int((before != after).any(axis=1).sum()),
+        "classes": rows,
+        "exactness": _compare_pairs(model, ptbxl, pairs, before, after, report),
+    }
+
+
+def _separation(changed: NDArray[np.integer], size: NDArray[np.float64], weights: NDArray[np.float64]) -> Any:
+    return estimate(lambda w: auroc(changed, size, w), weights).as_list()
+
+
+def _compare_pairs(
+    model: Model,
+    ptbxl: PtbXl,
+    pairs: list[tuple[int, int]],
+    before: NDArray[np.integer],
+    after: NDArray[np.integer],
+    report: Callable[[str], object],
+) -> dict[str, Any]:
+    """Compare pairs in full, half of them of two normal ECGs: residuals of the parts, and changes from day to day."""
+    normal_only = [1] + [0] * (len(SUPERCLASSES) - 1)
+    normal = ((before == normal_only) & (after == normal_only)).all(axis=1)
+    groups = [np.flatnonzero(normal), np.flatnonzero(~normal)]
+    chosen = [k for group in groups for k in group[:: max(1, 2 * len(group) // N_PAIRS)][: N_PAIRS // 2]]
+    residuals: list[float] = []
+    swaps: list[float] = []
+    changes: list[Change] = []
+    for number, k in enumerate(chosen):
+        report(f"comparing pair {number} of {len(chosen)}")
+        readings = [read_signal(ptbxl.recording(ecg_id, 100), quick=True) for ecg_id in pairs[k]]
+        if not all(reading.quality.usable for reading in readings):
+            continue
+        earlier, later = open_cases(readings, model)
+        found, back = difference(earlier, later), difference(later, earlier)
+        residuals.append(found.residual)
+        swaps.append(max(np.abs(found.voltage + back.voltage).max(), np.abs(found.weights + back.weights).max()))
+        if normal[k]:
+            changes += found.changes
+    limits = {}
+    for kind in dict.fromkeys(row.kind for row in changes):
+        sizes = [abs(row.change) for row in changes if row.kind == kind and row.change is not None]
+        shares = [row.share for row in changes if row.kind == kind and row.share is not None]
+        limits[kind] = {
+            "unit": next(row.unit for row in changes if row.kind == kind),
+            "n": len(sizes),
+            "percentile_95": plain(np.percentile(sizes, 95)) if sizes else None,
+            "share_95": plain(np.percentile(shares, 95)) if shares else None,
+        }
+    return {
+        "n": len(residuals),
+        "largest_residual": float(f"{max(residuals):.3g}") if residuals else None,
+        "largest_sum_of_swapped": float(f"{max(swaps):.3g}") if swaps else None,
+        "day_to_day": limits,
+    }
 
 
 def cost(model: Model, repeats: int = 7) -> dict[str, float]:

@@ -7,10 +7,13 @@ from typing import Any
 from ecgimn import __version__
 from ecgimn.about import INTENDED_USE
 from ecgimn.explain.case import Case
+from ecgimn.explain.difference import CaseDifference, difference_sentences
 from ecgimn.explain.sentences import describe_evidence
+from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.intervals import Measured
 from ecgimn.signal.quality import scope_of
 from ecgimn.signal.reading import SignalReading
+from ecgimn.signal.waves.find import WAVE_NAMES
 
 #: What a model would say, where none was run: null for what there is one of, empty for what there are many of.
 _WITHOUT_MODEL: dict[str, Any] = {
@@ -39,6 +42,71 @@ def explanation_json(case: Case) -> dict[str, Any]:
             {"class": row.class_name, "lead": row.lead, "wave": row.wave, "logit": row.logit} for row in ledger.rows()
         ],
         "reading": {name: list(describe_evidence(case.of(name))) for name in case.classes},
+    }
+
+
+def difference_json(found: CaseDifference, since: str = "") -> dict[str, Any]:
+    """Return what changed between two ECGs; names and header text of the files are not in it.
+
+    Per class `voltage` plus `weights` over all rows, plus `bias` and `baseline`, sum to the change of the logit.
+
+    Parameters
+    ----------
+    found : CaseDifference
+    since : str
+        Date of the earlier ECG, where it is known.
+    """
+    first, second = found.earlier.explanation, found.later.explanation
+    return {
+        "version": __version__,
+        "intended_use": INTENDED_USE,
+        "model": second.model_name,
+        "sha256": second.model_sha256,
+        "since": since or None,
+        "earlier": {"digest": first.recording_digest, "logits": first.logit.tolist()},
+        "later": {"digest": second.recording_digest, "logits": second.logit.tolist()},
+        "classes": list(found.classes),
+        "logits": found.logit.tolist(),
+        "probabilities": [first.probability.tolist(), second.probability.tolist()],
+        "bias": found.bias.tolist(),
+        "baseline": found.baseline.tolist(),
+        "completeness_error": found.residual,
+        "ledger": [
+            {"class": name, "lead": lead, "wave": wave, "voltage": float(v), "weights": float(w)}
+            for name in found.classes
+            for lead, *parts in zip(
+                STANDARD_LEADS, found.cells(name, "voltage"), found.cells(name, "weights"), strict=True
+            )
+            for wave, v, w in zip(WAVE_NAMES, *parts, strict=True)
+        ],
+        "measurements": [
+            {
+                "name": row.kind,
+                "lead": row.lead or None,
+                "unit": row.unit,
+                "earlier": row.earlier,
+                "later": row.later,
+                "change": row.change,
+                "limit": row.limit,
+                "beyond": row.beyond,
+                "source": row.source or None,
+            }
+            for row in found.changes
+        ],
+        "named": [
+            {
+                "kind": one.kind,
+                "text": one.text,
+                "new": one.is_new,
+                "leads": list(one.leads),
+                "secondary": one.secondary,
+            }
+            for one in found.named
+        ],
+        "mimics": [{"kind": one.kind, "text": one.text} for one in found.mimics],
+        "reading": {
+            name: list(difference_sentences(found, name, since or "the earlier ECG")) for name in found.classes
+        },
     }
 
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.explain.case import Case
-from ecgimn.explain.sentences import leads_text, percent, signed
+from ecgimn.explain.sentences import NOTHING, leads_text, percent, signed
 from ecgimn.explain.what_if import EXCHANGES, exchange_matrix
 from ecgimn.leads import CONTIGUOUS_CHEST, CONTIGUOUS_LIMB, STANDARD_LEADS, lead_index
 from ecgimn.recording import bridge_gaps
@@ -74,7 +74,7 @@ _HOOGEN = (
     "day-to-day coefficient of variation of 10 %, times 2.8 for two ECGs, van den Hoogen et al., "
     "Eur Heart J 1992;13:1606"
 )
-_UNIVERSAL = "new ST elevation or T inversion, Fourth Universal Definition 2018, doi:10.1016/j.jacc.2018.08.1038"
+_UNIVERSAL = "new ST elevation, Fourth Universal Definition 2018, doi:10.1016/j.jacc.2018.08.1038"
 _PTBXL = "95 % of the changes between normal ECGs of one patient in PTB-XL, docs/earlier-ecg.md"
 DAY_TO_DAY_SHARE = 0.28  # 1.96 * sqrt(2) * 10 %: two ECGs of one patient, 95 % of the days
 
@@ -87,11 +87,11 @@ LIMITS: dict[str, Limit] = {
     "axis": Limit(30.0, _PTBXL),
     "QRS-T angle": Limit(45.0, _PTBXL),
     "voltage": Limit(0.3, _HOOGEN, DAY_TO_DAY_SHARE),
-    "Q": Limit(0.1, _UNIVERSAL.replace("new ST elevation or T inversion", "depth of a Q wave"), DAY_TO_DAY_SHARE),
+    "Q": Limit(0.1, _UNIVERSAL.replace("new ST elevation", "depth of a Q wave"), DAY_TO_DAY_SHARE),
     "R": Limit(0.3, _HOOGEN, DAY_TO_DAY_SHARE),
     "S": Limit(0.3, _HOOGEN, DAY_TO_DAY_SHARE),
     "ST": Limit(0.1, _UNIVERSAL),
-    "T": Limit(0.2, _UNIVERSAL + ", both inversion and its loss", 0.0),
+    "T": Limit(0.23, _PTBXL),
 }
 RATE_MIMICS = 15.0  # per minute; from here on ST, T, QT and PR also follow the rate (project choice)
 GAIN_MIMICS = 1.25  # one factor for all leads, up or down, from here on (project choice)
@@ -146,6 +146,14 @@ class Change:
     def ratio(self) -> float:
         """Size of the change in limits; 0 where either is not known."""
         return abs(self.change) / self.limit if self.change is not None and self.limit else 0.0
+
+    @property
+    def share(self) -> float | None:
+        """Size of the change over the mean of the two sizes; None where either is not known or both are 0."""
+        if self.change is None or self.earlier is None or self.later is None:
+            return None
+        middle = (abs(self.earlier) + abs(self.later)) / 2
+        return abs(self.change) / middle if middle else None
 
     @property
     def name(self) -> str:
@@ -377,6 +385,7 @@ def _mean_beats(earlier: SignalReading, later: SignalReading) -> MeanBeats | Non
     fitted = np.interp(time_s, new, old)
     fitted = np.where(time_s < new[0], old[0] + time_s - new[0], fitted)
     fitted = np.where(time_s > new[-1], old[-1] + time_s - new[-1], fitted) * before.fs
+    fitted = np.round(fitted, 6)  # a sample is not beyond the beat for a rounding error
     above = before.signal - earlier.levels[:, None]
     samples = np.arange(above.shape[1])
     earlier_mv = np.stack([np.interp(fitted, samples, row, left=np.nan, right=np.nan) for row in above])
@@ -652,6 +661,16 @@ def _placement(beats: MeanBeats) -> list[Mimic]:
         f"{name} exchanged in one of the two would explain {100 * (1 - left[name] / apart):.0f} % of the difference."
     )
     return [Mimic("lead placement", words)]
+
+
+def change_line(row: Change) -> str:
+    """Return a measurement as one line: "ST in V2 0.02 to 0.22 mV, +0.20 (limit 0.10)"."""
+    digits = 2 if row.unit == "mV" else 0
+    old, new = (
+        NOTHING if value is None else f"{value:.{digits}f}".replace("-", "−") for value in (row.earlier, row.later)
+    )
+    limit = "" if row.limit is None else f" (limit {row.limit:.{digits}f})"
+    return f"{row.name} {old} to {new} {row.unit}, {signed(row.change, digits)}{limit}"
 
 
 def difference_sentences(found: CaseDifference, name: str, since: str = "the earlier ECG") -> tuple[str, ...]:

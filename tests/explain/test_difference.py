@@ -230,7 +230,7 @@ def test_pairs_of_ptbxl_sum_to_the_change_of_their_logits(trained):
     """Forty pairs; `python -m ecgimn earlier-ecg` checks five hundred."""
     ptbxl = open_ptbxl()
     here = set(ptbxl.ids(range(1, 10), fs=100).tolist())
-    pairs = [pair for pair in ptbxl.pairs() if here.issuperset(pair)][::40][:40]
+    pairs = [pair for pair in ptbxl.pairs() if here.issuperset(pair)][::30][:40]
     assert len(pairs) == 40
     n = 0
     for pair in pairs:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgimn import __version__
 from ecgimn.about import INTENDED_USE
 from ecgimn.draw.evidence import evidence_map
 from ecgimn.draw.marks import StMarks
-from ecgimn.draw.painted import GreyBeat, mean_beat_evidence
+from ecgimn.draw.painted import GreyBeat, difference_beat, mean_beat_evidence
 from ecgimn.draw.view import View
 from ecgimn.explain.as_json import explanation_json
 from ecgimn.explain.case import Case, Evidence
+from ecgimn.explain.difference import CaseDifference, change_line, difference_sentences
 from ecgimn.explain.sentences import describe_evidence
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
@@ -172,6 +174,32 @@ def case_sheet_bytes(
 def write_case_report(path: Path, case: Case, *, class_name: str) -> None:
     """Write the report of one case; the suffix of `path` chooses the format."""
     path.write_bytes(case_report_bytes(path.suffix.lower().lstrip("."), case, class_name=class_name))
+
+
+def difference_bytes(
+    kind: Literal["pdf", "svg", "png"], found: CaseDifference, *, class_name: str, since: str = ""
+) -> bytes:
+    """Return one page of two ECGs of a patient, for one class.
+
+    Parameters
+    ----------
+    kind : {"pdf", "svg", "png"}
+    found : CaseDifference
+    class_name : str
+    since : str
+        Date of the earlier ECG, where it is known.
+    """
+    from ecgimn.draw.print.page import difference_page_bytes  # matplotlib, as above
+
+    rows = [change_line(row) for row in sorted(found.changes, key=lambda row: -row.ratio) if row.beyond]
+    return difference_page_bytes(
+        kind,
+        difference_beat(found, class_name),
+        title=f"What is new since {since or 'the earlier ECG'}: {class_name}",
+        sentences=difference_sentences(found, class_name, since or "the earlier ECG"),
+        rows=rows,
+        made_by=f"model {found.later.card.name} {found.later.card.sha256[:12]} · ECG-IMN Reader {__version__}",
+    )
 
 
 ExportKind = Literal["pdf", "png", "svg", "json", "csv"]

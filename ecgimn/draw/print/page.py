@@ -28,6 +28,7 @@ from ecgimn.draw.painted import (
     ROWS,
     ST_POINT_S,
     TWO_ROWS,
+    DifferenceBeat,
     GreyBeat,
     MeanBeatEvidence,
     StrongCell,
@@ -316,6 +317,72 @@ def case_slide_bytes(
         sheet.text(edge, 4.0, " · ".join(filter(None, (INTENDED_USE, text.made_by))), size=7)
 
     return _saved(kind, SLIDE_MM, draw, SLIDE_DPI)
+
+
+def difference_page_bytes(
+    kind: PageKind,
+    beat: DifferenceBeat | None,
+    *,
+    title: str,
+    sentences: Sequence[str],
+    rows: Sequence[str],
+    made_by: str,
+) -> bytes:
+    """Return one A4 page, landscape, of two ECGs of a patient: sentences, both mean beats, changes beyond their limits.
+
+    Parameters
+    ----------
+    kind : {"pdf", "svg", "png"}
+    beat : DifferenceBeat or None
+        None where one of the two has no mean beat.
+    title : str
+    sentences : sequence of str
+    rows : sequence of str
+        Measurements, each with its change and limit.
+    made_by : str
+        Model and version.
+    """
+
+    def draw(sheet: Sheet) -> None:
+        width, height = A4_MM
+        y = height - 11.0
+        sheet.text(MARGIN_MM, y, title, size=12, bold=True)
+        y -= 6.0
+        for sentence in sentences[:6]:
+            y = _paragraph(sheet, MARGIN_MM, y, sentence, size=8.5, width_mm=width - 2 * MARGIN_MM, most=2)
+        left = MARGIN_MM
+        if beat is not None:
+            _draw_difference(sheet, (left, y - 2.0), (BEATS_MM, y - 20.0), beat)
+            left += BEATS_MM + 6.0
+            _key(sheet, MARGIN_MM, 9.0, beat.paint.largest, size=6, hatched=False, grey=None)
+        _list(sheet, left, y - 4.0, "Beyond day-to-day variability", rows or ("none",),
+              width_mm=width - MARGIN_MM - left, lowest_mm=16.0)  # fmt: skip
+        sheet.text(MARGIN_MM, 3.8, " · ".join((INTENDED_USE, made_by)), size=5.5)
+
+    return _saved(kind, A4_MM, draw, PAGE_DPI)
+
+
+def _draw_difference(
+    sheet: Sheet, corner_mm: tuple[float, float], room_mm: tuple[float, float], beat: DifferenceBeat
+) -> None:
+    """Draw both beats with what is painted between them, below and right of a corner."""
+    colours, scale = palette(overlay=True, dark=False), evidence_colours(paint=True)
+    layout = beat_layout(beat, room_mm, head=5.0, gap=3.0, others_mv=beat.earlier_mv)
+    axes = sheet.axes(corner_mm[0], corner_mm[1] - layout.height_mm, layout.width_mm, layout.height_mm)
+    axes.set(xlim=(0, layout.width_mm), ylim=(0, layout.height_mm))
+    axes.axis("off")
+    for panel in layout.panels:
+        lead = lead_index(panel.lead)
+        x = panel.x0_mm + np.arange(beat.length) / beat.fs * layout.speed
+        later, earlier = (panel.baseline_mm + layout.gain * row[lead] for row in (beat.paint.above_mv, beat.earlier_mv))
+        axes.plot(x[[0, -1]], [panel.baseline_mm] * 2, color=colours.muted, lw=0.3)
+        for colour, inside in beat.stretches(lead, beat.paint.largest):
+            axes.fill_between(x[inside], earlier[inside], later[inside], color=css(scale[colour]), lw=0.4)
+        axes.plot(x, earlier, color=colours.muted, lw=0.7, ls=(0, (3, 2)))
+        axes.plot(x, later, color=colours.trace, lw=0.9)
+        top = panel.baseline_mm + layout.gain * float(np.nanmax([beat.paint.above_mv[lead], beat.earlier_mv[lead]]))
+        words = f"{panel.label}  {signed(float(beat.total[lead]))}"
+        sheet.text(corner_mm[0] + panel.x0_mm, corner_mm[1] - layout.height_mm + top + 1.0, words, size=7, bold=True)
 
 
 def _saved(kind: PageKind, size_mm: tuple[float, float], draw: Callable[[Sheet], None], dpi: int) -> bytes:

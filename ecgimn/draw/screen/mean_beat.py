@@ -25,6 +25,7 @@ from ecgimn.draw.painted import (
     PAINT_POWER,
     ROWS,
     ST_POINT_S,
+    DifferenceBeat,
     GreyBeat,
     MeanBeatEvidence,
     StrongCell,
@@ -142,6 +143,89 @@ def mean_beat_svg(
     )
 
 
+def difference_svg(
+    beat: DifferenceBeat,
+    *,
+    name: str,
+    size_px: tuple[float, float],
+    earlier: str = "earlier",
+    later: str = "later",
+    dark: bool = False,
+) -> str:
+    """Draw the earlier mean beat under the later one, with the area between them in the colour of what it changed.
+
+    Parameters
+    ----------
+    beat : DifferenceBeat
+    name : str
+        Class.
+    size_px : tuple of float
+        Width and most height in CSS pixels.
+    earlier, later : str
+        How the two are called: their dates, where these are known.
+    dark : bool
+    """
+    colours, scale = palette(overlay=True, dark=dark), evidence_colours(dark=dark, paint=True)
+    limit, narrow = beat.paint.largest, size_px[0] < NARROW_PX
+    left_out = float(beat.voltage.sum()) - beat.shown
+    words = _wrapped_lines(
+        [
+            f"black: {later} · dashed: {earlier}, fitted wave by wave",
+            f"painted: voltage {signed(float(beat.voltage.sum()))} of {signed(float(beat.total.sum()))} for {name}, "
+            f"not on this beat {signed(left_out)}",
+        ],
+        size_px[0],
+    )
+    foot = (len(words) + 1 + narrow) * LINE_PX + 4
+    room = (size_px[0] - 2 * MARGIN_PX, max(size_px[1] - foot - MARGIN_PX, 120.0))
+    layout = beat_layout(beat, room, head=HEAD_PX, gap=GAP_PX, others_mv=beat.earlier_mv)
+    left = MARGIN_PX + max((room[0] - layout.width_mm) / 2, 0.0)
+    tints = {True: css(scale[-1]), False: css(scale[0])}
+    parts = [_grid(layout, colours)]
+    for panel in layout.panels:
+        lead, line = lead_index(panel.lead), layout.height_mm - panel.baseline_mm
+        rows = np.concatenate([beat.paint.above_mv, beat.earlier_mv], axis=1)[_row_leads(layout, panel)]
+        top, width = line - layout.gain * max(float(np.nanmax(rows)), 0.2), layout.panel_width_mm(panel)
+        shapes = [f"<path d='M{panel.x0_mm:.1f} {line:.1f}h{width:.1f}' stroke='{colours.muted}' stroke-width='0.6'/>"]
+        for colour, inside in beat.stretches(lead, limit):
+            x = panel.x0_mm + np.arange(inside.start, inside.stop) / beat.fs * layout.speed
+            one, two = (line - layout.gain * row[lead, inside] for row in (beat.paint.above_mv, beat.earlier_mv))
+            thin = np.abs(one - two) < LEAST_PX
+            one = np.where(thin, (one + two - LEAST_PX) / 2, one)
+            two = np.where(thin, one + LEAST_PX, two)
+            outline = zip(np.concatenate([x, x[::-1]]), np.concatenate([one, two[::-1]]), strict=True)
+            points = " ".join(f"{across:.1f},{down:.1f}" for across, down in outline)
+            shapes.append(f"<polygon points='{points}' fill='{css(scale[colour])}'/>")
+        for row, style in (
+            (beat.earlier_mv[lead], f"stroke='{colours.muted}' stroke-width='11' stroke-dasharray='40 25'"),
+            (beat.paint.above_mv[lead], f"stroke='{colours.trace}' stroke-width='15'"),
+        ):
+            path = _line(layout, panel, row, beat.fs)
+            shapes.append(f"<path d='{path}' fill='none' {style} transform='scale(.1)'/>")
+        total = float(beat.total[lead])
+        shapes.append(
+            f"<text x='{panel.x0_mm + 1:.1f}' y='{top - 5:.1f}' font-weight='bold' font-size='13' "
+            f"fill='{colours.text}'>{panel.label}</text><text class='sum' x='{panel.x0_mm + width - 1:.1f}' "
+            f"y='{top - 5:.1f}' text-anchor='end' font-size='13' fill='{_readable(tints[total >= 0], colours)}'>"
+            f"{signed(total)}</text>"
+        )
+        parts.append(f"<g class='beat' data-lead='{panel.lead}'>{''.join(shapes)}</g>")
+    lines = [
+        f"<text class='note' x='{MARGIN_PX:g}' y='{layout.height_mm + LINE_PX * (place + 1):.1f}' "
+        f"fill='{colours.muted}'>{html.escape(line)}</text>"
+        for place, line in enumerate(words)
+    ]
+    lines.append(_key(layout.height_mm + LINE_PX * (len(words) + 0.35), limit, colours, narrow=narrow, dark=dark))
+    said = html.escape("; ".join(words), quote=True)
+    height = layout.height_mm + foot + MARGIN_PX
+    return (
+        f"<svg xmlns='http://www.w3.org/2000/svg' class='difference' width='{size_px[0]:g}' height='{height:.0f}' "
+        f"viewBox='0 0 {size_px[0]:g} {height:.0f}' role='img' aria-label='Two mean beats of twelve leads. {said}' "
+        f"font-family='{FONT}' font-size='12'><g transform='translate({left:.1f} 0)' stroke-linejoin='round'>"
+        f"{''.join(parts)}</g>{''.join(lines)}</svg>"
+    )
+
+
 def _words(
     beat: MeanBeatEvidence,
     strong: Sequence[StrongCell],
@@ -158,9 +242,13 @@ def _words(
     told += ["hatched: not confirmed"] if confirmed is not None and not np.all(confirmed) else []
     told += [f"grey: {grey.name}"] if grey is not None else []
     lines.append(" · ".join(told))
+    return _wrapped_lines([line for line in lines if line], width_px)
+
+
+def _wrapped_lines(lines: Sequence[str], width_px: float) -> list[str]:
     room = max(int(width_px / LETTER_PX), 20)
     wrapped: list[str] = []
-    for line in filter(None, lines):
+    for line in lines:
         current = ""
         for word in line.split(" "):
             if current and len(current) + 1 + len(word) > room:

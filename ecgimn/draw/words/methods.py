@@ -9,6 +9,7 @@ from typing import Any
 
 from ecgimn.about import shipped
 from ecgimn.errors import SourceError
+from ecgimn.explain.difference import LIMITS
 from ecgimn.explain.sentences import NOTHING, signed
 
 SHARES = ("Planted ST elevation found", "Territory of infarction hit")
@@ -316,6 +317,73 @@ def write_into(document: str, content: Mapping[str, Any]) -> str:
         _markdown(network_rows(content)),
     ]
     return f"{start}{MARKS[0]}\n\n" + "\n\n".join(part for part in parts if part) + f"\n\n{MARKS[1]}{end}"
+
+
+def earlier_ecg_page(content: Mapping[str, Any]) -> str:
+    """Return the page about the patient's earlier ECG, from what `earlier-ecg` measured."""
+    exact = content["exactness"]
+
+    def area(figure: Sequence[float | None]) -> str:
+        value, low, high = figure
+        if value is None:
+            return NOTHING
+        return f"{value:.2f}" + ("" if low is None or high is None else f" [{low:.2f}, {high:.2f}]")
+
+    scores = [
+        {
+            "class": row["class"],
+            "pairs with another label": f"{row['n_changed']:,}",
+            "AUROC of the change in logit": area(row["folds_1_to_9"]["logit"]),
+            "in probability": area(row["folds_1_to_9"]["probability"]),
+            f"fold 9 alone ({row['fold_9']['n']:,} pairs), logit": area(row["fold_9"]["logit"]),
+            "score moved the label's way": NOTHING if row["right_way"] is None else f"{100 * row['right_way']:.0f} %",
+        }
+        for row in content["classes"]
+    ]
+    limits = [
+        {
+            "measurement": kind,
+            "95 % of changes within": f"{row['percentile_95']:.{2 if row['unit'] == 'mV' else 0}f} {row['unit']}",
+            "of the mean of the two": NOTHING if row["share_95"] is None else f"{100 * row['share_95']:.0f} %",
+            "limit in use": _limit_words(kind),
+            "source": LIMITS[kind].source if kind in LIMITS else "follows activity and drugs; it is named, not marked",
+        }
+        for kind, row in exact["day_to_day"].items()
+        if row["percentile_95"] is not None
+    ]
+    parts = [
+        "# The patient's earlier ECG",
+        f"Written by `{content['command']}`. Model {content['model']}, sha256 {content['sha256'][:16]}.",
+        "Two tracings of one patient can show what one cannot: whether a change is new. `difference(earlier, later)` "
+        "splits the change of each logit over lead and wave into what came from the voltage and what came from the "
+        "weights that the network wrote. The page that compares two ECGs, `python -m ecgimn difference` and the "
+        "table `differences` of a batch run all print it.",
+        "## Are the parts exact?",
+        f"Over {exact['n']:,} pairs of PTB-XL the parts and the change of the logit differ by at most "
+        f"{exact['largest_residual']:.1e} logit. Part and swapped part add up to at most "
+        f"{exact['largest_sum_of_swapped']:.1e}.",
+        "## Does the change of the score tell pairs whose label changed from the others?",
+        f"{content['n_pairs']:,} pairs of successive ECGs of {content['n_patients']:,} patients (folds 1 to 9, "
+        f"100 Hz, passed by the quality check); in {content['n_any_label_changed']:,} a superclass changed. AUROC of "
+        "the size of the change, with 95 % intervals from 1,000 bootstrap samples of patients. The models were "
+        "trained on folds 1 to 8 with these labels, so the first columns flatter them; fold 9 only chose.",
+        _markdown(scores),
+        "PTB-XL's labels were given to each tracing, not to the pair: some change from one reader's words to "
+        "another's while the tracing stays, and the other way round.",
+        "## What changes from day to day?",
+        "Changes between two successive ECGs of one patient, both labelled normal and nothing else. Years may lie "
+        "between the two, electrodes were placed anew, and 100 Hz is coarse: two tracings of one week differ less.",
+        _markdown(limits),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _limit_words(kind: str) -> str:
+    if kind not in LIMITS:
+        return NOTHING
+    limit, digits = LIMITS[kind], 2 if kind in ("voltage", "Q", "R", "S", "ST", "T") else 0
+    words = f"{limit.value:.{digits}f}"
+    return f"{words}, or {100 * limit.share:.0f} %" if limit.share else words
 
 
 def _bullets(lines: Sequence[str]) -> str:
