@@ -58,7 +58,7 @@ TERMS = "http://terminology.hl7.org/CodeSystem/"
 
 
 @dataclass(frozen=True)
-class Subject:
+class SubjectFacts:
     """What may be said about the patient; nothing by default.
 
     Attributes
@@ -73,7 +73,7 @@ class Subject:
     age_and_sex: bool = False
 
 
-NOBODY = Subject()
+NOBODY = SubjectFacts()
 
 
 def _content(reading: SignalReading, case: Case | None) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class _Bundle:
         return self.add({"resourceType": "Observation", **self.common, **part, **more})
 
 
-def fhir_bundle(reading: SignalReading, case: Case | None = None, *, subject: Subject = NOBODY) -> dict[str, Any]:
+def fhir_bundle(reading: SignalReading, case: Case | None = None, *, subject: SubjectFacts = NOBODY) -> dict[str, Any]:
     """Return a FHIR R4 bundle as JSON values: a DiagnosticReport and the Observations that it is made of.
 
     Parameters
@@ -124,7 +124,7 @@ def fhir_bundle(reading: SignalReading, case: Case | None = None, *, subject: Su
     reading : SignalReading
     case : Case, optional
         Of the same recording; without it the bundle holds what was measured, and no word of a model.
-    subject : Subject
+    subject : SubjectFacts
         What may be said about the patient.
 
     Returns
@@ -176,7 +176,7 @@ def _software(name: str, version: str) -> dict[str, Any]:
     }
 
 
-def _patient(made: _Bundle, recording: Recording, subject: Subject) -> dict[str, Any]:
+def _patient(made: _Bundle, recording: Recording, subject: SubjectFacts) -> dict[str, Any]:
     """Add the patient as far as asked for; return the reference to it, if any."""
     known: dict[str, Any] = {"identifier": [{"value": subject.identifier}]} if subject.identifier else {}
     if subject.age_and_sex and recording.sex is not None:
@@ -268,7 +268,7 @@ HOSPITAL_KINDS: tuple[HospitalKind, ...] = get_args(HospitalKind)
 
 
 def hospital_bytes(
-    kind: HospitalKind, reading: SignalReading, case: Case | None = None, *, subject: Subject = NOBODY
+    kind: HospitalKind, reading: SignalReading, case: Case | None = None, *, subject: SubjectFacts = NOBODY
 ) -> bytes:
     """Return the bundle as JSON, or the DICOM report, as the bytes of one file; parameters as of `fhir_bundle`."""
     if kind == "fhir":
@@ -285,7 +285,7 @@ _UNITS = {"/min": "heart beats per minute", "ms": "millisecond", "deg": "degree"
 
 
 def write_ecg_report(
-    path: Path | str, reading: SignalReading, case: Case | None = None, *, subject: Subject = NOBODY
+    path: Path | str, reading: SignalReading, case: Case | None = None, *, subject: SubjectFacts = NOBODY
 ) -> Path:
     """Write a DICOM ECG report: global and lead measurements, findings, the model's answer.
 
@@ -298,7 +298,7 @@ def write_ecg_report(
     reading : SignalReading
     case : Case, optional
         Of the same recording; without it the report holds what was measured alone.
-    subject : Subject
+    subject : SubjectFacts
         What may be said about the patient.
     """
     from pydicom.dataset import Dataset, FileDataset, FileMetaDataset

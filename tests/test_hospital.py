@@ -14,7 +14,7 @@ import pytest
 from ecgimn.about import INTENDED_USE
 from ecgimn.explain.as_json import explanation_json
 from ecgimn.explain.case import Case, open_case
-from ecgimn.hospital import GLOBAL, MDC, OWN, Subject, fhir_bundle, hospital_bytes, write_ecg_report
+from ecgimn.hospital import GLOBAL, MDC, OWN, SubjectFacts, fhir_bundle, hospital_bytes, write_ecg_report
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.model import load_model
@@ -151,7 +151,7 @@ def test_nothing_about_the_patient_is_written_unless_asked_for(cases: dict[str, 
     assert report.PatientIdentityRemoved == "YES"
     assert b"Mustermann" not in (tmp_path / "plain.dcm").read_bytes()
 
-    asked = Subject("MRN-17", age_and_sex=True)
+    asked = SubjectFacts("MRN-17", age_and_sex=True)
     patient = resources(fhir_bundle(reading, subject=asked), "Patient")[0]
     assert (patient["identifier"][0]["value"], patient["gender"]) == ("MRN-17", "female")
     report = pydicom.dcmread(write_ecg_report(tmp_path / "asked.dcm", reading, subject=asked))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ecgimn.explain.case import Case, WindowLogits
     from ecgimn.formats import ReadingHints
     from ecgimn.formats.table import Fact, Orientation
-    from ecgimn.hospital import Subject
+    from ecgimn.hospital import SubjectFacts
     from ecgimn.signal.reading import SignalReading
 
 
@@ -82,7 +82,7 @@ def explain(
     from ecgimn.explain.as_json import explanation_json, measured_json
     from ecgimn.explain.case import explain_windows, open_case
     from ecgimn.explain.explanation import explain as explain_recording
-    from ecgimn.hospital import Subject
+    from ecgimn.hospital import SubjectFacts
     from ecgimn.model.model import load_model
     from ecgimn.signal.reading import read_signal
 
@@ -96,7 +96,7 @@ def explain(
             writable(path)
     if (patient_id or with_age_and_sex) and fhir is None and dicom_sr is None:
         refuse("--patient-id and --with-age-and-sex say what goes into --fhir or --dicom-sr. Name one of these files.")
-    subject = Subject(patient_id, with_age_and_sex)
+    subject = SubjectFacts(patient_id, with_age_and_sex)
     whole = _read(file, _hints(fs, unit, leads, variable, transpose), age, _sex(sex))
     loaded = load_model(model)
     if class_name is not None and class_name not in loaded.classes:
@@ -130,7 +130,7 @@ def explain(
 
 
 def _write_hospital(
-    fhir: Path | None, dicom_sr: Path | None, reading: SignalReading, case: Case | None, subject: Subject
+    fhir: Path | None, dicom_sr: Path | None, reading: SignalReading, case: Case | None, subject: SubjectFacts
 ) -> None:
     from ecgimn.hospital import HOSPITAL_KINDS, hospital_bytes
 

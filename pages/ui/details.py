@@ -18,7 +18,7 @@ from ecgimn.explain.case import Case, Evidence, WindowLogits, explain_windows
 from ecgimn.explain.ledger import BeatByBeat, beat_by_beat, beat_trace
 from ecgimn.explain.sentences import case_concordance, describe_concordance, evidence_over_beats
 from ecgimn.formats.export import SAMPLE_KINDS, file_stem, samples_bytes
-from ecgimn.hospital import HOSPITAL_KINDS, Subject, hospital_bytes
+from ecgimn.hospital import HOSPITAL_KINDS, SubjectFacts, hospital_bytes
 from ecgimn.model.model import Model
 from ecgimn.recording import Recording
 from pages.ui import cache as cached
@@ -58,7 +58,7 @@ REPORTS = {"fhir": ("FHIR R4", "json", "application/fhir+json"), "dicom-sr": ("D
 def hospital_export(case: Case) -> None:
     """Offer measurements and answer as a FHIR bundle and as a DICOM report, without the patient."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        told = Subject(age_and_sex=st.toggle("With age and sex", key="hospital_age_and_sex"))
+        told = SubjectFacts(age_and_sex=st.toggle("With age and sex", key="hospital_age_and_sex"))
         for kind in HOSPITAL_KINDS:
             label, suffix, mime = REPORTS[kind]
             st.download_button(
