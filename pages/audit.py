@@ -51,6 +51,11 @@ with st.container(horizontal=True, vertical_alignment="center"):
 
 if part == "set up":
     if coordinator.let_in(store):
+        try:
+            session.note_opened("set up", "the set-up of audits")
+        except EcgImnError as exc:
+            st.error(str(exc), icon=":material/error:")
+            st.stop()
         setup.show(store)
 elif uid is None:
     st.info(NO_AUDIT, icon=":material/rate_review:")

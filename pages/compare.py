@@ -93,14 +93,17 @@ def other_record() -> Recording | None:
     kinds = [name for name, there in (("composite", cases), ("PTB-XL", ptbxl is not None)) if there]
     kind = st.selectbox("With a", kinds, key="cmp_source", bind="query-params", width=130)
     if kind == "composite":
-        return cached.get_composite(other_composite(cases))
-    if ptbxl is None:
+        name = other_composite(cases)
+    elif ptbxl is not None:
+        first, last = int(ptbxl.table.index.min()), int(ptbxl.table.index.max())
+        number = st.number_input("Record", first, last, key="cmp_record", step=None, bind="query-params", width=120)
+    else:
         st.info("There is nothing to compare with.", icon=":material/info:")
         return None
-    first, last = int(ptbxl.table.index.min()), int(ptbxl.table.index.max())
-    number = int(st.number_input("Record", first, last, key="cmp_record", step=None, bind="query-params", width=120))
     try:
-        return cached.get_best_record(number)
+        recording = cached.get_composite(name) if kind == "composite" else cached.get_best_record(int(number))
+        session.note_opened("second case", session.what_is_open(recording))
+        return recording
     except EcgImnError as exc:
         st.error(str(exc), icon=":material/error:")
         return None

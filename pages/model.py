@@ -19,7 +19,7 @@ from ecgimn.draw.charts.card import (
 from ecgimn.errors import EcgImnError
 from ecgimn.escape import for_markdown
 from ecgimn.explain.sentences import percent
-from ecgimn.model.card import ModelCard, read_training_log
+from ecgimn.model.card import ModelCard, figures_of, read_training_log
 from ecgimn.model.model import MODELS_FOLDER
 from pages.ui import cache as cached
 from pages.ui import case_bar
@@ -63,14 +63,14 @@ def show_errors(card: ModelCard) -> None:
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                     openable = "composite" in row or at_hand
                     key = f"error_{kind}_{row.get('composite') or row['ecg_id']}"
-                    if st.button(row["Case"], key=key, disabled=not openable, type="tertiary"):
+                    if st.button(for_markdown(row["Case"]), key=key, disabled=not openable, type="tertiary"):
                         if "composite" in row:
                             session.open_composite(row["composite"])
                         else:
                             session.open_record(row["ecg_id"], [r["ecg_id"] for r in rows if "ecg_id" in r])
                         session.choose_class(str(chosen))
                         st.switch_page(READING_ROOM)
-                    st.caption(f"{percent(row['Probability'])} · {row['Labels']}")
+                    st.caption(f"{percent(row['Probability'])} · {for_markdown(row['Labels'])}")
     if not at_hand:
         st.caption("Records open here once PTB-XL is set up; the Browse page says how.")
 
@@ -84,6 +84,54 @@ def show_training(card: ModelCard) -> None:
             column.markdown(f"**{title}**")
             column.plotly_chart(figure, theme=None, key=f"training_{title}", config=CHART, alt=title)
     st.json(card.training)
+
+
+def show_measured(card: ModelCard, *, research: bool) -> None:
+    """Show what was measured of the model, and with which command."""
+    metrics = card.metrics
+    if not metrics:
+        st.info(
+            "Nothing has been measured for this card yet. With PTB-XL at hand, this command measures it:",
+            icon=":material/straighten:",
+        )
+        st.code(f"python -m ecgimn evaluate --ptbxl DIR --fold 10 --model {card.name} --json OUT", language="bash")
+    else:
+        fold, command = metrics.get("fold"), metrics.get("command")
+        where = f"fold {for_markdown(fold)} of PTB-XL" if fold else "PTB-XL"
+        st.caption(
+            f"Measured on {where}, {metrics.get('n_records', 0):,} records."
+            + (f" Command: {for_markdown(command)}" if command and research else "")
+        )
+        for words in filter(None, (score_words(metrics), twin_words(metrics))):
+            st.markdown(words)
+        rows = discrimination_rows(metrics)
+        if rows:
+            st.dataframe(rows, hide_index=True, alt="Discrimination by class")
+        figures = card_figures(metrics, dark=session.is_dark())
+        if figures:
+            for column, (title, figure) in zip(st.columns(len(figures)), figures.items(), strict=True):
+                column.markdown(f"**{title}**")
+                column.plotly_chart(figure, theme=None, key=f"chart_{title}", config=CHART, alt=title)
+        if words := taken_out_words(metrics):
+            st.markdown("**Booked by the map, and taken out: share confirmed per wave · bound of a cell of 0.5 logit**")
+            st.dataframe(taken_out_rows(metrics), hide_index=True, alt="Share confirmed and bound by class and wave")
+            st.caption(words)
+        edited = st.segmented_control(
+            "Does the map predict what an edit does? Class:", metrics.get("classes", card.classes), key="fidelity_class"
+        )
+        if edited:
+            with st.container(horizontal=True):
+                for title, figure in fidelity_figures(metrics, edited, dark=session.is_dark()).items():
+                    with st.container(width=380):
+                        st.markdown(f"**{title[0].upper()}{title[1:]}**")
+                        alt = f"Fidelity: {title}"
+                        st.plotly_chart(figure, theme=None, key=f"fidelity_{title}", config=CHART, alt=alt)
+        if "failures" in metrics:
+            show_errors(card)
+        if research:
+            with st.expander("All figures as JSON", on_change="rerun", key="all_metrics") as everything:
+                if everything.open:
+                    st.json(metrics)
 
 
 try:
@@ -132,51 +180,17 @@ if card.thresholds:
     )
 
 st.subheader("Measured")
-metrics = card.metrics
-if not metrics:
-    st.info(
-        "Nothing has been measured for this card yet. With PTB-XL at hand, this command measures it:",
-        icon=":material/straighten:",
-    )
-    st.code(f"python -m ecgimn evaluate --ptbxl DIR --fold 10 --model {card.name} --json OUT", language="bash")
-else:
-    fold, command = metrics.get("fold"), metrics.get("command")
-    where = f"fold {fold} of PTB-XL" if fold else "PTB-XL"
-    st.caption(
-        f"Measured on {where}, {metrics.get('n_records', 0):,} records."
-        + (f" Command: {command}" if command and research else "")
-    )
-    for words in filter(None, (score_words(metrics), twin_words(metrics))):
-        st.markdown(words)
-    rows = discrimination_rows(metrics)
-    if rows:
-        st.dataframe(rows, hide_index=True, alt="Discrimination by class")
-    figures = card_figures(metrics, dark=session.is_dark())
-    if figures:
-        for column, (title, figure) in zip(st.columns(len(figures)), figures.items(), strict=True):
-            column.markdown(f"**{title}**")
-            column.plotly_chart(figure, theme=None, key=f"chart_{title}", config=CHART, alt=title)
-    if words := taken_out_words(metrics):
-        st.markdown("**Booked by the map, and taken out: share confirmed per wave · bound of a cell of 0.5 logit**")
-        st.dataframe(taken_out_rows(metrics), hide_index=True, alt="Share confirmed and bound by class and wave")
-        st.caption(words)
-    edited = st.segmented_control(
-        "Does the map predict what an edit does? Class:", metrics.get("classes", card.classes), key="fidelity_class"
-    )
-    if edited:
-        with st.container(horizontal=True):
-            for title, figure in fidelity_figures(metrics, edited, dark=session.is_dark()).items():
-                with st.container(width=380):
-                    st.markdown(f"**{title[0].upper()}{title[1:]}**")
-                    st.plotly_chart(figure, theme=None, key=f"fidelity_{title}", config=CHART, alt=f"Fidelity: {title}")
-    if "failures" in metrics:
-        show_errors(card)
-    if research:
-        with st.expander("All figures as JSON", on_change="rerun", key="all_metrics") as everything:
-            if everything.open:
-                st.json(metrics)
+try:
+    with figures_of(card):
+        show_measured(card, research=research)
+except EcgImnError as exc:
+    st.error(str(exc), icon=":material/error:")
 
 if research:
     with st.expander("Training", on_change="rerun", key="training") as training:
         if training.open:
-            show_training(card)
+            try:
+                with figures_of(card):
+                    show_training(card)
+            except EcgImnError as exc:
+                st.error(str(exc), icon=":material/error:")

@@ -52,6 +52,7 @@ def show_case(collection: Collection, state: dict[str, Any], *, large: bool) -> 
     case = collection.cases[state["place"]]
     try:
         recording, title = cached.get_quiz_case(f"{collection.name} {state['place']} {case}", case)
+        session.note_opened("teach", f"{session.what_is_open(recording)} (teaching)")
     except EcgImnError as exc:
         st.warning(f"This case cannot be shown: {exc}", icon=":material/database:")
         return

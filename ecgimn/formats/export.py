@@ -167,7 +167,7 @@ def samples_bytes(kind: SampleKind, recording: Recording, *, with_age_and_sex: b
 
 def file_stem(recording: Recording) -> str:
     """Return the recording's name as a file name without extension: letters, digits and hyphens."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", for_file_name(recording.record_name))[:60].strip("-")
+    return for_file_name(re.sub(r"[^A-Za-z0-9]+", "-", recording.record_name).strip("-")[:60] or "case")
 
 
 def _multiplex_group(recording: Recording) -> object:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pandas as pd
 
@@ -27,6 +31,11 @@ PREPROCESSING = {
 }
 #: Shape of the network of each kind: this project's ECG-IMN, and the published one.
 CONFIGS: dict[str, type[NetworkConfig] | type[PaperConfig]] = {"ecg-imn": NetworkConfig, "paper": PaperConfig}
+
+#: Names and words of classes stand in sentences, tables, addresses and figures: nothing that any of these interprets.
+PLAIN = re.compile(r"[\w .,;:'/()+%&-]{1,200}")
+MOST_CLASSES, MOST_CHANNELS, MOST_OF_A_KIND = 1_000, 4_096, 64  # members, stages, blocks, taps: no network has more
+MAX_CARD_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,19 @@ class ModelCard:
     reference: str = "Thambawita et al., arXiv:2602.09566; Hammer et al., arXiv:2606.29951"
 
     def __post_init__(self) -> None:
-        for name, values in (("scale", self.scale), ("offset", self.offset), ("known_answer", self.known_answer)):
+        spoken = (*self.classes, *self.words.values(), *self.groups)
+        if not all(PLAIN.fullmatch(name) and "://" not in name for name in spoken):
+            raise CheckpointError(
+                "The card of a model gives its classes names or words with signs that are not shown as they stand. "
+                "Letters, digits and plain punctuation are needed. Restore the card that belongs to the weights."
+            )
+        if len(set(self.classes)) != len(self.classes) or not 1 <= len(self.classes) <= MOST_CLASSES:
+            raise CheckpointError(
+                f"The card of a model names {len(self.classes)} classes, of which {len(set(self.classes))} differ. "
+                f"1 to {MOST_CLASSES}, each once, are needed. Restore the card that belongs to the weights."
+            )
+        given = {"scale": self.scale, "offset": self.offset, "known_answer": self.known_answer, **self.thresholds}
+        for name, values in given.items():
             if len(values) != len(self.classes):
                 raise CheckpointError(
                     f"The card of model {self.name!r} has {len(values)} values of {name} "
@@ -145,6 +166,24 @@ def write_card(card: ModelCard, path: Path) -> None:
     path.write_text(json.dumps(asdict(card), indent=1) + "\n")
 
 
+@contextmanager
+def figures_of(card: ModelCard) -> Iterator[None]:
+    """Say in a sentence that the figures on a card are not in the form that the block shows them in.
+
+    Raises
+    ------
+    CheckpointError
+        Something inside the block looked for what the card does not hold.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as exc:
+        raise CheckpointError(
+            f"The figures on the card of model {card.name!r} are not in the form of this version. Figures as "
+            "`python -m ecgimn evaluate` writes them are needed. Restore the card that belongs to the weights."
+        ) from exc
+
+
 def read_training_log(card: ModelCard, folder: Path) -> pd.DataFrame | None:
     """Return the log of a model's training, a row per network and epoch, or None where it was not kept."""
     path = folder / f"{Path(str(card.training.get('name', ''))).name}.log.csv"
@@ -160,16 +199,61 @@ def read_card(path: Path) -> ModelCard:
         The file does not parse or lacks a field.
     """
     try:
-        content = json.loads(path.read_text())
-        network = content.pop("network")
-        if "widths" in network:
-            network["widths"] = tuple(network["widths"])
-        for name in ("classes", "scale", "offset", "known_answer"):
-            content[name] = tuple(content[name])
-        content["thresholds"] = {name: tuple(values) for name, values in content.get("thresholds", {}).items()}
-        content["groups"] = {name: tuple(classes) for name, classes in content.get("groups", {}).items()}
-        return ModelCard(network=CONFIGS[content.get("kind", "ecg-imn")](**network), **content)
-    except (OSError, ValueError, TypeError, KeyError) as exc:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise ValueError("too large")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        network = CONFIGS[content.get("kind", "ecg-imn")]
+        card = ModelCard(network=network(**_typed(network, content.pop("network"))), **_typed(ModelCard, content))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as exc:
         raise CheckpointError(
-            f"The card {path.name} cannot be read ({exc}). Restore models/{path.name} from the project."
+            f"The card {path.name} cannot be read: a field is missing, unknown, or not of its kind. "
+            f"Restore models/{path.name} from the project."
         ) from exc
+    _check_size(card)
+    return card
+
+
+def _typed(of: type, content: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a card as they are kept, once each was found to be of its kind."""
+    hints = get_type_hints(of)
+    for name, value in content.items():
+        if not _fits(value, hints[name]):
+            raise ValueError(name)
+    return {name: _frozen(value, hints[name]) for name, value in content.items()}
+
+
+def _fits(value: object, hint: Any) -> bool:
+    inner = get_args(hint)
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(_fits(part, inner[0]) for part in value)
+    if get_origin(hint) is dict:
+        return isinstance(value, dict) and all(_fits(part, inner[1]) for part in value.values())
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return hint is Any or type(value) is hint
+
+
+def _frozen(value: Any, hint: Any) -> Any:
+    """Return lists as tuples where a card holds tuples."""
+    if get_origin(hint) is tuple:
+        return tuple(value)
+    if get_origin(hint) is dict and get_origin(get_args(hint)[1]) is tuple:
+        return {name: tuple(part) for name, part in value.items()}
+    return value
+
+
+def _check_size(card: ModelCard) -> None:
+    """Refuse a network that nobody trains, before it takes the memory of the machine."""
+    network = card.network
+    sizes = [card.members]
+    channels = [1]
+    if isinstance(network, NetworkConfig):
+        sizes += [len(network.widths), network.blocks, network.kernel, network.head_kernel]
+        channels += [*network.widths, network.decoder_width]
+    fits = all(1 <= size <= MOST_OF_A_KIND for size in sizes) and all(1 <= n <= MOST_CHANNELS for n in channels)
+    if not fits or network.n_classes != len(card.classes) or not 0 <= network.dropout < 1:
+        raise CheckpointError(
+            f"The card of model {card.name!r} describes a network that fits neither its classes nor any machine. "
+            f"At most {MOST_OF_A_KIND} members, stages and blocks and {MOST_CHANNELS} channels are needed. "
+            "Restore the card that belongs to the weights."
+        )

@@ -414,6 +414,7 @@ def _case(reading: Reading, state: CaseState, n_cases: int) -> None:
     audit, place = reading.audit, state.planned.place
     try:
         recording = cached.get_audit_recording(state.planned.case.ref, state.planned.case.digest)
+        session.note_opened("audit", f"case {place} of audit {audit.uid[:8]}", reader=reading.reader.pseudonym)
     except EcgImnError as exc:
         st.error(str(exc), icon=":material/error:")
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -29,6 +30,7 @@ def show(store: Store, uid: str) -> None:
     try:
         if not _may_enter(store, uid):
             return
+        session.note_opened("results", f"results of audit {uid[:8]}")
         found = cached.get_results(uid, store.n_events(uid), store)
     except EcgImnError as exc:
         st.error(str(exc), icon=":material/error:")
@@ -82,17 +84,20 @@ def _may_enter(store: Store, uid: str) -> bool:
 
 
 def _exports(store: Store, uid: str, found: dict[str, Any]) -> None:
+    noted = partial(session.noting_export, what=f"audit {uid[:8]}")
     with st.container(horizontal=True):
         st.download_button(
-            "Export (JSON)", lambda: json.dumps(export_study(store, uid), indent=1), f"{FILE_NAME}-{uid[:8]}.json",
-            "application/json", on_click="ignore", icon=":material/download:", key="audit_export_json",
+            "Export (JSON)", noted(lambda: json.dumps(export_study(store, uid), indent=1)),
+            f"{FILE_NAME}-{uid[:8]}.json", "application/json", on_click="ignore", icon=":material/download:",
+            key="audit_export_json",
         )  # fmt: skip
         st.download_button(
-            "Answers (CSV)", lambda: study_csv(study_record(store, uid)), f"{FILE_NAME}-{uid[:8]}.csv", "text/csv",
-            on_click="ignore", icon=":material/download:", key="audit_export_csv",
+            "Answers (CSV)", noted(lambda: study_csv(study_record(store, uid))),
+            f"{FILE_NAME}-{uid[:8]}.csv", "text/csv", on_click="ignore", icon=":material/download:",
+            key="audit_export_csv",
         )  # fmt: skip
         st.download_button(
-            "Report (HTML)", lambda: study_html(found, made=f"ECG-IMN Reader {__version__}"),
+            "Report (HTML)", noted(lambda: study_html(found, made=f"ECG-IMN Reader {__version__}")),
             f"{FILE_NAME}-{uid[:8]}.html", "text/html", on_click="ignore", icon=":material/download:",
             key="audit_export_html",
         )  # fmt: skip

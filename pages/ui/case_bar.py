@@ -153,7 +153,10 @@ def case_line(bar: DeltaGenerator) -> Recording | None:
         st.button("Next", shortcut="Right", on_click=step_case, args=(1,), disabled=alone,
                   help=f"Next {step_of}")  # fmt: skip
     try:
-        return _chosen_recording(kind, whole, ptbxl, has_composites=bool(cases))
+        recording = _chosen_recording(kind, whole, ptbxl, has_composites=bool(cases))
+        if recording is not None:
+            session.note_opened("case", session.what_is_open(recording))
+        return recording
     except EcgImnError as exc:
         st.error(str(exc), icon=":material/error:")
         return None

@@ -42,7 +42,9 @@ def samples_export(recording: Recording) -> None:
             label, suffix, mime = FILES[kind]
             st.download_button(
                 label,
-                partial(samples_bytes, kind, recording),
+                session.noting_export(
+                    partial(samples_bytes, kind, recording), f"samples of {session.what_is_open(recording)}"
+                ),
                 file_name=f"{file_stem(recording)}.{suffix}",
                 mime=mime,
                 key=f"samples_{kind}",
@@ -289,14 +291,9 @@ def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
         for kind in EXPORT_KINDS:
             st.download_button(
                 "Ledger CSV" if kind == "csv" else kind.upper(),
-                partial(
-                    case_export,
-                    kind,
-                    case,
-                    class_name=name,
-                    against=minus,
-                    view=view,
-                    salt=salt,
+                session.noting_export(
+                    partial(case_export, kind, case, class_name=name, against=minus, view=view, salt=salt),
+                    f"{kind.upper()} of {session.what_is_open(case.recording)}",
                 ),
                 file_name=f"ecg-imn-reading.{kind}",
                 mime=MIME[kind],

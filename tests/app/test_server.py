@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import json
+import re
 from pathlib import Path
 from types import MethodType, SimpleNamespace
 
@@ -107,3 +109,73 @@ def test_a_forgotten_file_is_in_no_object_and_no_cache_of_the_session(
     assert len(set(cleared)) == 1
     assert len(cleared) == 2
     assert kept() == []
+
+
+@pytest.fixture
+def access_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A log of who opened what, as an operator names it."""
+    path = tmp_path / "access.jsonl"
+    monkeypatch.setenv(server.ACCESS_VARIABLE, str(path))
+    return path
+
+
+def lines_of(path: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_access_log_names_visitors_by_pseudonym_and_own_files_by_nothing(
+    small_app: AppTest, access_log: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(server, "subject", lambda: "proxy eve@example.org")
+    recording = load_composite(NORMAL)
+    app = opened_with(small_app, as_upload(recording, tmp_path)).run()
+    said = lines_of(access_log)
+    first, *_, last = (line["did"] for line in said)
+    assert first.startswith("opened composite ")
+    assert last == "opened own file"
+    assert len(said) == len({line["did"] for line in said})  # once each, however often the page ran
+    assert len({line["who"] for line in said}) == 1
+    assert re.fullmatch(r"visitor [0-9a-f]{16}", said[0]["who"])
+    written = access_log.read_text() + access_log.with_name("access.jsonl.key").read_text()
+    assert not [word for word in ("eve", "example", recording.digest[:8], "case-") if word in written]
+    for path in tmp_path.glob("access.jsonl*"):
+        assert path.stat().st_mode & 0o077 == 0
+    assert len(list(tmp_path.glob("access.jsonl*"))) == 2
+    # One name is one pseudonym for as long as the key is kept, and another one without it.
+    before = said[0]["who"]
+    access_log.with_name("access.jsonl.key").unlink()
+    app.session_state["access_noted"] = {}
+    app.run()
+    assert lines_of(access_log)[-1]["who"] != before
+
+
+def test_an_export_stands_in_the_access_log_once_it_is_made(
+    small_app: AppTest, access_log: Path, cookies: dict[str, str]
+) -> None:
+    small_app.run()
+    n_lines = len(lines_of(access_log))
+    made = server.noting_export(lambda: b"file", "PDF of composite")
+    assert len(lines_of(access_log)) == n_lines
+    assert made() == b"file"
+    assert lines_of(access_log)[-1]["did"] == "exported PDF of composite"
+
+
+def test_nothing_is_opened_when_the_access_log_cannot_be_written(
+    small_app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(server.ACCESS_VARIABLE, str(tmp_path / "not there" / "access.jsonl"))
+    app = small_app.run()
+    assert not app.exception
+    assert "nothing is opened" in app.error[0].value
+    assert not app.get("plotly_chart")
+
+
+def test_there_is_no_access_log_unless_one_is_named(small_app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(server.ACCESS_VARIABLE, raising=False)
+    monkeypatch.setattr(server, "_append", lambda *_: pytest.fail("something was written"))
+    assert small_app.run().get("plotly_chart")
+
+    def make() -> bytes:
+        return b""
+
+    assert server.noting_export(make, "PDF") is make

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load
 
 from ecgimn.errors import CheckpointError, ModelNotFoundError
-from ecgimn.model.card import ModelCard, read_card, write_card
+from ecgimn.model.card import ModelCard, figures_of, read_card, write_card
 from ecgimn.model.model import STORED, choose_device, list_models, load_model, save_model, write_metrics
 from ecgimn.model.network import EcgImn, NetworkConfig
 
@@ -149,3 +149,54 @@ def test_cuda_gives_the_same_logits(folder):
     there = load_model("tiny", folder=folder, device=torch.device("cuda")).write_linear_model(x)
     here = load_model("tiny", folder=folder, device=torch.device("cpu")).write_linear_model(x)
     np.testing.assert_allclose(there.logit, here.logit, atol=1e-3)
+
+
+#: What a hostile or damaged card may hold in place of a value.
+STRANGE = (
+    None,
+    [],
+    {},
+    "x",
+    -1,
+    float("nan"),
+    True,
+    [[]],
+    {"a": [1]},
+    10**30,
+    ["a", "a"],
+    ["![x](http://192.0.2.7/a)"],
+)
+
+
+def test_a_card_with_anything_in_any_field_is_read_or_refused_in_a_sentence(folder, tmp_path):
+    card = json.loads((folder / "tiny.json").read_text())
+    fields = [(card, name) for name in card] + [(card["network"], name) for name in card["network"]]
+    path, said = tmp_path / "tiny.json", []
+    for part, name in fields:
+        kept = part[name]
+        for value in STRANGE:
+            part[name] = value
+            path.write_text(json.dumps(card))
+            try:
+                read = read_card(path)
+            except CheckpointError as exc:
+                said.append(str(exc))
+            else:
+                assert type(getattr(read, name, kept)) is type(getattr(read_card(folder / "tiny.json"), name, kept))
+        part[name] = kept
+    assert len(said) > 3 * len(fields)
+    assert not [text for text in said if "192.0.2.7" in text]
+
+
+@pytest.mark.parametrize("text", ["[]", "1", '"x"', "{", "[" * 100_000, "9" * 5_000, '{"network": []}', "\ud800"])
+def test_what_is_no_card_at_all_is_refused_in_a_sentence(tmp_path, text):
+    path = tmp_path / "tiny.json"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        read_card(path)
+
+
+def test_figures_that_a_card_does_not_hold_in_the_expected_form_are_refused_in_a_sentence(folder):
+    card = read_card(folder / "tiny.json")
+    with pytest.raises(CheckpointError, match="not in the form"), figures_of(card):
+        card.metrics["discrimination"]["classes"][0]

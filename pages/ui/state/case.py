@@ -18,6 +18,8 @@ from pages.ui.state import view as view_state
 from pages.ui.state.browser import is_dark as is_dark
 from pages.ui.state.browser import watch_window as watch_window
 from pages.ui.state.browser import window as window
+from pages.ui.state.server import note_opened as note_opened
+from pages.ui.state.server import noting_export as noting_export
 from pages.ui.state.widgets import put as put
 from pages.ui.state.widgets import take as take
 from pages.ui.state.widgets import widget_key as widget_key
@@ -171,6 +173,11 @@ def forget_own_recording() -> None:
         st.session_state.pop(name, None)  # what is only overwritten stays until a run of the page reaches its end
     show_window(0.0, WINDOW_S)
     server.forget_derived()
+
+
+def what_is_open(recording: Recording) -> str:
+    """Return what an access log calls a recording: a public one by its name, an upload by nothing of its own."""
+    return "own file" if recording.source == "upload" else f"{recording.source} {recording.record_name}"
 
 
 def is_of_this_browser() -> bool:

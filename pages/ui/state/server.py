@@ -1,4 +1,5 @@
-"""What this app changes about Streamlit's server, and who its visitors are, as far as the server knows.
+"""What this app changes about Streamlit's server, who its visitors are, as far as the server knows,
+and the log of what they open.
 
 It uses interfaces that Streamlit does not publish, and is imported before the server starts. `tests/app/test_server.py`
 fails when an update of Streamlit moves one of them.
@@ -10,13 +11,18 @@ machine.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import hashlib
 import hmac
+import json
 import os
+import secrets
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import streamlit as st
 from starlette.exceptions import HTTPException
@@ -28,6 +34,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token_string
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
+
+from ecgimn.errors import EcgImnError
 
 MAX_VISITOR_BYTES = 60_000_000  # three uploads of the largest size
 MAX_VISITOR_FILES = 100  # a folder of a long WFDB record has some dozens
@@ -153,6 +161,95 @@ def door() -> bool:
             icon=":material/lock:",
         )
     return False
+
+
+# Who opened what: nothing is written unless the operator names a file.
+
+ACCESS_VARIABLE = "ECGIMN_ACCESS_LOG"
+_UNWRITABLE = (
+    "The log of who opens what cannot be written, so nothing is opened. A file that the app may write is needed. "
+    f"Whoever runs the app must look at {ACCESS_VARIABLE} and the disk."
+)
+_Made = TypeVar("_Made")
+
+
+def note_opened(place: str, what: str, *, reader: str = "") -> None:
+    """Write into the access log, where there is one, that this visitor opened something.
+
+    Parameters
+    ----------
+    place : str
+        Where on the pages. What is open there already is not written again with each run of a page.
+    what : str
+        A public record by its name; "own file" for an upload, whatever its name and content.
+    reader : str
+        The pseudonym of a reader in an audit, who stands in the log by it alone.
+
+    Raises
+    ------
+    EcgImnError
+        The log cannot be written.
+    """
+    noted = st.session_state.setdefault("access_noted", {})
+    if os.environ.get(ACCESS_VARIABLE) and noted.get(place) != (what, reader):
+        _write_access(f"reader {reader}" if reader else _visitor(), f"opened {what}")
+        noted[place] = (what, reader)
+
+
+def noting_export(make: Callable[[], _Made], what: str) -> Callable[[], _Made]:
+    """Return what makes a file to download, and has that written into the access log once it is asked for."""
+    if not os.environ.get(ACCESS_VARIABLE):
+        return make
+    try:
+        who = _visitor()  # now: a download is made outside of the run of a page
+    except EcgImnError:
+        who = "visitor unknown"  # nothing can be written then, and the download says so
+
+    def noted() -> _Made:
+        _write_access(who, f"exported {what}")
+        return make()
+
+    return noted
+
+
+def _visitor() -> str:
+    """Return the visitor's pseudonym: a keyed hash of the name at the sign-on, else of the browser's secret."""
+    name = subject()
+    known = f"name {name}" if name else f"browser {browser_secret()}"
+    return f"visitor {hmac.new(_access_key(), known.encode(), hashlib.sha256).hexdigest()[:16]}"
+
+
+def _access_key() -> bytes:
+    """Return the key of the pseudonyms: a file beside the log, made with its first line."""
+    path = f"{os.environ[ACCESS_VARIABLE]}.key"
+    try:
+        if not os.path.exists(path):
+            new = f"{path}.{secrets.token_hex(4)}"
+            _append(new, secrets.token_hex(32))
+            with contextlib.suppress(FileExistsError):  # another process was first
+                os.link(new, path)
+            os.unlink(new)
+        return Path(path).read_text(encoding="ascii").encode()
+    except OSError as exc:
+        raise EcgImnError(_UNWRITABLE) from exc
+
+
+def _write_access(who: str, did: str) -> None:
+    line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "who": who, "did": did}
+    try:
+        _append(os.environ[ACCESS_VARIABLE], json.dumps(line) + "\n")
+    except OSError as exc:
+        raise EcgImnError(_UNWRITABLE) from exc
+
+
+def _append(path: str, text: str) -> None:
+    """Add text to a file that only the app's user may read; in one piece, so that lines of two processes do not mix."""
+    opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        if os.write(opened, text.encode()) != len(text.encode()):
+            raise OSError("the disk is full")
+    finally:
+        os.close(opened)
 
 
 prepare()
