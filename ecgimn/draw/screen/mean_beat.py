@@ -212,11 +212,11 @@ def difference_svg(
         parts.append(f"<g class='beat' data-lead='{panel.lead}'>{''.join(shapes)}</g>")
     lines = [
         f"<text class='note' x='{MARGIN_PX:g}' y='{layout.height_mm + LINE_PX * (place + 1):.1f}' "
-        f"fill='{colours.muted}'>{html.escape(line)}</text>"
+        f"fill='{colours.muted}'>{for_html(line)}</text>"
         for place, line in enumerate(words)
     ]
     lines.append(_key(layout.height_mm + LINE_PX * (len(words) + 0.35), limit, colours, narrow=narrow, dark=dark))
-    said = html.escape("; ".join(words), quote=True)
+    said = for_html("; ".join(words))
     height = layout.height_mm + foot + MARGIN_PX
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' class='difference' width='{size_px[0]:g}' height='{height:.0f}' "
