@@ -19,8 +19,9 @@ import numpy as np
 from ecgimn.errors import StudyError
 from ecgimn.leads import STANDARD_LEADS
 
-ONCE = ("blind", "model", "evidence", "revision", "rating")  # steps of a case, each committed once and then frozen
-FREE = ("opened", "draft", "paused", "quiz")  # may happen again and again
+#: Steps of a case, each committed once and then frozen.
+ONCE = ("blind", "model", "evidence", "revision", "rating", "adjudication")
+FREE = ("opened", "draft", "paused", "later", "training", "quiz")  # may happen again and again
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ ANSWERED = ("blind", "revision", "rating")  # the steps that a reader answers; t
 CONFIDENCES = (1, 2, 3, 4, 5)  # from a guess to certain
 RATINGS = (-3, -2, -1, 0, 1, 2, 3)  # Riek et al. 2024, doi:10.1016/j.jelectrocard.2024.153792
 ITEMS = ("relevant", "helpful", "trust")
+UNCERTAIN = "uncertain"  # a diagnosis that a reader of a study may give in place of a label
 FLAGS = ("poor quality", "label doubtful", "possible lead reversal")
 MAX_TEXT, MAX_BOXES = 2000, 60
 
@@ -154,10 +156,10 @@ def check_answer(audit: Audit, arm: Arm, step: str, content: Mapping[str, Any]) 
     ----------
     audit : Audit
     arm : Arm
-    step : {"blind", "revision", "rating"}
+    step : {"blind", "revision", "rating", "adjudication"}
     content : mapping
         blind: primary, also, confidence, boxes, flags. revision: primary, also, confidence. rating: the `ITEMS` that
-        apply, text, missed, invented, flags.
+        apply, text, missed, invented, flags. adjudication: primary, also, confidence, text.
 
     Raises
     ------
@@ -169,12 +171,14 @@ def check_answer(audit: Audit, arm: Arm, step: str, content: Mapping[str, Any]) 
     answer: dict[str, Any] = _diagnosis(audit, content)
     if step == "blind":
         answer |= {"boxes": _boxes(content.get("boxes", ())), "flags": _flags(content)}
+    if step == "adjudication":
+        answer["text"] = _remark(content)
     return answer
 
 
 def _diagnosis(audit: Audit, content: Mapping[str, Any]) -> dict[str, Any]:
     primary, also, confidence = content.get("primary"), tuple(content.get("also") or ()), content.get("confidence")
-    if primary not in audit.classes:
+    if primary not in audit.diagnoses:
         raise StudyError("No diagnosis is chosen. One label that fits best is needed. Choose it.")
     if not set(also) <= set(audit.classes):
         raise StudyError("A further label is none of the model's. Choose among those listed.")
@@ -193,10 +197,14 @@ def _rating(arm: Arm, content: Mapping[str, Any]) -> dict[str, Any]:
         if content.get(item) not in RATINGS or isinstance(content.get(item), bool):
             raise StudyError(f"The rating {item!r} is missing. A whole number from -3 to +3 is needed. Choose one.")
         answer[item] = content[item]
-    answer["text"] = str(content.get("text") or "").strip()[:MAX_TEXT]
+    answer["text"] = _remark(content)
     for field in ("missed", "invented"):
         answer[field] = _boxes(content.get(field, ()))
     return answer | {"flags": _flags(content)}
+
+
+def _remark(content: Mapping[str, Any]) -> str:
+    return str(content.get("text") or "").strip()[:MAX_TEXT]
 
 
 def items_of(arm: Arm) -> tuple[str, ...]:
@@ -271,6 +279,66 @@ class AuditCase:
     labels: tuple[str, ...]
 
 
+MAX_WASHOUT_DAYS, MAX_TRAINING, MAX_ADJUDICATORS = 365, 50, 10
+
+
+@dataclass(frozen=True)
+class Design:
+    """How an audit is run as a study.
+
+    Attributes
+    ----------
+    crossover : bool
+        Each case is read in every arm, one arm in each of as many periods; else in one arm only.
+    washout_days : int
+        Between two periods, from the last step of the one to the first of the next.
+    uncertain : bool
+        Whether "uncertain" may stand in place of a label.
+    training : tuple of AuditCase
+        Read first, each with its label told afterwards; none of them is a case of the audit.
+    pass_share : float
+        Share of the training cases to be read rightly before the first case of the audit.
+    wrong_share : float
+        Share of the model's answers shown that are made wrong on purpose; readers are told that there are some.
+    adjudicators : tuple of str
+        Pseudonyms of those who see all readers' answers to the cases on which they differ, and decide.
+
+    Raises
+    ------
+    StudyError
+        A field cannot be used.
+    """
+
+    crossover: bool = False
+    washout_days: int = 0
+    uncertain: bool = True
+    training: tuple[AuditCase, ...] = ()
+    pass_share: float = 0.0
+    wrong_share: float = 0.0
+    adjudicators: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.washout_days <= MAX_WASHOUT_DAYS:
+            raise StudyError(
+                f"The washout is {self.washout_days} days. 0 to {MAX_WASHOUT_DAYS} are needed. Correct it."
+            )
+        if self.washout_days and not self.crossover:
+            raise StudyError(
+                "A washout lies between periods, and this design has one. Let each case be read in all arms."
+            )
+        for name, share in (("to pass", self.pass_share), ("of wrong answers", self.wrong_share)):
+            if not 0 <= share <= 1:
+                raise StudyError(f"The share {name} is {share:g}. 0 to 1 is needed. Correct it.")
+        refs = [case.ref for case in self.training]
+        if len(refs) > MAX_TRAINING or len(set(refs)) < len(refs) or not all(case.labels for case in self.training):
+            raise StudyError(
+                f"The {len(refs)} training cases cannot be used. Up to {MAX_TRAINING} different ones with a label are "
+                "needed. Choose others."
+            )
+        if len(self.adjudicators) > MAX_ADJUDICATORS or len(set(self.adjudicators)) < len(self.adjudicators):
+            raise StudyError(f"Up to {MAX_ADJUDICATORS} different pseudonyms of adjudicators are needed. Correct them.")
+
+
 @dataclass(frozen=True)
 class Audit:
     """An audit.
@@ -295,6 +363,8 @@ class Audit:
         Of order and arms.
     app_version : str
         Of the app that made it.
+    design : Design or None
+        Where it is run as a study.
 
     Raises
     ------
@@ -314,6 +384,7 @@ class Audit:
     shows: tuple[Shown, ...] = ()
     seed: int = 0
     app_version: str = ""
+    design: Design | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name.strip()) <= 120:
@@ -332,11 +403,24 @@ class Audit:
         for field, found, choices in allowed:
             if not found <= set(choices):
                 raise StudyError(f"{field} {found - set(choices)} is not known. One of {', '.join(choices)} is needed.")
+        trained = {case.ref for case in self.design.training} & set(refs) if self.design is not None else set()
+        if trained:
+            raise StudyError(
+                f"{min(trained)} is a training case and a case. Readers would know it. Remove it from one."
+            )
 
     @property
     def text(self) -> str:
-        """Return the definition as JSON that is the same at every site."""
-        return canonical(asdict(self))
+        """Return the definition as JSON that is the same at every site; without a design, as before there was one."""
+        content = asdict(self)
+        if self.design is None:
+            del content["design"]
+        return canonical(content)
+
+    @property
+    def diagnoses(self) -> tuple[str, ...]:
+        """Return what a reader chooses from."""
+        return (*self.classes, UNCERTAIN) if self.design is not None and self.design.uncertain else self.classes
 
     @property
     def uid(self) -> str:
@@ -352,7 +436,11 @@ def read_audit(text: str) -> Audit:
     """Return the audit that a definition describes; raises `StudyError`."""
     try:
         content: dict[str, Any] = json.loads(text)
-        content["cases"] = tuple(AuditCase(**{**case, "labels": tuple(case["labels"])}) for case in content["cases"])
+        content["cases"] = _listed(content["cases"])
+        if content.get("design") is not None:
+            design = dict(content["design"])
+            design |= {"training": _listed(design["training"]), "adjudicators": tuple(design["adjudicators"])}
+            content["design"] = Design(**design)
         content["arms"] = tuple(Arm(**arm) for arm in content["arms"])
         for field in ("classes", "shows"):
             content[field] = tuple(content[field])
@@ -363,13 +451,36 @@ def read_audit(text: str) -> Audit:
         ) from exc
 
 
+def _listed(cases: Sequence[Mapping[str, Any]]) -> tuple[AuditCase, ...]:
+    return tuple(AuditCase(**{**case, "labels": tuple(case["labels"])}) for case in cases)
+
+
 @dataclass(frozen=True)
 class PlannedCase:
-    """A case of one reader's list: which, where in the list (from 1), and in which arm."""
+    """A case of one reader's list.
+
+    Attributes
+    ----------
+    case : AuditCase
+    place : int
+        In the list, from 1.
+    arm : Arm
+    period : int
+        From 1; only a crossover has more than one.
+    wrong : bool
+        Whether the model's answer is made wrong on purpose.
+    """
 
     case: AuditCase
     place: int
     arm: Arm
+    period: int = 1
+    wrong: bool = False
+
+    @property
+    def key(self) -> str:
+        """Under what the log keeps this reading: the case, and the period from the second one on."""
+        return self.case.ref if self.period == 1 else f"{self.case.ref}@{self.period}"
 
 
 def plan(audit: Audit, reader_uid: str) -> tuple[PlannedCase, ...]:
@@ -386,8 +497,27 @@ def plan(audit: Audit, reader_uid: str) -> tuple[PlannedCase, ...]:
     first = int(rng.integers(n_arms))
     step = 1 if audit.allocation == "case" else 0
     arm_of = {i: (first + step * k) % n_arms for k, i in enumerate(by_label)}
-    order = [int(i) for i in rng.permutation(len(audit.cases))]
-    if audit.blocks:
-        rank = rng.permutation(n_arms)
-        order.sort(key=lambda i: int(rank[arm_of[i]]))
-    return tuple(PlannedCase(audit.cases[i], place, audit.arms[arm_of[i]]) for place, i in enumerate(order, start=1))
+    listed: list[tuple[int, int, int]] = []  # case, arm, period
+    for period in range(n_arms if audit.design is not None and audit.design.crossover else 1):
+        order = [int(i) for i in rng.permutation(len(audit.cases))]
+        if audit.blocks:
+            rank = rng.permutation(n_arms)
+            order.sort(key=lambda i: int(rank[arm_of[i]]))
+        listed += [(i, (arm_of[i] + period) % n_arms, period + 1) for i in order]
+    wrong = _made_wrong(audit, listed, rng)
+    return tuple(
+        PlannedCase(audit.cases[i], place, audit.arms[arm], period, place in wrong)
+        for place, (i, arm, period) in enumerate(listed, start=1)
+    )
+
+
+def _made_wrong(audit: Audit, listed: Sequence[tuple[int, int, int]], rng: np.random.Generator) -> set[int]:
+    """Return the places of the answers that are made wrong, drawn, and spread evenly over the arms that show one."""
+    share = audit.design.wrong_share if audit.design is not None else 0.0
+    shown = [place for place, (_, arm, _) in enumerate(listed, start=1) if audit.arms[arm].model]
+    n_wrong = round(share * len(shown))
+    if n_wrong == 0:
+        return set()
+    mixed = [shown[int(i)] for i in rng.permutation(len(shown))]
+    by_arm = sorted(mixed, key=lambda place: listed[place - 1][1])  # stable: random within an arm
+    return {by_arm[int((k + 0.5) * len(shown) / n_wrong)] for k in range(n_wrong)}

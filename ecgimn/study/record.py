@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -33,9 +33,12 @@ from ecgimn.study.definition import (
     FLAGS,
     FREE,
     KIND,
+    MAX_ADJUDICATORS,
     MAX_BOXES,
     MAX_CASES,
     MAX_TEXT,
+    MAX_TRAINING,
+    MAX_WASHOUT_DAYS,
     METHODS,
     ONCE,
     RATINGS,
@@ -53,7 +56,7 @@ from ecgimn.study.definition import (
     read_box,
 )
 from ecgimn.study.keys import fingerprint, is_signed, public_key, sign
-from ecgimn.study.session import BIN_MS, ModelAnswer, read_answer
+from ecgimn.study.session import BIN_MS, ModelAnswer, is_adjudicator, read_answer, training_state
 from ecgimn.study.store import Store, event_row
 
 MAX_READERS, MAX_EVENTS, MAX_CLASSES, MAX_ARMS = 1000, 1_000_000, 100, 20
@@ -70,6 +73,7 @@ def _real_moment(text: str) -> str:
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Ref = Annotated[str, StringConstraints(pattern=r"^(composite:[a-z0-9_-]{1,60}|ptbxl:[0-9]{1,7})$")]
+Key = Annotated[str, StringConstraints(pattern=r"^(composite:[a-z0-9_-]{1,60}|ptbxl:[0-9]{1,7})(@[0-9]{1,2})?$")]
 Pseudonym = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{1,39}$")]
 Moment = Annotated[str, StringConstraints(pattern=MOMENT), AfterValidator(_real_moment)]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z.+-]{0,40}$")]
@@ -100,6 +104,18 @@ class CaseShape(_Shape):
     labels: Annotated[list[Label], Field(max_length=MAX_CLASSES)]
 
 
+class DesignShape(_Shape):
+    """How an audit is run as a study."""
+
+    crossover: bool
+    washout_days: Annotated[int, Field(ge=0, le=MAX_WASHOUT_DAYS)]
+    uncertain: bool
+    training: Annotated[list[CaseShape], Field(max_length=MAX_TRAINING)]
+    pass_share: Share
+    wrong_share: Share
+    adjudicators: Annotated[list[Pseudonym], Field(max_length=MAX_ADJUDICATORS)]
+
+
 class DefinitionShape(_Shape):
     """The definition of an audit; `Audit` checks how its fields go together."""
 
@@ -115,6 +131,7 @@ class DefinitionShape(_Shape):
     shows: Annotated[list[Literal[SHOWN]], Field(max_length=len(SHOWN))]  # type: ignore[valid-type]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     app_version: Version
+    design: DesignShape | None = None
 
 
 class ReaderShape(_Shape):
@@ -149,7 +166,7 @@ class Opened(_Shape):
 
 
 class Paused(_Shape):
-    """A reader paused."""
+    """A reader paused, or put a case off."""
 
 
 class DraftContent(_Shape):
@@ -216,9 +233,24 @@ class RatingGiven(_Shape):
     flags: Flags
 
 
+class TrainingAnswer(_Shape):
+    """What was answered to a training case."""
+
+    round: Annotated[int, Field(ge=1, le=MAX_EVENTS)]
+    primary: Label
+    right: bool
+
+
+class Adjudication(Revision):
+    """What an adjudicator decided."""
+
+    text: Text
+
+
 PAYLOADS: dict[str, type[_Shape]] = {
-    "opened": Opened, "paused": Paused, "draft": Draft, "blind": Blind, "model": Shown, "evidence": EvidenceShown,
-    "revision": Revision, "rating": RatingGiven,
+    "opened": Opened, "paused": Paused, "later": Paused, "draft": Draft, "blind": Blind, "model": Shown,
+    "evidence": EvidenceShown, "revision": Revision, "rating": RatingGiven, "training": TrainingAnswer,
+    "adjudication": Adjudication,
 }  # fmt: skip
 
 
@@ -229,7 +261,7 @@ class EventShape(_Shape):
     study_uid: Sha
     reader_uid: Uid
     number: Annotated[int, Field(ge=1, le=MAX_EVENTS)]
-    case_id: Ref
+    case_id: Key
     kind: Literal[tuple(PAYLOADS)]  # type: ignore[valid-type]
     payload: dict[str, Any]
     at: Moment
@@ -482,19 +514,32 @@ def record_of(content: Mapping[str, Any]) -> StudyRecord:
     events = tuple(Event(**row) for row in content["events"])
     if len({event.uid for event in events}) < len(events):
         raise _no_export("an event is in it twice")
-    arms = {uid: {planned.case.ref: planned.arm for planned in plan(audit, uid)} for uid in readers}
+    arms = {uid: {planned.key: planned.arm for planned in plan(audit, uid)} for uid in readers}
+    labels = {case.ref: case.labels for case in audit.design.training} if audit.design is not None else {}
     by_reader: dict[str, list[Event]] = {uid: [] for uid in readers}
     for event in events:
-        arm = arms.get(event.reader_uid, {}).get(event.case_id)
-        if arm is None or event.study_uid != audit.uid or event.kind not in (*arm.steps, *FREE):
+        reader = readers.get(event.reader_uid)
+        if reader is None or event.study_uid != audit.uid:
+            raise _no_export("an event belongs to no reader, case or step of it")
+        by_reader[event.reader_uid].append(event)
+        if event.kind == "training" and event.case_id in labels:
+            if event.payload["right"] != (event.payload["primary"] in labels[event.case_id]):
+                raise _no_export("a training answer is not as this app writes it")
+            continue
+        if is_adjudicator(audit, reader):
+            judged = event.kind == "adjudication" and event.case_id in refs
+            if not judged or check_answer(audit, audit.arms[0], event.kind, event.payload) != event.payload:
+                raise _no_export("an adjudicator did what none does")
+            continue
+        arm = arms[event.reader_uid].get(event.case_id)
+        if arm is None or event.kind == "training" or event.kind not in (*arm.steps, *FREE):
             raise _no_export("an event belongs to no reader, case or step of it")
         if not _is_possible(audit, arm, event):
             raise _no_export("an answer is not as this app writes it")
-        by_reader[event.reader_uid].append(event)
     for uid, log in by_reader.items():
         if not is_unbroken(log):
             raise _no_export(f"the log of {readers[uid].pseudonym} has a gap or was changed")
-        if not _in_order(arms[uid], log):
+        if not is_adjudicator(audit, readers[uid]) and not (_in_order(arms[uid], log) and _was_trained(audit, log)):
             raise _no_export(f"the log of {readers[uid].pseudonym} has steps in an order that cannot be")
     if not set(content["evidence"]) <= refs:
         raise _no_export("the model answers a case that is none of it")
@@ -521,7 +566,7 @@ def _is_possible(audit: Audit, arm: Arm, event: Event) -> bool:
             for field in ("boxes", "missed", "invented"):
                 for box in event.payload["content"].get(field) or ():
                     read_box(box)
-            return set(named) - {None} <= set(audit.classes)
+            return set(named) - {None} <= set(audit.diagnoses)
     except StudyError:
         return False
     return True
@@ -536,6 +581,12 @@ def _in_order(arms: Mapping[str, Arm], log: Iterable[Event]) -> bool:
                 return False
             done[event.case_id] += 1
     return True
+
+
+def _was_trained(audit: Audit, log: Sequence[Event]) -> bool:
+    """Whether the training was passed before the first step of a case."""
+    first = min((event.number for event in log if event.kind in ONCE), default=None)
+    return first is None or training_state(audit, (event for event in log if event.number < first)).passed
 
 
 def study_record(store: Store, uid: str) -> StudyRecord:

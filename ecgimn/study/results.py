@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -16,16 +17,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from scipy.stats import DegenerateDataWarning, bootstrap, rankdata
 
 from ecgimn.about import INTENDED_USE
 from ecgimn.escape import for_csv
 from ecgimn.evaluate.metrics import N_BOOTSTRAPS, patient_weights, plain, ratio
 from ecgimn.evaluate.metrics import estimate as interval
 from ecgimn.leads import STANDARD_LEADS, lead_index
-from ecgimn.study.definition import ITEMS, Event, PlannedCase, plan, read_box
+from ecgimn.study.definition import ITEMS, UNCERTAIN, Audit, Design, Event, PlannedCase, plan, read_box
 from ecgimn.study.record import StudyRecord
-from ecgimn.study.session import BIN_MS, CaseState, ModelAnswer, case_state
+from ecgimn.study.session import (
+    BIN_MS,
+    CaseState,
+    ModelAnswer,
+    case_state,
+    disputed_cases,
+    is_adjudicator,
+    training_state,
+)
 
 SEED = 20260
 DIGITS = 6  # of every figure that is printed or compared
@@ -232,9 +241,16 @@ class Row:
     @property
     def model_right(self) -> bool | None:
         """Whether the class that the model called is among the labels; None where it was not shown or there is none."""
-        if self.answer is None or not self.labels or not self.state.sees("model"):
+        if not self.labels or not self.state.sees("model"):
             return None
-        return self.answer.called in self.labels
+        return self.called in self.labels
+
+    @property
+    def called(self) -> str:
+        """The label that the reader saw as the model's, or that the model gives where none was shown; else ""."""
+        if self.state.sees("model"):
+            return str(self.state.done["model"]["called"])
+        return self.answer.called if self.answer is not None else ""
 
     def rating(self, item: str) -> int | None:
         """Return a rating from -3 to +3, or None."""
@@ -249,9 +265,10 @@ def rows_of(record: StudyRecord) -> tuple[Row, ...]:
         by_case.setdefault((event.reader_uid, event.case_id), []).append(event)
     readers = sorted(record.readers.values(), key=lambda reader: (reader.pseudonym, reader.uid))
     return tuple(
-        _row(reader.uid, planned, sorted(by_case.get((reader.uid, planned.case.ref), ()), key=lambda e: e.number),
+        _row(reader.uid, planned, sorted(by_case.get((reader.uid, planned.key), ()), key=lambda e: e.number),
              record.evidence.get(planned.case.ref))
         for reader in readers
+        if not is_adjudicator(record.audit, reader)
         for planned in plan(record.audit, reader.uid)
     )  # fmt: skip
 
@@ -272,7 +289,9 @@ def flat_row(record: StudyRecord, row: Row) -> dict[str, Any]:
         "finished": int(row.state.finished),
         "model": record.audit.model,
         "model_sha256": record.audit.model_sha256,
-        "model_called": row.answer.called if row.answer is not None and row.state.sees("model") else "",
+        "model_called": row.called if row.state.sees("model") else "",
+        "period": row.planned.period,
+        "made_wrong": int(row.planned.wrong),
     }
     for step in ("blind", "revision"):
         answer = done.get(step, {})
@@ -299,7 +318,11 @@ def flat_row(record: StudyRecord, row: Row) -> dict[str, Any]:
 def _row(reader_uid: str, planned: PlannedCase, events: list[Event], answer: ModelAnswer | None) -> Row:
     state = case_state(planned, events)
     blind = state.done.get("blind")
-    scores = _scores(blind["boxes"], answer, blind["primary"]) if blind and answer is not None else {}
+    scores = (
+        _scores(blind["boxes"], answer, blind["primary"])
+        if blind is not None and answer is not None and blind["primary"] in answer.classes
+        else {}
+    )
     return Row(
         reader_uid, state, answer, scores, _active_seconds(events, ("blind",)),
         _active_seconds(events, planned.arm.steps) if state.finished else None,
@@ -361,6 +384,7 @@ def compute_results(record: StudyRecord) -> dict[str, Any]:
             "blocks": audit.blocks,
             "shows": list(audit.shows),
             "seed": audit.seed,
+            "design": None if audit.design is None else _design(audit.design),
         },
         "versions": list(record.versions),
         "log_digest": record.log_digest,
@@ -376,6 +400,7 @@ def compute_results(record: StudyRecord) -> dict[str, Any]:
         "regions": _regions(rows),
         "ratings": _ratings(record, rows),
         "time": _times(record, rows),
+        "outcomes": _outcomes(record, rows),
     }
 
 
@@ -433,17 +458,16 @@ def _change(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _followed(row: Row) -> bool:
-    called = row.answer.called if row.answer is not None else None
-    return row.primary("blind") != called and row.primary("revision") == called
+    return row.primary("blind") != row.called and row.primary("revision") == row.called
 
 
 def _agreement(record: StudyRecord, rows: Sequence[Row], step: str) -> dict[str, Any]:
-    given = {(row.reader_uid, row.planned.case.ref): row.primary(step) for row in rows}
+    given = {(row.reader_uid, row.planned.key): row.primary(step) for row in rows if row.planned.period == 1}
     readers = sorted({uid for uid, _ in given}, key=lambda uid: (record.readers[uid].pseudonym, uid))
     refs = [case.ref for case in record.audit.cases]
     ratings = [[given.get((uid, ref)) for uid in readers] for ref in refs]
     shared = [row for row in ratings if sum(value is not None for value in row) >= 2]
-    counts = count_table(shared, record.audit.classes) if shared else np.zeros((0, len(record.audit.classes)))
+    counts = count_table(shared, record.audit.diagnoses) if shared else np.zeros((0, len(record.audit.classes)))
     pairs = [_pair(record, given, refs, first, second) for first, second in list(combinations(readers, 2))[:MAX_PAIRS]]
     return {
         "n_readers": len(readers),
@@ -495,9 +519,9 @@ def _ratings(record: StudyRecord, rows: Sequence[Row]) -> list[dict[str, Any]]:
     found = []
     for method in sorted({row.planned.arm.method for row in rated}):
         of_method = [row for row in rated if row.planned.arm.method == method]
-        called = [name for name in record.audit.classes if any(_called(row) == name for row in of_method)]
+        called = [name for name in record.audit.classes if any(row.called == name for row in of_method)]
         for name in (ALL, *called):
-            mine = [row for row in of_method if name in (ALL, _called(row))]
+            mine = [row for row in of_method if name in (ALL, row.called)]
             for item in ITEMS:
                 values = [value for row in mine if (value := row.rating(item)) is not None]
                 if values:
@@ -512,10 +536,6 @@ def _ratings(record: StudyRecord, rows: Sequence[Row]) -> list[dict[str, Any]]:
                         }
                     )
     return found
-
-
-def _called(row: Row) -> str:
-    return row.answer.called if row.answer is not None else ""
 
 
 def _rated(item: str) -> Callable[[Row], float | None]:
@@ -568,6 +588,191 @@ def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[R
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups
+
+
+def clustered(values: Iterable[tuple[str, float]]) -> list[float | None] | None:
+    """Return a mean over answers with its 95 % percentile interval: [mean, low, high].
+
+    Cases are resampled with all answers to them (scipy.stats.bootstrap over the sums of each case). A single case has
+    no interval; no answer at all gives None.
+    """
+    sums: dict[str, list[float]] = {}
+    for case, value in values:
+        sums.setdefault(case, []).append(value)
+    if not sums:
+        return None
+    numerators = np.array([sum(sums[case]) for case in sorted(sums)])
+    counts = np.array([float(len(sums[case])) for case in sorted(sums)])
+    return _resampled(lambda n, d, axis: n.sum(axis=axis) / d.sum(axis=axis), numerators, counts)
+
+
+def contrast(first: Iterable[tuple[str, float]], second: Iterable[tuple[str, float]]) -> list[float | None] | None:
+    """Return the second mean minus the first, with its interval; a case takes its answers of both along."""
+    sides = [list(first), list(second)]
+    cases = sorted({case for side in sides for case, _ in side})
+    if not all(sides):
+        return None
+    sums = [[sum(value for case, value in side if case == one) for one in cases] for side in sides]
+    counts = [[float(sum(case == one for case, _ in side)) for one in cases] for side in sides]
+
+    def difference(a: Array, n: Array, b: Array, m: Array, axis: int) -> Array:
+        with np.errstate(invalid="ignore", divide="ignore"):  # a sample without an answer of one side
+            return np.asarray(b.sum(axis=axis) / m.sum(axis=axis) - a.sum(axis=axis) / n.sum(axis=axis))
+
+    return _resampled(difference, *(np.array(part) for pair in zip(sums, counts, strict=True) for part in pair))
+
+
+def _resampled(figure: Callable[..., Array], *columns: Array) -> list[float | None]:
+    value = float(figure(*columns, axis=-1))
+    if len(columns[0]) < 2:
+        return [plain(value, DIGITS), None, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # all cases alike: the interval is the value
+        drawn = bootstrap(
+            columns, figure, paired=True, vectorized=True, n_resamples=N_BOOTSTRAPS, method="percentile",
+            rng=np.random.default_rng(SEED),
+        ).bootstrap_distribution  # fmt: skip
+    low, high = np.nanpercentile(drawn, (2.5, 97.5))
+    return [plain(float(part), DIGITS) for part in (value, low, high)]
+
+
+def _design(design: Design) -> dict[str, Any]:
+    return {
+        "crossover": design.crossover,
+        "washout_days": design.washout_days,
+        "uncertain": design.uncertain,
+        "n_training": len(design.training),
+        "pass_share": design.pass_share,
+        "wrong_share": design.wrong_share,
+        "adjudication": bool(design.adjudicators),
+    }
+
+
+def _outcomes(record: StudyRecord, rows: Sequence[Row]) -> dict[str, Any]:
+    """What an audit that is run as a study is about: reliance, sensitivity and specificity, arms, adjudication."""
+    arms = [arm.name for arm in record.audit.arms]
+    names = {uid: record.readers[uid].pseudonym for uid in record.readers}
+    groups: list[tuple[str, str, Sequence[Row]]] = [(ALL, ALL, rows)]
+    if len(arms) > 1:
+        groups += [("arm", name, [row for row in rows if row.planned.arm.name == name]) for name in arms]
+    groups += [("reader", names[uid], mine) for uid, mine in _grouped(rows, lambda row: row.reader_uid).items()]
+    return {
+        "reliance": [{"by": by, "name": name, **_reliance(mine)} for by, name, mine in groups],
+        "made_wrong": _made_wrong(record.audit, rows),
+        "accuracy": [
+            {"by": by, "name": name, "class": label, "when": when, **_accuracy_of(mine, label, step)}
+            for by, name, mine in groups
+            for label in (*record.audit.classes, ABNORMAL)
+            for when, step in (("before", "blind"), ("after", "revision"))
+        ],
+        "uncertain": [
+            {"by": by, "name": name, "when": when, "share": clustered(
+                (row.planned.case.ref, float(row.primary(step) == UNCERTAIN)) for row in mine if row.primary(step))}
+            for by, name, mine in groups
+            for when, step in (("before", "blind"), ("after", "revision"))
+        ],
+        "arms": [
+            {"arm": name, "against": arms[0],
+             "final_right": contrast(_final_right(rows, arms[0]), _final_right(rows, name))}
+            for name in arms[1:]
+        ],
+        "training": [
+            {"reader": names[uid], "rounds": list(state.rounds), "passed": state.passed}
+            for uid in _grouped(rows, lambda row: row.reader_uid)
+            for state in [training_state(record.audit, (e for e in record.events if e.reader_uid == uid))]
+            if record.audit.design is not None and record.audit.design.training
+        ],
+        "adjudication": _adjudication(record, rows),
+    }  # fmt: skip
+
+
+ABNORMAL = "any but NORM"  # a case with, and a diagnosis of, any label but NORM
+
+
+def _reliance(rows: Sequence[Row]) -> dict[str, Any]:
+    """Whether right answers of the model were followed and wrong ones refused.
+
+    `switched_when_right` and `kept_when_wrong` are relative AI reliance and relative self-reliance (Schemmer et al.
+    2023, doi:10.1145/3581641.3584066).
+    """
+    told = [row for row in rows if row.model_right is not None and row.primary("revision")]
+
+    def share(chosen: Callable[[Row], bool], value: Callable[[Row], bool]) -> list[float | None] | None:
+        return clustered((row.planned.case.ref, float(value(row))) for row in told if chosen(row))
+
+    return {
+        "n": len(told),
+        "n_right": sum(bool(row.model_right) for row in told),
+        "right_followed": share(lambda row: bool(row.model_right), _agrees),
+        "wrong_refused": share(lambda row: not row.model_right, lambda row: not _agrees(row)),
+        "appropriate": share(lambda row: True, lambda row: _agrees(row) == row.model_right),
+        "switched_when_right": share(lambda row: bool(row.model_right) and not row.right("blind"), _agrees),
+        "kept_when_wrong": share(
+            lambda row: not row.model_right and bool(row.right("blind")), lambda row: bool(row.right("revision"))
+        ),
+    }
+
+
+def _agrees(row: Row) -> bool:
+    return row.primary("revision") == row.called
+
+
+def _made_wrong(audit: Audit, rows: Sequence[Row]) -> dict[str, Any]:
+    told = [row for row in rows if row.state.sees("model")]
+    wrong = [row for row in told if row.model_right is False]
+    return {
+        "planned_share": 0.0 if audit.design is None else audit.design.wrong_share,
+        "n_shown": len(told),
+        "n_made_wrong": sum(row.planned.wrong for row in wrong),
+        "n_wrong_of_itself": sum(not row.planned.wrong for row in wrong),
+    }
+
+
+def _accuracy_of(rows: Sequence[Row], label: str, step: str) -> dict[str, Any]:
+    """Sensitivity and specificity for a label, called as main diagnosis or a further one; "uncertain" calls none."""
+    hits: tuple[list[tuple[str, float]], list[tuple[str, float]]] = ([], [])
+    for row in rows:
+        if step not in row.state.done or not row.labels:
+            continue
+        given = row.state.done[step]
+        named = {given["primary"], *given["also"]} - {UNCERTAIN}
+        present = label in row.labels if label != ABNORMAL else bool(set(row.labels) - {"NORM"})
+        called = label in named if label != ABNORMAL else bool(named - {"NORM"})
+        hits[not present].append((row.planned.case.ref, float(called == present)))
+    return {
+        "n_with": len(hits[0]),
+        "n_without": len(hits[1]),
+        "sensitivity": clustered(hits[0]),
+        "specificity": clustered(hits[1]),
+    }
+
+
+def _final(row: Row) -> str | None:
+    """Return the last diagnosis of a case that is finished."""
+    return (row.primary("revision") or row.primary("blind")) if row.state.finished else None
+
+
+def _final_right(rows: Iterable[Row], arm: str) -> list[tuple[str, float]]:
+    return [
+        (row.planned.case.ref, float(_final(row) in row.labels))
+        for row in rows
+        if row.planned.arm.name == arm and row.labels and _final(row)
+    ]
+
+
+def _adjudication(record: StudyRecord, rows: Sequence[Row]) -> dict[str, Any]:
+    disputed = disputed_cases(record.audit, record.readers.values(), record.events)
+    decided = {one.case.ref: (one.case, one.decided["primary"]) for one in disputed if one.decided is not None}
+    finals = [(row.planned.case.ref, _final(row)) for row in rows if row.planned.case.ref in decided and _final(row)]
+    return {
+        "n_disputed": len(disputed),
+        "n_decided": len(decided),
+        "with_label": clustered((ref, float(primary in case.labels)) for ref, (case, primary) in decided.items()),
+        "readers_with_it": clustered((ref, float(final == decided[ref][1])) for ref, final in finals),
+        "decisions": [
+            {"case": ref, "decided": primary, "labels": list(case.labels)} for ref, (case, primary) in decided.items()
+        ],
+    }
 
 
 def study_csv(record: StudyRecord) -> str:

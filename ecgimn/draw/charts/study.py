@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecgimn.escape import for_html
+from ecgimn.escape import for_csv, for_html
 
 ROW_PX, LABEL_PX, PLOT_PX, VALUE_PX, TOP_PX = 24, 230, 300, 170, 26
 LIGHT = {"text": "#1f2937", "line": "#9ca3af", "mark": "#0b5cad"}
@@ -102,6 +104,13 @@ SCORE_WORDS = {
 }
 
 
+RELIANCE_WORDS = {
+    "right_followed": "right answers followed",
+    "wrong_refused": "wrong answers refused",
+    "appropriate": "appropriate",
+}
+
+
 def result_charts(results: Mapping[str, Any], *, dark: bool = False) -> dict[str, str]:
     """Return an SVG per title; charts without any figure are left out."""
     accuracy = [
@@ -132,7 +141,22 @@ def result_charts(results: Mapping[str, Any], *, dark: bool = False) -> dict[str
         for row in results["ratings"]
         if row["class"] == "all"
     ]
+    outcomes = results["outcomes"]
+    reliance = [
+        ForestRow(f"{row['name']} · {name}", row[key])
+        for row in outcomes["reliance"]
+        for key, name in RELIANCE_WORDS.items()
+        if row["n"] and row["by"] != "reader"
+    ]
+    accuracy_of = [
+        ForestRow(f"{row['class']} · {name}, {row['when']}", row[name])
+        for row in outcomes["accuracy"]
+        for name in ("sensitivity", "specificity")
+        if row["by"] == "all" and row["n_with"]
+    ]
     charts = (
+        ("Reliance on the model", reliance, (0.0, 1.0), None),
+        ("Sensitivity and specificity", accuracy_of, (0.0, 1.0), None),
         ("Diagnosis among the labels", accuracy, (0.0, 1.0), None),
         ("Changes of mind", change, (0.0, 1.0), None),
         ("Agreement between readers", agreement, (-1.0, 1.0), 0.0),
@@ -190,8 +214,175 @@ def result_tables(results: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]
              "Whole case": _seconds(row["whole"])}
             for row in results["time"]
         ],
+        **_outcome_tables(results["outcomes"]),
     }  # fmt: skip
     return {title: rows for title, rows in tables.items() if rows}
+
+
+def _outcome_tables(outcomes: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    wrong, judged = outcomes["made_wrong"], outcomes["adjudication"]
+    return {
+        "Reliance on the model": [
+            {"Of": row["name"], "Answers": str(row["n"]), "Model right": str(row["n_right"]),
+             "Right followed": words(row["right_followed"]), "Wrong refused": words(row["wrong_refused"]),
+             "Appropriate": words(row["appropriate"]), "Switched when right": words(row["switched_when_right"]),
+             "Kept when wrong": words(row["kept_when_wrong"])}
+            for row in outcomes["reliance"] if row["n"]
+        ],
+        "Sensitivity and specificity": [
+            {"Of": row["name"], "Label": row["class"], "When": row["when"], "With it": str(row["n_with"]),
+             "Sensitivity": words(row["sensitivity"]), "Without": str(row["n_without"]),
+             "Specificity": words(row["specificity"])}
+            for row in outcomes["accuracy"] if row["n_with"] + row["n_without"]
+        ],
+        "Answers of the model": [
+            {"Shown": str(wrong["n_shown"]), "Made wrong on purpose": str(wrong["n_made_wrong"]),
+             "Wrong of itself": str(wrong["n_wrong_of_itself"]), "Planned share": f"{wrong['planned_share']:.2f}"}
+        ] if wrong["n_shown"] else [],
+        "Uncertain": [
+            {"Of": row["name"], "When": row["when"], "Share": words(row["share"])}
+            for row in outcomes["uncertain"] if row["share"] is not None and row["share"][0]
+        ],
+        "Arms compared": [
+            {"Arm": row["arm"], "Against": row["against"], "Final diagnosis right": words(row["final_right"])}
+            for row in outcomes["arms"] if row["final_right"] is not None
+        ],
+        "Training": [
+            {"Reader": row["reader"], "Right": ", ".join(f"{share:.0%}" for share in row["rounds"]) or "—",
+             "Passed": "yes" if row["passed"] else "no"}
+            for row in outcomes["training"]
+        ],
+        "Adjudication": [
+            {"Cases on which readers differ": str(judged["n_disputed"]), "Decided": str(judged["n_decided"]),
+             "Decision among the labels": words(judged["with_label"]),
+             "Readers with the decision": words(judged["readers_with_it"])}
+        ] if judged["n_disputed"] else [],
+    }  # fmt: skip
+
+
+BY_AUTHORS = "To be written by the authors."
+
+
+def reporting_checklist(results: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the items of two reporting guidelines, filled with what the record of the study tells.
+
+    DECIDE-AI (Vasey et al. 2022, doi:10.1038/s41591-022-01772-9) for the clinical evaluation of decision support, and
+    TRIPOD+AI (Collins et al. 2024, doi:10.1136/bmj-2023-078378) for the evaluation of a prediction model. What no
+    record can tell is left to the authors, in so many words.
+    """
+    study, outcomes = results["study"], results["outcomes"]
+    design = study["design"] or {}
+    whole = next(row for row in outcomes["reliance"] if row["by"] == "all")
+    arms = "; ".join(
+        f"{arm['name']} (model {'shown' if arm['model'] else 'hidden'}, map: {METHOD_WORDS[arm['method']]})"
+        for arm in study["arms"]
+    )
+    readers = f"{len(results['progress'])} readers at {len({row['site'] for row in results['progress']})} sites."
+    finished = (
+        f"{sum(row['finished'] for row in results['progress'])} of {sum(row['of'] for row in results['progress'])}"
+    )
+    training = f"{design.get('n_training', 0)} training cases, {design.get('pass_share', 0.0):.0%} to be right."
+    wrong = outcomes["made_wrong"]
+    seeded = (
+        f"{wrong['n_made_wrong']} of {wrong['n_shown']} answers shown were made wrong on purpose (planned share "
+        f"{wrong['planned_share']:.2f}); {wrong['n_wrong_of_itself']} were wrong of themselves."
+    )
+    cases = f"{study['n_cases']} cases: {study['selection'] or 'chosen by hand'}."
+    order = (
+        f"{'Crossover' if design.get('crossover') else 'Each case in one arm'}; arms drawn for each "
+        f"{study['allocation']}, order random for each reader, seed {study['seed']}, washout "
+        f"{design.get('washout_days', 0)} days."
+    )
+    model = f"{study['model']}, SHA-256 {study['model_sha256']}; its card tells training data and performance."
+    reliance = (
+        f"Right answers followed: {words(whole['right_followed'])}; wrong ones refused: "
+        f"{words(whole['wrong_refused'])}; appropriate: {words(whole['appropriate'])}, of {whole['n']} answers."
+    )
+    times = next(row for row in results["time"] if row["by"] == "all")
+    boot = f"95 % percentile intervals from {results['bootstrap']['samples']} bootstrap samples of cases."
+    labels = f"Labels of the data set ({', '.join(study['classes'])}); " + (
+        f"{outcomes['adjudication']['n_decided']} cases on which readers differed were decided by an adjudicator."
+        if design.get("adjudication")
+        else "no adjudication."
+    )
+    accuracy = "; ".join(
+        f"{row['class']} {row['when']}: sensitivity {words(row['sensitivity'])}, "
+        f"specificity {words(row['specificity'])}"
+        for row in outcomes["accuracy"]
+        if row["by"] == "all" and row["n_with"]
+    )
+    decide = (
+        ("1", "Title: early evaluation of AI decision support", ""),
+        ("2a", "Intended use: condition, patients", results["intended_use"]),
+        ("2b", "Intended users and place in care", "Readers of ECGs in research and teaching; no place in care."),
+        ("3a", "Participants: selection of cases", cases),
+        ("3b", "Participants: selection of users", ""),
+        ("3c", "Familiarisation and training of users", training),
+        ("4a", "AI system: version and kind", model),
+        (
+            "4b",
+            "AI system: inputs and their quality",
+            "12-lead ECGs of 10 s, with the app's quality check.",
+        ),
+        ("4c", "AI system: outputs and how they were shown", f"Arms: {arms}."),
+        ("5a", "Implementation: setting", "Reading study in the app, blind reading first, answers frozen."),
+        ("5b", "Implementation: workflow and timing", order),
+        ("6a", "Safety and errors: how identified", "An answer is wrong when its label is none of the case's."),
+        ("6b", "Safety and errors: risks to patients", "No patient's care depended on an answer."),
+        ("7", "Human factors: methods", "Ratings from -3 to +3 of relevance, help and confidence; time per case."),
+        ("8", "Ethics: methodologies", ""),
+        ("9a", "Results: cases", cases),
+        ("9b", "Results: users", readers),
+        ("10a", "Results: exposure and adherence", f"{finished} readings finished."),
+        ("10b", "Results: changes of workflow", ""),
+        ("11", "Modifications of the AI system", f"None: one model throughout; app {', '.join(results['versions'])}."),
+        ("12", "Human-computer agreement", reliance),
+        ("13a", "Errors of the AI system", seeded),
+        ("13b", "Harms", "None: no patient's care depended on an answer."),
+        ("14a", "Usability", "See the ratings of the report."),
+        ("14b", "Learning curves", "See training by round and time per case in the report."),
+        ("15", "Discussion: support of the intended use", ""),
+        ("16", "Discussion: safety", ""),
+        ("17", "Data availability", f"Signed export of the whole record; log SHA-256 {results['log_digest']}."),
+    )
+    tripod = (
+        ("1", "Title", ""), ("2", "Abstract", ""), ("3a-c", "Background, target population, health inequalities", ""),
+        ("4", "Objectives", ""), ("5a", "Data: source", cases), ("5b", "Data: dates", ""),
+        ("6a-c", "Participants: setting, eligibility, treatments", ""),
+        ("7", "Data preparation", "As stored with the model; no step depends on a reader."),
+        ("8a", "Outcome: definition", labels), ("8b", "Outcome: assessors", readers),
+        ("8c", "Outcome: blinding", "No label was shown; the model's answer after the blind reading alone."),
+        ("9a-c", "Predictors", "The samples of the 12 leads."), ("10", "Sample size", f"{cases} {readers}"),
+        ("11", "Missing data", f"{finished} readings finished; figures are over those."),
+        ("12a-g", "Analysis", boot), ("13", "Class imbalance", cases), ("14", "Fairness", ""),
+        ("15", "Model output", "Probability by label; called is the most probable."),
+        ("16", "Training versus evaluation", "See the model's card and the selection of cases."),
+        ("17", "Ethical approval", ""), ("18a-c", "Funding, conflicts of interest, protocol", ""),
+        ("18d", "Registration", ""), ("18e", "Data sharing", f"Export, definition SHA-256 {study['uid']}."),
+        ("18f", "Code sharing", f"Version {', '.join(results['versions'])} of the app, open source."),
+        ("19", "Patient and public involvement", ""), ("20a-c", "Participants: flow and characteristics", cases),
+        ("21", "Model development", "Not part of this study."), ("22", "Model specification", model),
+        ("23a", "Performance with intervals", accuracy), ("23b", "Heterogeneity", "By reader and arm in the report."),
+        ("24", "Model updating", "None."), ("25", "Interpretation", ""), ("26", "Limitations", ""),
+        ("27a-c", "Usability of the model in care", "Not for care."),
+    )  # fmt: skip
+    times_words = f" Median {_seconds(times['whole'])} s per case." if times["n"] else ""
+    return [
+        {"Guideline": name, "Item": item, "Topic": topic,
+         "In this study": (text + (times_words if (name, item) == ("DECIDE-AI", "7") else "")) or BY_AUTHORS}
+        for name, items in (("DECIDE-AI", decide), ("TRIPOD+AI", tripod))
+        for item, topic, text in items
+    ]  # fmt: skip
+
+
+def checklist_csv(results: Mapping[str, Any]) -> str:
+    """Return the reporting checklist as CSV."""
+    rows = reporting_checklist(results)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: for_csv(text) for name, text in row.items()} for row in rows)
+    return out.getvalue()
 
 
 def _seconds(value: float | None) -> str:
@@ -216,6 +407,8 @@ NOTES = (
     "the strongest cell is marked.",
     "Fleiss' kappa and Gwet's AC1 are taken over the one label that fits best, among all classes of the model.",
     "Time leaves pauses out.",
+    "Reliance is appropriate where a right answer of the model was followed and a wrong one refused. A label counts as "
+    'called when it is the main diagnosis or a further one; "uncertain" calls none.',
 )
 
 
@@ -256,6 +449,7 @@ def study_html(results: Mapping[str, Any], *, made: str) -> str:
         body.append(f"<h2>{for_html(title)}</h2>{svg}")
     for title, rows in result_tables(results).items():
         body.append(f"<h2>{for_html(title)}</h2>{_table(rows)}")
+    body.append("<h2>Reporting checklist</h2>" + _table(reporting_checklist(results)))
     body.append("<h2>How to read the figures</h2>" + "".join(f"<p>{for_html(note)}</p>" for note in NOTES))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
