@@ -3,6 +3,7 @@
 EcgImnError
 ├── RecordingError            the file or signal cannot be used
 │   ├── RecordingFormatError    header or data do not parse, or disagree
+│   │   └── NotAnEcgError         a picture, a letter, a program: no ECG at all
 │   ├── LeadError               a standard lead is missing, doubled or unknown
 │   └── SignalError             too short, flat, not finite, unknown unit
 ├── ModelError                the weights cannot be used
@@ -23,6 +24,10 @@ class RecordingError(EcgImnError):
 
 class RecordingFormatError(RecordingError):
     """Header or data do not parse, or disagree with each other."""
+
+
+class NotAnEcgError(RecordingFormatError):
+    """The file is of a kind that holds no ECG; in a folder that is searched it is skipped."""
 
 
 class LeadError(RecordingError):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).resolve().parents[1]
 LEADS = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -60,6 +61,7 @@ def test_an_explained_file_sums_to_its_logits_and_prints(tmp_path):
         evidence = sum(row["logit"] for row in result["ledger"] if row["class"] == name)
         assert evidence + result["bias"][k] + result["baseline"][k] == pytest.approx(result["logits"][k], abs=1e-4)
     assert result["completeness_error"] < 1e-4
+    Draft202012Validator(json.loads((ROOT / "docs" / "explanation.schema.json").read_text())).validate(result)
     assert [row["lead"] for row in result["st"]] == ["I", "II", "III", "aVR", "aVL", "aVF", *LEADS[6:]]
     assert (tmp_path / "out.pdf").read_bytes().startswith(b"%PDF")
     assert "case" not in out.read_text().replace("case of", "")  # the file's name stays outside
@@ -235,13 +237,31 @@ def test_the_models_are_listed_with_what_they_decide_and_which_is_the_default():
 
     done = run("models")
     assert done.returncode == 0, done.stderr
-    blocks = done.stdout.split("\n")
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["model", "classes", "AUROC", "MB", "chosen", "for"]
     for name in list_models():
         card = read_card(MODELS_FOLDER / f"{name}.json")
-        at = next(i for i, line in enumerate(blocks) if line.split(" ")[0] == name)
-        assert blocks[at].endswith("[default]") == (name == DEFAULT_MODEL)
-        assert card.task in blocks[at + 1]
-        assert card.purpose in done.stdout
+        (line,) = (line for line in lines if line.split(" ")[0] == name)
+        assert (" (default)" in line) == (name == DEFAULT_MODEL)
+        assert line.endswith(card.purpose or card.task)
+        area = card.metrics["discrimination"]["macro_auroc"]
+        assert f"{area[0] if isinstance(area, list) else area:.3f} (fold 9)" in line
+
+
+def test_a_file_on_standard_input_is_explained_like_one_with_a_name(tmp_path):
+    samples = synthetic_uv()
+    np.savez(tmp_path / "case.npz", ecg=samples, fs=500, units=np.array("uV"), leads=np.array(LEADS))
+    path = write(tmp_path, samples)
+    command = [sys.executable, "-m", "ecgimn", "explain", "-"]
+    done = subprocess.run(
+        command, cwd=ROOT, input=(tmp_path / "case.npz").read_bytes(), capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    piped, named = json.loads(done.stdout), json.loads(run("explain", path).stdout)
+    assert piped["logits"] == pytest.approx(named["logits"], abs=1e-4)
+    nothing = subprocess.run(command, cwd=ROOT, input=b"", capture_output=True, check=False)
+    assert nothing.returncode == 2
+    assert b"Traceback" not in nothing.stderr
 
 
 def test_a_library_that_only_an_extra_brings_is_named_with_its_extra(tmp_path):

@@ -71,6 +71,7 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "argon2": ("study/keys.py",),
     "cryptography": ("study/keys.py",),
     "pyarrow": ("batch/",),
+    "fsspec": ("batch/",),
     "distributed": ("batch/",),
     "typer": ("cli/",),
 }

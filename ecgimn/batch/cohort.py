@@ -97,7 +97,8 @@ def run_words(folder: Path) -> str:
     """Say what a run holds and what it was made with."""
     settings, status = read_settings(folder), read_table(folder, "records", columns=["status"])["status"]
     counts = {item["values"]: item["counts"] for item in status.value_counts().to_pylist()}
-    parts = ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("explained", "refused", "failed"))
+    names = ("explained", "refused", "failed", *(("skipped",) if "skipped" in counts else ()))
+    parts = ", ".join(f"{counts.get(name, 0):,} {name}" for name in names)
     return f"{parts}. Model {settings.model} ({settings.sha256[:8]}), waves: {settings.waves}."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import hmac
+import io
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,12 +20,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ecgimn.batch.output import BEAT_MS, Rows, Tables
-from ecgimn.errors import CheckpointError, RecordingError, SourceError
+from ecgimn.batch.output import BEAT_MS, Place, Rows, Tables, is_remote, open_place
+from ecgimn.errors import CheckpointError, NotAnEcgError, RecordingError, SourceError
 from ecgimn.explain.case import Case, open_cases, tile
 from ecgimn.explain.explanation import LeadEvidence, lead_evidence
 from ecgimn.explain.sentences import evidence_over_beats
-from ecgimn.formats import read_foreign
+from ecgimn.formats import read_foreign, read_upload
+from ecgimn.formats.limits import MAX_FILE_BYTES, too_large
+from ecgimn.formats.wfdb_header import WfdbSegments, parse_any_header
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording, Sex
 from ecgimn.signal.quality import Quality, assess_quality, scope_of
@@ -55,12 +58,14 @@ class Item:
     record : str
         Its name in every table: "ptbxl-123", the path inside the source, or a salted hash of it.
     path : str
-        Where this process reads it.
+        Where a worker reads it: a path, or an address that fsspec opens.
     age : int or None
         Years; chooses the ST thresholds only, as `sex` does.
     sex : {"male", "female"} or None
     source : str
         "PTB-XL" or "file".
+    found : bool
+        Whether it was found in a folder and not named: a file that is no ECG is then skipped.
     """
 
     record: str
@@ -68,6 +73,7 @@ class Item:
     age: int | None = None
     sex: Sex | None = None
     source: str = "file"
+    found: bool = False
 
 
 def read_salt(path: Path) -> bytes:
@@ -94,7 +100,7 @@ def read_salt(path: Path) -> bytes:
     return salt
 
 
-def kind_of(source: Path) -> Kind:
+def kind_of(source: Path | str) -> Kind:
     """Tell what a source is.
 
     Raises
@@ -102,25 +108,34 @@ def kind_of(source: Path) -> Kind:
     SourceError
         There is no such folder or list.
     """
-    if source.is_dir():
-        return "ptbxl" if (source / TABLE).is_file() else "folder"
-    if source.is_file() and source.suffix.lower() in LIST_SUFFIXES:
+    place = open_place(source)
+    try:
+        is_list = place.name.lower().endswith(LIST_SUFFIXES) and bool(place.fs.isfile(place.path))
+        if not is_list and place.fs.isdir(place.path):
+            return "ptbxl" if place.local and Path(place.path, TABLE).is_file() else "folder"
+    except OSError as exc:
+        raise SourceError(
+            f"{place.name!r} does not answer ({type(exc).__name__}). A folder or list that can be reached is needed. "
+            "Check address and access."
+        ) from exc
+    if is_list:
         return "list"
     raise SourceError(
-        f"{source.name!r} is neither a folder nor a list of files ({', '.join(LIST_SUFFIXES)}). A PTB-XL folder, a "
+        f"{place.name!r} is neither a folder nor a list of files ({', '.join(LIST_SUFFIXES)}). A PTB-XL folder, a "
         "folder of ECG files or a list of their paths is needed. To explain one file, use: python -m ecgimn explain"
     )
 
 
 def list_items(
-    source: Path, *, fs: int | None = None, limit: int | None = None, salt: bytes | None = None
+    source: Path | str, *, fs: int | None = None, limit: int | None = None, salt: bytes | None = None
 ) -> list[Item]:
     """List the recordings of a source, in a fixed order.
 
     Parameters
     ----------
-    source : Path
-        A PTB-XL folder; a folder, searched with all folders below it; or a list, see `_from_list`.
+    source : Path or str
+        A PTB-XL folder; a folder, searched with all folders below it; or a list, see `_from_list`. A folder or list may
+        be the address of a remote file system; PTB-XL there is read like any folder of WFDB records.
     fs : {100, 500}, optional
         Rate of PTB-XL records; without it the better one that is here.
     limit : int, optional
@@ -133,18 +148,20 @@ def list_items(
     SourceError
         The source cannot be listed, or holds no recording.
     """
-    kind = kind_of(source)
+    kind, place = kind_of(source), open_place(source)
     if kind == "ptbxl":
-        found = _of_ptbxl(source, (fs,) if fs else PTBXL_RATES)
+        found = _of_ptbxl(Path(source), (fs,) if fs else PTBXL_RATES)
+    elif kind == "list":
+        found = _from_list(place)
     else:
-        found = _of_folder(source) if kind == "folder" else _from_list(source)
+        found = _of_folder(Path(source)) if place.local else _of_remote_folder(place)
     items = [item for item, _ in zip(found, range(limit), strict=False)] if limit is not None else list(found)
     if not items:
-        raise SourceError(f"No recording is in {source.name!r}. At least one is needed. Choose another source.")
+        raise SourceError(f"No recording is in {place.name!r}. At least one is needed. Choose another source.")
     if salt is not None and kind != "ptbxl":
         items = [replace(item, record=_salted(item.record, salt)) for item in items]
     if len({item.record for item in items}) < len(items):
-        raise SourceError(f"{source.name!r} names a recording twice. Each is needed once. Take the double out.")
+        raise SourceError(f"{place.name!r} names a recording twice. Each is needed once. Take the double out.")
     return items
 
 
@@ -177,15 +194,29 @@ def _of_folder(folder: Path) -> Iterator[Item]:
             path = Path(place, name)
             beside = Path(name).stem in headers and not name.lower().endswith(".hea")
             if not (name.startswith(".") or beside or path.is_symlink()):
-                yield Item(path.relative_to(folder).as_posix(), str(path))
+                yield Item(path.relative_to(folder).as_posix(), str(path), found=True)
 
 
-def _from_list(path: Path) -> Iterator[Item]:
-    """Paths, one a line, relative to the list's folder; or a CSV with a column "path" and maybe "age" and "sex"."""
-    if path.stat().st_size > MAX_LIST_BYTES:
-        raise SourceError(f"The list has {path.stat().st_size:,} bytes; at most {MAX_LIST_BYTES:,} are read. Split it.")
+def _of_remote_folder(folder: Place) -> Iterator[Item]:
+    """Return what `_of_folder` does, of a remote file system."""
+    names = sorted(str(path).removeprefix(folder.path).lstrip("/") for path in folder.fs.find(folder.path))
+    headers = {name[:-4] for name in names if name.lower().endswith(".hea")}
+    for name in names:
+        beside = not name.lower().endswith(".hea") and name.rpartition(".")[0] in headers
+        if name and not beside and not any(part.startswith(".") for part in name.split("/")):
+            yield Item(name, folder.fs.unstrip_protocol((folder / name).path), found=True)
+
+
+def _from_list(path: Place) -> Iterator[Item]:
+    """Paths, one a line, relative to the list's folder; or a CSV with a column "path" and maybe "age" and "sex".
+
+    Addresses of remote files are taken as they are.
+    """
+    n_bytes = path.fs.size(path.path) or 0
+    if n_bytes > MAX_LIST_BYTES:
+        raise SourceError(f"The list has {n_bytes:,} bytes; at most {MAX_LIST_BYTES:,} are read. Split it.")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
+        with io.StringIO(path.fs.cat_file(path.path).decode("utf-8-sig"), newline="") as handle:
             first = handle.readline()
             handle.seek(0)
             delimiter = "\t" if "\t" in first else ","
@@ -203,12 +234,18 @@ def _from_list(path: Path) -> Iterator[Item]:
         raise SourceError(f"{path.name!r} cannot be read as a list ({exc}). UTF-8 text with a path a line.") from exc
 
 
-def _listed(name: str, path: Path, age: str | None = None, sex: str | None = None) -> Item:
+def _listed(name: str, path: Place, age: str | None = None, sex: str | None = None) -> Item:
     sexes: dict[str, Sex] = {"male": "male", "m": "male", "female": "female", "f": "female"}
     years = round(float(age)) if age and age.strip().replace(".", "", 1).isdecimal() else None
+    if is_remote(name):
+        where = name
+    elif path.local:
+        where = str(Path(path.path).parent / name)
+    else:
+        where = path.fs.unstrip_protocol(f"{path.path.rpartition('/')[0]}/{name}")
     return Item(
         name,
-        str(path.parent / name),
+        where,
         years if years is None or years <= 150 else None,
         sexes.get((sex or "").strip().lower()),
     )
@@ -446,6 +483,24 @@ def explain_chunk(chunk: Chunk) -> Tables:
     return rows.tables()
 
 
+def check_worker(name: str, sha256: str, first: str) -> None:
+    """Raise an error where this worker lacks the model of a run, or cannot find the first recording of its source.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or another one.
+    SourceError
+        The file is not there.
+    """
+    _model(name, sha256)
+    if first and not is_remote(first) and not Path(first).is_file():
+        raise SourceError(
+            "It does not find the first recording of the source. The source must be readable under the same path on "
+            "every machine. Mount it there, or name the recordings by addresses that all can open."
+        )
+
+
 @lru_cache(maxsize=1)
 def _model(name: str, sha256: str) -> Model:
     from ecgimn.model.model import load_model
@@ -463,10 +518,11 @@ def _windows(chunk: Chunk, rows: Rows) -> Iterator[ExplainedWindow]:
     """Read the recordings one by one; those that pass the quality check go on in windows of at most ten seconds."""
     for item in chunk.items:
         try:
-            whole = read_foreign(item.path, age=item.age, sex=item.sex, source=item.source)
-        except RecordingError as exc:
-            rows.add("errors", record=item.record, kind=type(exc).__name__, reason=str(exc))
-            rows.add("records", record=item.record, status="failed", windows=0)
+            whole = _read(item)
+        except (RecordingError, SourceError) as exc:
+            skipped, retry = item.found and isinstance(exc, NotAnEcgError), isinstance(exc, SourceError)
+            rows.add("errors", record=item.record, kind=type(exc).__name__, reason=str(exc), retry=retry)
+            rows.add("records", record=item.record, status="skipped" if skipped else "failed", windows=0)
             continue
         usable, places = 0, tile(whole)
         readings: list[SignalReading] = []
@@ -483,6 +539,48 @@ def _windows(chunk: Chunk, rows: Rows) -> Iterator[ExplainedWindow]:
                 yield at
         status = "explained" if usable else "refused"
         rows.add("records", record=item.record, status=status, windows=len(places), **rhythm_and_scope(readings))
+
+
+def _read(item: Item) -> Recording:
+    if not is_remote(item.path):
+        return read_foreign(item.path, age=item.age, sex=item.sex, source=item.source)
+    return read_upload(_fetch(item.path), age=item.age, sex=item.sex)
+
+
+def _fetch(address: str) -> dict[str, bytes]:
+    """Return a remote file by its name, and with a WFDB header the files that it names.
+
+    Raises
+    ------
+    SourceError
+        A file cannot be fetched; it may be there the next time.
+    RecordingFormatError
+        It is too large, or the header is damaged.
+    """
+    place = open_place(address)
+    folder, _, name = place.path.rpartition("/")
+    files: dict[str, bytes] = {}
+    wanted = [name]
+    while wanted:
+        one = wanted.pop()
+        try:
+            at = f"{folder}/{one}"
+            if (size := place.fs.size(at) or 0) > MAX_FILE_BYTES:
+                raise too_large("The file", size, MAX_FILE_BYTES)
+            files[one] = place.fs.cat_file(at)
+        except OSError as exc:
+            raise SourceError(
+                f"A file could not be fetched ({type(exc).__name__}). All files of the recording are needed. "
+                "It is tried again when the run is resumed."
+            ) from exc
+        if one.lower().endswith(".hea"):
+            header = parse_any_header(files[one])
+            if isinstance(header, WfdbSegments):
+                named = [f"{segment}.hea" for segment, _ in header.segments if segment is not None]
+            else:
+                named = list(header.data_files)
+            wanted += [other for other in dict.fromkeys(named) if other not in files and other not in wanted]
+    return files
 
 
 def _reading(recording: Recording, waves: WaveSearch) -> SignalReading | None:

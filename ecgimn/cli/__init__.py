@@ -24,12 +24,13 @@ EXTRA_OF = {
     "alembic": "study",
     "argon2": "study",
     "authlib": "app",
-    "captum": "train",
+    "captum": "compare",
     "cryptography": "study",
     "dask": "batch",
     "distributed": "batch",
     "ecgdatakit": "formats",
     "fhir": "hospital",
+    "fsspec": "batch",
     "platformdirs": "study",
     "pyarrow": "batch",
     "pydantic": "study",
@@ -38,6 +39,7 @@ EXTRA_OF = {
     "sqlalchemy": "study",
     "starlette": "app",
     "streamlit": "app",
+    "xarray": "tables",
     "yaml": "study",
 }
 

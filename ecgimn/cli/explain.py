@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -35,7 +36,10 @@ _OPTIONS: dict[Fact, str] = {
 
 
 def explain(
-    file: Annotated[Path, typer.Argument(help="One recording: WFDB, DICOM, SCP, EDF, XML, CSV, NPY, MAT ...")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="One recording: WFDB, DICOM, SCP, EDF, XML, CSV, NPY, MAT ...; - for standard input."),
+    ],
     model: ModelOption = DEFAULT_MODEL,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write JSON here instead of to the screen.")] = None,
     png: Annotated[Path | None, typer.Option(help="Write the report as PNG.")] = None,
@@ -204,9 +208,12 @@ def _hints(
 
 def _read(file: Path, hints: ReadingHints, age: int | None, sex: Sex | None) -> Recording:
     """Read a file; what it leaves open is asked for by the options that answer."""
-    from ecgimn.formats import MissingFactsError, UnusedFactError, read_foreign
+    from ecgimn.formats import MissingFactsError, UnusedFactError, read_foreign, read_upload
+    from ecgimn.formats.limits import MAX_FILE_BYTES
 
     try:
+        if str(file) == "-":  # one byte more than may be read, so that a longer file is refused
+            return read_upload({"input": sys.stdin.buffer.read(MAX_FILE_BYTES + 1)}, age=age, sex=sex, hints=hints)
         return read_foreign(file, age=age, sex=sex, hints=hints)
     except UnusedFactError as exc:
         refuse(f"{exc} Option: {_OPTIONS[exc.fact]}.")
@@ -258,8 +265,11 @@ def _windows_json(found: WindowLogits) -> list[dict[str, Any]]:
 
 
 def batch(
-    source: Annotated[Path, typer.Argument(help="PTB-XL, a folder of ECG files, or a list of paths (.txt, .csv).")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the Parquet files; new, or of the same run before.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="PTB-XL, a folder of ECG files, a list of paths (.txt, .csv), or the address of one."),
+    ],
+    out: Annotated[str, typer.Option("--out", help="Folder of the Parquet files; new, or of the same run before.")],
     model: ModelOption = DEFAULT_MODEL,
     no_delineation: Annotated[bool, typer.Option("--no-delineation", help="No waves, ST or intervals: fast.")] = False,
     five_leads: Annotated[bool, typer.Option("--five-leads", help="Find waves in five leads: half the time.")] = False,
@@ -281,7 +291,7 @@ def batch(
     waves: WaveSearch = "not looked for" if no_delineation else "five leads" if five_leads else "all leads"
     card = load_model(model).card
     secret = None if salt is None else read_salt(salt)
-    request = Request(source, out, card, waves, fs, workers or os.cpu_count() or 1, dask, limit, secret)
+    request = Request(_place(source), _place(out), card, waves, fs, workers or os.cpu_count() or 1, dask, limit, secret)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, TimeElapsedColumn(), console=errors, transient=True) as progress:
         task, begun, first = progress.add_task("starting workers", total=None), time.monotonic(), None
@@ -293,8 +303,15 @@ def batch(
             progress.update(task, completed=done, total=total, description=f"{rate:.1f}/s, {failed} failed")
 
         outcome = run_batch(request, report)
-    seconds, new = time.monotonic() - begun, outcome.explained + outcome.refused + outcome.failed
+    seconds = time.monotonic() - begun
+    new = outcome.explained + outcome.refused + outcome.failed + outcome.skipped
     typer.echo(
         f"{outcome.explained} explained, {outcome.refused} refused by the quality check, {outcome.failed} failed, "
-        f"{outcome.before} there before; {new / max(seconds, 1e-9):.1f}/s over {seconds:.0f} s"
+        f"{outcome.skipped} skipped as no ECG, {outcome.before} there before; "
+        f"{new / max(seconds, 1e-9):.1f}/s over {seconds:.0f} s"
     )
+
+
+def _place(text: str) -> Path | str:
+    """Return a path of this machine, or an address as it is."""
+    return text if "://" in text else Path(text)

@@ -262,16 +262,24 @@ def composites(ptbxl: PtbXlOption) -> None:
 
 
 def models() -> None:
-    """List the models that are installed: what each decides, and what it is chosen for."""
+    """List the models that are installed: classes, AUROC, size, and what each is chosen for."""
     from ecgimn.model.card import read_card
     from ecgimn.model.model import MODELS_FOLDER, list_models
 
     names = list_models()
     if not names:
         refuse(f"No model was found in {MODELS_FOLDER}. Train one, or install the package again.")
+    rows = [("model", "classes", "AUROC", "MB", "chosen for")]
     for name in names:
         card = read_card(MODELS_FOLDER / f"{name}.json")
-        listed = f" ({', '.join(card.classes)})" if len(card.classes) <= 5 else ""
-        typer.echo(f"{name}{' [default]' if name == DEFAULT_MODEL else ''}\n    {card.task}{listed}")
-        if card.purpose:
-            typer.echo(f"    {card.purpose}")
+        classes = ", ".join(card.classes) if len(card.classes) <= 5 else f"{len(card.classes)} classes"
+        area = card.metrics.get("discrimination", {}).get("macro_auroc")
+        value = area[0] if isinstance(area, list) else area
+        fold = card.metrics.get("fold")
+        size = (MODELS_FOLDER / f"{name}.safetensors").stat().st_size / 1e6
+        mark = " (default)" if name == DEFAULT_MODEL else ""
+        measured = "" if value is None else f"{value:.3f} (fold {fold})"
+        rows.append((f"{name}{mark}", classes, measured, f"{size:.1f}", card.purpose or card.task))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -15,6 +15,10 @@ from ecgimn.signal.quality import scope_of
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 
+#: Version of the JSON, described by docs/explanation.schema.json. Fields may be added within a version; one that is
+#: removed or changes its meaning makes the next.
+SCHEMA = 1
+
 #: What a model would say, where none was run: null for what there is one of, empty for what there are many of.
 _WITHOUT_MODEL: dict[str, Any] = {
     "model": None, "sha256": None, "classes": [], "logits": [], "probabilities": [], "bias": [], "baseline": [],
@@ -115,6 +119,7 @@ def measured_json(reading: SignalReading) -> dict[str, Any]:
     recording, measurements, findings = reading.recording, reading.measurements, reading.findings
     scope = scope_of(reading)
     return {
+        "schema": SCHEMA,
         "version": __version__,
         "intended_use": INTENDED_USE,
         "recording": {

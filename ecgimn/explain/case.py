@@ -28,6 +28,9 @@ from ecgimn.signal.reading import SignalReading, read_signal
 from ecgimn.signal.waves.find import WAVE_NAMES
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
     from ecgimn.model.card import ModelCard
     from ecgimn.model.model import Model
 
@@ -111,6 +114,13 @@ class Evidence:
         """Return the evidence per territory; together they hold every lead once."""
         leads = self.by_lead()
         return {name: sum(leads[lead] for lead in members) for name, members in TERRITORIES.items()}
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the map as a table: contribution in logit, a row per sample by its time, a column per lead."""
+        import pandas as pd
+
+        times = pd.Index(np.arange(self.recording.n_samples) / self.recording.fs, name="time_s")
+        return pd.DataFrame(self.contribution.T, index=times, columns=pd.Index(STANDARD_LEADS, name="lead"))
 
     def for_and_against(self) -> tuple[float, float]:
         """Return the sums of the positive and of the negative cells."""
@@ -217,6 +227,31 @@ class Case:
             spread=None if explanation.spread is None else explanation.spread[k],
             z_scored=explanation.offset is not None,
         )
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the ledger in long form; see `Ledger.to_dataframe`."""
+        return self.ledger.to_dataframe()
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return signal, maps and ledger with names, times and units; needs xarray.
+
+        Returns
+        -------
+        xarray.Dataset
+            `signal` (lead, time) in mV; `weights` in logit/mV and `contribution` in logit (class, lead, time); `cells`
+            (class, lead, wave), `bias`, `baseline`, `logit` and `probability` (class). Per class, contributions,
+            baseline and bias sum to the logit.
+        """
+        recording, explanation = self.recording, self.explanation
+        times = np.arange(recording.n_samples) / recording.fs
+        maps = contribution(explanation.weights, recording, self.reading.levels)
+        named = self.ledger.to_xarray().assign_coords(time=("time", times, {"units": "s"}))
+        return named.assign(
+            signal=(("lead", "time"), recording.signal, {"units": "mV"}),
+            weights=(("class", "lead", "time"), explanation.weights, {"units": "logit/mV"}),
+            contribution=(("class", "lead", "time"), maps, {"units": "logit"}),
+            probability=(("class",), explanation.probability),
+        ).assign_attrs(model=explanation.model_name, sha256=explanation.model_sha256)
 
 
 def difference_name(name: str, minus: str) -> str:

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ecgimn.errors import SignalError
+from ecgimn.errors import ModelError, SignalError
 from ecgimn.leads import CANONICAL_PROJECTION
 from ecgimn.recording import WINDOW_S, Recording, bridge_gaps
 from ecgimn.signal.preprocess import Preprocessing
 
 if TYPE_CHECKING:
     from ecgimn.model.model import LinearModels, Model
+    from ecgimn.model.predictor import Predictor
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,21 +72,25 @@ class Explanation:
         return self.classes.index(class_name)
 
 
-def explain(recording: Recording, model: Model, *, double: bool = False) -> Explanation:
+def explain(recording: Recording, model: Model | Predictor, *, double: bool = False) -> Explanation:
     """Explain a recording of at most 10 s.
 
     Parameters
     ----------
     recording : Recording
         Gaps are bridged by straight lines for the model; use `Recording.window` on longer ones.
-    model : Model
+    model : Model or Predictor
+        A model of this project, or any network that writes a linear model: `TorchPredictor` in
+        `ecgimn.model.predictor` makes one of a torch module of your own.
     double : bool
-        Run the network in float64, for checks of exactness.
+        Run a `Model` in float64, for checks of exactness.
 
     Raises
     ------
     SignalError
         The recording is longer than the model reads at once.
+    ModelError
+        The network writes no linear model.
     """
     if recording.n_samples > round(WINDOW_S * recording.fs):
         raise SignalError(
@@ -94,7 +99,13 @@ def explain(recording: Recording, model: Model, *, double: bool = False) -> Expl
         )
     signal = bridge_gaps(recording.signal)
     prepare = model.preprocessing(recording.fs, recording.n_samples)
-    written = model.write_linear_model(prepare.forward(signal), double=double)
+    x = prepare.forward(signal)
+    written = cast("Model", model).write_linear_model(x, double=True) if double else model.linear(x)
+    if written is None:
+        raise ModelError(
+            f"The network {model.name!r} writes no linear model, so there is no exact explanation of it. A network "
+            "that does is needed. Use a post-hoc method, or wrap it in ecgimn.model.predictor.TorchPredictor."
+        )
     members = prepare.adjoint(written.member_weights)
     weights = members.mean(axis=0)
     total = np.einsum("kln,ln->k", weights, signal) + written.bias
@@ -109,8 +120,8 @@ def explain(recording: Recording, model: Model, *, double: bool = False) -> Expl
         logit=written.logit,
         probability=expit(written.logit),
         completeness_error=float(np.max(np.abs(total - written.logit))),
-        model_name=model.card.name,
-        model_sha256=model.card.sha256,
+        model_name=model.name,
+        model_sha256=model.key,
         spread=members.std(axis=0, ddof=1) if len(members) > 1 else None,
         offset=written.offset,
     )

@@ -24,6 +24,9 @@ from ecgimn.recording import Recording, bridge_gaps
 from ecgimn.signal.waves.find import WAVE_NAMES, Waves
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
     from ecgimn.explain.case import Evidence
     from ecgimn.explain.explanation import Explanation
     from ecgimn.signal.waves.find import Waves
@@ -115,6 +118,27 @@ class Ledger:
             for row, lead in enumerate(STANDARD_LEADS)
             for column, wave in enumerate(WAVE_NAMES)
         )
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return all cells in long form: columns class, lead, wave and logit.
+
+        Per class the logits sum to logit - bias - baseline.
+        """
+        import pandas as pd
+
+        rows = [(row.class_name, row.lead, row.wave, row.logit) for row in self.rows()]
+        return pd.DataFrame(rows, columns=["class", "lead", "wave", "logit"])
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return cells (class, lead, wave), bias, baseline and logit (class) with their names and units."""
+        import xarray as xr
+
+        named = {"class": list(self.classes), "lead": list(STANDARD_LEADS), "wave": list(WAVE_NAMES)}
+        values = {"cells": (("class", "lead", "wave"), self.cells)} | {
+            name: (("class",), getattr(self, name)) for name in ("bias", "baseline", "logit")
+        }
+        unit = {"units": "logit"}
+        return xr.Dataset({name: (*value, unit) for name, value in values.items()}, coords=named)
 
 
 def make_ledger(

@@ -6,7 +6,7 @@ import re
 import struct
 from typing import Literal
 
-from ecgimn.errors import RecordingFormatError
+from ecgimn.errors import NotAnEcgError, RecordingFormatError
 
 Format = Literal["WFDB", "DICOM", "SCP-ECG", "EDF", "ISHNE", "XML", "NPY", "NPZ", "MAT", "ZIP", "GZIP", "table"]
 
@@ -36,8 +36,10 @@ def detect_format(data: bytes) -> Format:
 
     Raises
     ------
+    NotAnEcgError
+        The file is of a kind that is known not to be an ECG.
     RecordingFormatError
-        The file is of a kind that is known not to be an ECG, or binary of an unknown kind.
+        The file is binary of an unknown kind.
     """
     if data[128:132] == b"DICM":
         return "DICOM"
@@ -61,7 +63,7 @@ def detect_format(data: bytes) -> Format:
         return "SCP-ECG"
     for magic, kind in _KNOWN_OTHERS:
         if data.startswith(magic):
-            raise RecordingFormatError(
+            raise NotAnEcgError(
                 f"The file is {kind}. The ECG's own samples are needed. "
                 "Export it as WFDB, DICOM, SCP-ECG, EDF, XML or CSV."
             )

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from ecgimn.errors import LeadError, RecordingFormatError, SignalError
 from ecgimn.formats.table import MissingFactsError, ReadingHints, leads_are_open, no_standard_lead, preview_of
-from ecgimn.formats.traces import Traces, check_signal_count, counted, millivolt_factor
+from ecgimn.formats.traces import Traces, check_signal_count, counted
 from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name
-from ecgimn.recording import Sex
+from ecgimn.recording import Sex, millivolt_factor
 
 _DOUBLED = re.compile(r"(.{1,80})_\d{1,3}")  # how ecgdatakit renames the second lead of one name
 _LOSSY_WARNINGS = ("truncated", "gaps between data")

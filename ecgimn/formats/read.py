@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 
-from ecgimn.errors import RecordingError, RecordingFormatError
+from ecgimn.errors import NotAnEcgError, RecordingError, RecordingFormatError
 from ecgimn.formats.arrays import read_mat, read_npy, read_npz
 from ecgimn.formats.detect import Format, detect_format
 from ecgimn.formats.dicom import read_dicom
@@ -106,7 +106,7 @@ def _read(
         return _wfdb(plain, headers, hints, age=age, sex=sex, source=source)
     known = [name for name, kind in formats.items() if kind is not None]
     if len(known) != 1:
-        raise RecordingFormatError(
+        raise (RecordingFormatError if known else NotAnEcgError)(
             f"{len(plain)} files are given and {len(known)} of them look like an ECG. One recording is needed: one "
             "file, or a WFDB header with its .dat file. Choose these and try again."
         )

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from ecgimn.errors import LeadError, RecordingFormatError, SignalError
 from ecgimn.formats.limits import MAX_SAMPLES, MAX_SIGNALS
-from ecgimn.formats.traces import MILLIVOLT_PER_UNIT, Traces, check_signal_count, counted, millivolt_factor
+from ecgimn.formats.traces import Traces, check_signal_count, counted
 from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name
-from ecgimn.recording import MAX_FS, MIN_FS, Sex
+from ecgimn.recording import MAX_FS, MILLIVOLT_PER_UNIT, MIN_FS, Sex, millivolt_factor
 
 MAX_LOST_SHARE = 0.25  # of all samples; with more missing, the times are no longer those of one recording
 _JUMP = 1.5  # typical steps; a longer one means lost samples

@@ -19,12 +19,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgimn.errors import RecordingFormatError
+from ecgimn.errors import NotAnEcgError, RecordingFormatError
 from ecgimn.formats.limits import MAX_SAMPLES, MAX_SIGNALS
 from ecgimn.formats.table import SECONDS, Table, counts_time, is_clock, is_date, leads_are_open, seconds, split_name
-from ecgimn.formats.traces import MILLIVOLT_PER_UNIT, counted
+from ecgimn.formats.traces import counted
 from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name
-from ecgimn.recording import MAX_FS, MIN_FS
+from ecgimn.recording import MAX_FS, MILLIVOLT_PER_UNIT, MIN_FS
 
 Separator = Literal["\t", ";", ",", " "]
 
@@ -418,8 +418,8 @@ def _number(cell: str, decimal: str) -> float:
     return float(text)
 
 
-def _no_table(found: str) -> RecordingFormatError:
-    return RecordingFormatError(
+def _no_table(found: str) -> NotAnEcgError:
+    return NotAnEcgError(
         f"The text file {found}. One column of numbers per lead is needed, with the leads' names in the first line. "
         "Export the ECG as such a table."
     )

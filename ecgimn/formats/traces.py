@@ -7,7 +7,6 @@ and stays there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from ecgimn.errors import SignalError
 from ecgimn.formats.limits import MAX_SIGNALS, check_length
 from ecgimn.leads import INDEPENDENT_LEADS, canonical_lead_name, order_leads
-from ecgimn.recording import MAX_FS, MIN_DURATION_S, MIN_FS, Recording, Sex
+from ecgimn.recording import MAX_FS, MIN_DURATION_S, MIN_FS, Recording, Sex, check_amplitude
 
 PULSE_MV, TOLERANCE_MV = 1.0, 0.2
 PULSE_S = (0.04, 1.0)  # recorders write 100 to 500 ms
@@ -120,21 +119,6 @@ def _with_baseline(rows: NDArray[np.float64], start: int, stop: int, noise_mv: f
     return Stretch(int(before[-1]) + 1 if len(before) else 0, int(after[0]) if len(after) else rows.shape[1])
 
 
-#: Millivolts per unit; spellings are compared in lower case, with both micro signs.
-MILLIVOLT_PER_UNIT: dict[str, float] = {
-    "mv": 1.0, "millivolt": 1.0, "millivolts": 1.0,
-    "uv": 1e-3, "\u00b5v": 1e-3, "\u03bcv": 1e-3, "microvolt": 1e-3, "microvolts": 1e-3,
-    "v": 1e3, "volt": 1e3, "volts": 1e3,
-    "nv": 1e-6, "nanovolt": 1e-6, "nanovolts": 1e-6,
-}  # fmt: skip
-
-_UNIT = re.compile(
-    r"(?:(\d{1,9}(?:\.\d{1,9})?(?:e[-+]?\d{1,2})?)\s{0,2}\*?\s{0,2})?([a-z\u00b5\u03bc]{1,12})", re.ASCII
-)
-
-PLAUSIBLE_MV = (0.05, 20.0)  # peak to peak of a typical lead; QRS complexes on the skin have 0.2 to 5 mV
-
-
 @dataclass(frozen=True, eq=False)
 class Traces:
     """What a parser found in a file, before its rows are ordered.
@@ -212,54 +196,3 @@ def check_signal_count(found: int, what: str) -> None:
 def counted(number: int, thing: str) -> str:
     """Return a number and its noun: "1 header comment", "3 header comments"."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def millivolt_factor(unit: str) -> float:
-    """Return the number of millivolts in one `unit`, such as "uV", or of a multiple of it, such as "1e-4 V".
-
-    Raises
-    ------
-    SignalError
-        It is no unit of voltage.
-    """
-    match = _UNIT.fullmatch(unit.strip().lower())
-    multiple = float(match[1]) if match and match[1] else 1.0
-    if match is None or match[2] not in MILLIVOLT_PER_UNIT or not multiple > 0:
-        raise SignalError(
-            "The unit of a lead is unknown: it is none of V, mV, uV and nV. One of these is needed. "
-            "Export the recording in millivolts."
-        )
-    return multiple * MILLIVOLT_PER_UNIT[match[2]]
-
-
-def check_amplitude(signal: NDArray[np.floating]) -> None:
-    """Refuse a signal whose typical lead is far too large or too small for an ECG: its unit must be wrong.
-
-    Parameters
-    ----------
-    signal : ndarray of shape (n_leads, n_samples)
-        Millivolts; NaN for gaps. Flat leads do not count; a wholly flat signal passes (the quality check names it).
-
-    Raises
-    ------
-    SignalError
-        The median over the leads of the range between the 0.5th and 99.5th percentile is outside `PLAUSIBLE_MV`.
-    """
-    signal = signal[np.isfinite(signal).any(axis=1)]
-    if not signal.size:
-        return
-    if np.isfinite(signal).all():
-        high, low = np.percentile(signal, [99.5, 0.5], axis=1)
-    else:
-        rows = [row[np.isfinite(row)] for row in signal]
-        high, low = np.array([np.percentile(row, [99.5, 0.5]) for row in rows]).T
-    spreads = (high - low)[high > low]
-    if not spreads.size:
-        return
-    typical = float(np.median(spreads))
-    least, most = PLAUSIBLE_MV
-    if not least <= typical <= most:
-        raise SignalError(
-            f"A typical lead spans {typical:.3g} mV from peak to peak. {least:g} to {most:g} mV is needed for an ECG, "
-            "so the unit or gain in the file must be wrong. Export the recording in millivolts."
-        )

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ecgimn.errors import RecordingFormatError
 from ecgimn.formats.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES, read_bounded
 from ecgimn.formats.table import ReadingHints
-from ecgimn.formats.traces import Traces, assemble, counted, millivolt_factor
+from ecgimn.formats.traces import Traces, assemble, counted
 from ecgimn.formats.wfdb_header import FORMATS, Comments, WfdbHeader, WfdbSegments, parse_any_header, parse_header
 from ecgimn.leads import canonical_lead_name
-from ecgimn.recording import Recording, Sex
+from ecgimn.recording import Recording, Sex, millivolt_factor
 
 FACTS = ("fs", "unit", "leads")  # what a reader's hints may say about a WFDB record
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from xml.parsers import expat
 
-from ecgimn.errors import RecordingFormatError
+from ecgimn.errors import NotAnEcgError, RecordingFormatError
 from ecgimn.formats.ecgdatakit import read_with_ecgdatakit
 from ecgimn.formats.limits import too_large
 from ecgimn.formats.table import ReadingHints
@@ -55,7 +55,7 @@ def read_xml(data: bytes, hints: ReadingHints) -> Traces:
             ) from exc
     name = root.rsplit(":", 1)[-1].lower()
     if name not in _ROOTS:
-        raise RecordingFormatError(
+        raise NotAnEcgError(
             f"The XML file is {_OTHER_ROOTS.get(name, 'none of the ECG exports that are read')}. "
             "GE MUSE, Philips Sierra or HL7 aECG is needed. "
             "Export the ECG in one of these, or as DICOM."

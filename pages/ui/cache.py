@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ecgimn.batch import cohort
 from ecgimn.batch.cohort import CohortEvidence, MeanBeat
-from ecgimn.batch.output import part_folders
+from ecgimn.batch.output import part_names
 from ecgimn.draw.print.case import st_marks
 from ecgimn.draw.screen.ecg import Screen, ecg_figure
 from ecgimn.draw.screen.live import ready_for_boxes
@@ -466,7 +466,7 @@ def get_results(uid: str, n_events: int, _store: Store) -> dict[str, Any]:
 
 def holds(folder: Path) -> str:
     """Return what a folder holds, as part of a key: a run may still be going on."""
-    return f"{folder} {len(part_folders(folder))}"
+    return f"{folder} {part_names(folder)[-1:]}"
 
 
 @st.cache_data(max_entries=4, show_spinner="Reading the ledgers of the run")

@@ -14,9 +14,8 @@ from ecgimn.errors import EcgImnError
 from ecgimn.escape import for_markdown
 from ecgimn.formats import MissingFactsError, Preview, ReadingHints, read_upload, start_reader
 from ecgimn.formats.table import counts_time
-from ecgimn.formats.traces import PLAUSIBLE_MV
 from ecgimn.leads import INDEPENDENT_LEADS, STANDARD_LEADS, canonical_lead_name
-from ecgimn.recording import MAX_FS, MIN_FS, Recording, Sex
+from ecgimn.recording import MAX_FS, MIN_FS, PLAUSIBLE_MV, Recording, Sex
 from ecgimn.sources.physionet import CITATION, LICENCE, RECORD_MB, TABLES_MB, PhysioNetFiles, Progress, ptbxl_url
 from pages.ui.state import case as session
 from pages.ui.state import upload as own

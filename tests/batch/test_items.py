@@ -74,3 +74,16 @@ def test_what_is_no_source_is_refused_with_advice(folder, name):
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(SourceError, match="No recording"):
         list_items(tmp_path)
+
+
+def test_a_remote_folder_is_listed_like_one_of_this_machine(folder):
+    import fsspec
+
+    fs = fsspec.filesystem("memory")
+    fs.put(str(folder), "/shelf", recursive=True)
+    fs.pipe_file("/shelf/list.txt", b"ward/a.hea\nhttp://elsewhere/c.hea\n")
+    assert [item.record for item in list_items("memory://shelf")] == ["b.csv", "link.csv", "list.txt", "ward/a.hea"]
+    assert [item.path for item in list_items("memory://shelf/list.txt")] == [
+        "memory:///shelf/ward/a.hea",
+        "http://elsewhere/c.hea",
+    ]

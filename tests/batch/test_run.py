@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal as signals
 import subprocess
 import sys
 import time
 import tracemalloc
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -16,8 +17,9 @@ import numpy as np
 import pytest
 
 from ecgimn.batch import run
-from ecgimn.batch.output import SCHEMAS, Rows, part_folders, read_table
+from ecgimn.batch.output import SCHEMAS, Rows, part_names, read_table
 from ecgimn.batch.run import Pool, Request, RunSummary, run_batch
+from ecgimn.errors import SourceError
 from ecgimn.explain.case import open_case
 from ecgimn.formats import read_recording
 from ecgimn.model.model import load_model
@@ -64,14 +66,16 @@ def wave_run(ecg_folder, card, tmp_path_factory):
 
 def test_every_recording_is_counted_once(fast_run):
     out, outcome = fast_run
-    assert outcome == RunSummary(explained=6, refused=1, failed=2, before=0)
+    assert outcome == RunSummary(explained=6, refused=1, failed=1, before=0, skipped=1)
     assert read_table(out, "records")["record"].to_pylist().count("ward/long.hea") == 1
 
 
 def test_a_bad_file_is_a_row_with_its_reason(fast_run):
     rows = {row["record"]: row for row in read_table(fast_run[0], "errors").to_pylist()}
     assert set(rows) == {"letter.pdf", "torn.dcm"}
-    assert rows["letter.pdf"]["kind"] == "RecordingFormatError"
+    assert rows["letter.pdf"]["kind"] == "NotAnEcgError"
+    assert rows["torn.dcm"]["kind"] == "RecordingFormatError"
+    assert not rows["torn.dcm"]["retry"]
     assert "is a PDF" in rows["letter.pdf"]["reason"]
 
 
@@ -130,9 +134,9 @@ def test_no_name_age_or_digest_of_an_own_file_is_written(fast_run):
 
 def test_a_run_that_is_done_does_nothing_again(fast_run, ecg_folder, card):
     out, _ = fast_run
-    parts = part_folders(out)
+    parts = part_names(out)
     assert run_batch(Request(ecg_folder, out, card, FAST, workers=0)) == RunSummary(0, 0, 0, before=9)
-    assert part_folders(out) == parts
+    assert part_names(out) == parts
 
 
 def test_killed_three_times_and_resumed_gives_the_rows_of_a_clean_run(fast_run, ecg_folder, tmp_path):
@@ -140,7 +144,7 @@ def test_killed_three_times_and_resumed_gives_the_rows_of_a_clean_run(fast_run, 
     command = [sys.executable, "-c", RUN_AND_WAIT, str(ecg_folder), str(out)]
     for parts in (1, 3, 5):  # at some moment after so many parts
         process = subprocess.Popen(command, cwd=ROOT)
-        while process.poll() is None and len(part_folders(out)) < parts:
+        while process.poll() is None and len(part_names(out)) < parts:
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.08))
         process.send_signal(signals.SIGKILL)
@@ -229,3 +233,104 @@ def test_a_recording_that_kills_its_worker_or_meets_a_bug_fails_alone(bad):
     (error,) = [row for part in tables for row in part["errors"].to_pylist()]
     assert error["record"] == bad
     assert "Doe" not in error["reason"]  # what a fault says may come from the file
+
+
+class Broken(Executor):
+    """Workers that can do nothing: each call ends with the same fault."""
+
+    def __init__(self, fault):
+        self.fault = fault
+
+    def submit(self, work, chunk):
+        future = Future()
+        future.set_exception(self.fault)
+        return future
+
+
+def chunks_of(n, size=5):
+    from collections import deque
+
+    from ecgimn.batch.work import Chunk, Item
+
+    items = tuple(Item(f"r{i}", "nowhere") for i in range(n))
+    return deque(Chunk(items[i : i + size], "m", "abc", FAST, "youden") for i in range(0, n, size))
+
+
+@pytest.mark.parametrize("fault", [ModuleNotFoundError("No module named 'ecgimn'"), CancelledError()])
+def test_workers_that_are_gone_or_lack_the_package_are_an_error_of_the_run(fault):
+    with pytest.raises(SourceError, match="workers cannot do the work"):
+        list(Pool(lambda: Broken(fault), 2).results(chunks_of(10)))
+
+
+@pytest.mark.parametrize("n", [2, 60])
+def test_a_run_in_which_nothing_succeeds_ends_with_an_error(n):
+    with pytest.raises(SourceError, match=f"first {min(n, run.HOPELESS)} recordings all failed"):
+        list(Pool(lambda: Broken(RuntimeError("patient Doe")), 2).results(chunks_of(n)))
+
+
+#: A cluster whose scheduler and worker cannot import ecgimn, until its standard input closes.
+FOREIGN_CLUSTER = """
+import sys
+
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "ecgimn":
+            raise ModuleNotFoundError(name)
+
+
+sys.meta_path.insert(0, Refuse())
+from distributed import LocalCluster
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=1, processes=False, protocol="tcp", dashboard_address=None) as made:
+        print(made.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::RuntimeWarning")
+def test_a_cluster_without_the_package_is_refused_before_the_first_recording(ecg_folder, card, tmp_path):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-c", FOREIGN_CLUSTER], text=True, cwd=tmp_path, **pipes) as cluster:
+        address = cluster.stdout.readline().strip()
+        try:
+            with pytest.raises(SourceError, match="has not the same ecgimn everywhere"):
+                run_batch(Request(ecg_folder, tmp_path / "out", card, FAST, dask=address))
+        finally:
+            cluster.stdin.close()
+    assert part_names(tmp_path / "out") == []
+
+
+def test_a_remote_source_and_a_remote_output_give_the_same_rows(fast_run, ecg_folder, card):
+    import fsspec
+
+    fs = fsspec.filesystem("memory")
+    fs.put(str(ecg_folder), "/archive", recursive=True)
+    outcome = run_batch(Request("memory://archive", "memory://results/run", card, FAST, workers=0, chunk=1))
+    assert outcome == RunSummary(explained=6, refused=1, failed=1, before=0, skipped=1)
+    assert close("memory://results/run", fast_run[0])
+    assert run_batch(Request("memory://archive", "memory://results/run", card, FAST, workers=0)).before == 9
+
+
+def test_recordings_are_fetched_from_a_web_server_and_what_is_not_there_yet_is_tried_again(ecg_folder, card, tmp_path):
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+    from threading import Thread
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    site = tmp_path / "site"
+    shutil.copytree(ecg_folder, site)
+    (site / "case1.dat").rename(tmp_path / "later.dat")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        at = f"http://127.0.0.1:{server.server_port}"
+        (tmp_path / "list.txt").write_text(f"{at}/case0.hea\n{at}/case1.hea\n{at}/letter.pdf\n")
+        request = Request(tmp_path / "list.txt", tmp_path / "out", card, FAST, workers=0)
+        assert run_batch(request) == RunSummary(explained=1, refused=0, failed=2, before=0)
+        (tmp_path / "later.dat").rename(site / "case1.dat")
+        assert run_batch(request) == RunSummary(explained=1, refused=0, failed=0, before=2)
+        server.shutdown()
