@@ -21,9 +21,9 @@ FILES = sorted((ROOT / "ecgimn").rglob("*.py"))
 METHODS = ("match", "fullmatch", "search", "sub", "split", "findall", "finditer")
 #: What the runs are made of: signs on which patterns of headers, numbers, names and tables feed.
 RUNS = (
-    " ", "\t", "\n", "a", "A", "0", "9.", "0,", ".", ",", ";", ":", "/", "\\", "-", "_", "(", ")", "[", "]", "{", "<", "#",
-    "%", "*", "=", '"', "'", "a ", "a,", "a/", "a.", "1 ", "1e", "-1 ", "0:", "a=1 ", "16x", "200(0)/mV ", "\u00b5", "\x00",
-    "\r\n", "# \n", "I,", "V1 ", "<a>", "&a;", "{%", "1-1-", "Lead ",
+    " ", "\t", "\n", "a", "A", "0", "9.", "0,", ".", ",", ";", ":", "/", "\\", "-", "_", "(", ")", "[", "]", "{", "<",
+    "#", "%", "*", "=", '"', "'", "a ", "a,", "a/", "a.", "1 ", "1e", "-1 ", "0:", "a=1 ", "16x", "200(0)/mV ", "\u00b5",
+    "\x00", "\r\n", "# \n", "I,", "V1 ", "<a>", "&a;", "{%", "1-1-", "Lead ",
 )  # fmt: skip
 TAILS = ("", "\x00", "!", "\n\u2028")
 SHORT, LONG = 250, 16_000
@@ -32,7 +32,7 @@ MOST = 3.0  # twice the text: 2 in proportion, 4 for a square
 
 
 def uses() -> Iterator[tuple[str, str, str, int]]:
-    """Module, method, name, and line of every use of a pattern; one without a name has no module, and is itself there."""
+    """Module, method, name and line of every use; a pattern without a name has no module and stands there itself."""
     for path in FILES:
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
