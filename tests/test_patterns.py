@@ -22,8 +22,8 @@ METHODS = ("match", "fullmatch", "search", "sub", "split", "findall", "finditer"
 #: What the runs are made of: signs on which patterns of headers, numbers, names and tables feed.
 RUNS = (
     " ", "\t", "\n", "a", "A", "0", "9.", "0,", ".", ",", ";", ":", "/", "\\", "-", "_", "(", ")", "[", "]", "{", "<",
-    "#", "%", "*", "=", '"', "'", "a ", "a,", "a/", "a.", "1 ", "1e", "-1 ", "0:", "a=1 ", "16x", "200(0)/mV ", "\u00b5",
-    "\x00", "\r\n", "# \n", "I,", "V1 ", "<a>", "&a;", "{%", "1-1-", "Lead ",
+    "#", "%", "*", "=", '"', "'", "a ", "a,", "a/", "a.", "1 ", "1e", "-1 ", "0:", "a=1 ", "16x", "200(0)/mV ",
+    "\u00b5", "\x00", "\r\n", "# \n", "I,", "V1 ", "<a>", "&a;", "{%", "1-1-", "Lead ",
 )  # fmt: skip
 TAILS = ("", "\x00", "!", "\n\u2028")
 SHORT, LONG = 250, 16_000
