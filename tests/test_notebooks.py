@@ -98,7 +98,7 @@ def test_the_python_of_the_page_on_batches_reads_a_run(tmp_path, monkeypatch):
     card = read_card(MODELS_FOLDER / f"{DEFAULT_MODEL}.json")
     run_batch(Request(tmp_path / "ecgs", tmp_path / "run-june", card, workers=0))
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
+    names = {}
     for name, source in python_of(ROOT / "docs" / "batch.md"):
         exec(compile(source, name, "exec"), names)
         assert len(names["ledger"]) == 12 * 7
