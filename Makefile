@@ -1,5 +1,6 @@
 # `make help` lists the targets. The environment is made once in .venv, and again only when a requirements file changes.
 # Another interpreter: make run PYTHON=/path/to/python3.12
+# PyTorch without CUDA, or for one version of it: make run TORCH_INDEX=URL, with the address that PyTorch's page names.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -88,6 +89,7 @@ $(BIN)/python:
 # The package itself is linked, not copied: `.venv/bin/ecgimn` and `import ecgimn` work from any folder.
 $(VENV)/.installed: requirements.txt constraints.txt | $(BIN)/python
 	@echo "Installing the pinned requirements into $(VENV) (some minutes the first time) ..."
+	$(if $(TORCH_INDEX),$(PIP_INSTALL) --index-url $(TORCH_INDEX) torch)
 	$(PIP_INSTALL) -r requirements.txt
 	$(PIP_INSTALL) setuptools
 	$(PIP_INSTALL) --no-deps --no-build-isolation -e .

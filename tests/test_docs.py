@@ -78,6 +78,32 @@ def test_the_options_in_the_readme_exist(row: str) -> None:
     assert set(re.findall(r"--[a-z-]+", row)) <= known
 
 
+def commands_of(page: Path) -> list[list[str]]:
+    """Words of every call of the command line in a page's code, without its comment."""
+    text = page.read_text(encoding="utf-8")
+    calls = re.findall(r"(?:(?<=`)|^|/)(?:python -m )?ecgimn +([a-z][^`#\n]*)", text, flags=re.MULTILINE)
+    return [call.split() for call in calls]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_in_the_documents_exists_with_its_options(page: Path) -> None:
+    wrong = []
+    for name, *words in commands_of(page):
+        command = command_line().commands.get(name)
+        if isinstance(command, TyperGroup) and words:
+            command = command.commands.get(words[0])
+        known = {option for parameter in command.params for option in parameter.opts} if command else set()
+        options = {word.partition("=")[0] for word in words if re.match(r"--[a-z]", word)}
+        if command is None or (name != "app" and not options <= known):
+            wrong.append((name, *words))
+    assert wrong == []
+
+
+def test_the_documents_call_the_command_line_often() -> None:
+    """Else the test above looks at nothing."""
+    assert len([call for page in PAGES for call in commands_of(page)]) > 30
+
+
 def test_the_make_targets_in_the_readme_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
     used = {line.split()[1] for line in shell_lines() if line.startswith("make ")}
@@ -91,7 +117,8 @@ def test_every_file_that_the_documents_name_exists(path: Path) -> None:
     paths = [
         named
         for named in re.findall(r"`([\w.-]+/[\w./-]*)`", text)
-        if not PLACEHOLDER.search(named) and not named.startswith((".venv", "artifacts/", "runs/", "parts/"))
+        if not PLACEHOLDER.search(named)
+        and not named.startswith((".venv", ".streamlit/secrets.toml", "artifacts/", "runs/"))
     ]
     homes = (ROOT, path.parent, ROOT / "ecgimn", ROOT / "tests")  # `draw/paper.py` is said of the library
     assert [named for named in links + paths if not any((home / named).exists() for home in homes)] == []

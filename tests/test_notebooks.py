@@ -43,9 +43,10 @@ def run_all(cells: list[tuple[str, str]]) -> list[object]:
 def write_wfdb(folder: Path) -> None:
     """Write a composite case as the WFDB record "case"."""
     recording = ecgimn.load_composite("imi-st")
+    leads, samples = list(ecgimn.STANDARD_LEADS), recording.signal.T.astype(float)
     wfdb.wrsamp(
-        "case", fs=500, units=["mV"] * 12, sig_name=list(ecgimn.STANDARD_LEADS), p_signal=recording.signal.T.astype(float),
-        fmt=["16"] * 12, adc_gain=[1000.0] * 12, baseline=[0] * 12, write_dir=str(folder),
+        "case", fs=500, units=["mV"] * 12, sig_name=leads, p_signal=samples, fmt=["16"] * 12, adc_gain=[1000.0] * 12,
+        baseline=[0] * 12, write_dir=str(folder),
     )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def test_the_python_of_the_page_on_batches_reads_a_run(tmp_path, monkeypatch):
     card = read_card(MODELS_FOLDER / f"{DEFAULT_MODEL}.json")
     run_batch(Request(tmp_path / "ecgs", tmp_path / "run-june", card, workers=0))
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
+    names = {}
     for name, source in python_of(ROOT / "docs" / "batch.md"):
         exec(compile(source, name, "exec"), names)
         assert len(names["ledger"]) == 12 * 7
@@ -105,10 +106,15 @@ def test_the_python_of_the_page_on_batches_reads_a_run(tmp_path, monkeypatch):
     assert np.isclose(by_wave["logit"].sum(), names["ledger"]["logit"].sum(), atol=1e-4)
 
 
+def test_the_python_of_the_page_on_exactness_prints_a_difference_of_nothing(capsys):
+    run_all(python_of(ROOT / "docs" / "exactness.md"))
+    assert abs(float(capsys.readouterr().out)) < 1e-4
+
+
 def test_no_other_page_holds_python_that_nobody_runs():
     """docs/extend.md is run by tests/explain/test_methods.py."""
     pages = [page.name for page in sorted((ROOT / "docs").glob("*.md")) if python_of(page)]
-    assert pages == ["batch.md", "extend.md", "library.md"]
+    assert pages == ["batch.md", "exactness.md", "extend.md", "library.md"]
 
 
 def test_every_notebook_is_run_here():

@@ -163,5 +163,5 @@ def _visit(server: str, browser: Browser, request: pytest.FixtureRequest, *, dar
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
     if call.when == "call":
-        item.call_failed = report.failed
+        item.call_failed = report.failed  # type: ignore[attr-defined]
     return report

@@ -135,7 +135,7 @@ def test_a_key_pressed_while_a_case_is_still_drawn_goes_on_from_that_case(visit:
     expect(page).to_have_url(re.compile(r"layout=6x2"))  # the third
 
 
-def evidence_on_the_page(page: Page) -> tuple[str, str, str]:
+def evidence_on_the_page(page: Page) -> list[str]:
     """What the chart says lies under it, and the pictures of evidence and of paper that are painted."""
     return page.evaluate("""() => {
         const chart = document.querySelector('.st-key-ecg .js-plotly-plot')

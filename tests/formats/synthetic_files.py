@@ -226,7 +226,7 @@ def npy_file(array: NDArray[np.generic]) -> bytes:
 def npz_file(**arrays: NDArray[np.generic]) -> bytes:
     """Return a compressed NPZ file."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 

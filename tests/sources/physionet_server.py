@@ -46,7 +46,8 @@ def one_record() -> dict[str, bytes]:
 def ecg_records(recordings: Sequence[Recording]) -> dict[str, bytes]:
     """Return a data set of 10 s recordings at 500 Hz, each at both rates; folds 1 to 10 in turn."""
     columns = "ecg_id,age,sex,strat_fold,report,scp_codes,heart_axis,pacemaker,filename_lr,filename_hr"
-    files, lines = {}, [columns]
+    files: dict[str, bytes] = {}
+    lines = [columns]
     for number, recording in enumerate(recordings, start=1):
         low, high = f"records100/00000/{number:05}_lr", f"records500/00000/{number:05}_hr"
         fold = (number - 1) % 10 + 1
