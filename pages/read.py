@@ -21,7 +21,7 @@ from pages.ui import case_bar as widgets
 from pages.ui import trace as box
 from pages.ui.cache import prefetch
 from pages.ui.details import all_windows, show_details
-from pages.ui.evidence import send_ahead, show_evidence
+from pages.ui.evidence import send_ahead, show_evidence, show_measured
 from pages.ui.state import case as session
 from pages.ui.state import view as view_state
 from pages.ui.trace import view_settings
@@ -39,8 +39,8 @@ CHART = {"displayModeBar": False}
 ABOVE_PX = 232.0  # header, case line, chips, answer and the line above the trace
 SCALE_PX, LEAST_BEATS_PX = 40.0, 340.0  # colour scale above the mean beat; least height of that
 HELP = """
-**Keys.** ← → previous and next case · O evidence on and off · L layout · K next class · B and Shift B next and
-previous beat, once Beats is open · H this help.
+**Keys.** ← → previous and next case · O colours and answer on and off · L layout · K next class · B and Shift B next
+and previous beat, once Beats is open · H this help.
 
 **The trace** is paper: lines at 1 mm and 5 mm, a pulse of 1 mV and 200 ms, one scale for all leads. The footer names
 speed, gain and filter; the line under the colours says how much of the evidence the layout shows.
@@ -61,8 +61,14 @@ of the screen with a bank card, after which "true size" is true to the millimetr
 an RR, QTc if it is a QT), the evidence inside it, and the score without what is in it, once as the map predicts and
 once as the network answers when it is re-run. Its handles change it; a double click takes it away.
 
-**The ledger** books every sample under its lead and wave. Its total and the bias make the logit. A click on a cell
-marks its stretches on the trace, a second click takes the marks away; Tab and the arrow keys reach the cells too.
+**The ledger**, beside the mean beat, books every sample under its lead and wave. Its total and the bias make the logit.
+Below each number stands what the network says once that wave is taken out and it is re-run: ✓ confirmed (within 20 %
+or 0.1 logit), ~ about (same sign), ✗ not confirmed, hatched here and in the mean beat. ± is the bound for 90 % of cells
+like it, found on fold 9. A cell, a territory, a stretch of the mean beat and one of the trace mark each other; a second
+click takes the marks away; Tab and the arrow keys reach the cells too.
+
+**O** hides colours and answer: read first, then reveal. View hides the marks of ST and T, and lays the mean beat of a
+normal ECG in grey behind each mean beat.
 
 **Reach of weights**, below the trace, lets the pointer show the stretch of all leads that holds 90 % of what the
 weights there depend on, as measured on this recording. Its context vector shows the network the whole record besides.
@@ -106,7 +112,7 @@ def read_case(case: Case) -> None:
     reference = view_state.st_reference()
     case = replace(case, reading=with_reference(case.reading, reference))
     evidence, plain, reading = case.of(first, minus), view.of_the_trace(), case.reading
-    answer_room = st.container(gap="xxsmall")
+    answer_room = st.container(gap="xxsmall", key="answer")
     figure = cached.get_trace(f"{cached.identity(case.recording)} {plain} {screen} {reference}", reading, plain, screen)
     left, right = st.container(), st.container()
     if rooms.beside:
@@ -124,7 +130,11 @@ def read_case(case: Case) -> None:
         for text in (*scope_of(reading).reasons, *reading.quality.warnings, *reading.recording.notes):
             st.text(text)
         send_ahead(case, minus, view, beats_px)
+        checked_room = st.container()
     show_answer(answer_room, case, evidence)
+    if reading.waves is not None:
+        with checked_room:
+            show_measured(case, cached.get_measured(case), first, minus, view, beats_px)
 
 
 def show_answer(room: DeltaGenerator, case: Case, evidence: Evidence) -> None:

@@ -98,6 +98,21 @@ def test_the_recording_that_cannot_be_compared_is_named(tmp_path):
     assert done.stderr.startswith("The later recording: ")
 
 
+def test_every_wave_is_taken_out_when_asked_for_and_page_and_slide_are_written(tmp_path):
+    path, out = write(tmp_path, synthetic_uv()), tmp_path / "out.json"
+    sheets = {kind: tmp_path / f"{kind}.svg" for kind in ("sheet", "slide")}
+    done = run("explain", path, "--json", out, "--measured", "--sheet", sheets["sheet"], "--slide", sheets["slide"])
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())["taken_out"]
+    assert {"class", "lead", "wave", "booked", "measured", "margin", "agreement"} == set(found["cells"][0])
+    assert found["runs"] > 60
+    for path in sheets.values():
+        assert b"Not a medical device" in path.read_bytes()
+    refused = run("explain", path, "--sheet", tmp_path / "page.gif")
+    assert refused.returncode == 2
+    assert ".pdf or .svg or .png is needed" in refused.stderr.replace("\n", " ")
+
+
 def test_double_precision_is_exact_to_nine_digits(tmp_path):
     done = run("explain", write(tmp_path, synthetic_uv()), "--float64")
     assert done.returncode == 0, done.stderr

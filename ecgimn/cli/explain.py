@@ -7,7 +7,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
@@ -19,6 +19,7 @@ from ecgimn.recording import Recording, Sex
 
 if TYPE_CHECKING:
     from ecgimn.explain.case import Case, WindowLogits
+    from ecgimn.explain.measured import MeasuredLedger
     from ecgimn.formats import ReadingHints
     from ecgimn.formats.table import Fact, Orientation
     from ecgimn.hospital import SubjectFacts
@@ -56,6 +57,15 @@ def explain(
     with_age_and_sex: Annotated[
         bool, typer.Option("--with-age-and-sex", help="Age and sex go into FHIR bundle and DICOM report.")
     ] = False,
+    sheet: Annotated[Path | None, typer.Option(help="Write one A4 page to file or show, as PDF, SVG or PNG.")] = None,
+    slide: Annotated[Path | None, typer.Option(help="Write a 16:9 slide, as PDF, SVG or PNG.")] = None,
+    measured: Annotated[
+        bool,
+        typer.Option(
+            "--measured",
+            help="Take every wave out and run the network again: booked beside measured in JSON, PDF and PNG.",
+        ),
+    ] = False,
     class_name: Annotated[
         str | None, typer.Option("--class", help="Class drawn; the most probable by default.")
     ] = None,
@@ -79,9 +89,10 @@ def explain(
     double: Annotated[bool, typer.Option("--float64", help="Run the network in float64.")] = False,
     despite_quality: Annotated[bool, typer.Option(help="Run the model although the quality check refuses.")] = False,
 ) -> None:
-    """Explain one recording: logits, ledger, ST levels and findings as JSON, a report as PNG or PDF.
+    """Explain one recording: logits, ledger, ST levels and findings as JSON, a report as PNG or PDF, a page or slide.
 
-    Where the quality check refuses the model, the files named hold the trace, measurements and findings alone.
+    Where the quality check refuses the model, JSON and report hold the trace, measurements and findings alone; page and
+    slide are not written.
     """
     from ecgimn.explain.as_json import explanation_json, measured_json
     from ecgimn.explain.case import explain_windows, open_case
@@ -90,11 +101,12 @@ def explain(
     from ecgimn.model.model import load_model
     from ecgimn.signal.reading import read_signal
 
-    for path, kind in ((png, ".png"), (pdf, ".pdf")):
-        if path is not None and path.suffix.lower() != kind:
+    pictures = (".pdf", ".svg", ".png")
+    for path, kinds in ((png, (".png",)), (pdf, (".pdf",)), (sheet, pictures), (slide, pictures)):
+        if path is not None and path.suffix.lower() not in kinds:
             refuse(
-                f"The report cannot be written as {path.suffix or 'a file without extension'} here. {kind} is needed. "
-                "Choose such a name."
+                f"{'The report' if len(kinds) == 1 else 'Page or slide'} cannot be written as "
+                f"{path.suffix or 'a file without extension'} here. {' or '.join(kinds)} is needed. Choose such a name."
             )
         if path is not None:
             writable(path)
@@ -120,17 +132,40 @@ def explain(
                 write_measured_report(writable(path), reading)
         _write_hospital(fhir, dicom_sr, reading, None, subject)
         refuse(" ".join((str(exc), *_other_windows(whole, recording))))
-    content = {**explanation_json(case), "window": window}
+    taken_out = None
+    if (measured or sheet is not None or slide is not None) and reading.waves is not None:
+        from ecgimn.explain.measured import measure_case
+
+        taken_out = measure_case(case, loaded)
+    content = {**explanation_json(case, taken_out if measured else None), "window": window}
     if whole.n_samples > recording.n_samples:
         content["windows"] = _windows_json(explain_windows(whole, loaded, double=double))
-    if json_path is not None or (png is None and pdf is None and fhir is None and dicom_sr is None):
+    if json_path is not None or not any((png, pdf, sheet, slide, fhir, dicom_sr)):
         write_json(content, json_path)
+    shown = class_name or case.most_probable
     _write_hospital(fhir, dicom_sr, reading, case, subject)
     for path in (png, pdf):
         if path is not None:
             from ecgimn.draw.print.case import write_case_report
 
-            write_case_report(path, case, class_name=class_name or case.most_probable)
+            write_case_report(path, case, class_name=shown, measured=taken_out if measured else None)
+    if sheet is not None:
+        _write_sheet(sheet, "page", case, shown, taken_out)
+    if slide is not None:
+        _write_sheet(slide, "slide", case, shown, taken_out)
+
+
+def _write_sheet(
+    path: Path, sheet: Literal["page", "slide"], case: Case, class_name: str, measured: MeasuredLedger | None
+) -> None:
+    from ecgimn.draw.print.case import case_sheet
+
+    kind: Any = path.suffix.lower().lstrip(".")
+    try:
+        content = case_sheet(sheet, kind, case, class_name=class_name, measured=measured)
+    except ValueError as exc:  # a slide without a mean beat
+        refuse(str(exc))
+    path.write_bytes(content)
 
 
 def _write_hospital(

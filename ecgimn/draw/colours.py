@@ -130,12 +130,6 @@ def evidence_index(values: NDArray[np.floating], limit: float, power: float = 1.
     return (N_STEPS + np.sign(scaled) * steps).astype(np.uint8)
 
 
-def evidence_value(index: NDArray[np.integer], limit: float, power: float = 1.0) -> NDArray[np.float64]:
-    """Return the value that a row of the evidence scale stands for: `evidence_index` undone, but for its rounding."""
-    steps = (np.asarray(index, dtype=np.float64) - N_STEPS) / N_STEPS
-    return np.asarray(np.sign(steps) * np.abs(steps) ** (1.0 / power) * limit)
-
-
 def css(colour: NDArray[np.uint8]) -> str:
     """Return an sRGB colour as a CSS string."""
     red, green, blue = (int(part) for part in colour)

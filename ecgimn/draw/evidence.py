@@ -31,7 +31,7 @@ from ecgimn.draw.painted import (
 from ecgimn.draw.paper import Panel, PaperLayout
 from ecgimn.draw.view import View
 from ecgimn.explain.ledger import contribution
-from ecgimn.leads import STANDARD_LEADS, lead_index
+from ecgimn.leads import lead_index
 
 if TYPE_CHECKING:
     from ecgimn.explain.case import Evidence
@@ -410,8 +410,3 @@ def _line_extent(
     low = np.fmin.reduce(windows, axis=1)[place] - LINE_HALF_MM
     high = np.fmax.reduce(windows, axis=1)[place] + LINE_HALF_MM
     return np.where(gap, np.nan, low), np.where(gap, np.nan, high)
-
-
-def lead_sums(evidence: EvidenceMap) -> dict[str, float]:
-    """Return the sum of the map over each lead, the same numbers as the ledger's lead totals."""
-    return {lead: float(total) for lead, total in zip(STANDARD_LEADS, evidence.values.sum(axis=1), strict=True)}

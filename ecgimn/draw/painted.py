@@ -476,6 +476,14 @@ def difference_of(first: MeanBeatEvidence, second: MeanBeatEvidence) -> MeanBeat
     )
 
 
+def grey_beat(reading: SignalReading, name: str) -> GreyBeat | None:
+    """Return the mean beat of a recording to be drawn behind others; None where it has none."""
+    beat = reading.measurements.beat if reading.measurements is not None else None
+    if beat is None or beat.signal is None:
+        return None
+    return GreyBeat(beat.signal - reading.levels[:, None], beat.fs, beat.windows.r_index, name)
+
+
 @dataclass(frozen=True)
 class StrongCell:
     """A cell of lead by wave that is called out."""

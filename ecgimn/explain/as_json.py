@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ecgimn import __version__
 from ecgimn.about import INTENDED_USE
 from ecgimn.explain.case import Case
 from ecgimn.explain.difference import CaseDifference, difference_sentences
+from ecgimn.explain.measured import MeasuredLedger, agreement, margins
 from ecgimn.explain.sentences import describe_evidence
-from ecgimn.leads import STANDARD_LEADS
+from ecgimn.leads import STANDARD_LEADS, TERRITORIES, lead_index
 from ecgimn.signal.intervals import Measured
 from ecgimn.signal.quality import scope_of
 from ecgimn.signal.reading import SignalReading
@@ -22,14 +25,15 @@ SCHEMA = 1
 #: What a model would say, where none was run: null for what there is one of, empty for what there are many of.
 _WITHOUT_MODEL: dict[str, Any] = {
     "model": None, "sha256": None, "classes": [], "logits": [], "probabilities": [], "bias": [], "baseline": [],
-    "completeness_error": None, "ledger": [], "reading": {},
+    "completeness_error": None, "ledger": [], "reading": {}, "taken_out": None,
 }  # fmt: skip
 
 
-def explanation_json(case: Case) -> dict[str, Any]:
+def explanation_json(case: Case, measured: MeasuredLedger | None = None) -> dict[str, Any]:
     """Return everything that is said about one window of a recording; names and header text of the file are not in it.
 
-    Per class the ledger's rows plus `baseline` plus `bias` sum to the logit.
+    Per class the ledger's rows plus `baseline` plus `bias` sum to the logit. With `measured`, what taking each of them
+    out does is in it, too, under "taken_out"; without, that is null.
     """
     explanation, ledger = case.explanation, case.ledger
     return {
@@ -46,7 +50,43 @@ def explanation_json(case: Case) -> dict[str, Any]:
             {"class": row.class_name, "lead": row.lead, "wave": row.wave, "logit": row.logit} for row in ledger.rows()
         ],
         "reading": {name: list(describe_evidence(case.of(name))) for name in case.classes},
+        "taken_out": None if measured is None else taken_out_json(case, measured),
     }
+
+
+def taken_out_json(case: Case, measured: MeasuredLedger) -> dict[str, Any]:
+    """Return booked beside measured: by lead and wave, by territory and wave, and for the waves that the answer names.
+
+    `measured` is the logit with the wave minus the logit without it, by the network re-run; `margin` the bound for 90 %
+    of cells like it, from the model card, null where the card has none.
+    """
+    cells, areas, claims = [], [], []
+    for name in case.classes:
+        booked, found = case.ledger.of(name), measured.of(name)
+        bound = margins(case.card, name, booked)
+        for row, lead in enumerate(STANDARD_LEADS):
+            cells += [
+                {"class": name, "lead": lead, "wave": wave, **_checked(booked[row, k], found[row, k])}
+                | {"margin": float(bound[row, k]) if np.isfinite(bound[row, k]) else None}
+                for k, wave in enumerate(WAVE_NAMES) if np.isfinite(found[row, k])
+            ]  # fmt: skip
+        of_areas = measured.of_territories(name)
+        for row, (area, leads) in enumerate(TERRITORIES.items()):
+            whole = booked[[lead_index(lead) for lead in leads]].sum(axis=0)
+            areas += [
+                {"class": name, "territory": area, "wave": wave, **_checked(whole[k], of_areas[row, k])}
+                for k, wave in enumerate(WAVE_NAMES) if np.isfinite(of_areas[row, k])
+            ]  # fmt: skip
+        claims += [
+            {"class": name, "part": claim.part, "leads": list(claim.leads), **_checked(claim.booked, claim.measured)}
+            | {"probability_without": claim.probability_without}
+            for claim in measured.claims[name] if claim.measured is not None
+        ]  # fmt: skip
+    return {"runs": measured.n_runs, "cells": cells, "territories": areas, "claims": claims}
+
+
+def _checked(booked: float, found: float) -> dict[str, Any]:
+    return {"booked": float(booked), "measured": float(found), "agreement": agreement(float(booked), float(found))}
 
 
 def difference_json(found: CaseDifference, since: str = "") -> dict[str, Any]:

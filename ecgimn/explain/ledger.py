@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.explain.edits import WaveMasks
-from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS
+from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording, bridge_gaps
 from ecgimn.signal.waves.find import WAVE_NAMES, Waves
 
@@ -222,15 +222,6 @@ def book(contributions: NDArray[np.floating], waves: Waves | None) -> tuple[NDAr
         for columns, size in ((labels, len(WAVE_NAMES)), (beat, n_beats + 1))
     )
     return cells.reshape(*contributions.shape[:-1], -1), beats.reshape(*contributions.shape[:-1], -1)
-
-
-def fold_to_independent_leads(weights: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Carry the weights of III, aVR, aVL and aVF over to I and II, (..., 12, n) -> (..., 8, n): I, II, V1-V6.
-
-    The folded weights have the same effect on every ECG that satisfies the limb-lead relations.
-    """
-    limb = np.einsum("li,...lt->...it", LIMB_FROM_I_II, weights[..., :6, :])
-    return np.concatenate([limb, weights[..., 6:, :]], axis=-2)
 
 
 SCALE_PERCENTILE = 99.0  # of |contribution| over the recording: one scale for all of its beats

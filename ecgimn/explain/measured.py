@@ -94,11 +94,19 @@ class MeasuredLedger:
 
     def of(self, name: str, minus: str | None = None) -> NDArray[np.float64]:
         """Return the measured cells of a class, or of the difference of two, shape (12, n_waves)."""
-        one = self.cells[self.classes.index(name)]
-        return np.asarray(one if minus is None or minus == name else one - self.cells[self.classes.index(minus)])
+        return self._of(self.cells, name, minus)
+
+    def of_territories(self, name: str, minus: str | None = None) -> NDArray[np.float64]:
+        """Return the measured territories of a class, or of the difference of two, shape (n_territories, n_waves)."""
+        return self._of(self.territories, name, minus)
+
+    def _of(self, values: NDArray[np.float64], name: str, minus: str | None) -> NDArray[np.float64]:
+        one = values[self.classes.index(name)]
+        return np.asarray(one if minus is None or minus == name else one - values[self.classes.index(minus)])
 
 
 AGREEMENTS: tuple[Agreement, ...] = ("not confirmed", "about", "confirmed")
+AGREEMENT_MARKS = ("✗", "~", "✓")  # as printed, in the same order
 
 
 def agreement(booked: float, measured: float) -> Agreement:

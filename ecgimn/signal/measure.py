@@ -451,11 +451,6 @@ class IsoelectricLevels:
     n_beats: int
 
 
-def isoelectric_levels(recording: Recording, waves: Waves | None) -> NDArray[np.float64]:
-    """One isoelectric level per lead in mV, shape (12,); `isoelectric` also says how they were found."""
-    return isoelectric(recording, waves).mv
-
-
 def isoelectric(recording: Recording, waves: Waves | None) -> IsoelectricLevels:
     """One isoelectric level per lead: median over beats of the PQ level, or the lead's median without beats.
 

@@ -150,14 +150,6 @@ def database_url() -> str:
     return named or f"sqlite:///{user_data_path('ecgimn') / FILE_NAME}"
 
 
-def database_words(url: str) -> str:
-    """Say where studies are kept, without user or password."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return "a file in your own data folder" if parsed.database else "memory"
-    return f"{parsed.get_backend_name()} database {parsed.database} on {parsed.host or 'this machine'}"
-
-
 def open_engine(url: str, *, pool_size: int = 20) -> Engine:
     """Open a study database and bring it to the version that this app writes.
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ecgimn.batch import cohort
 from ecgimn.batch.cohort import CohortEvidence, MeanBeat
 from ecgimn.batch.output import part_names
+from ecgimn.draw.painted import GreyBeat, grey_beat
 from ecgimn.draw.print.case import st_marks
 from ecgimn.draw.screen.ecg import Screen, ecg_figure
 from ecgimn.draw.screen.live import ready_for_boxes
@@ -195,6 +196,7 @@ def data_words() -> str:
 
 # What comes of one recording: of a public one, shared by all visitors; of any other, one visitor's own.
 
+NORMAL = "norm"  # the composite of normal ECGs
 PUBLIC_SOURCES = ("composite", "PTB-XL")
 
 
@@ -285,6 +287,15 @@ def get_measured(case: Case) -> MeasuredLedger:
     """Return what taking out each cell does to every class; raises `ValueError` where no beat was found."""
     measure = _public_measured if case.recording.source in PUBLIC_SOURCES else _own_measured
     return measure(f"{identity(case.recording)} {case.card.sha256}", case)
+
+
+@st.cache_data(show_spinner=False)
+def get_grey_beat() -> GreyBeat | None:
+    """Return the mean beat of the normal composite, as the eye's reference; None where it is not installed."""
+    if NORMAL not in {case.name for case in get_composites()}:
+        return None
+    recording = get_composite(NORMAL)
+    return grey_beat(get_reading(identity(recording), recording), "normal composite")
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
 from ecgimn.draw.charts.ledger import polar_figure, timeline_figure, window_rows
-from ecgimn.draw.print.case import EXPORT_KINDS, case_export
+from ecgimn.draw.print.case import EXPORT_KINDS, CaseSheet, case_export, case_sheet
 from ecgimn.draw.screen import mean_beat as single_beat
 from ecgimn.draw.screen.ecg import screen_for
 from ecgimn.draw.screen.mean_beat import median_beat_figure
@@ -28,6 +29,14 @@ from pages.ui.state import case as session
 from pages.ui.state import upload as own
 from pages.ui.state import view as view_state
 
+#: One page to print or file, and a slide.
+SHEETS: tuple[tuple[str, CaseSheet, Literal["pdf", "svg", "png"]], ...] = (
+    ("Page PDF (print)", "page", "pdf"),
+    ("Page SVG", "page", "svg"),
+    ("Page PNG", "page", "png"),
+    ("Slide PNG", "slide", "png"),
+    ("Slide SVG", "slide", "svg"),
+)
 FILES = {
     "wfdb": ("WFDB", "zip", "application/zip"),
     "dicom": ("DICOM", "dcm", "application/dicom"),
@@ -285,14 +294,45 @@ def show_median_beat(evidence: Evidence, *, dark: bool) -> None:
 
 
 def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
-    """Offer the case as files."""
+    """Offer the case as files: a page and a slide to show, then the whole report, values and samples."""
     salt = session.export_salt(case.recording)
+    measured = cached.get_measured(case) if case.reading.waves is not None else None
+    has_beat = case.reading.measurements is not None and case.reading.measurements.beat.signal is not None
+    link = session.link_of(name) if case.recording.source != "upload" else ""
+    grey = cached.get_grey_beat() if view_state.grey_wanted() else None
+    with st.container(horizontal=True):
+        for label, sheet, kind in SHEETS:
+            st.download_button(
+                label,
+                session.noting_export(
+                    partial(
+                        case_sheet, sheet, kind, case, class_name=name, against=minus, measured=measured, view=view,
+                        salt=salt, link=link, grey=grey,
+                    ),
+                    f"{label} of {session.what_is_open(case.recording)}",
+                ),
+                file_name=f"ecg-imn-{sheet}.{kind}",
+                mime=MIME[kind],
+                key=f"export_{sheet}_{kind}",
+                on_click="ignore",
+                disabled=sheet == "slide" and not has_beat,
+                icon=":material/print:" if sheet == "page" else ":material/co_present:",
+            )  # fmt: skip
     with st.container(horizontal=True):
         for kind in EXPORT_KINDS:
             st.download_button(
-                "Ledger CSV" if kind == "csv" else kind.upper(),
+                "Ledger CSV" if kind == "csv" else "JSON" if kind == "json" else f"Report {kind.upper()}",
                 session.noting_export(
-                    partial(case_export, kind, case, class_name=name, against=minus, view=view, salt=salt),
+                    partial(
+                        case_export,
+                        kind,
+                        case,
+                        class_name=name,
+                        against=minus,
+                        view=view,
+                        salt=salt,
+                        measured=measured,
+                    ),
                     f"{kind.upper()} of {session.what_is_open(case.recording)}",
                 ),
                 file_name=f"ecg-imn-reading.{kind}",
@@ -302,8 +342,10 @@ def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
                 icon=":material/download:",
             )
     st.caption(
-        "PDF, PNG and SVG are A4 and true to the millimetre. No export holds the name of a file. The address of this "
-        "page is a link to this view of a public case, and Copy link takes it along; a file of your own is never in it."
+        "The page to print or file is one A4 sheet: header, trace, mean beats, answer, criteria, measurements and key. "
+        "Page and report are true to the millimetre; the slide is 16:9. No export holds the name of a file. The "
+        "address of this page is a link to this view of a public case, and Copy link takes it along; a file of your "
+        "own is never in it."
     )
     samples_export(case.recording)
     hospital_export(case)

@@ -119,6 +119,11 @@ def view_settings(*, n_members: int, room: Screen | None = None) -> tuple[View, 
         unsure = right.toggle("Hatch where networks disagree", key="unsure", bind="query-params",
                               disabled=n_members < 2,
                               help="Where the members' spread is larger than their mean.")  # fmt: skip
+        if room is not None:  # mean beats stand beside the trace
+            right.toggle(
+                "Normal beat in grey", key="grey", bind="query-params",
+                help="The mean beat of the normal composite behind each mean beat, as the eye's reference.",
+            )  # fmt: skip
         left.selectbox(
             "ST measured from", ["PQ", "TP"], key="st_reference", bind="query-params",
             help="Level just before QRS, or the quiet stretch from T to the next P.",

@@ -74,8 +74,8 @@ def test_another_host_name_is_not_answered(visit: Visit) -> None:
 
 
 def open_numbers(page: Page) -> None:
-    """Open the sum and the ledger, which lie folded up under the beats."""
-    page.locator("details.numbers summary").click()
+    """Open sum and ledger, which take the place of the mean beat."""
+    page.get_by_role("tab", name="Ledger").click()
 
 
 def test_a_reader_picks_a_case_and_switches_the_class(visit: Visit) -> None:
@@ -204,10 +204,12 @@ def test_a_cell_of_the_ledger_marks_its_stretches_on_the_trace(visit: Visit) -> 
     wait_for_evidence(page, "MI")
     page.wait_for_function("globalThis.ecgImnAhead", timeout=WAIT_MS)
     open_numbers(page)
+    page.wait_for_function("globalThis.ecgImnMeasured", timeout=WAIT_MS)
     cell = page.get_by_role("row", name="III").get_by_role("gridcell").nth(3)
     cell.click()
     told = page.get_by_role("status").filter(has_text="QRS of III")
-    expect(told).to_have_text(re.compile(r"QRS of III: [+−]\d\.\d\d logit, \d+ stretches marked\."))
+    words = r"QRS of III: booked \+\d\.\d\d( ± \d\.\d\d)?, taken out \+\d\.\d\d: confirmed, \d+ stretches marked\."
+    expect(told).to_have_text(re.compile(words))
     marks = page.locator(".st-key-ecg svg.ledger-marks rect")
     assert 8 <= marks.count() <= 16
     share = page.evaluate("""() => {  // in one go: the page may still be scrolling
@@ -224,6 +226,29 @@ def test_a_cell_of_the_ledger_marks_its_stretches_on_the_trace(visit: Visit) -> 
     page.keyboard.press("Escape")
     expect(marks).to_have_count(0)
     assert page.url == url
+    page.locator(".sum tr", has_text="inferior").click()
+    expect(page.locator(".sum tr.chosen")).to_have_count(1)
+    assert marks.count() > 16  # all waves of three leads
+    page.get_by_role("tab", name="Mean beat").click()
+    assert page.locator(".beats .cell.chosen").count() >= 9
+    page.locator(".beats .cell[data-lead=V3][data-wave=T]").click()
+    expect(told.or_(page.get_by_role("status").filter(has_text="T of V3"))).to_have_text(re.compile("T of V3: booked"))
+    assert 8 <= marks.count() <= 16
+
+
+def test_without_colours_there_is_no_answer_until_they_are_shown_again(visit: Visit) -> None:
+    page = visit.open("/?composite=imi-st&class=MI")
+    visit.chart()
+    wait_for_evidence(page, "MI")
+    answer, chip = page.locator(".st-key-answer"), page.get_by_role("button", name=re.compile("^NORM"))
+    expect(answer).to_contain_text("above its threshold")
+    expect(chip).to_be_visible()
+    page.keyboard.press("o")
+    expect(answer).not_to_be_visible()
+    expect(chip).not_to_be_visible()
+    expect(page.locator(".beats .trace").first).to_be_visible()  # the tracing itself stays
+    page.keyboard.press("o")
+    expect(answer).to_be_visible()
 
 
 def test_copy_link_takes_the_very_view_along(visit: Visit) -> None:

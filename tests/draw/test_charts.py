@@ -10,7 +10,7 @@ from ecgimn.draw.charts.card import (
     reliability_figure,
     roc_figure,
 )
-from ecgimn.draw.charts.ledger import class_bars_figure, ledger_figure, polar_figure, signed
+from ecgimn.draw.charts.ledger import ledger_figure, polar_figure, signed
 from ecgimn.draw.screen.mean_beat import median_beat_figure
 from ecgimn.leads import STANDARD_LEADS
 
@@ -41,18 +41,10 @@ def test_the_ledgers_colours_are_symmetric_and_leave_sums_alone(cells):
     assert ledger_figure(np.zeros((12, 4)), STANDARD_LEADS, WAVES).data[0].zmax == 1.0
 
 
-def test_class_bars_show_probability_and_threshold():
-    figure = class_bars_figure(("NORM", "MI"), np.array([0.02, 0.91]), chosen=1, thresholds=[0.5, 0.4])
-    np.testing.assert_allclose(figure.data[0].x, [0.02, 0.91])
-    assert figure.data[0].y[1] == "<b>MI</b>"
-    assert list(figure.data[1].x) == [0.5, 0.4]
-
-
 def test_names_from_outside_are_escaped(cells):
     hostile = ("<img src=x>", *STANDARD_LEADS[1:])
     pages = [
         ledger_figure(cells, hostile, WAVES),
-        class_bars_figure(("<img src=x>",), np.array([0.5])),
         roc_figure([("<img src=x>", np.array([0.0, 1.0]), np.array([0.0, 1.0]), 0.5)]),
     ]
     for page in pages:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import csv
 import io
+import json
 import re
 from dataclasses import replace
 from functools import cache
@@ -14,27 +16,32 @@ import pytest
 from PIL import Image
 
 from ecgimn import load_composite, load_model
-from ecgimn.draw.colours import TRANSPARENT, evidence_colours, evidence_value
+from ecgimn.draw.colours import TRANSPARENT, evidence_colours
 from ecgimn.draw.painted import (
     PAINT_POWER,
     ROWS,
     UNIT_S,
     GreyBeat,
     beats_words,
+    grey_beat,
     mean_beat_evidence,
     strongest_cells,
     strongest_words,
 )
 from ecgimn.draw.paper import PITCH_RANGE_MM
-from ecgimn.draw.print.case import case_sheet_bytes
+from ecgimn.draw.print.case import case_export, case_report_bytes, case_sheet, case_sheet_bytes, recording_hash
 from ecgimn.draw.print.page import PageText
 from ecgimn.draw.screen.ecg import ecg_figure, rooms_for, screen_for
 from ecgimn.draw.screen.mean_beat import DOTS_PER_PX, mean_beat_svg
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import header_words
 from ecgimn.explain.case import Evidence, open_case
-from ecgimn.leads import STANDARD_LEADS, lead_index
+from ecgimn.explain.measured import agreement, measure_case
+from ecgimn.explain.sentences import answer, signed
+from ecgimn.leads import STANDARD_LEADS, TERRITORIES, lead_index
 from ecgimn.signal.waves.find import WAVE_NAMES
+from tests.draw.colour_values import evidence_value
+from tests.explain.small_cases import small_model
 
 SVG = "{http://www.w3.org/2000/svg}"
 TEXT = PageText(
@@ -331,3 +338,65 @@ def test_a_case_without_a_mean_beat_has_a_page_and_no_slide():
 
 def test_the_transparent_entry_is_no_colour():
     assert len(evidence_colours(paint=True)) == TRANSPARENT
+
+
+@pytest.fixture(scope="module")
+def checked():
+    """The inferior infarction by the small model, with every wave taken out."""
+    recording, model = load_composite("imi-st"), small_model()
+    case = open_case(recording, model)
+    return case, measure_case(case, model)
+
+
+def test_the_page_of_a_case_says_answer_reasons_criteria_and_measurements(checked):
+    case, measured = checked
+    made = case_sheet("page", "svg", case, class_name="A", measured=measured, salt=b"grain", link="https://here/?a=1")
+    words = words_in(made)
+    said = answer(case.of("A"), measured.claims["A"])
+    for expected in (said.text, "Criteria", "Heart rate", "ST at J+60", "hatched: not confirmed", "https://here/?a=1"):
+        assert expected in words, expected
+    assert said.sentences[0][:40] in words
+    assert case.recording.digest[:12] not in words
+    assert recording_hash(case.recording, b"grain")[:12] in words
+    difference = words_in(case_sheet("slide", "svg", case, class_name="A", against="B", measured=measured))
+    assert "Evidence for A − B" in difference
+
+
+def test_the_report_prints_what_was_taken_out_beside_what_is_booked_and_no_program_state(checked):
+    case, measured = checked
+    words = words_in(case_report_bytes("svg", case, class_name="A", measured=measured))
+    qrs = WAVE_NAMES.index("QRS")
+    for lead in range(12):
+        assert f"{signed(measured.of('A')[lead, qrs])}" in words
+    assert "network re-run" in words
+    assert "network re-run" not in words_in(case_report_bytes("svg", case, class_name="A"))
+    for state in ("overlay", "show_strip", "opacity", "True", "False", "None"):
+        assert state not in words
+
+
+def test_json_and_csv_hold_what_was_taken_out(checked):
+    case, measured = checked
+    content = json.loads(case_export("json", case, class_name="A", view=View(), measured=measured))
+    cells = {(row["class"], row["lead"], row["wave"]): row for row in content["taken_out"]["cells"]}
+    for k, name in enumerate(case.classes):
+        found = measured.cells[k]
+        assert sum(name == key[0] for key in cells) == np.isfinite(found).sum()
+        row = cells[name, "V3", "QRS"]
+        assert row["measured"] == pytest.approx(found[8, WAVE_NAMES.index("QRS")])
+        assert row["booked"] == pytest.approx(case.ledger.of(name)[8, WAVE_NAMES.index("QRS")])
+        assert row["agreement"] == agreement(row["booked"], row["measured"])
+        assert row["margin"] is None  # nothing was measured for this card
+    assert content["taken_out"]["runs"] == measured.n_runs
+    assert {row["territory"] for row in content["taken_out"]["territories"]} == set(TERRITORIES)
+    assert json.loads(case_export("json", case, class_name="A", view=View()))["taken_out"] is None
+    lines = case_export("csv", case, class_name="A", view=View(), measured=measured).decode().splitlines()
+    table = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    row = next(row for row in table if (row["class"], row["lead"], row["wave"]) == ("B", "V3", "QRS"))
+    assert float(row["taken_out"]) == measured.of("B")[8, WAVE_NAMES.index("QRS")]
+
+
+def test_the_grey_beat_is_the_mean_beat_about_its_isoelectric_line():
+    reading = evidence_of("imi-st", "MI").reading
+    grey = grey_beat(reading, "normal composite")
+    np.testing.assert_allclose(grey.above_mv, reading.measurements.beat.signal - reading.levels[:, None])
+    assert grey_beat(replace(reading, measurements=None), "x") is None

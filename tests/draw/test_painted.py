@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ecgimn import list_composites, load_composite, load_model, open_ptbxl, read_signal
-from ecgimn.draw.colours import N_STEPS, TRANSPARENT, evidence_colours, evidence_value
+from ecgimn.draw.colours import N_STEPS, TRANSPARENT, evidence_colours
 from ecgimn.draw.evidence import EvidenceMap, evidence_map, overlay_indices, painted_png
 from ecgimn.draw.painted import LEAST_MM, PAINT_COLUMNS_PER_MM, PAINT_POWER, PAINT_ROWS_PER_MM, UNIT_S, make_paint
 from ecgimn.draw.paper import Panel, PaperLayout
@@ -22,6 +22,7 @@ from ecgimn.explain.case import Evidence, case_of, open_case
 from ecgimn.explain.explanation import explain
 from ecgimn.leads import lead_index
 from ecgimn.signal.waves.find import WAVE_NAMES
+from tests.draw.colour_values import evidence_value
 from tests.draw.conftest import make_evidence, make_recording, make_waves
 
 TWELVE = View("12x1", gain=5.0)  # every sample, and no lead reaches as far as the next

@@ -7,7 +7,8 @@ import pytest
 
 from ecgimn.draw.charts.ledger import _luminance, _tint, ledger_html, sum_html
 from ecgimn.draw.colours import css, evidence_colours
-from ecgimn.leads import STANDARD_LEADS
+from ecgimn.explain.sentences import signed
+from ecgimn.leads import STANDARD_LEADS, TERRITORIES
 
 WAVES = ("P", "QRS", "ST", "T")
 
@@ -97,3 +98,27 @@ def test_names_from_outside_are_escaped(cells):
         sum_html(hostile, 0.0, [(hostile, 1.0)], 1.0, outcome=hostile),
     )
     assert all("<img" not in page and "&lt;img" in page for page in pages)
+
+
+def test_a_checked_cell_prints_booked_and_taken_out_and_an_unconfirmed_one_is_hatched(cells):
+    measured, margins = cells * np.where(np.arange(4) == 1, -1.0, 1.0), np.full(cells.shape, 0.3)
+    measured[0, 0] = np.nan
+    table = ledger_html("MI", cells, STANDARD_LEADS, WAVES, measured=measured, margins=margins)
+    body = re.findall(r"<tr.*?</tr>", table)[1:-1]
+    assert [len(re.findall("<small>", row)) for row in body] == [3, *[4] * 11]
+    for row, booked in zip(body, cells, strict=True):
+        for column, cell in enumerate(re.findall("<td.*?</td>", row)[:4]):
+            unsure = column == 1 and abs(2 * booked[1]) > max(0.2 * abs(booked[1]), 0.1)
+            assert ("class='unsure'" in cell) == unsure == ("✗" in cell)
+            assert signed(booked[column]) in cell
+    assert f"booked {signed(cells[1, 2])} ± 0.30, taken out {signed(cells[1, 2])}: confirmed" in table
+    assert "±" not in ledger_html("MI", cells, STANDARD_LEADS, WAVES, measured=measured)
+
+
+def test_rows_name_the_leads_that_they_mark():
+    areas = ledger_html("MI", np.ones((5, 4)), tuple(TERRITORIES), WAVES)
+    assert "data-leads='II III aVF'" in areas
+    assert "logit by territory and wave" in areas
+    assert "data-leads='V3'" in ledger_html("MI", np.ones((12, 4)), STANDARD_LEADS, WAVES)
+    bars = sum_html("MI", 0.0, [("inferior", 1.0), ("z-score offset", 0.5)], 1.5, outcome="probability 0.82")
+    assert bars.count("data-leads") == 1

@@ -12,7 +12,7 @@ from PIL import Image
 import ecgimn
 from ecgimn.draw.evidence import evidence_map
 from ecgimn.draw.paper import GAINS_MM_PER_MV, LAYOUTS, SPEEDS_MM_PER_S
-from ecgimn.draw.print.report import INTENDED_USE, ReportText, report_bytes, write_report
+from ecgimn.draw.print.report import INTENDED_USE, ReportText, report_bytes
 from ecgimn.draw.view import View
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.waves.find import WAVE_NAMES
@@ -178,12 +178,11 @@ def test_plus_and_minus_differ_in_grey_on_paper(recording, evidence, opposite):
     assert (np.abs(grey[0] - grey[1])[:half] > 15).mean() > 0.005
 
 
-def test_the_suffix_chooses_the_format_and_others_are_refused(recording, tmp_path):
-    for suffix, head in (("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")):
-        write_report(tmp_path / f"report.{suffix}", recording)
-        assert (tmp_path / f"report.{suffix}").read_bytes().startswith(head)
+def test_a_report_has_the_format_asked_for_and_others_are_refused(recording):
+    for kind, head in (("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")):
+        assert report_bytes(kind, recording).startswith(head)
     with pytest.raises(ValueError, match=r"'kind' parameter: 'jpg'.*Allowed values are 'pdf', 'svg', 'png'"):
-        write_report(tmp_path / "report.jpg", recording)
+        report_bytes("jpg", recording)
 
 
 @pytest.mark.parametrize("style", ["band", "line", "blocks"])

@@ -8,9 +8,9 @@ import pytest
 
 from ecgimn.errors import SignalError
 from ecgimn.explain.explanation import explain
-from ecgimn.explain.ledger import contribution, fold_to_independent_leads, make_ledger
+from ecgimn.explain.ledger import contribution, make_ledger
 from ecgimn.explain.sentences import describe_evidence, signed, st_elevation_share
-from ecgimn.leads import INDEPENDENT_LEADS, LIMB_FROM_I_II, STANDARD_LEADS
+from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS
 from ecgimn.signal.reading import read_signal
 from tests.explain.small_cases import CLASSES, small_case, synthetic
 
@@ -115,14 +115,6 @@ def test_without_beats_all_evidence_is_unassigned(model, read):
 def test_a_ledger_of_another_recording_is_refused(model, read):
     with pytest.raises(ValueError, match="another recording"):
         make_ledger(explain(synthetic(seed=5), model), read.recording, read.waves, read.levels)
-
-
-def test_folded_weights_have_the_same_effect_on_the_eight_independent_leads(model, read):
-    explanation = explain(read.recording, model)
-    folded = fold_to_independent_leads(explanation.weights)
-    eight = np.stack([read.recording.lead(lead) for lead in INDEPENDENT_LEADS]).astype(float)
-    twelve = (explanation.weights * read.recording.signal.astype(float)).sum((1, 2))
-    np.testing.assert_allclose((folded * eight).sum((1, 2)), twelve, atol=1e-4)
 
 
 def test_isoelectric_contributions_sum_to_the_same_logit(model, read):

@@ -45,13 +45,25 @@ const REGIONS = [
 
 test("a cell of the ledger marks every stretch of its wave in its lead and no other", async () => {
   const { stretches } = await functionsOf("marks.js", "stretches")
-  assert.deepEqual(stretches(REGIONS, "I", 0), [{ x: [100, 200], y: [0, 100] }, { x: [600, 700], y: [0, 100] }])
-  assert.deepEqual(stretches(REGIONS, "V1", 1), [])
+  assert.deepEqual(stretches(REGIONS, ["I"], 0), [{ x: [100, 200], y: [0, 100] }, { x: [600, 700], y: [0, 100] }])
+  assert.deepEqual(stretches(REGIONS, ["V1"], 1), [])
+})
+
+test("a territory marks its wave in each of its leads", async () => {
+  const { stretches } = await functionsOf("marks.js", "stretches")
+  assert.equal(stretches(REGIONS, ["I", "V1"], 0).length, 3)
+})
+
+test("a place on the trace belongs to the wave under it", async () => {
+  const { cellAt } = await functionsOf("marks.js", "cellAt")
+  assert.deepEqual(cellAt(REGIONS[0], 650), { leads: ["I"], wave: 0 })
+  assert.deepEqual(cellAt(REGIONS[0], 320), { leads: ["I"], wave: 1 })
+  assert.equal(cellAt(REGIONS[0], 250), null)
 })
 
 test("a sum of the ledger marks the whole lead, or the wave in every lead", async () => {
   const { stretches } = await functionsOf("marks.js", "stretches")
-  assert.deepEqual(stretches(REGIONS, "V1", null), [{ x: [1000, 2000], y: [0, 100] }])
+  assert.deepEqual(stretches(REGIONS, ["V1"], null), [{ x: [1000, 2000], y: [0, 100] }])
   assert.equal(stretches(REGIONS, null, 0).length, 3)
 })
 

@@ -12,7 +12,7 @@ from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 from ecgimn.signal import intervals as iv
 from ecgimn.signal.intervals import Measured, axis_class, frontal_axis
-from ecgimn.signal.measure import isoelectric, isoelectric_levels, measure
+from ecgimn.signal.measure import isoelectric, measure
 from ecgimn.signal.reading import read_signal, with_reference
 from ecgimn.signal.waves.find import find_waves
 
@@ -154,11 +154,9 @@ def test_an_axis_without_net_qrs_has_a_reason():
 def test_the_isoelectric_level_is_the_pq_level_of_each_lead(recording, waves):
     levels = np.linspace(-0.5, 0.5, 12)
     shifted = recording.with_signal(recording.signal + levels[:, None])
-    np.testing.assert_allclose(
-        isoelectric_levels(shifted, waves) - isoelectric_levels(recording, waves), levels, atol=1e-6
-    )
+    np.testing.assert_allclose(isoelectric(shifted, waves).mv - isoelectric(recording, waves).mv, levels, atol=1e-6)
     assert isoelectric(recording, waves).method == "PQ"
-    assert np.abs(isoelectric_levels(recording, waves)).max() < 0.05
+    assert np.abs(isoelectric(recording, waves).mv).max() < 0.05
 
 
 def test_without_beats_the_isoelectric_level_is_the_median_and_says_so(recording):
@@ -171,7 +169,7 @@ def test_a_gap_in_a_lead_leaves_its_isoelectric_level_to_the_other_beats(recordi
     signal = recording.signal.copy()
     signal[3, : recording.n_samples // 2] = np.nan
     gappy = replace(recording, signal=signal)
-    assert np.isfinite(isoelectric_levels(gappy, waves)).all()
+    assert np.isfinite(isoelectric(gappy, waves).mv).all()
 
 
 def test_another_reference_changes_levels_by_the_difference_of_the_two_and_nothing_else():

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from ecgimn.errors import StudyError
-from ecgimn.study.database import URL_VARIABLE, StudyRow, database_url, database_words, open_engine
+from ecgimn.study.database import URL_VARIABLE, StudyRow, database_url, open_engine
 from ecgimn.study.definition import is_unbroken, read_audit
 from ecgimn.study.keys import FREE_GUESSES, hash_passphrase, wait_s
 from ecgimn.study.store import Store, open_store
@@ -295,7 +295,7 @@ def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
     url = "postgresql://me:secret@127.0.0.1:1/x"
     with pytest.raises(StudyError, match="does not answer") as caught:
         open_engine(url)
-    assert "secret" not in f"{caught.value}{database_words(url)}"
+    assert "secret" not in str(caught.value)
 
 
 def test_a_database_of_a_newer_app_is_left_alone(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from ecgimn.draw.colours import N_STEPS, Palette, css, evidence_colours, evidence_index, palette
 from ecgimn.escape import for_html, for_plotly
 from ecgimn.explain.case import WindowLogits
+from ecgimn.explain.measured import AGREEMENT_MARKS, agreement, agreements
 from ecgimn.explain.sentences import NOTHING, signed
+from ecgimn.leads import TERRITORIES
 
 FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
 N_STOPS = 17
@@ -96,53 +98,6 @@ def ledger_figure(
     return go.Figure({"data": [heat, labels], "layout": layout}, _validate=False)
 
 
-def class_bars_figure(
-    classes: Sequence[str],
-    probabilities: NDArray[np.floating],
-    *,
-    chosen: int | None = None,
-    thresholds: Sequence[float] | None = None,
-    dark: bool = False,
-    height_px: float = 150.0,
-) -> go.Figure:
-    """Draw the probability of every class, with the decision threshold as a tick where there is one."""
-    colours = palette(overlay=True, dark=dark)
-    names = [
-        f"<b>{for_plotly(name)}</b>" if index == chosen else for_plotly(name) for index, name in enumerate(classes)
-    ]
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "y": names,
-        "x": np.asarray(probabilities, dtype=np.float64),
-        "marker": {"color": [colours.text if index == chosen else colours.muted for index in range(len(names))]},
-        "text": [f"{float(p):.2f}" for p in probabilities],
-        "textposition": "outside",
-        "cliponaxis": False,
-        "hovertemplate": "%{y}: %{x:.3f}<extra></extra>",
-    }
-    data: list[dict[str, Any]] = [bars]
-    if thresholds is not None:
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": list(thresholds),
-                "y": names,
-                "marker": {"symbol": "line-ns-open", "size": 11, "color": colours.outline, "line": {"width": 2}},
-                "hovertemplate": "threshold %{x:.2f}<extra></extra>",
-            }
-        )
-    layout = base_layout(colours, height_px=height_px) | {
-        "margin": {"l": 52, "r": 30, "t": 4, "b": 32},
-        "bargap": 0.35,
-        "xaxis": {"range": [0, 1], "title": {"text": "probability", "font": {"size": 11}}, "gridcolor": colours.fine,
-                  "fixedrange": True},
-        "yaxis": {"autorange": "reversed", "fixedrange": True},
-    }  # fmt: skip
-    return go.Figure({"data": data, "layout": layout}, _validate=False)
-
-
 def colour_scale(*, dark: bool = False) -> list[list[Any]]:
     """Return the evidence scale as Plotly takes it: stops from 0 to 1, the paper's colour at 0.5."""
     scale = evidence_colours(dark=dark)
@@ -208,8 +163,9 @@ def sum_html(
     def row(label: str, start: float, value: float, colour: str, kind: str = "") -> str:
         left = 100 * (min(start, start + value) - low) / span
         down = " down" if value < 0 and kind != "logit" else ""
+        leads = f" data-leads='{' '.join(TERRITORIES[label])}' tabindex='0'" if label in TERRITORIES else ""
         return (
-            f"<tr class='{kind}'><th scope='row'>{for_html(label)}</th><td class='bars'>"
+            f"<tr class='{kind}'{leads}><th scope='row'>{for_html(label)}</th><td class='bars'>"
             f"<i class='zero' style='left:{-100 * low / span:.1f}%'></i>"
             f"<b class='bar{down}' style='left:{left:.1f}%;width:{100 * abs(value) / span:.1f}%;"
             f"background-color:{colour}'></b></td><td class='number'>{signed(value)}</td></tr>"
@@ -243,10 +199,15 @@ def ledger_html(
     leads: Sequence[str],
     waves: Sequence[str],
     *,
+    measured: NDArray[np.floating] | None = None,
+    margins: NDArray[np.floating] | None = None,
     limit: float | None = None,
     dark: bool = False,
 ) -> str:
     """Return the ledger as a heat table with its sums; every cell prints its number.
+
+    Once each cell was taken out and the network re-run, what it measured stands below what is booked, with a mark:
+    ✓ confirmed, ~ about, ✗ not confirmed. Cells that are not confirmed are hatched (class "unsure").
 
     Parameters
     ----------
@@ -255,7 +216,11 @@ def ledger_html(
     cells : ndarray of shape (n_leads, n_waves)
         Logit.
     leads, waves : sequence of str
-        Names of rows and columns.
+        Names of rows and columns; a row may be a territory, of which all leads are taken out at once.
+    measured : ndarray of shape (n_leads, n_waves), optional
+        Logit with the cell minus logit without it; NaN where there was nothing to take out.
+    margins : ndarray of shape (n_leads, n_waves), optional
+        How far measured may lie from booked in most records; NaN where not known.
     limit : float, optional
         End of the symmetric colour scale; the largest |cell| when None. Sums are printed and not coloured.
     dark : bool
@@ -263,23 +228,44 @@ def ledger_html(
     cells = np.asarray(cells, dtype=np.float64)
     limit = limit if limit is not None else float(np.abs(cells).max(initial=0.0)) or 1.0
     steps = evidence_index(cells, limit)
+    found = np.full(cells.shape, np.nan) if measured is None else np.asarray(measured, dtype=np.float64)
+    grades = agreements(cells, found)
 
-    def cell(value: float, step: int) -> str:
+    def cell(row: int, column: int) -> str:
+        value, step = float(cells[row, column]), int(steps[row, column])
         tint = f" style='{_tint(step, dark=dark)}'" if step != N_STEPS else ""  # N_STEPS is the paper's own colour
-        return f"<td{tint}>{signed(value)}</td>"
+        seen = float(found[row, column])
+        if not np.isfinite(seen):
+            return f"<td{tint}>{signed(value)}</td>"
+        margin = np.nan if margins is None else float(margins[row, column])
+        said = checked_words(value, seen, margin)
+        unsure = " class='unsure'" if grades[row, column] == 0 else ""
+        return (
+            f"<td{unsure}{tint} title='{said}' data-said='{said}'>{signed(value)}"
+            f"<small>{signed(seen)} {AGREEMENT_MARKS[grades[row, column]]}</small></td>"
+        )
 
     head = "".join(f"<th scope='col'>{for_html(wave)}</th>" for wave in (*waves, "sum"))
     rows = [
-        f"<tr><th scope='row'>{for_html(lead)}</th>"
-        f"{''.join(map(cell, cells[row].tolist(), steps[row].tolist()))}<td>{signed(float(cells[row].sum()))}</td></tr>"
+        f"<tr data-leads='{for_html(' '.join(TERRITORIES.get(lead, (lead,))))}'>"
+        f"<th scope='row'>{for_html(lead)}</th>{''.join(cell(row, column) for column in range(len(waves)))}"
+        f"<td>{signed(float(cells[row].sum()))}</td></tr>"
         for row, lead in enumerate(leads)
     ]
     sums = "".join(f"<td>{signed(float(value))}</td>" for value in (*cells.sum(axis=0), cells.sum()))
+    by = "territory" if leads[0] in TERRITORIES else "lead"
+    told = "" if measured is None else "; below: taken out. ✓ confirmed, ~ about, ✗ hatched: not confirmed"
     return (
-        f"<table class='ledger' role='grid'><caption><b>Ledger of {for_html(name)}</b>, logit by lead and wave"
+        f"<table class='ledger' role='grid'><caption><b>Ledger of {for_html(name)}</b>, logit by {by} and wave{told}"
         f"</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
         f"<tfoot><tr><th scope='row'>sum</th>{sums}</tr></tfoot></table>"
     )
+
+
+def checked_words(booked: float, measured: float, margin: float = np.nan) -> str:
+    """Return "booked +0.80 ± 0.30, taken out +0.71: confirmed"; no bound where the model card has none."""
+    bound = f" ± {margin:.2f}" if np.isfinite(margin) else ""
+    return f"booked {signed(booked)}{bound}, taken out {signed(measured)}: {agreement(booked, measured)}"
 
 
 def _tint(step: int, *, dark: bool) -> str:

@@ -1,4 +1,4 @@
-"""What a reader takes away from one case: report, picture, JSON, ledger as CSV. Never the name of a file."""
+"""What a reader takes away from one case: page, slide, report, JSON, ledger as CSV. Never the name of a file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ from ecgimn.draw.evidence import evidence_map
 from ecgimn.draw.marks import StMarks
 from ecgimn.draw.painted import GreyBeat, difference_beat, mean_beat_evidence
 from ecgimn.draw.view import View
+from ecgimn.draw.words.case import header_words, interval_values
 from ecgimn.explain.as_json import explanation_json
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.difference import CaseDifference, change_line, difference_sentences
-from ecgimn.explain.sentences import describe_evidence
+from ecgimn.explain.measured import AGREEMENTS, MeasuredLedger, agreements
+from ecgimn.explain.sentences import answer, describe_evidence, outcome_text, signed
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
+from ecgimn.signal.findings import Finding
+from ecgimn.signal.quality import scope_of
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 
@@ -50,6 +54,7 @@ def case_report_bytes(
     against: str | None = None,
     view: View | None = None,
     recording_hash: str | None = None,
+    measured: MeasuredLedger | None = None,
 ) -> bytes:
     """Return the report of one case for one class, or for the difference of two.
 
@@ -64,15 +69,18 @@ def case_report_bytes(
         Layout and scales; paper is always light.
     recording_hash : str, optional
         Printed in place of the digest: a salted hash for uploads.
+    measured : MeasuredLedger, optional
+        What taking out each cell does, printed below what is booked.
     """
     from ecgimn.draw.print.report import report_bytes  # matplotlib: half a second that no screen needs
 
     reading, evidence = case.reading, case.of(class_name, against)
-    measured = _measured(reading)
+    signal = _measured(reading)
     text = replace(
-        measured,
+        signal,
         ledger=[*_cells(evidence), ("", "baseline", evidence.baseline)],
-        notes=[*describe_evidence(evidence), *measured.notes],
+        taken_out=None if measured is None else measured.of(class_name, against),
+        notes=[*_sentences(case, evidence, measured), *signal.notes],
         recording_hash=recording_hash,
     )
     return report_bytes(
@@ -87,6 +95,13 @@ def case_report_bytes(
     )
 
 
+def _sentences(case: Case, evidence: Evidence, measured: MeasuredLedger | None) -> tuple[str, ...]:
+    """Return the answer in sentences: the reasons that the network confirmed, else what the map books."""
+    if measured is None or evidence.is_difference:
+        return describe_evidence(evidence)
+    return answer(evidence, measured.claims[evidence.name]).sentences
+
+
 def _measured(reading: SignalReading) -> ReportText:
     """Return what was measured and found, without a word of a model."""
     from ecgimn.draw.print.report import ReportText
@@ -96,11 +111,14 @@ def _measured(reading: SignalReading) -> ReportText:
             (st.lead, st.j_mv, st.j60_mv, st.j80_mv, st.slope_mv_per_s)
             for st in (reading.measurements.st if reading.measurements else ())
         ],
-        findings=[
-            f"{item.text} {item.reason}".strip() for item in (reading.findings.items if reading.findings else ())
-        ],
+        findings=[_finding_words(item) for item in (reading.findings.items if reading.findings else ())],
         notes=[*reading.quality.warnings, *reading.recording.notes],
     )
+
+
+def _finding_words(item: Finding) -> str:
+    """Return a finding and its reason as sentences."""
+    return f"{item.text.rstrip('.')}. {item.reason}" if item.reason else item.text
 
 
 def write_measured_report(path: Path, reading: SignalReading) -> None:
@@ -171,9 +189,85 @@ def case_sheet_bytes(
     )  # fmt: skip
 
 
-def write_case_report(path: Path, case: Case, *, class_name: str) -> None:
+def case_sheet(
+    sheet: CaseSheet,
+    kind: Literal["pdf", "svg", "png"],
+    case: Case,
+    *,
+    class_name: str,
+    against: str | None = None,
+    measured: MeasuredLedger | None = None,
+    view: View | None = None,
+    salt: bytes = b"",
+    link: str = "",
+    grey: GreyBeat | None = None,
+) -> bytes:
+    """Return one page of a case to file, or one slide to show, with everything on it put into words here.
+
+    Parameters
+    ----------
+    sheet : {"page", "slide"}
+    kind : {"pdf", "svg", "png"}
+    case : Case
+    class_name : str
+    against : str, optional
+        Class subtracted from it.
+    measured : MeasuredLedger, optional
+        What taking out each cell does: the answer then names the reasons that it confirms, and cells that it does not
+        confirm are hatched.
+    view : View, optional
+        Speed, gain and marks of the trace.
+    salt : bytes
+        For uploads; empty for public recordings.
+    link : str
+        Address of this view of a public case.
+    grey : GreyBeat, optional
+
+    Raises
+    ------
+    ValueError
+        Another format, or a slide of a recording without a mean beat.
+    """
+    from ecgimn.draw.print.page import PageText
+
+    reading, evidence = case.reading, case.of(class_name, against)
+    if evidence.is_difference:
+        title = f"Evidence for {evidence.name}: {outcome_text(evidence)}"
+    else:
+        said = answer(evidence, ())
+        title = said.text if said.full_name == said.name else f"{said.text} · {said.full_name}"
+    confirmed = None
+    if measured is not None:
+        cells = measured.of(class_name, against)
+        confirmed = (agreements(evidence.cells, cells) != AGREEMENTS.index("not confirmed")) | ~np.isfinite(cells)
+    levels = [f"{lead} {signed(level)}" for lead, level in reading.j60_mv.items()]
+    quality = reading.quality
+    text = PageText(
+        title=title,
+        header=header_words(reading, rhythm=reading.rhythm.statement),
+        answer=" ".join(_sentences(case, evidence, measured)),
+        criteria=[
+            _finding_words(item) for item in (reading.findings.items if reading.findings else ())
+        ],
+        measurements=[
+            *(f"{value.name} {value.text}" + (f" ({value.note})" if value.note else "")
+              for value in interval_values(reading)),
+            *([f"ST at J+60 in mV: {', '.join(levels)}"] if levels else []),
+            *([f"Measured against the {reading.measurements.reference} level."] if reading.measurements else []),
+            *(quality.refusals + quality.warnings or ("Quality good.",)),
+            *scope_of(reading).reasons,
+        ],
+        made_by=f"model {case.card.name} {case.card.sha256[:8]} · recording "
+        f"{recording_hash(reading.recording, salt)[:12]}",
+        link=link,
+    )  # fmt: skip
+    return case_sheet_bytes(sheet, kind, evidence, text=text, view=view, confirmed=confirmed, grey=grey)
+
+
+def write_case_report(path: Path, case: Case, *, class_name: str, measured: MeasuredLedger | None = None) -> None:
     """Write the report of one case; the suffix of `path` chooses the format."""
-    path.write_bytes(case_report_bytes(path.suffix.lower().lstrip("."), case, class_name=class_name))
+    kind = path.suffix.lower().lstrip(".")
+    path.write_bytes(case_report_bytes(kind, case, class_name=class_name, measured=measured))
 
 
 def difference_bytes(
@@ -221,6 +315,7 @@ def case_export(
     against: str | None = None,
     view: View,
     salt: bytes = b"",
+    measured: MeasuredLedger | None = None,
 ) -> bytes:
     """Return one export of a case.
 
@@ -236,32 +331,48 @@ def case_export(
         Stored in the JSON, so that the picture can be made again.
     salt : bytes
         For uploads; empty for public recordings.
+    measured : MeasuredLedger, optional
+        What taking out each cell does: in JSON, CSV and report beside what is booked.
     """
     identity = recording_hash(case.recording, salt)
     if kind == "json":
-        content = explanation_json(case)
+        content = explanation_json(case, measured)
         content["recording"]["digest"] = identity
         content["shown"] = {"class": class_name, "against": against}
         content["view"] = view.as_dict()
         return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
     if kind == "csv":
-        return _ledger_csv(case, class_name, against, identity).encode()
-    return case_report_bytes(kind, case, class_name=class_name, against=against, view=view, recording_hash=identity)
+        return _ledger_csv(case, class_name, against, identity, measured).encode()
+    return case_report_bytes(
+        kind, case, class_name=class_name, against=against, view=view, recording_hash=identity, measured=measured
+    )
 
 
-def _ledger_csv(case: Case, class_name: str, against: str | None, identity: str) -> str:
+def _ledger_csv(
+    case: Case, class_name: str, against: str | None, identity: str, measured: MeasuredLedger | None
+) -> str:
     """Return the ledger in long form; bias, baseline and logit are rows of their own."""
     text, model = io.StringIO(), case.explanation
     text.write(f"# {INTENDED_USE}\n# model {model.model_name} sha256 {model.model_sha256}\n# recording {identity}\n")
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("class", "lead", "wave", "logit"))
-    each = [case.of(name) for name in case.classes]
-    for listed in (each, [case.of(class_name, against)] if against is not None else []):
-        for one in listed:
-            rows.writerows((one.name, lead, wave, repr(logit)) for lead, wave, logit in _cells(one))
-        for one in listed:
+    rows.writerow(("class", "lead", "wave", "logit", *(("taken_out",) if measured is not None else ())))
+
+    def taken_out(name: str, minus: str | None) -> list[tuple[str, ...]]:
+        if measured is None:
+            return [()] * (12 * len(WAVE_NAMES))
+        return [(repr(value) if np.isfinite(value) else "",) for value in measured.of(name, minus).ravel().tolist()]
+
+    empty = ("",) if measured is not None else ()
+    each: list[tuple[str, str | None]] = [(name, None) for name in case.classes]
+    for listed in (each, [(class_name, against)] if against is not None else []):
+        for pair in listed:
+            one = case.of(*pair)
+            for (lead, wave, logit), found in zip(_cells(one), taken_out(*pair), strict=True):
+                rows.writerow((one.name, lead, wave, repr(logit), *found))
+        for pair in listed:
+            one = case.of(*pair)
             for line, value in (("baseline", one.baseline), ("bias", one.bias), ("logit", one.logit)):
-                rows.writerow((one.name, "", line, repr(value)))
+                rows.writerow((one.name, "", line, repr(value), *empty))
     return text.getvalue()
 
 

@@ -169,9 +169,9 @@ def draw_colour_bar(sheet: Sheet, x_mm: float, y_mm: float, evidence: EvidenceMa
     lines = [evidence.name, *evidence.quantity.split(", "), *evidence.unit.replace(" per ", "\nper ").split("\n")]
     for place, words in enumerate(reversed(lines)):
         sheet.text(x_mm, y_mm + 53.0 + 3.2 * place, words, size=6.5, bold=place == len(lines) - 1)
-    sheet.text(x_mm, y_mm - 5.0, "strip: signed area" if painted else "hatched: negative", size=5.5)
-    for place, words in enumerate(("limit:", *_wrapped(evidence.limit_source))):
-        sheet.text(x_mm, y_mm - 8.5 - 2.8 * place, words, size=5.5)
+    kind = "strip: signed area" if painted else "hatched: negative"
+    for place, words in enumerate((kind, "limit:", *_wrapped(evidence.limit_source))):
+        sheet.text(x_mm, y_mm - 5.0 - 2.8 * place, words, size=5.0)
 
 
 def _wrapped(words: str) -> tuple[str, ...]:

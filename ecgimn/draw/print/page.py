@@ -215,6 +215,8 @@ class PageText:
         A line each.
     made_by : str
         Model and recording, as they may be named.
+    link : str
+        Address of this view of a public case.
     """
 
     title: str
@@ -223,6 +225,7 @@ class PageText:
     criteria: Sequence[str] = ()
     measurements: Sequence[str] = ()
     made_by: str = ""
+    link: str = ""
 
 
 def case_page_bytes(
@@ -314,7 +317,8 @@ def case_slide_bytes(
         words = [strongest_words(strongest_cells(beat.cells, confirmed), name), beats_words(beat)]
         sheet.text(edge, 15.5, " · ".join(filter(None, words)), size=9)
         _key(sheet, edge, 9.5, limit, size=9, hatched=confirmed is not None, grey=grey)
-        sheet.text(edge, 4.0, " · ".join(filter(None, (INTENDED_USE, text.made_by))), size=7)
+        sheet.text(edge, 5.4, " · ".join(filter(None, (INTENDED_USE, text.made_by))), size=7)
+        sheet.text(edge, 2.5, text.link, size=7)
 
     return _saved(kind, SLIDE_MM, draw, SLIDE_DPI)
 
@@ -452,7 +456,8 @@ def _page(
     _key(sheet, MARGIN_MM, 7.6, evidence.limit, size=6, hatched=evidence.uncertain is not None or confirmed is not None,
          grey=grey, strip=view.show_strip)  # fmt: skip
     made = f"ECG-IMN Reader {ecgimn.__version__}"
-    sheet.text(MARGIN_MM, 3.8, " · ".join(filter(None, (INTENDED_USE, text.made_by, made))), size=5.5)
+    sheet.text(MARGIN_MM, 4.6, " · ".join(filter(None, (INTENDED_USE, text.made_by, made))), size=5.5)
+    sheet.text(MARGIN_MM, 2.2, text.link, size=5.5)
 
 
 def _wrapped(words: str, size: float, width_mm: float) -> list[str]:

@@ -12,7 +12,6 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import matplotlib
@@ -20,6 +19,7 @@ import numpy as np
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 import ecgimn
 from ecgimn.about import INTENDED_USE
@@ -29,8 +29,10 @@ from ecgimn.draw.marks import StMarks
 from ecgimn.draw.paper import footer_parts
 from ecgimn.draw.print.ecg import A4_MM, Sheet, draw_colour_bar, draw_paper
 from ecgimn.draw.view import View
+from ecgimn.explain.measured import AGREEMENT_MARKS, agreements
 from ecgimn.explain.sentences import NOTHING, signed
-from ecgimn.leads import STANDARD_LEADS
+from ecgimn.leads import STANDARD_LEADS, lead_index
+from ecgimn.signal.waves.find import WAVE_NAMES
 
 if TYPE_CHECKING:
     from ecgimn.explain.case import Evidence
@@ -68,8 +70,12 @@ def draw_ledger(
     top_mm: float,
     rows: Sequence[tuple[str, str, float]],
     evidence: Evidence,
+    taken_out: NDArray[np.floating] | None = None,
 ) -> float:
-    """Write the lead by wave table, its lines and the sum that is the logit; return the height of the last line."""
+    """Write the lead by wave table, its lines and the sum that is the logit; return the height of the last line.
+
+    What taking a cell out does stands beside what is booked, with the mark of their agreement.
+    """
     if not rows:
         return top_mm
     bias, logit = evidence.bias, evidence.logit
@@ -97,7 +103,13 @@ def draw_ledger(
                 cell.set_hatch("/////")
                 cell.set_edgecolor("#FFFFFF")
             axes.add_patch(cell)
-            sheet.text(corner[0] + 8, y, signed(amount, 3), size=6.2, ha="center")
+            found = np.nan if taken_out is None else float(taken_out[lead_index(lead), WAVE_NAMES.index(waves[place])])
+            if not np.isfinite(found):
+                sheet.text(corner[0] + 8, y, signed(amount, 3), size=6.2, ha="center")
+                continue
+            mark = AGREEMENT_MARKS[int(agreements(np.asarray(amount), np.asarray(found)))]
+            sheet.text(corner[0] + 0.5, y, signed(amount, 2), size=5.8)
+            sheet.text(corner[0] + 15.9, y, f"{signed(found, 2)}{mark}", size=5.0, ha="right")
         sheet.text(x_mm + 14 + width * len(waves) + 8, y, signed(sum(amounts), 3), size=6.2, bold=True, ha="center")
     y -= ROW_MM + 0.8
     sheet.text(lead_x, y, "sum", size=6.5, bold=True)
@@ -118,6 +130,13 @@ def draw_ledger(
         f"residual {abs(total - logit):.1e}. Colours: ±{limit:.2g} logit, largest cell.",
         size=7,
     )
+    if taken_out is not None:
+        for words in (
+            "Left in a cell: booked by the map. Right: logit with the wave minus logit without it, network re-run.",
+            "✓ confirmed (within 20 % or 0.1 logit), ~ about (same sign), ✗ not confirmed.",
+        ):
+            y -= ROW_MM - 0.8
+            sheet.text(lead_x, y, words, size=6.2)
     return y
 
 
@@ -197,6 +216,8 @@ class ReportText:
         None or NaN where it could not be measured.
     findings, notes : sequence of str
         Lines as shown on the page.
+    taken_out : ndarray of shape (12, n_waves), optional
+        What taking out each cell does to the logit; NaN where there was nothing to take out.
     recording_hash : str or None
         Printed in place of the recording's digest: a salted hash for uploads.
     """
@@ -205,39 +226,8 @@ class ReportText:
     st_rows: Sequence[StRow] = ()
     findings: Sequence[str] = ()
     notes: Sequence[str] = ()
+    taken_out: NDArray[np.float64] | None = None
     recording_hash: str | None = None
-
-
-def write_report(
-    path: Path | str,
-    recording: Recording,
-    explanation: Explanation | None = None,
-    evidence: Evidence | None = None,
-    *,
-    view: View | None = None,
-    waves: Waves | None = None,
-    st: StMarks | None = None,
-    text: ReportText | None = None,
-) -> None:
-    """Write a report; the suffix of `path` (.pdf, .svg, .png) chooses the format.
-
-    See Also
-    --------
-    report_bytes : the same, in memory; explains the parameters.
-    """
-    path = Path(path)
-    kind = path.suffix.lower().lstrip(".")
-    content = report_bytes(
-        kind,  # type: ignore[arg-type]  # checked there
-        recording,
-        explanation,
-        evidence,
-        view=view,
-        waves=waves,
-        st=st,
-        text=text,
-    )
-    path.write_bytes(content)
 
 
 def report_bytes(
@@ -285,7 +275,7 @@ def report_bytes(
         if page < n_ecg_pages:
             _ecg_page(sheet, recording, evidence, replace(view, page=page), drawn, waves, st)
         else:
-            _numbers_page(sheet, recording, explanation, evidence, view, text)
+            _numbers_page(sheet, recording, explanation, evidence, text)
         _imprint(sheet, recording, explanation, text, f"sheet {page + 1} of {n_pages}")
 
     buffer = io.BytesIO()
@@ -352,7 +342,6 @@ def _numbers_page(
     recording: Recording,
     explanation: Explanation | None,
     evidence: Evidence | None,
-    view: View,
     text: ReportText,
 ) -> None:
     top = A4_MM[1] - 12.0
@@ -361,7 +350,7 @@ def _numbers_page(
     if explanation is not None:
         low = draw_classes(sheet, 12.0, top, explanation)
     if evidence is not None:
-        low = draw_ledger(sheet, 12.0, low - 6.0, text.ledger, evidence)
+        draw_ledger(sheet, 12.0, low - 6.0, text.ledger, evidence, text.taken_out)
     st_low = draw_st_table(sheet, 178.0, top, text.st_rows)
     lines = [f"• {line}" for line in text.findings]
     age = "" if recording.age is None else "90+ years" if recording.age >= 90 else f"{recording.age} years"
@@ -369,8 +358,6 @@ def _numbers_page(
         lines.append(f"• Given: {', '.join(word for word in (age, recording.sex) if word)}")
     lines += [f"Note: {line}" for line in text.notes]
     draw_lines(sheet, 178.0, st_low - 6.0, "Findings and notes", lines, width_chars=68, lowest_mm=PAPER_BOTTOM_MM + 6)
-    state = ", ".join(f"{key} {value}" for key, value in view.as_dict().items())
-    draw_lines(sheet, 12.0, low - 5.0, "View", [state], width_chars=110, lowest_mm=PAPER_BOTTOM_MM)
 
 
 def _imprint(sheet: Sheet, recording: Recording, explanation: Explanation | None, text: ReportText, place: str) -> None:

@@ -427,8 +427,8 @@ def _ring(
         x = float(np.clip(x, wide / 2, layout.width_mm - wide / 2))
     halo = f"stroke='{colours.paper}' stroke-width='3' paint-order='stroke'"
     return (
-        f"{frame}<text x='{x:.1f}' y='{middle:.1f}' text-anchor='{anchor}' font-size='11' fill='{colours.text}' {halo}>"
-        f"{words}</text>"
+        f"{frame}<text class='strong' x='{x:.1f}' y='{middle:.1f}' text-anchor='{anchor}' font-size='11' "
+        f"fill='{colours.text}' {halo}>{words}</text>"
     )
 
 

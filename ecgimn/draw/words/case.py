@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ecgimn.explain.checks import LocalFidelity, RankAgreement, SelfCheck, Side
 from ecgimn.explain.sentences import MINUS, NOTHING, percent, signed
 from ecgimn.leads import CHEST_LEADS, LIMB_LEADS, STANDARD_LEADS
 from ecgimn.signal.criteria import possible_groups
-from ecgimn.signal.intervals import Measured
+from ecgimn.signal.intervals import Measured, axis_class
 from ecgimn.signal.reading import SignalReading
 
 MM_PER_MV = 10.0  # in ST tables 1 mm is 0.1 mV at every display gain
@@ -44,8 +44,17 @@ def interval_values(reading: SignalReading) -> tuple[Value, ...]:
         _value("QT", intervals.qt),
         _value("QTc Bazett", intervals.qtc["Bazett"]),
         _value("QTc Fridericia", intervals.qtc["Fridericia"]),
-        _value("Axis", intervals.axis, unit="°"),
+        _axis(intervals.axis),
     )
+
+
+def _axis(measured: Measured) -> Value:
+    """Return the frontal axis with its class: "−8°, normal"."""
+    said = _value("Axis", measured, unit="°")
+    if measured.value is None:
+        return said
+    kind = axis_class(measured.value)
+    return replace(said, text=f"{said.text}, {kind if kind in ('normal', 'extreme') else f'{kind} axis deviation'}")
 
 
 def header_words(reading: SignalReading, *, rhythm: str = "") -> str:

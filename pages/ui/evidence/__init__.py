@@ -17,7 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from ecgimn.draw.charts.ledger import ledger_html, sum_html
 from ecgimn.draw.painted import mean_beat_evidence
@@ -27,8 +29,9 @@ from ecgimn.draw.screen.mean_beat import mean_beat_svg
 from ecgimn.draw.view import View
 from ecgimn.escape import for_html
 from ecgimn.explain.case import Case, Evidence
+from ecgimn.explain.measured import AGREEMENTS, MeasuredLedger, agreements, margins
 from ecgimn.explain.sentences import sum_of_evidence
-from ecgimn.leads import STANDARD_LEADS
+from ecgimn.leads import STANDARD_LEADS, TERRITORIES, lead_index
 from ecgimn.signal.waves.find import WAVE_NAMES
 from pages.ui import cache as cached
 from pages.ui.state import view as view_state
@@ -46,6 +49,7 @@ def _script(*names: str) -> str:
 
 SCRIPT = _script("unpack.js", "chart.js", "marks.js", "evidence.js")
 AHEAD_SCRIPT = _script("unpack.js", "ahead.js")
+MEASURED_SCRIPT = _script("unpack.js", "measured.js")
 REACH_STEP_S = 0.25  # a moment every quarter of a second: 10 s take 0.8 s
 MOST_AHEAD = 8  # classes; more would make a case heavier than half a megabyte
 
@@ -78,6 +82,45 @@ def send_ahead(case: Case, minus: str | None, view: View, beats_px: tuple[float,
         key="ahead",
         height=1,
     )
+
+
+def show_measured(
+    case: Case, measured: MeasuredLedger, name: str, minus: str | None, view: View, beats_px: tuple[float, float]
+) -> None:
+    """Send what the network says without each cell of the class shown; ledger and mean beat take it in."""
+    token = _token(case, minus, view, beats_px)
+    keep = st.components.v2.component("measured", js=MEASURED_SCRIPT)
+    key = f"{token} {name} measured"
+    keep(
+        data=cached.get_packed_layers(
+            key, lambda: token.encode() + _packed(_measured(case, measured, name, minus, view, beats_px))
+        ),
+        key="measured",
+        height=1,
+    )
+
+
+def _measured(
+    case: Case, measured: MeasuredLedger, name: str, minus: str | None, view: View, beats_px: tuple[float, float]
+) -> dict[str, Any]:
+    """Return the checked ledger of a class, by lead and by territory, and its mean beat with unsure cells hatched."""
+    evidence = case.of(name, minus)
+    cells, areas = measured.of(name, minus), measured.of_territories(name, minus)
+    booked = np.stack([evidence.cells[[lead_index(lead) for lead in of]].sum(axis=0) for of in TERRITORIES.values()])
+    confirmed = agreements(evidence.cells, cells) != AGREEMENTS.index("not confirmed")
+    limit = _layer_of(case, name, minus, view, beats_px)["limit"]
+    tables = (
+        (evidence.cells, STANDARD_LEADS, cells, margins(case.card, evidence.name, evidence.cells)),
+        (booked, tuple(TERRITORIES), areas, None),
+    )
+    return {
+        "class": name,
+        "beats": _beats(evidence, view, limit, beats_px, confirmed=confirmed | ~np.isfinite(cells)),
+        "ledger": "".join(
+            ledger_html(evidence.name, table, rows, WAVE_NAMES, measured=taken, margins=bound, dark=view.dark)
+            for table, rows, taken, bound in tables
+        ),
+    }
 
 
 def _packed(content: dict[str, Any]) -> bytes:
@@ -118,6 +161,7 @@ def _layer(evidence: Evidence, name: str, view: View, token: str, beats_px: tupl
     return layer | {
         "view": token,
         "beats": _beats(evidence, view, layer["limit"], beats_px),
+        "checkable": evidence.reading.waves is not None,
         "class": name,
         "equation": total.equation,
         "exact": total.exact,
@@ -138,7 +182,13 @@ def _layer(evidence: Evidence, name: str, view: View, token: str, beats_px: tupl
     }
 
 
-def _beats(evidence: Evidence, view: View, limit: float, beats_px: tuple[float, float]) -> str:
+def _beats(
+    evidence: Evidence,
+    view: View,
+    limit: float,
+    beats_px: tuple[float, float],
+    confirmed: NDArray[np.bool_] | None = None,
+) -> str:
     """Return the painted mean beat as an SVG element, in the colours of the trace; a reason where there is none."""
     beat = mean_beat_evidence(evidence.reading, evidence.contribution)
     if beat is None:
@@ -149,6 +199,8 @@ def _beats(evidence: Evidence, view: View, limit: float, beats_px: tuple[float, 
         name=evidence.name,
         size_px=beats_px,
         limit=limit if view.quantity == "contribution" else None,
+        confirmed=confirmed,
+        grey=cached.get_grey_beat() if view_state.grey_wanted() else None,
         show_marks=view.show_st,
         dark=view.dark,
     )
@@ -157,5 +209,6 @@ def _beats(evidence: Evidence, view: View, limit: float, beats_px: tuple[float, 
 def _token(case: Case, minus: str | None, view: View, beats_px: tuple[float, float]) -> str:
     """Return what decides the evidence of all classes alike: case, model, view, and the class taken away."""
     view = replace(view, opacity=1.0, overlay=True)
-    parts = (cached.identity(case.recording), case.card.sha256, view, beats_px, minus, view_state.st_reference())
+    asked = (view_state.st_reference(), view_state.grey_wanted())
+    parts = (cached.identity(case.recording), case.card.sha256, view, beats_px, minus, *asked)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

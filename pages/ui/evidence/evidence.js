@@ -1,6 +1,7 @@
 // The evidence of the class shown: laid under the trace, with its colour scale, switch, opacity, sum and ledger. A press of
 // a chip or of the key K shows another class at once from what `ahead.js` keeps; the server, which hears the same press,
-// answers later and has the last word. A cell of the ledger marks its stretches on the trace.
+// answers later and has the last word. A cell of the ledger, a bar of a territory, a stretch of the mean beat and one of the
+// trace mark each other. What `measured.js` keeps of the same view and class takes the place of the plain ledger and beat.
 const WAIT_MS = 400 // after the last change of switch or opacity, before the server is told
 const PATIENCE_MS = 5000 // with a server that has not confirmed a class yet
 
@@ -8,11 +9,16 @@ let chosen = null // what the reader set here; the server follows
 let data = null // what is shown
 let served = null // what the server said last
 let awaited = null // the class that the server has still to confirm
-let cell = null // of the ledger, marked on the trace: lead and wave, null for a sum
+let cell = null // of the ledger, marked on the trace: leads and wave, each null for all of them
+let tab = "beats"
 let room = null
 let stop = null // of the last call: Streamlit calls again for new data without an end to the call before
 
 const find = (name) => room.querySelector(`.${name}`)
+const measured = () => {
+  const kept = globalThis.ecgImnMeasured
+  return data && kept?.view === data.view && kept.class === data.class ? kept : null
+}
 const ahead = () => (globalThis.ecgImnAhead?.view === data?.view ? globalThis.ecgImnAhead : null)
 
 function lay() {
@@ -21,12 +27,13 @@ function lay() {
   const fits = chart.layout.meta?.paper === data.paper
   layPictures(chart, data, chosen, fits)
   answerPointer(chart, data, fits && chosen.on)
-  drawMarks(chart, "ledger-marks", fits && cell && ahead() ? stretches(ahead().regions, cell.lead, cell.wave) : [])
+  drawMarks(chart, "ledger-marks", fits && cell && ahead() ? stretches(ahead().regions, cell.leads, cell.wave) : [])
   chart.dataset.evidence = fits && chosen.on ? data.name : ""
   if (!chart.followed) {
     chart.followed = true
     chart.on("plotly_afterplot", lay)
     chart.on("plotly_hover", ({ points }) => showReach(chart, points[0]))
+    chart.on("plotly_click", ({ points }) => chooseOnTrace(chart, points[0]))
     chart.on("plotly_unhover", () => drawMarks(chart, "reach-marks", []))
   }
 }
@@ -62,66 +69,112 @@ function write() {
   find("opacity").value = chosen.opacity
   find("evidence").classList.toggle("off", !chosen.on)
   find("words").textContent = `${data.name} ${data.equation}`
-  find("beats").innerHTML = data.beats // numbers and escaped names, made by ecgimn.draw.screen.mean_beat
+  const checked = measured()
+  find("beats").innerHTML = checked?.beats ?? data.beats // numbers and escaped names, made by ecgimn.draw.screen.mean_beat
+  const waiting = data.checkable && !checked
+  find("checking").textContent = waiting ? "taking each wave out, network re-run" : ""
+  find("checking").classList.toggle("busy", waiting)
+  hideAnswer(!chosen.on)
   find("residual").textContent = data.residual
   find("residual").classList.toggle("open", !data.exact)
   find("sum-of").innerHTML = data.sum // numbers and escaped names, made by ecgimn.draw.charts.ledger
-  find("ledger-of").innerHTML = data.ledger
+  find("ledger-of").innerHTML = checked?.ledger ?? data.ledger
+  showTab()
   if (!served?.reach) find("reached").textContent = ""
   markCell()
+}
+
+// Read first, then reveal: without colours there is no answer either.
+function hideAnswer(hidden) {
+  let style = document.getElementById("ecgimn-unread")
+  if (!hidden) return style?.remove()
+  if (style) return
+  style = document.createElement("style")
+  style.id = "ecgimn-unread"
+  style.textContent = '.st-key-answer, [class*="st-key-class_"] { visibility: hidden }'
+  document.head.append(style)
+}
+
+function showTab() {
+  for (const name of ["beats", "numbers"]) find(name).hidden = name !== tab
+  for (const button of room.querySelectorAll(".tab")) {
+    button.setAttribute("aria-selected", String(button.dataset.tab === tab))
+  }
 }
 
 // The ledger. One cell can be reached with Tab, the others from it with the arrow keys.
 
 const cells = () => [...room.querySelectorAll(".ledger tbody td, .ledger tfoot td")]
+const leadsOf = (row) => row.dataset.leads?.split(" ") ?? null
+const same = (one, other) => one && String(one.leads) === String(other.leads) && one.wave === other.wave
 
 function placeOf(item) {
   const row = item.parentElement
-  const total = item === row.lastElementChild
-  return {
-    lead: row.parentElement.tagName === "TFOOT" ? null : row.firstElementChild.textContent,
-    wave: total ? null : item.cellIndex - 1,
-  }
+  return { leads: leadsOf(row), wave: item === row.lastElementChild ? null : item.cellIndex - 1 }
 }
 
 function markCell() {
   const all = cells()
-  const at = (item) => cell && placeOf(item).lead === cell.lead && placeOf(item).wave === cell.wave
-  const marked = all.find(at)
+  const marked = all.find((item) => same(cell, placeOf(item)))
   for (const item of all) {
     item.classList.toggle("chosen", item === marked)
     item.setAttribute("aria-selected", String(item === marked))
     item.tabIndex = item === (marked ?? all[0]) ? 0 : -1
   }
-  find("marked").textContent = marked ? describeCell(marked) : "A cell of the ledger marks its stretches on the trace."
+  for (const row of room.querySelectorAll(".sum tr[data-leads]")) {
+    row.classList.toggle("chosen", Boolean(same(cell, { leads: leadsOf(row), wave: null })))
+  }
+  const names = waveNames()
+  for (const stretch of room.querySelectorAll(".beats [data-wave]")) {
+    const { lead, wave } = stretch.dataset
+    const here = (cell?.leads ?? [lead]).includes(lead) && (cell?.wave == null || names[cell.wave] === wave)
+    stretch.classList.toggle("chosen", Boolean(cell && here))
+  }
+  find("marked").textContent = marked
+    ? describeCell(marked)
+    : "A cell marks its stretches on the trace and the mean beat, and a click on either marks its cell."
 }
 
+const waveNames = () => [...(room.querySelector(".ledger thead")?.querySelectorAll("th") ?? [])].map((head) => head.textContent)
+
 function describeCell(marked) {
-  const heads = room.querySelectorAll(".ledger thead th")
-  const wave = cell.wave === null ? "all waves" : heads[cell.wave].textContent
-  const what = `${wave} of ${cell.lead ?? "all leads"}: ${marked.textContent} logit`
+  const wave = cell.wave === null ? "all waves" : waveNames()[cell.wave]
+  const said = marked.dataset.said ?? `${marked.firstChild.textContent} logit`
+  const what = `${wave} of ${cell.leads?.join(", ") ?? "all leads"}: ${said}`
   if (!ahead()) return `${what}; its places are on their way.`
-  const number = stretches(ahead().regions, cell.lead, cell.wave).length
+  const number = stretches(ahead().regions, cell.leads, cell.wave).length
   return number ? `${what}, ${number === 1 ? "one stretch" : `${number} stretches`} marked.` : `${what}, not on this paper.`
 }
 
-function choose(item) {
-  const place = placeOf(item)
-  cell = cell && cell.lead === place.lead && cell.wave === place.wave ? null : place
+function chooseCell(place) {
+  cell = same(cell, place) ? null : place
   markCell()
   lay()
+}
+
+function choose(item) {
+  chooseCell(placeOf(item))
   if (cell) document.querySelector(CHART)?.scrollIntoView({ block: "nearest", behavior: "smooth" })
 }
 
-// A stretch of the mean beat marks its cell, and the cell its stretches on the trace.
+// A stretch of the mean beat, or of the trace, marks its cell.
 function chooseStretch(event) {
   const stretch = event.target.closest("[data-wave]")
-  if (!stretch) return
-  const { lead, wave } = stretch.dataset
-  const row = [...room.querySelectorAll(".ledger tbody tr")].find((item) => item.firstElementChild.textContent === lead)
-  const heads = [...room.querySelectorAll(".ledger thead th")].map((head) => head.textContent)
-  const item = row?.cells[heads.indexOf(wave) + (row.cells.length - heads.length)]
-  if (item) choose(item)
+  if (stretch) chooseCell({ leads: [stretch.dataset.lead], wave: waveNames().indexOf(stretch.dataset.wave) })
+}
+
+function chooseOnTrace(chart, point) {
+  const line = chart.data[point?.curveNumber]
+  const panel = line?.meta && ahead()?.regions[line.meta.lead]
+  const place = panel && cellAt(panel, point.x * PER_MM)
+  if (place) chooseCell(place)
+}
+
+function chooseTerritory(event) {
+  const row = event.target.closest("tr[data-leads]")
+  if (!row || (event.key && event.key !== "Enter" && event.key !== " ")) return
+  chooseCell({ leads: leadsOf(row), wave: null })
+  event.preventDefault()
 }
 
 function onLedgerKey(event) {
@@ -210,6 +263,14 @@ export default function ({ data: { packed, ...sent }, parentElement, setStateVal
   find("ledger-of").onclick = (event) => event.target.closest("tbody td, tfoot td") && choose(event.target.closest("td"))
   find("ledger-of").onkeydown = onLedgerKey
   find("beats").onclick = chooseStretch
+  find("sum-of").onclick = chooseTerritory
+  find("sum-of").onkeydown = chooseTerritory
+  for (const button of room.querySelectorAll(".tab")) {
+    button.onclick = () => {
+      tab = button.dataset.tab
+      showTab()
+    }
+  }
   const onKey = (event) => {
     const writing = event.composedPath().some((node) => /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName ?? ""))
     if (writing || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return
@@ -217,6 +278,7 @@ export default function ({ data: { packed, ...sent }, parentElement, setStateVal
     if (event.key.toLowerCase() === "k") expectNext()
   }
   document.addEventListener("keydown", onKey)
+  document.addEventListener("ecgimn-measured", write)
   document.addEventListener("click", onPress, true)
   // A chart that is drawn again, whoever asked for it, gets its evidence again.
   const observer = new MutationObserver(() => {
@@ -230,6 +292,8 @@ export default function ({ data: { packed, ...sent }, parentElement, setStateVal
   stop = () => {
     observer.disconnect()
     document.removeEventListener("keydown", onKey)
+    document.removeEventListener("ecgimn-measured", write)
+    hideAnswer(false)
     document.removeEventListener("click", onPress, true)
   }
   return stop

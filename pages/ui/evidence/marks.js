@@ -2,15 +2,22 @@
 const SVG = "http://www.w3.org/2000/svg"
 const PER_MM = 10 // places come in tenths of a millimetre
 
-// The stretches of a cell of the ledger: a wave of a lead, all of a lead ("sum" column) or a wave of all leads ("sum" row).
-function stretches(regions, lead, wave) {
+// The stretches of a cell of the ledger: a wave of some leads, all of them ("sum" column) or a wave of all leads ("sum" row).
+function stretches(regions, leads, wave) {
   const found = []
   for (const panel of regions) {
-    if (lead !== null && panel.lead !== lead) continue
+    if (leads !== null && !leads.includes(panel.lead)) continue
     const places = wave === null ? panel.x : panel.waves[wave]
     for (let i = 0; i + 1 < places.length; i += 2) found.push({ x: [places[i], places[i + 1]], y: panel.y })
   }
   return found
+}
+
+// The cell that a place on the paper belongs to: the lead of a panel and the wave there; null where no wave is known.
+function cellAt(panel, x) {
+  const inside = (places) => places.some((start, i) => i % 2 === 0 && start <= x && x <= places[i + 1])
+  const wave = panel.waves.findIndex(inside)
+  return wave < 0 ? null : { leads: [panel.lead], wave }
 }
 
 // The stretch of every panel that shows the moments from `half` seconds before a moment to `half` seconds after it.

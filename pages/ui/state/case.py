@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Iterable, Sequence
+from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -250,6 +251,12 @@ def case_in_link() -> dict[str, str]:
         return {}
     fs = st.session_state.get("ptbxl_fs", 500)  # the higher rate is the default
     return {"record": str(ptbxl_id())} | ({"fs": str(fs)} if fs != 500 else {})
+
+
+def link_of(class_name: str) -> str:
+    """Return the address of this case, class and view; of the visitor's own file only that of the app."""
+    query = urlencode(case_in_link() | view_state.linked() | {"class": class_name}) if case_in_link() else ""
+    return f"{str(st.context.url or '').partition('?')[0]}{'?' if query else ''}{query}"
 
 
 def write_link(class_name: str | None) -> None:

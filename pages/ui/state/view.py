@@ -60,6 +60,11 @@ def reach_wanted() -> bool:
     return bool(st.session_state.get("reach", False))
 
 
+def grey_wanted() -> bool:
+    """Whether the normal mean beat is drawn in grey behind each mean beat."""
+    return bool(st.session_state.get("grey", False))
+
+
 def take_linked(link: Mapping[str, str]) -> None:
     """Take quantity, layout, opacity and switch of the evidence from a link; what makes no sense there is ignored."""
     if link.get("layout") in LAYOUT_ORDER:
