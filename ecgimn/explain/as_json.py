@@ -8,7 +8,8 @@ from ecgimn import __version__
 from ecgimn.about import INTENDED_USE
 from ecgimn.explain.case import Case
 from ecgimn.explain.difference import CaseDifference, difference_sentences
-from ecgimn.explain.sentences import describe_evidence
+from ecgimn.explain.measured import Reasons, reasons_of
+from ecgimn.explain.sentences import describe_evidence, reasons_sentences
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.intervals import Measured
 from ecgimn.signal.quality import scope_of
@@ -22,7 +23,7 @@ SCHEMA = 1
 #: What a model would say, where none was run: null for what there is one of, empty for what there are many of.
 _WITHOUT_MODEL: dict[str, Any] = {
     "model": None, "sha256": None, "classes": [], "logits": [], "probabilities": [], "bias": [], "baseline": [],
-    "completeness_error": None, "ledger": [], "reading": {},
+    "completeness_error": None, "ledger": [], "reading": {}, "reasons": {},
 }  # fmt: skip
 
 
@@ -46,6 +47,30 @@ def explanation_json(case: Case) -> dict[str, Any]:
             {"class": row.class_name, "lead": row.lead, "wave": row.wave, "logit": row.logit} for row in ledger.rows()
         ],
         "reading": {name: list(describe_evidence(case.of(name))) for name in case.classes},
+        "reasons": {name: _reasons(found) for name in case.classes if (found := reasons_of(case.of(name))) is not None},
+    }
+
+
+def _reasons(found: Reasons) -> dict[str, Any]:
+    """Return a class's criteria on this ECG beside what the model used, booked in logit."""
+    return {
+        "verdict": found.verdict,
+        "called": found.called,
+        "decisive": None
+        if found.decisive is None
+        else dict(zip(("territory", "wave", "logit"), found.decisive, strict=True)),
+        "present": [
+            {
+                "criterion": reason.criterion.name,
+                "leads": list(reason.criterion.leads),
+                "wave": reason.criterion.wave,
+                "booked": reason.booked,
+                "share": reason.share,
+                "use": reason.use,
+            }
+            for reason in found.reasons
+        ],
+        "sentences": list(reasons_sentences(found)),
     }
 
 
@@ -165,6 +190,18 @@ def measured_json(reading: SignalReading) -> dict[str, Any]:
                 "reason": item.reason,
             }
             for item in (findings.items if findings else ())
+        ],
+        "criteria": [
+            {
+                "name": item.name,
+                "verdict": item.verdict,
+                "numbers": item.numbers,
+                "leads": list(item.leads),
+                "wave": item.wave,
+                "reason": item.reason,
+                "source": item.source,
+            }
+            for item in (findings.criteria if findings else ())
         ],
         "waves": None
         if reading.waves is None

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from ecgimn import __version__
 from ecgimn.about import INTENDED_USE
 from ecgimn.draw.evidence import evidence_map
-from ecgimn.draw.marks import StMarks
+from ecgimn.draw.marks import st_marks
 from ecgimn.draw.painted import GreyBeat, difference_beat, mean_beat_evidence
 from ecgimn.draw.view import View
 from ecgimn.explain.as_json import explanation_json
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.difference import CaseDifference, change_line, difference_sentences
-from ecgimn.explain.sentences import describe_evidence
+from ecgimn.explain.measured import reasons_of
+from ecgimn.explain.sentences import describe_evidence, reasons_sentences
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
@@ -31,15 +32,6 @@ from ecgimn.signal.waves.find import WAVE_NAMES
 if TYPE_CHECKING:
     from ecgimn.draw.print.page import PageText
     from ecgimn.draw.print.report import ReportText
-
-
-def st_marks(reading: SignalReading) -> StMarks:
-    """Return the measured ST levels of a recording as marks for a figure."""
-    if reading.measurements is None:
-        return StMarks()
-    return StMarks(
-        level_mv=reading.j60_mv, outlined=reading.st_elevation_leads, reference=reading.measurements.reference
-    )
 
 
 def case_report_bytes(
@@ -72,7 +64,7 @@ def case_report_bytes(
     text = replace(
         measured,
         ledger=[*_cells(evidence), ("", "baseline", evidence.baseline)],
-        notes=[*describe_evidence(evidence), *measured.notes],
+        notes=[*describe_evidence(evidence), *reasons_sentences(reasons_of(evidence)), *measured.notes],
         recording_hash=recording_hash,
     )
     return report_bytes(
@@ -98,6 +90,11 @@ def _measured(reading: SignalReading) -> ReportText:
         ],
         findings=[
             f"{item.text} {item.reason}".strip() for item in (reading.findings.items if reading.findings else ())
+        ],
+        criteria=[
+            f"{item.name}: {item.verdict} ({item.numbers})" if item.numbers else f"{item.name}: {item.verdict}"
+            for item in (reading.findings.criteria if reading.findings else ())
+            if item.present
         ],
         notes=[*reading.quality.warnings, *reading.recording.notes],
     )
