@@ -78,6 +78,8 @@ def show_class(folder: Path, name: str) -> None:
     )
     if not len(cells):
         return
+    if words := cohort.reasons_words(folder, name):
+        st.markdown(f"**Right for the right reasons.** {words}")
     if beat is not None:
         st.markdown(f"**Mean beat of {beat.n_records:,} windows, and what it adds to the logit of {name}**")
         st.plotly_chart(

@@ -12,7 +12,8 @@ from ecgimn.draw.view import View
 from ecgimn.draw.words.case import header_words, interval_values, st_grid, subject_words
 from ecgimn.errors import EcgImnError, QualityError
 from ecgimn.explain.case import Case, Evidence
-from ecgimn.explain.sentences import answer, class_chips, describe_evidence, outcome_text
+from ecgimn.explain.measured import reasons_of
+from ecgimn.explain.sentences import answer, class_chips, describe_evidence, outcome_text, reasons_sentences
 from ecgimn.recording import Recording
 from ecgimn.signal.quality import scope_of
 from ecgimn.signal.reading import SignalReading, with_reference
@@ -75,8 +76,12 @@ weights there depend on, as measured on this recording. Its context vector shows
 
 **ST and T** are measured on the median beat of the unfiltered signal. Thresholds are those of the Fourth Universal
 Definition (2018). A verdict says "meets" or "does not meet" a threshold and nothing more. Where QRS is wide or voltage
-high it says that the change may be secondary; it is withheld, with the reason, where ST cannot be judged: paced rhythm,
-poor quality, possible lead reversal.
+high, or the rhythm paced, it says that the change may be secondary; it is withheld, with the reason, where ST cannot
+be judged: poor quality, possible lead reversal, limb leads that contradict each other, age under 18.
+
+**Criteria**, below the trace, holds every textbook criterion with its numbers and source: met, not met, or met but
+perhaps secondary. Beside those of the class shown stands what the model made of them, booked and with the network
+re-run. A mark on a row marks its waves on the trace. Nothing is judged under 18.
 
 **Rhythm** is named from RR, P waves, the shape of each QRS and pacing spikes; the badge beside the answer holds the
 grounds. Models learned mainly from sinus rhythm of adults: what lies outside is said there too.
@@ -156,8 +161,9 @@ def show_answer(room: DeltaGenerator, case: Case, evidence: Evidence) -> None:
         reasons.markdown("No beat was found, so the evidence cannot be named by wave.")
         return
     reasons.markdown(":gray[Checking each reason on this ECG: the network is re-run without every wave …]")
-    claims = cached.get_measured(case).claims[evidence.name]
-    reasons.markdown(" ".join(answer(evidence, claims).sentences))
+    checked = cached.get_measured(case)
+    found = reasons_of(evidence, checked.of(evidence.name))
+    reasons.markdown(" ".join((*answer(evidence, checked.claims[evidence.name]).sentences, *reasons_sentences(found))))
 
 
 def show_rhythm_and_scope(line: DeltaGenerator, reading: SignalReading) -> None:
@@ -196,7 +202,7 @@ def show_measurements(reading: SignalReading) -> None:
         for value in values:
             if value.note:
                 st.caption(f"{value.name}: {value.note}")
-        st.markdown(f"**ST at J+60** in mV (1 mm = 0.1 mV), reference {reading.measurements.reference}")
+        st.markdown(f"**ST at J** in mV (1 mm = 0.1 mV), reference {reading.measurements.reference}")
         st.markdown(st_grid(reading) or f"— ({reading.measurements.reason})")
         items = reading.findings.items if reading.findings else ()
         for item in sorted(items, key=lambda item: list(BADGES).index(item.verdict)):

@@ -146,6 +146,27 @@ def mean_beat(folder: Path, class_name: str) -> MeanBeat | None:
     return MeanBeat(int(records.max()), mv / np.maximum(records, 1.0), logit / np.maximum(records, 1.0))
 
 
+def reasons_words(folder: Path, class_name: str) -> str:
+    """Say how often a class, where it was said, rested on a textbook criterion that is on the ECG; empty where unknown.
+
+    As booked; criteria and limits are in docs/criteria.md.
+    """
+    settings = read_settings(folder)
+    only = [("class", "=", class_name)]
+    table = read_table(folder, "predictions", columns=["probability", "reasons"], filters=only).to_pandas()
+    said = table[table["probability"] >= settings.thresholds[settings.classes.index(class_name)]]
+    counts = said["reasons"].astype(object).dropna().value_counts()
+    if counts.empty:
+        return ""
+    right, other, none = (int(counts.get(name, 0)) for name in ("right reasons", "other reasons", "no criterion"))
+    total = int(counts.sum())
+    return (
+        f"Of {total:,} windows called {class_name}, {right:,} ({100 * right / total:.0f} %) rest on a textbook "
+        f"criterion that is on the ECG; in {other:,} ({100 * other / total:.0f} %) one is there and not used; in "
+        f"{none:,} ({100 * none / total:.0f} %) none is met."
+    )
+
+
 def closeness(evidence: CohortEvidence) -> pd.DataFrame:
     """Rank the recordings of which the model says the class by how alike their evidence is to the group's mean.
 

@@ -24,6 +24,7 @@ from ecgimn.batch.output import BEAT_MS, Place, Rows, Tables, is_remote, open_pl
 from ecgimn.errors import CheckpointError, NotAnEcgError, RecordingError, SourceError
 from ecgimn.explain.case import Case, open_cases, tile
 from ecgimn.explain.explanation import LeadEvidence, lead_evidence
+from ecgimn.explain.measured import reasons_of
 from ecgimn.explain.sentences import evidence_over_beats
 from ecgimn.formats import read_foreign, read_upload
 from ecgimn.formats.limits import MAX_FILE_BYTES, too_large
@@ -324,15 +325,21 @@ def rhythm_and_scope(readings: Sequence[SignalReading]) -> dict[str, object]:
     """Return the columns of "records" that sum up the windows of a recording; nothing where no waves were looked for.
 
     The rhythm names each statement once, in the order of time; the score is the highest; a recording is within the
-    scope of the models where all its windows are.
+    scope of the models where all its windows are. Criteria are those met in some window, with "?" where they may be
+    secondary or depend on a sex or an age that is not known.
     """
     if not readings:
         return {}
+    met = dict.fromkeys(
+        item.name + ("" if item.verdict == "met" else "?")
+        for reading in readings for item in (reading.findings.criteria if reading.findings else ()) if item.present
+    )  # fmt: skip
     scores = [reading.rhythm.af_score for reading in readings if reading.rhythm.af_score is not None]
     return {
         "rhythm": "; ".join(dict.fromkeys(reading.rhythm.statement for reading in readings)),
         "af_score": max(scores, default=None),
         "within_scope": all(scope_of(reading).within for reading in readings),
+        "criteria": "; ".join(met),
     }
 
 
@@ -350,7 +357,9 @@ def add_explanation(rows: Rows, record: str, start_s: float, case: Case) -> None
     explanation, ledger = case.explanation, case.ledger
     error = max(explanation.completeness_error, ledger.residual)
     bias = ledger.bias + ledger.baseline  # so that a row's bias and the record's ledger add up to its logit
-    _add_predictions(rows, record, start_s, explanation.classes, explanation.logit, bias, error)
+    found = [reasons_of(case.of(name)) for name in explanation.classes]
+    reasons = [None if one is None else one.verdict for one in found]
+    _add_predictions(rows, record, start_s, explanation.classes, explanation.logit, bias, error, reasons)
     _add_ledger(rows, record, start_s, explanation.classes, ledger.cells, WAVE_NAMES)
 
 
@@ -362,6 +371,7 @@ def _add_predictions(
     logit: NDArray[np.float64],
     bias: NDArray[np.float64],
     error: float,
+    reasons: Sequence[str | None] = (),
 ) -> None:
     n = len(classes)
     rows.extend(
@@ -374,6 +384,7 @@ def _add_predictions(
             "probability": expit(logit),
             "bias": bias,
             "completeness_error": [error] * n,
+            "reasons": list(reasons) or [None] * n,
         },
     )
 

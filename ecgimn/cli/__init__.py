@@ -14,7 +14,7 @@ import typer
 from ecgimn import __version__
 from ecgimn.about import shipped
 from ecgimn.cli.explain import batch, difference, explain
-from ecgimn.cli.measure import bench, compare_methods, composites, earlier_ecg, evaluate, models, train
+from ecgimn.cli.measure import bench, compare_methods, composites, criteria, earlier_ecg, evaluate, models, train
 from ecgimn.cli.study import studies
 from ecgimn.cli.terminal import refuse
 from ecgimn.errors import EcgImnError
@@ -76,7 +76,19 @@ def start_app(options: typer.Context) -> None:
 
 
 app.command("app", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(start_app)
-for command in (explain, difference, batch, evaluate, compare_methods, earlier_ecg, bench, train, composites, models):
+for command in (
+    explain,
+    difference,
+    batch,
+    evaluate,
+    compare_methods,
+    criteria,
+    earlier_ecg,
+    bench,
+    train,
+    composites,
+    models,
+):
     app.command()(command)
 app.add_typer(studies, name="study")
 

@@ -1,4 +1,4 @@
-"""evaluate, compare-methods, bench, train, composites and models: making models and measuring what they are worth."""
+"""evaluate, compare-methods, criteria, bench, train, composites and models: making models, and measuring them."""
 
 from __future__ import annotations
 
@@ -142,6 +142,42 @@ def earlier_ecg(
     for row in found["classes"]:
         value, low, high = row["folds_1_to_9"]["logit"]
         typer.echo(f"{row['class']}: AUROC {value} [{low}, {high}], {row['n_changed']} pairs with another label")
+
+
+def criteria(
+    ptbxl: PtbXlOption,
+    json_path: Annotated[Path, typer.Option("--json", help="Where the counts go.")],
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="Size of the random sample; without it all records, which takes hours.")
+    ] = None,
+    least: Annotated[
+        int, typer.Option(min=1, help="Records with a criterion's statements that its sensitivity rests on at least.")
+    ] = 30,
+    document: Annotated[
+        Path | None, typer.Option("--doc", help="Also write the table into this Markdown file.")
+    ] = None,
+) -> None:
+    """Judge the textbook criteria on folds 1-9 of PTB-XL and count how they agree with its statements."""
+    from ecgimn.draw.words.methods import write_criteria_into
+    from ecgimn.evaluate.localisation import criteria_against_statements
+    from ecgimn.sources.ptbxl import PtbXl
+
+    writable(json_path)
+    if document is not None and not document.is_file():
+        refuse(f"The document {document.name} is not there. Name an existing one, such as docs/criteria.md.")
+    with progress_bar() as progress:
+        task = progress.add_task("judging criteria", total=None)
+        content = criteria_against_statements(
+            PtbXl(ptbxl), range(1, 10), limit=limit, least=least,
+            report=lambda done, of: progress.update(task, description=f"record {done} of {of}"),
+        )  # fmt: skip
+    write_json(content, json_path)
+    few = "" if limit is None else f" --limit {limit} --least {least}"
+    command = f"python -m ecgimn criteria --ptbxl DIR --json OUT --doc docs/criteria.md{few}"
+    if document is not None:
+        text = write_criteria_into(document.read_text(encoding="utf-8"), content, command)
+        document.write_text(text, encoding="utf-8")
+    typer.echo(f"judged {len(content['rows'])} criteria on {content['records']} records")
 
 
 def bench(

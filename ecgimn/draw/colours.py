@@ -49,13 +49,13 @@ class Palette:
     text: str
     muted: str
     outline: str
-    st_levels: tuple[str, str, str, str, str]  # lowered by 0.1 mV or more ... level ... raised by 0.1 mV or more
+    st_levels: tuple[str, str, str]  # lowered, level, raised
     t_upright: str
     t_inverted: str
 
 
-_ST_LEVELS = ("#00665E", "#5AB4AC", "#9A9A9A", "#D07FB5", "#A0146E")  # teal to magenta, level grey
-_ST_LEVELS_DARK = ("#2FC9BA", "#7FCFC7", "#8A8A8A", "#E39CCB", "#FF5FC0")
+_ST_LEVELS = ("#00665E", "#9A9A9A", "#A0146E")  # teal to magenta, level grey
+_ST_LEVELS_DARK = ("#2FC9BA", "#8A8A8A", "#FF5FC0")
 
 _PINK = Palette(
     "#FFFBFA", "#F7D8D5", "#EBA9A4", "#101010", "#1F2328", "#59636E", "#A0146E", _ST_LEVELS, "#8FA3AD", "#7B3FA0"

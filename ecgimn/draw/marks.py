@@ -1,13 +1,14 @@
 """ST segments, T waves and J points as lines in mm, for the screen and for print. They mark; they measure nothing.
 
+What a mark says is what the verdict says: a lead is "raised", "lowered" or "inverted" where its threshold is met.
+
 Segments are marked by bars under the baseline, or under the trace where it lies lower: the trace and what is painted
 beside it stay free, and rules and evidence are told apart at a glance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,11 +19,10 @@ from ecgimn.leads import lead_index
 
 if TYPE_CHECKING:
     from ecgimn.recording import Recording
+    from ecgimn.signal.reading import SignalReading
     from ecgimn.signal.waves.find import Waves
 
-ST_STEPS_MV = (-0.1, -0.05, 0.05, 0.1)  # half a millimetre and one millimetre, the steps of the ST criteria
-ST_STEP_WORDS = ("lowered ≥ 0.1 mV", "lowered", "level", "raised", "raised ≥ 0.1 mV")
-LEVEL = 2  # the step of a level that is neither raised nor lowered, or unknown
+LOWERED, LEVEL, RAISED = 0, 1, 2  # places in `Palette.st_levels`
 J_TICK_MM = 1.6  # half height of the tick at a J point
 BAR_BELOW_MM = 1.2  # from the lower of baseline and trace to the middle of a bar
 
@@ -31,41 +31,52 @@ Line = tuple[NDArray[np.float32], NDArray[np.float32]]  # x and y in mm, NaN bet
 
 @dataclass(frozen=True)
 class StMarks:
-    """The measured ST levels to show on the trace.
+    """What the verdicts say of ST and T, lead by lead.
 
     Attributes
     ----------
-    level_mv : mapping of str to float
-        ST level of each lead in mV; a lead without a finite level keeps the colour of "level" unless others are known.
     outlined : tuple of str
-        Leads beyond the ST-elevation threshold, outlined on the paper.
-    point : str
-        Where the level was taken ("J", "J+60", "J+80").
+        Leads that meet the ST-elevation threshold: raised, and outlined on the paper.
+    lowered : tuple of str
+        Leads that meet the ST-depression threshold.
+    inverted : tuple of str
+        Leads that meet the T-inversion threshold.
+    measured : bool
+        Whether ST was measured at all; the legend then names the colours.
     reference : str
         Reference level ("PQ" or "TP").
     """
 
-    level_mv: Mapping[str, float] = field(default_factory=dict)
     outlined: tuple[str, ...] = ()
-    point: str = "J+60"
+    lowered: tuple[str, ...] = ()
+    inverted: tuple[str, ...] = ()
+    measured: bool = False
     reference: str = "PQ"
 
+    def step(self, lead: str) -> int:
+        """Return `RAISED`, `LOWERED` or `LEVEL` for a lead."""
+        return RAISED if lead in self.outlined else LOWERED if lead in self.lowered else LEVEL
 
-def st_step(level_mv: float | None) -> int:
-    """Return which of the five steps of `ST_STEP_WORDS` a level belongs to, in whole microvolts; unknown is "level"."""
-    if level_mv is None or not np.isfinite(level_mv):
-        return LEVEL
-    microvolts = round(1000 * level_mv)
-    limits = [round(1000 * step) for step in ST_STEPS_MV]
-    return (microvolts > limits[0]) + (microvolts > limits[1]) + (microvolts >= limits[2]) + (microvolts >= limits[3])
+
+def st_marks(reading: SignalReading) -> StMarks:
+    """Return what the verdicts of a recording say as marks for a figure."""
+    if reading.measurements is None:
+        return StMarks()
+    return StMarks(
+        reading.st_elevation_leads,
+        reading.st_depression_leads,
+        reading.t_inversion_leads,
+        measured=bool(reading.measurements.st),
+        reference=reading.measurements.reference,
+    )
 
 
 def st_lines(layout: PaperLayout, recording: Recording, waves: Waves, st: StMarks) -> dict[int, Line]:
-    """Return a bar under each ST segment, J point to T onset, by step of the lead's ST level."""
+    """Return a bar under each ST segment, J point to T onset, by what the verdict says of the lead."""
     strokes: dict[int, list[Line]] = {}
     for panel in layout.panels:
         lead = lead_index(panel.lead)
-        step = st_step(st.level_mv.get(panel.lead))
+        step = st.step(panel.lead)
         for start, stop in zip(waves.qrs_offset[lead], waves.t_onset[lead], strict=True):
             stroke = _bar(layout, panel, recording, start, stop)
             if stroke:
@@ -73,20 +84,15 @@ def st_lines(layout: PaperLayout, recording: Recording, waves: Waves, st: StMark
     return {step: _joined(lines) for step, lines in sorted(strokes.items())}
 
 
-def t_lines(layout: PaperLayout, recording: Recording, waves: Waves) -> dict[bool, Line]:
-    """Return a bar under each T wave, onset to offset: under False the upright, under True the inverted ones.
-
-    A T wave points down when its peak, as drawn, lies below the straight line between its ends.
-    """
+def t_lines(layout: PaperLayout, recording: Recording, waves: Waves, st: StMarks) -> dict[bool, Line]:
+    """Return a bar under each T wave, onset to offset: under True where T inversion meets its threshold."""
     strokes: dict[bool, list[Line]] = {}
     for panel in layout.panels:
         lead = lead_index(panel.lead)
-        rows = (waves.t_onset[lead], waves.t_peak[lead], waves.t_offset[lead])
-        for start, peak, stop in zip(*rows, strict=True):
+        for start, stop in zip(waves.t_onset[lead], waves.t_offset[lead], strict=True):
             stroke = _bar(layout, panel, recording, start, stop)
-            if stroke and np.isfinite(peak) and start < peak < stop:
-                down = _below_chord(panel.sign * recording.signal[lead], start, peak, stop)
-                strokes.setdefault(down, []).append(stroke)
+            if stroke:
+                strokes.setdefault(panel.lead in st.inverted, []).append(stroke)
     return {down: _joined(lines) for down, lines in sorted(strokes.items())}
 
 
@@ -130,8 +136,3 @@ def _joined(strokes: list[Line]) -> Line:
     y = [part for stroke in strokes for part in (stroke[1], gap)]
     empty = np.empty(0, np.float32)
     return (np.concatenate(x), np.concatenate(y)) if strokes else (empty, empty)
-
-
-def _below_chord(row: NDArray[np.floating], start: float, peak: float, stop: float) -> bool:
-    begin, middle, end = (float(row[min(round(at), row.size - 1)]) for at in (start, peak, stop))
-    return middle < begin + (end - begin) * (peak - start) / (stop - start)

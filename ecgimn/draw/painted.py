@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.draw.colours import N_STEPS, TRANSPARENT, evidence_index
-from ecgimn.draw.marks import LEVEL, st_step
+from ecgimn.draw.marks import LEVEL, StMarks, st_marks
 from ecgimn.draw.paper import Panel, PaperLayout
 from ecgimn.explain.difference import FIRST_BIN
 from ecgimn.explain.sentences import signed
@@ -256,7 +256,6 @@ ROWS = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3"
 TWO_ROWS = (STANDARD_LEADS[:6], STANDARD_LEADS[6:])
 ST_POINT_S = 0.06  # ST is read at J+60
 BOX_MV, BOX_S = 0.5, 0.2  # the grid: big boxes of ECG paper
-T_LEAST_MV = 0.05  # a smaller T wave is flat: it points nowhere
 BORDERS = ("p_onset", "p_offset", "qrs_onset", "qrs_offset", "t_onset", "t_offset")
 LEAST_LOGIT = 0.05  # a weaker cell is not called out
 
@@ -279,8 +278,8 @@ class MeanBeatEvidence:
         J point of all leads, in samples; NaN where it was not found.
     st_mv : ndarray of shape (12,)
         ST level at J+60; NaN where it was not measured.
-    t_sign : ndarray of shape (12,), int
-        1 for an upright T wave, -1 for an inverted one, 0 for a flat one or none.
+    st : StMarks
+        Leads whose ST or T meets its threshold.
     cells : ndarray of shape (12, n_waves)
         Evidence of the whole recording by lead and wave, in logit; waves in the order of `WAVE_NAMES`.
     shown : float
@@ -297,7 +296,7 @@ class MeanBeatEvidence:
     r_index: int
     j: float
     st_mv: NDArray[np.float64]
-    t_sign: NDArray[np.int64]
+    st: StMarks
     cells: NDArray[np.float64]
     shown: float
     n_used: int
@@ -355,7 +354,6 @@ def mean_beat_evidence(reading: SignalReading, contribution: NDArray[np.floating
     booked = np.zeros((12, len(WAVE_NAMES)))
     for lead in range(12):
         booked[lead] = np.bincount(waves.labels[lead], weights=contribution[lead], minlength=len(WAVE_NAMES))
-    t_mv = np.array([np.nan if t.amplitude_mv is None else t.amplitude_mv for t in measured.t_waves] or [np.nan] * 12)
     return MeanBeatEvidence(
         fs=beat.fs,
         paint=make_paint(total / n_used, about, None, beat.fs, labels),
@@ -363,7 +361,7 @@ def mean_beat_evidence(reading: SignalReading, contribution: NDArray[np.floating
         r_index=windows.r_index,
         j=beat.j,
         st_mv=np.array([st.j60_mv for st in measured.st] or [np.nan] * 12),
-        t_sign=np.where(np.abs(np.nan_to_num(t_mv)) < T_LEAST_MV, 0, np.sign(np.nan_to_num(t_mv))).astype(np.int64),
+        st=st_marks(reading),
         cells=booked,
         shown=float(total.sum()),
         n_used=n_used,
@@ -391,12 +389,12 @@ def beat_labels(beat: MedianBeat) -> NDArray[np.int8]:
 
 
 def bars_of(beat: MeanBeatEvidence, lead: int, colours: Palette) -> list[tuple[int, str]]:
-    """Return wave and colour of the bars under a lead: of an ST segment off its level, and of an inverted T wave."""
+    """Return wave and colour of the bars under a lead, of ST and T, where a verdict says raised, lowered, inverted."""
     bars = []
-    step = st_step(float(beat.st_mv[lead]))
+    step = beat.st.step(STANDARD_LEADS[lead])
     if step != LEVEL:
         bars.append((int(ST), colours.st_levels[step]))
-    if beat.t_sign[lead] < 0:
+    if STANDARD_LEADS[lead] in beat.st.inverted:
         bars.append((int(T), colours.t_inverted))
     return bars
 

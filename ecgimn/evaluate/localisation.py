@@ -1,5 +1,7 @@
 """Does the evidence lie where cardiologists look? Territories of infarction, waves by class, planted changes.
 
+How far what they look for, the textbook criteria, agrees with PTB-XL's statements is counted here as well.
+
 Planted changes are the pointing game of Zhang et al. (arXiv:1608.00507), on what a change adds: the cell (lead x wave)
 whose evidence for the class grew most has to lie in the planted leads and waves. Whether a network reacts at all is the
 network's own affair, so it is counted beside: a true map cannot show growing evidence for a class whose logit falls.
@@ -7,7 +9,7 @@ network's own affair, so it is counted beside: a true map cannot show growing ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,8 +25,11 @@ from ecgimn.explain.edits import LEAD_GROUPS, intervention, masks_from_landmarks
 from ecgimn.explain.ledger import QUICK_WAVES
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import Model
+from ecgimn.signal.criteria import CRITERIA, PRESENT
 from ecgimn.signal.preprocess import input_change
+from ecgimn.signal.reading import read_signal
 from ecgimn.sources.composites.case import read_composite
+from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.ptbxl_arrays import SUPERCLASSES, Dataset
 
 #: Leads in which evidence for each kind of infarction is expected (CLINICAL teaching convention).
@@ -290,3 +295,151 @@ def territory(explained: Explained, cases: dict[str, list[ComparedRecord]]) -> d
         result[name] = {"n": len(hits), "hit": mean_over(found, hits)}
         everyone, every_hit = everyone + found, every_hit + hits
     return {**result, "all": {"n": len(every_hit), "hit": mean_over(everyone, every_hit)}}
+
+
+_ISCHAEMIA = ("INVT", "ISC_", "ISCAL", "ISCAN", "ISCAS", "ISCIL", "ISCIN", "ISCLA")
+_INJURY = ("INJAL", "INJAS", "INJIL", "INJIN", "INJLA")
+_POSTERIOR = ("PMI", "IPMI", "IPLMI")
+_INFARCTION = ("AMI", "ASMI", "ALMI", "IMI", "ILMI", "LMI", *_POSTERIOR)
+#: PTB-XL statements that stand for the sign of a criterion; those without one are counted in normal records only.
+STATEMENTS_OF: dict[str, tuple[str, ...]] = {
+    "ST elevation": ("STE_",),
+    "ST depression": ("STD_", *_INJURY),
+    "ST depression V1-V3 (posterior)": _POSTERIOR,
+    "Sgarbossa": _INFARCTION,
+    "Sgarbossa, modified by Smith": _INFARCTION,
+    "T inversion": _ISCHAEMIA,
+    "T inversion with prominent R": _ISCHAEMIA,
+    "Hyperkalaemia-like T": ("EL",),
+    "Q waves, inferior": ("IMI", "ILMI", "IPMI", "IPLMI"),
+    "Q waves, anterior": ("AMI", "ASMI", "ALMI"),
+    "Q waves, lateral": ("LMI", "ALMI", "ILMI", "IPLMI"),
+    "Tall R in V1-V2 (posterior)": _POSTERIOR,
+    "Poor R progression": ("AMI", "ASMI", "ALMI"),
+    "LVH, Sokolow-Lyon": ("LVH", "VCLVH"),
+    "LVH, Cornell": ("LVH", "VCLVH"),
+    "LVH, Peguero-Lo Presti": ("LVH", "VCLVH"),
+    "RVH": ("RVH",),
+    "LBBB": ("CLBBB",),
+    "LBBB (Strauss)": ("CLBBB",),
+    "RBBB": ("CRBBB",),
+    "Incomplete LBBB": ("ILBBB",),
+    "Incomplete RBBB": ("IRBBB",),
+    "LAFB": ("LAFB",),
+    "LPFB": ("LPFB",),
+    "Pre-excitation": ("WPW",),
+    "PR above 200 ms": ("1AVB", "LPR"),
+    "Low voltage": ("LVOLT",),
+    "Left atrial enlargement": ("LAO/LAE",),
+    "Right atrial enlargement": ("RAO/RAE",),
+    "Prolonged QTc": ("LNGQT",),
+}
+Z_95 = 1.96
+
+
+def wilson(hits: int, n: int) -> tuple[float, float, float]:
+    """Return a proportion with its 95 % interval (Wilson 1927, J Am Stat Assoc 22:209); NaN of nothing."""
+    if n == 0:
+        return float("nan"), float("nan"), float("nan")
+    share, z2 = hits / n, Z_95**2
+    middle, half = (share + z2 / (2 * n)), Z_95 * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return share, float((middle - half) / (1 + z2 / n)), float((middle + half) / (1 + z2 / n))
+
+
+def _share(hits: Sequence[bool]) -> dict[str, Any]:
+    return {"hits": sum(hits), "n": len(hits), "share": rounded(np.array(wilson(sum(hits), len(hits))))}
+
+
+def criteria_sample(
+    statements: dict[int, frozenset[str]], limit: int | None, least: int, *, seed: int = 0
+) -> tuple[list[int], dict[str, list[int]]]:
+    """Choose records: a random sample, and per criterion enough records with one of its statements.
+
+    Parameters
+    ----------
+    statements : dict of ecg_id to codes
+        Records with statements.
+    limit : int or None
+        Size of the random sample; all records without.
+    least : int
+        Records with a criterion's statements that its sensitivity rests on at least, where there are so many.
+
+    Returns
+    -------
+    base : list of int
+    positives : dict of criterion to list of int
+        Those of the base and, where they are too few, further ones drawn at random among all.
+    """
+    ids = [int(i) for i in np.random.default_rng(seed).permutation(sorted(statements))]
+    base = ids if limit is None else ids[:limit]
+    positives = {}
+    for name, codes in STATEMENTS_OF.items():
+        inside = [i for i in base if statements[i] & set(codes)]
+        more = [i for i in ids[len(base) :] if statements[i] & set(codes)]
+        positives[name] = inside + more[: max(0, least - len(inside))]
+    return base, positives
+
+
+def criteria_against_statements(
+    source: PtbXl,
+    folds: Sequence[int],
+    *,
+    limit: int | None = None,
+    least: int = 30,
+    report: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Judge the textbook criteria on PTB-XL at 100 Hz and count how they agree with the statements.
+
+    Sensitivity is over records with a statement, specificity and PPV over the random sample. A criterion counts as met
+    where the sign is there, whatever its cause ("may be secondary" included); records on which it cannot be judged, or
+    does not apply, are left out. Records without any statement are left out, since nothing is known of them.
+
+    Parameters
+    ----------
+    source : PtbXl
+    folds : sequence of int
+    limit, least : as in `criteria_sample`
+    report : callable, optional
+        Called with the number of records done and of all.
+    """
+    ids = source.ids(folds, fs=100)
+    codes = source.table.loc[ids, "scp_codes"]
+    statements = {int(i): frozenset(found) for i, found in codes.items() if found}
+    base, positives = criteria_sample(statements, limit, least)
+    wanted = list(dict.fromkeys([*base, *(i for some in positives.values() for i in some)]))
+    found: dict[int, dict[str, str]] = {}
+    for place, ecg_id in enumerate(wanted):
+        reading = read_signal(source.recording(ecg_id, fs=100), quick=True)
+        if reading.findings is not None:
+            found[ecg_id] = {item.name: item.verdict for item in reading.findings.criteria}
+        if report is not None:
+            report(place + 1, len(wanted))
+    rows = []
+    for name, cited, _ in CRITERIA:
+        own = set(STATEMENTS_OF.get(name, ()))
+
+        def judged(some: Iterable[int], name: str = name) -> list[tuple[int, bool]]:
+            return [
+                (i, found[i][name] in PRESENT) for i in some
+                if i in found and found[i][name] not in ("not measurable", "not applicable")
+            ]  # fmt: skip
+
+        with_it = judged(positives.get(name, ()))
+        inside = judged(base)
+        without = [met for i, met in inside if not statements[i] & own]
+        right = [bool(statements[i] & own) for i, met in inside if met]
+        normal = [met for i, met in inside if "NORM" in statements[i]]
+        rows.append({
+            "name": name,
+            "source": cited,
+            "statements": sorted(own),
+            "sensitivity": _share([met for _, met in with_it]) if own else None,
+            "specificity": _share([not met for met in without]) if own else None,
+            "ppv": _share(right) if own else None,
+            "met_in_normal": _share(normal),
+            "judged": len(inside),
+        })  # fmt: skip
+    return {
+        "folds": [int(fold) for fold in folds], "limit": limit, "least": least, "records": len(wanted),
+        "base": len(base), "available": len(statements), "not_measured": len(wanted) - len(found), "rows": rows,
+    }  # fmt: skip

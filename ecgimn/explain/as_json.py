@@ -10,8 +10,8 @@ from ecgimn import __version__
 from ecgimn.about import INTENDED_USE
 from ecgimn.explain.case import Case
 from ecgimn.explain.difference import CaseDifference, difference_sentences
-from ecgimn.explain.measured import MeasuredLedger, agreement, margins
-from ecgimn.explain.sentences import describe_evidence
+from ecgimn.explain.measured import MeasuredLedger, Reasons, agreement, margins, reasons_of
+from ecgimn.explain.sentences import describe_evidence, reasons_sentences
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES, lead_index
 from ecgimn.signal.intervals import Measured
 from ecgimn.signal.quality import scope_of
@@ -25,7 +25,7 @@ SCHEMA = 1
 #: What a model would say, where none was run: null for what there is one of, empty for what there are many of.
 _WITHOUT_MODEL: dict[str, Any] = {
     "model": None, "sha256": None, "classes": [], "logits": [], "probabilities": [], "bias": [], "baseline": [],
-    "completeness_error": None, "ledger": [], "reading": {}, "taken_out": None,
+    "completeness_error": None, "ledger": [], "reading": {}, "reasons": {}, "taken_out": None,
 }  # fmt: skip
 
 
@@ -51,6 +51,30 @@ def explanation_json(case: Case, measured: MeasuredLedger | None = None) -> dict
         ],
         "reading": {name: list(describe_evidence(case.of(name))) for name in case.classes},
         "taken_out": None if measured is None else taken_out_json(case, measured),
+        "reasons": {name: _reasons(found) for name in case.classes if (found := reasons_of(case.of(name))) is not None},
+    }
+
+
+def _reasons(found: Reasons) -> dict[str, Any]:
+    """Return a class's criteria on this ECG beside what the model used, booked in logit."""
+    return {
+        "verdict": found.verdict,
+        "called": found.called,
+        "decisive": None
+        if found.decisive is None
+        else dict(zip(("territory", "wave", "logit"), found.decisive, strict=True)),
+        "present": [
+            {
+                "criterion": reason.criterion.name,
+                "leads": list(reason.criterion.leads),
+                "wave": reason.criterion.wave,
+                "booked": reason.booked,
+                "share": reason.share,
+                "use": reason.use,
+            }
+            for reason in found.reasons
+        ],
+        "sentences": list(reasons_sentences(found)),
     }
 
 
@@ -205,6 +229,18 @@ def measured_json(reading: SignalReading) -> dict[str, Any]:
                 "reason": item.reason,
             }
             for item in (findings.items if findings else ())
+        ],
+        "criteria": [
+            {
+                "name": item.name,
+                "verdict": item.verdict,
+                "numbers": item.numbers,
+                "leads": list(item.leads),
+                "wave": item.wave,
+                "reason": item.reason,
+                "source": item.source,
+            }
+            for item in (findings.criteria if findings else ())
         ],
         "waves": None
         if reading.waves is None

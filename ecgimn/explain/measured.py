@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ecgimn.explain.case import Case, Evidence
     from ecgimn.model.card import ModelCard
     from ecgimn.model.predictor import Predictor
+    from ecgimn.signal.criteria import Criterion
     from ecgimn.signal.reading import SignalReading
 
 #: What a sample belongs to: the waves of the ledger with QRS split into its deflections.
@@ -301,3 +302,122 @@ def logits_without(
         for start in range(0, len(masks), BATCH)
     ]
     return with_it, np.concatenate(parts) if parts else np.empty((0, len(with_it)))
+
+
+#: By class as labelled in PTB-XL, the criteria that a textbook would give for it (docs/criteria.md).
+TEXTBOOK: dict[str, tuple[str, ...]] = {
+    "MI": (
+        "ST elevation", "ST depression V1-V3 (posterior)", "de Winter",
+        "aVR or V1 elevation with diffuse ST depression", "Sgarbossa", "Sgarbossa, modified by Smith",
+        "Q waves, inferior", "Q waves, anterior", "Q waves, lateral", "Tall R in V1-V2 (posterior)",
+        "Poor R progression",
+    ),
+    "STTC": ("ST depression", "T inversion", "T inversion with prominent R", "Wellens", "Hyperkalaemia-like T",
+             "Prolonged QTc"),
+    "CD": ("LBBB", "LBBB (Strauss)", "RBBB", "Incomplete LBBB", "Incomplete RBBB", "LAFB", "LPFB", "Pre-excitation",
+           "PR above 200 ms"),
+    "HYP": ("LVH, Sokolow-Lyon", "LVH, Cornell", "LVH, Peguero-Lo Presti", "RVH", "Left atrial enlargement",
+            "Right atrial enlargement"),
+}  # fmt: skip
+USED_SHARE = 0.1  # of all that raises the class: from here on a criterion counts as used (project choice)
+
+Use = Literal["used", "hardly used", "counted against"]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One criterion that is on the ECG, beside what the model made of its leads and wave.
+
+    Attributes
+    ----------
+    criterion : Criterion
+    booked : float
+        Contribution of the criterion's wave in its leads to the class, in logit.
+    measured : float or None
+        The same by the network re-run without each of these cells, added up; None where it was not re-run.
+    share : float
+        Booked contribution over all that raises the class; 0 where it raises nothing.
+    """
+
+    criterion: Criterion
+    booked: float
+    measured: float | None
+    share: float
+
+    @property
+    def use(self) -> Use:
+        """Whether the class rests on it: booked, and not contradicted by the network re-run."""
+        if self.booked <= -LEAST_CLAIM:
+            return "counted against"
+        contradicted = self.measured is not None and self.measured <= 0
+        return "used" if self.booked >= LEAST_CLAIM and self.share >= USED_SHARE and not contradicted else "hardly used"
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """The textbook criteria of a class on one ECG beside what the model used.
+
+    Attributes
+    ----------
+    class_name : str
+    called : bool or None
+        Whether the probability is at or above the operating point; None where the card has none.
+    reasons : tuple of Reason
+        The criteria that are on the ECG, in the order of the list.
+    absent : int
+        Criteria of the class that could be judged and are not on the ECG.
+    decisive : (str, str, float) or None
+        Territory, wave and contribution of what raises the class most; None where nothing does.
+    """
+
+    class_name: str
+    called: bool | None
+    reasons: tuple[Reason, ...]
+    absent: int
+    decisive: tuple[str, str, float] | None
+
+    @property
+    def verdict(self) -> Literal["right reasons", "other reasons", "no criterion", "not judged"]:
+        """Whether one criterion at least that is on the ECG was used."""
+        if not self.reasons:
+            return "no criterion" if self.absent else "not judged"
+        return "right reasons" if any(reason.use == "used" for reason in self.reasons) else "other reasons"
+
+
+def reasons_of(evidence: Evidence, measured: NDArray[np.float64] | None = None) -> Reasons | None:
+    """Compare a class's evidence with its textbook criteria on this ECG; None for a class that has none, such as NORM.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        For one class, not a difference.
+    measured : ndarray of shape (12, n_waves), optional
+        What taking out each cell did, as `MeasuredLedger.of` gives it.
+    """
+    names = TEXTBOOK.get(evidence.name)
+    if names is None or evidence.is_difference or evidence.reading.findings is None:
+        return None
+    judged = [item for item in evidence.reading.findings.criteria if item.name in names]
+    raising = evidence.for_and_against()[0]
+    reasons = []
+    for item in judged:
+        if not item.present or not item.leads:
+            continue
+        rows = [STANDARD_LEADS.index(lead) for lead in item.leads]
+        column = WAVE_NAMES.index(item.wave)
+        booked = float(evidence.cells[rows, column].sum())
+        again = None if measured is None else float(np.nansum(measured[rows, column]))
+        reasons.append(Reason(item, booked, again, max(booked, 0.0) / raising if raising > 0 else 0.0))
+    areas = {
+        (area, wave): float(evidence.cells[[STANDARD_LEADS.index(lead) for lead in leads], column].sum())
+        for area, leads in TERRITORIES.items() for column, wave in enumerate(WAVE_NAMES) if wave != "unassigned"
+    }  # fmt: skip
+    top = max(areas, key=areas.__getitem__)
+    probability, threshold = evidence.probability, evidence.threshold
+    return Reasons(
+        evidence.name,
+        None if threshold is None or probability is None else probability >= threshold,
+        tuple(reasons),
+        sum(item.verdict == "not met" for item in judged),
+        (*top, areas[top]) if areas[top] > 0 else None,
+    )

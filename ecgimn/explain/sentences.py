@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.edits import WaveMasks
-from ecgimn.explain.measured import Claim
+from ecgimn.explain.measured import Claim, Reason, Reasons
 from ecgimn.explain.what_if import LIMIT_MV, Edit, EditResult, Flip, FlipSearch, leads_that_follow, st_change_mv
 from ecgimn.leads import LIMB_LEADS, STANDARD_LEADS, TERRITORIES
 from ecgimn.signal.reading import SignalReading
@@ -35,7 +35,7 @@ class StShare:
     logit : float
         Evidence in ST and T of these leads.
     share_of_positive : float or None
-        That evidence, where positive, over all positive cells; None when there is no positive evidence.
+        That evidence over all positive cells; None where it raises nothing, and when there is no positive evidence.
     """
 
     leads: tuple[str, ...]
@@ -49,8 +49,9 @@ def st_elevation_share(evidence: Evidence) -> StShare:
     cells = evidence.cells[:, [WAVE_NAMES.index(wave) for wave in ST_AND_T]]
     chosen = cells[[STANDARD_LEADS.index(lead) for lead in leads]]
     positive, _ = evidence.for_and_against()
-    share = float(np.clip(chosen, 0, None).sum()) / positive if positive > 0 else None
-    return StShare(leads, float(chosen.sum()), share)
+    logit = float(chosen.sum())
+    share = min(logit / positive, 1.0) if positive > 0 and logit > 0 else None
+    return StShare(leads, logit, share)
 
 
 def signed(value: float | None, digits: int = 2) -> str:
@@ -100,16 +101,36 @@ def describe_evidence(evidence: Evidence, *, logits: bool = True) -> tuple[str, 
             wave = WAVE_NAMES[int((sign * evidence.cells[rows].sum(axis=0)).argmax())]
             parts.append(f"{area} {wave} ({signed(helping[area])})")
         sentences.append(f"Evidence {'for' if sign > 0 else 'against'} {name}: mainly {', then '.join(parts)}.")
-    if reading.st_elevation_leads and reading.measurements:
-        share = st_elevation_share(evidence)
-        part = "" if share.share_of_positive is None else f", {100 * share.share_of_positive:.0f} % of what raises it"
-        use = "The model hardly uses it" if abs(share.logit) < LEAST_USED else "ST and T there add"
-        sentences.append(
-            f"ST elevation beyond the threshold in {leads_text(share.leads)}. {use} ({signed(share.logit)}{part})."
-        )
-    elif reading.measurements and reading.measurements.st:
-        sentences.append("No lead meets its ST-elevation threshold (J point).")
-    return tuple(sentences)
+    return (*sentences, *st_sentences(evidence))
+
+
+def st_sentences(evidence: Evidence) -> tuple[str, ...]:
+    """Say whether the ST-elevation threshold is met and what the model makes of it, from the verdict and its J points.
+
+    Nothing where ST was not measured; where the verdict is withheld, that and why.
+    """
+    reading = evidence.reading
+    verdicts = reading.findings.of("ST elevation") if reading.findings else ()
+    if reading.measurements is None or not reading.measurements.st or not verdicts:
+        return ()
+    verdict = verdicts[0]
+    if verdict.verdict == "withheld":
+        return (f"ST elevation not judged ({'; '.join(reading.findings.withheld if reading.findings else ())}).",)
+    leads = reading.st_elevation_leads
+    if not leads:
+        return ("No two neighbouring leads meet their ST-elevation threshold (J point).",)
+    share = st_elevation_share(evidence)
+    part = "" if share.share_of_positive is None else f", {100 * share.share_of_positive:.0f} % of what raises it"
+    use = "The model hardly uses it" if abs(share.logit) < LEAST_USED else "ST and T there add"
+    if share.logit <= -LEAST_USED:
+        use = f"ST and T there lower {evidence.name}"
+    whom = " (depends on sex or age)" if verdict.verdict == "depends" else ""
+    secondary = " It may be secondary." if "may be secondary" in verdict.text else ""
+    mean = float(np.mean([reading.j_mv[lead] for lead in leads]))
+    return (
+        f"ST elevation in {leads_text(leads)}{whom}, mean {signed(mean)} mV at J.{secondary} "
+        f"{use} ({signed(share.logit)}{part}).",
+    )
 
 
 SUM_TOLERANCE = 1e-4  # logit; a larger residual is shown as a fault
@@ -442,7 +463,6 @@ PART_NAMES = {
     "QS": "QS complexes", "ST": "ST segments", "T": "T waves", "TP": "TP segments",
 }  # fmt: skip
 MOST_LEADS = 9  # from here on leads are not listed
-ST_SHIFT_MV = 0.05  # half a millimetre: an ST level from here on is called raised or lowered
 
 
 @dataclass(frozen=True)
@@ -492,16 +512,13 @@ def leads_text(leads: Sequence[str]) -> str:
 
 def claim_text(claim: Claim, reading: SignalReading) -> str:
     """Return what a claim names: "Q waves in III and aVF", "raised ST in V2–V4", "inverted T waves in V4–V6"."""
-    kind = PART_NAMES[claim.part]
-    levels = [reading.j60_mv.get(lead, np.nan) for lead in claim.leads]
-    if claim.part == "ST" and np.nanmin(levels, initial=np.inf) >= ST_SHIFT_MV and np.isfinite(levels).all():
+    kind, leads = PART_NAMES[claim.part], set(claim.leads)
+    if claim.part == "ST" and leads <= set(reading.st_elevation_leads):
         kind = "raised ST"
-    elif claim.part == "ST" and np.nanmax(levels, initial=-np.inf) <= -ST_SHIFT_MV and np.isfinite(levels).all():
+    elif claim.part == "ST" and leads <= set(reading.st_depression_leads):
         kind = "lowered ST"
-    elif claim.part == "T" and reading.measurements is not None:
-        heights = {t.lead: t.amplitude_mv for t in reading.measurements.t_waves}
-        if all((heights.get(lead) or 0.0) < 0 for lead in claim.leads):
-            kind = "inverted T waves"
+    elif claim.part == "T" and leads <= set(reading.t_inversion_leads):
+        kind = "inverted T waves"
     return f"{kind} in {leads_text(claim.leads)}"
 
 
@@ -543,14 +560,7 @@ def _reasons(evidence: Evidence, claims: Sequence[Claim], probability: float) ->
         for k, claim in enumerate(named)
     ]
     sentences = [f"{verb} {', '.join(parts[:-1])} and {parts[-1]}." if len(parts) > 1 else f"{verb} {parts[0]}."]
-    leads = reading.st_elevation_leads
-    if leads:
-        share = st_elevation_share(evidence)
-        sentences.append(
-            f"ST elevation beyond the threshold in {leads_text(leads)}: ST and T there add {signed(share.logit, 1)}."
-        )
-    elif reading.measurements is not None and reading.measurements.st:
-        sentences.append("No lead meets its ST-elevation threshold (J point).")
+    sentences += st_sentences(evidence)
     first = named[0]
     if first.probability_without is not None:
         sentences.append(
@@ -558,3 +568,44 @@ def _reasons(evidence: Evidence, claims: Sequence[Claim], probability: float) ->
             f"{percent(probability)} → {percent(first.probability_without)}."
         )
     return sentences
+
+
+MOST_REASONS = 3  # sentences; the table holds the rest
+
+
+def reason_text(reason: Reason) -> str:
+    """Return a criterion with its numbers and what the model made of it: "ST elevation (V2 +0.22 mV): used (+1.2)"."""
+    item = reason.criterion
+    numbers = f" ({item.numbers})" if item.numbers else ""
+    secondary = ", may be secondary" if item.verdict == "may be secondary" else ""
+    again = "" if reason.measured is None else f"; network re-run {signed(reason.measured, 1)}"
+    return f"{item.name}{numbers}{secondary}: {reason.use} ({signed(reason.booked, 1)}{again})"
+
+
+def reasons_sentences(reasons: Reasons | None) -> tuple[str, ...]:
+    """Say whether a class rests on its textbook criteria; where it does not, what is there and what decided.
+
+    Empty for a class without criteria, and for one that is neither called nor has a criterion on the ECG.
+    """
+    if reasons is None:
+        return ()
+    name, decisive = reasons.class_name, reasons.decisive
+    decides = f"{decisive[0]} {decisive[1]} decisive ({signed(decisive[2], 1)})" if decisive else ""
+    if reasons.verdict in ("no criterion", "not judged"):
+        if not reasons.called or not decides:
+            return ()
+        why = "is on this ECG" if reasons.verdict == "no criterion" else "could be judged on this ECG"
+        return (f"No textbook criterion of {name} {why}; {decides}.",)
+    present = sorted(reasons.reasons, key=lambda reason: -abs(reason.booked))
+    used = [reason for reason in present if reason.use == "used"]
+    unused = [reason for reason in present if reason.use != "used"]
+    sentences = []
+    if used:
+        parts = [f"{reason.criterion.name} in {leads_text(reason.criterion.leads)}" for reason in used[:MOST_REASONS]]
+        sentences.append(f"Textbook criteria of {name} present and used: {'; '.join(parts)}.")
+    for reason in unused[: MOST_REASONS if not used else 1]:
+        words = "not used" if reason.use == "hardly used" else f"counted against {name}"
+        numbers = f" ({reason.criterion.numbers})" if reason.criterion.numbers else ""
+        rest = f"; {decides}" if decides and not used else ""
+        sentences.append(f"{reason.criterion.name}{numbers} present, {words} ({signed(reason.booked, 1)}){rest}.")
+    return tuple(sentences)

@@ -16,7 +16,7 @@ from ecgimn.recording import Recording, Sex
 from ecgimn.signal import conduction
 from ecgimn.signal import criteria as thresholds
 from ecgimn.signal.conduction import possible_lead_reversal
-from ecgimn.signal.criteria import SubjectGroup, lead_list, territories_of
+from ecgimn.signal.criteria import Conditions, Criterion, SubjectGroup, find_criteria, lead_list, territories_of
 from ecgimn.signal.measure import (
     MAY_BE_NEGATIVE,
     SLOPE_SHAPES,
@@ -30,6 +30,7 @@ from ecgimn.signal.measure import (
 from ecgimn.signal.quality import ADULT_AGE, Quality, assess_quality
 from ecgimn.signal.rhythm import Rhythm, find_rhythm
 from ecgimn.signal.waves.find import Waves
+from ecgimn.signal.waves.openecg import EINTHOVEN_LIMIT_MV
 
 Verdict = Literal["meets", "does not meet", "depends", "withheld", "note"]
 
@@ -244,8 +245,8 @@ def find_caveats(
     quality: Quality,
     groups: tuple[SubjectGroup, ...],
     rhythm: Rhythm,
-) -> tuple[list[Finding], Caveats]:
-    """Findings beside ST and T, and what they mean for the verdicts on ST and T."""
+) -> tuple[list[Finding], Caveats, Conditions]:
+    """Findings beside ST and T, what they mean for the verdicts on ST and T, and for the criteria."""
     items: list[Finding] = []
     reasons: list[str] = []
     secondary: list[str] = []
@@ -254,6 +255,7 @@ def find_caveats(
     no_voltage: list[str] = []
     shapes = conduction.shapes_by_lead(measurements)
     qrs, pr = measurements.intervals.qrs.value, measurements.intervals.pr.value
+    block, preexcited = "", False
 
     def warn(kind: str, text: str, reason: str, leads: tuple[str, ...] = ()) -> None:
         items.append(Finding(kind, text, leads, "note"))
@@ -267,11 +269,12 @@ def find_caveats(
         warn("beats", measurements.reason or "fewer than 3 usable beats", "fewer than 3 usable beats")
     if qrs is not None and shapes:
         right = conduction.is_rbbb(qrs, shapes)
+        block = "RBBB" if right else "LBBB" if conduction.is_lbbb(qrs, shapes) else ""
         if right:
             items.append(Finding("RBBB criteria", f"meets RBBB criteria (QRS {qrs:.0f} ms)", RBBB_LEADS, "meets",
                                  "ST and T changes in V1-V3 may be secondary to it."))  # fmt: skip
             some_leads.append(("right bundle branch block", RBBB_LEADS))
-        elif conduction.is_lbbb(qrs, shapes):
+        elif block == "LBBB":
             text = f"meets LBBB criteria (QRS {qrs:.0f} ms)"
             items.append(Finding("LBBB criteria", text, ("I", "aVL", "V5", "V6"), "meets",
                                  "ST and T changes may be secondary to it."))  # fmt: skip
@@ -280,7 +283,8 @@ def find_caveats(
         elif thresholds.qrs_verdict(qrs) == "wide":
             items.append(Finding("wide QRS", f"wide QRS ({qrs:.0f} ms)", (), "note"))
             secondary.append(f"wide QRS ({qrs:.0f} ms)")
-        if conduction.is_preexcited(pr, qrs) and not right:
+        preexcited = conduction.is_preexcited(pr, qrs) and not right
+        if preexcited:
             text = "possible pre-excitation: short PR with broad QRS"
             items.append(Finding("pre-excitation", text, (), "note"))
             secondary.append("pre-excitation")
@@ -288,19 +292,28 @@ def find_caveats(
         items.extend(_qtc(measurements, recording.sex, qrs))
     if rhythm.kind == "paced":
         text = f"pacing spikes in {rhythm.paced_beats} of {rhythm.n_beats} beats"
-        warn("pacing", text, "paced rhythm")
+        items.append(Finding("pacing", text, (), "note", "ST and T changes may be secondary to it."))
+        secondary.append("pacing")
         no_voltage.append("paced rhythm")
     if recording.age is not None and recording.age < ADULT_AGE:
-        no_voltage.append(f"age {recording.age}: the limits are those of adults")
+        reasons.append(f"age {recording.age}: the limits are those of adults")
+        no_voltage.append(reasons[-1])
+    if quality.einthoven_residual_mv > EINTHOVEN_LIMIT_MV:
+        reasons.append("the limb leads contradict each other")
+    by_voltage = False
     if shapes:
         sums = conduction.voltages(shapes)
         items.append(lvh_voltage(sums, groups, "; ".join(no_voltage)))
         if not no_voltage:
             by_group = [(group.label, "high voltage (LVH criteria)") for group in groups if sums.met(group.sex)]
+            by_voltage = bool(by_group)
         for sentence in possible_lead_reversal(recording, waves, measurements):
             warn("lead reversal", sentence, "possible lead reversal")
     caveats = Caveats(tuple(dict.fromkeys(reasons)), tuple(secondary), tuple(some_leads), tuple(by_group))
-    return items, caveats
+    given = Conditions(
+        recording.sex, recording.age, block, rhythm.kind == "paced", preexcited, by_voltage, caveats.withheld
+    )
+    return items, caveats, given
 
 
 NEW_UNKNOWN = "Whether it is new cannot be judged from one tracing."
@@ -315,13 +328,16 @@ class Findings:
     ----------
     items : tuple of Finding
     st_elevation_leads : tuple of str
-        Leads at or above their own threshold for every group the subject may belong to, contiguous or not.
+        Leads at or above their own threshold for every group the subject may belong to, contiguous or not. Marks,
+        boxes and sentences never rest on these but on `marked`.
     st_elevation_leads_depending : tuple of str
         Leads above it for some of those groups only.
     st_depression_leads, t_inversion_leads : tuple of str
         Leads at or beyond the threshold, contiguous or not.
     withheld : tuple of str
         Reasons why ST and T verdicts are withheld; empty when they are not.
+    criteria : tuple of Criterion
+        Every textbook criterion; those on ST elevation, ST depression and T inversion say what `items` say.
     """
 
     items: tuple[Finding, ...]
@@ -330,10 +346,20 @@ class Findings:
     st_depression_leads: tuple[str, ...]
     t_inversion_leads: tuple[str, ...]
     withheld: tuple[str, ...]
+    criteria: tuple[Criterion, ...] = ()
 
     def of(self, kind: str) -> tuple[Finding, ...]:
         """Findings of one kind."""
         return tuple(item for item in self.items if item.kind == kind)
+
+    def marked(self, kind: str) -> tuple[str, ...]:
+        """Standard leads in which a verdict of this kind holds, for everyone or for some group the subject may be in.
+
+        The one source of what is marked, boxed, printed in bold and put into sentences: empty where the verdict is
+        "does not meet" or withheld. -aVR, whose elevation is a depression of aVR, is not among them.
+        """
+        found = {lead for item in self.of(kind) if item.verdict in ("meets", "depends") for lead in item.leads}
+        return tuple(lead for lead in STANDARD_LEADS if lead in found)
 
 
 def st_levels_uv(st: tuple[StMeasurement, ...]) -> dict[str, int]:
@@ -439,12 +465,12 @@ def find_findings(
     if rhythm is None:
         rhythm = find_rhythm(recording, waves, measurements, conduction.paced_beats(recording, waves))
     groups = thresholds.possible_groups(recording.sex, recording.age)
-    items, caveats = find_caveats(recording, waves, measurements, quality, groups, rhythm)
+    items, caveats, given = find_caveats(recording, waves, measurements, quality, groups, rhythm)
     if not measurements.st:
         reason = measurements.reason
         for kind in ("ST elevation", "ST depression", "T inversion", "LVH voltage"):
             items.append(Finding(kind, f"{kind}: —", (), "withheld", reason))
-        return Findings(tuple(items), (), (), (), (), (reason,))
+        return Findings(tuple(items), (), (), (), (), (reason,), find_criteria(measurements, given))
     levels = st_levels_uv(measurements.st)
     over = [
         {lead for lead, level in levels.items() if level >= thresholds.st_elevation_threshold_uv(lead, g.sex, g.age)}
@@ -456,6 +482,7 @@ def find_findings(
         *st_depression(measurements.st, groups, caveats),
         t_inversion(candidates, groups, caveats),
     ]
+    told = {item.kind: _criterion(item, measurements) for item in reversed(judged)}
     always, sometimes = set.intersection(*over), set.union(*over)
     return Findings(
         items=(*judged, *items),
@@ -470,4 +497,34 @@ def find_findings(
         ),
         t_inversion_leads=candidates,
         withheld=caveats.reasons,
+        criteria=find_criteria(measurements, given, told.__getitem__),
+    )
+
+
+def _criterion(finding: Finding, measurements: Measurements) -> Criterion:
+    """Return a finding on ST or T as a criterion: the same verdict, with the levels it was made from."""
+    leads = tuple(lead for lead in finding.leads if lead in STANDARD_LEADS)
+    at_t = finding.kind == "T inversion"
+    if at_t:
+        heights = {wave.lead: wave.amplitude_mv for wave in measurements.t_waves}
+    else:
+        heights = {st.lead: st.j_mv for st in measurements.st}
+    shown = leads or tuple(lead for lead in STANDARD_LEADS if lead != "aVR")
+    known = {lead: value for lead in shown if (value := heights.get(lead)) is not None}
+    if not leads:  # the most marked level says how far from the threshold the ECG is
+        most = (max if finding.kind == "ST elevation" else min)(known, key=known.__getitem__, default=None)
+        known = {most: known[most]} if most is not None else {}
+    numbers = thresholds.levels_text({lead: whole_microvolts(value) for lead, value in known.items()})
+    verdict: thresholds.CriterionVerdict = "not met"
+    match finding.verdict:
+        case "withheld":
+            verdict = "not measurable"
+        case "depends":
+            verdict = "depends"
+        case "meets":
+            verdict = "may be secondary" if "may be secondary" in finding.text else "met"
+    source, wave = next((source, wave) for name, source, wave in thresholds.CRITERIA if name == finding.kind)
+    reason = "" if verdict == "not met" else finding.text[0].upper() + finding.text[1:] + "."
+    return Criterion(
+        finding.kind, source, numbers, verdict, reason, leads if finding.verdict != "withheld" else (), wave
     )

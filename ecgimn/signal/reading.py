@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.errors import SignalError
-from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 from ecgimn.signal.conduction import paced_beats
 from ecgimn.signal.findings import Findings, find_findings
@@ -58,11 +57,23 @@ class SignalReading:
 
     @property
     def st_elevation_leads(self) -> tuple[str, ...]:
-        """Leads at or above their own ST-elevation threshold for at least one of the groups that may apply."""
-        if self.findings is None:
-            return ()
-        found = {*self.findings.st_elevation_leads, *self.findings.st_elevation_leads_depending}
-        return tuple(lead for lead in STANDARD_LEADS if lead in found)
+        """Neighbouring leads that meet the ST-elevation threshold for at least one of the groups that may apply."""
+        return self.findings.marked("ST elevation") if self.findings else ()
+
+    @property
+    def st_depression_leads(self) -> tuple[str, ...]:
+        """Neighbouring leads that meet the ST-depression threshold."""
+        return self.findings.marked("ST depression") if self.findings else ()
+
+    @property
+    def t_inversion_leads(self) -> tuple[str, ...]:
+        """Neighbouring leads that meet the T-inversion threshold."""
+        return self.findings.marked("T inversion") if self.findings else ()
+
+    @property
+    def j_mv(self) -> dict[str, float]:
+        """ST level at J per lead in mV, where thresholds are judged; empty when it could not be measured."""
+        return {st.lead: st.j_mv for st in self.measurements.st} if self.measurements else {}
 
 
 def read_signal(recording: Recording, *, quick: bool = False) -> SignalReading:

@@ -487,7 +487,7 @@ def _beside(audit: Audit, signal: SignalReading) -> None:
         st.caption(f"Age {age} · sex {recording.sex or '—'}")
     if "measurements" in audit.shows and signal.measurements is not None:
         st.markdown(" · ".join(f"{value.name} **{value.text}**" for value in interval_values(signal)))
-        st.markdown(f"**ST at J+60** in mV, reference {signal.measurements.reference}")
+        st.markdown(f"**ST at J** in mV, reference {signal.measurements.reference}")
         st.markdown(st_grid(signal) or f"— ({signal.measurements.reason})")
     for warning in signal.quality.warnings:
         st.caption(warning)

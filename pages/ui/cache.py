@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from ecgimn.batch import cohort
 from ecgimn.batch.cohort import CohortEvidence, MeanBeat
 from ecgimn.batch.output import part_names
+from ecgimn.draw.marks import st_marks
 from ecgimn.draw.painted import GreyBeat, grey_beat
-from ecgimn.draw.print.case import st_marks
 from ecgimn.draw.screen.ecg import Screen, ecg_figure
 from ecgimn.draw.screen.live import ready_for_boxes
 from ecgimn.draw.view import View

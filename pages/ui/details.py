@@ -14,9 +14,10 @@ from ecgimn.draw.screen import mean_beat as single_beat
 from ecgimn.draw.screen.ecg import screen_for
 from ecgimn.draw.screen.mean_beat import median_beat_figure
 from ecgimn.draw.view import View
-from ecgimn.draw.words.case import st_rows
+from ecgimn.draw.words.case import criteria_rows, st_rows
 from ecgimn.explain.case import Case, Evidence, WindowLogits, explain_windows
 from ecgimn.explain.ledger import BeatByBeat, beat_by_beat, beat_trace
+from ecgimn.explain.measured import reasons_of
 from ecgimn.explain.sentences import case_concordance, describe_concordance, evidence_over_beats
 from ecgimn.formats.export import SAMPLE_KINDS, file_stem, samples_bytes
 from ecgimn.hospital import HOSPITAL_KINDS, SubjectFacts, hospital_bytes
@@ -219,7 +220,8 @@ def _take(recording: Recording, evidence: BeatByBeat) -> None:
 
 
 ST_WIDTHS = {"Lead": 45, "J": 125, "J+60": 125, "J+80": 125, "Slope (mV/s)": 85, "ST shape": 110, "T (mV)": 60}
-DETAILS = ("ST and T table", "Median beat", "Beats", "Box", "Polar view", "Export")
+CRITERIA_WIDTHS = {"Criterion": 210, "Verdict": 110, "Measured": 260, "Leads": 130, "Wave": 55}
+DETAILS = ("ST and T table", "Criteria", "Median beat", "Beats", "Box", "Polar view", "Export")
 MIME = {
     "pdf": "application/pdf",
     "png": "image/png",
@@ -253,6 +255,8 @@ def show_details(case: Case, name: str, minus: str | None, view: View) -> None:
         reference = view_state.st_reference()
         st.caption(f"Measured on the median beat of the unfiltered signal, against the {reference} level.")
         st.caption(describe_concordance(case_concordance(evidence)))
+    elif detail == "Criteria":
+        show_criteria(evidence)
     elif detail == "Median beat":
         show_median_beat(evidence, dark=view.dark)
     elif detail == "Beats":
@@ -269,6 +273,28 @@ def show_details(case: Case, name: str, minus: str | None, view: View) -> None:
         )
     elif detail == "Export":
         show_export(case, name, minus, view)
+
+
+def show_criteria(evidence: Evidence) -> None:
+    """Show every textbook criterion, with what the model made of those of the class; a marked row marks its waves."""
+    rows = criteria_rows(evidence.reading, reasons_of(evidence))
+    if not rows:
+        st.markdown(f"Criteria — ({evidence.reading.reason})")
+        return
+    st.dataframe(
+        rows,
+        key=view_state.CRITERIA,
+        on_select="rerun",
+        selection_mode="single-row",
+        hide_index=True,
+        height=420,
+        row_height=30,
+        alt="Textbook criteria on this ECG",
+        column_config={name: st.column_config.Column(width=width) for name, width in CRITERIA_WIDTHS.items()},
+    )
+    st.caption(
+        "Mark a row to see its waves on the trace. How often each agrees with PTB-XL's statements: docs/criteria.md."
+    )
 
 
 def show_median_beat(evidence: Evidence, *, dark: bool) -> None:

@@ -429,7 +429,7 @@ def test_a_flat_lead_keeps_the_model_silent_until_the_reader_goes_on(small_app: 
     assert says_no_number(small_app)
     measured = " ".join(item.value for item in small_app.markdown)
     assert "QRS **" in measured  # the refusal is the model's: trace, measurements and findings stay
-    assert "ST at J+60" in measured
+    assert "ST at J" in measured
     button(small_app, "Run the model anyway").click().run()
     assert "= bias" in equation(small_app)
     assert any("V4" in item.value for item in small_app.warning)

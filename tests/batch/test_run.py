@@ -21,6 +21,7 @@ from ecgimn.batch.output import SCHEMAS, Rows, part_names, read_table
 from ecgimn.batch.run import Pool, Request, RunSummary, run_batch
 from ecgimn.errors import SourceError
 from ecgimn.explain.case import open_case
+from ecgimn.explain.measured import reasons_of
 from ecgimn.formats import read_recording
 from ecgimn.model.model import load_model
 from ecgimn.signal.quality import scope_of
@@ -115,6 +116,12 @@ def test_rows_are_those_of_the_reading_room(wave_run, ecg_folder):
     assert about["rhythm"] == reading.rhythm.statement
     assert about["af_score"] == pytest.approx(reading.rhythm.af_score, rel=1e-5)
     assert about["within_scope"] is scope_of(reading).within
+    met = [item for item in reading.findings.criteria if item.present]
+    assert about["criteria"] == "; ".join(item.name + ("" if item.verdict == "met" else "?") for item in met)
+    reasons = {row["class"]: row["reasons"] for row in read_table(wave_run, "predictions").to_pylist()
+               if row["record"] == "case1.hea"}  # fmt: skip
+    found = {name: reasons_of(case.of(name)) for name in case.classes}
+    assert reasons == {name: None if one is None else one.verdict for name, one in found.items()}
 
 
 def test_mean_beats_hold_no_more_recordings_than_were_said(wave_run, card):

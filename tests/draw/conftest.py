@@ -151,7 +151,7 @@ def waves(recording: Recording) -> Waves:
 
 @pytest.fixture(scope="session")
 def st() -> StMarks:
-    return StMarks({"II": 0.12, "III": 0.18, "aVF": 0.15, "V2": -0.12, "V3": -0.06}, ("II", "III", "aVF"))
+    return StMarks(("II", "III", "aVF"), ("V2", "V3"), ("I", "aVL"), measured=True)
 
 
 @pytest.fixture(scope="session")

@@ -206,9 +206,9 @@ def test_leads_beyond_the_threshold_are_outlined_and_marked_in_words(recording, 
     assert len(ecg_figure(recording, view=View("3x4+3R"), st=st).layout.shapes) <= 12
 
 
-def test_st_segments_take_the_colour_of_their_leads_level_and_t_waves_of_their_polarity(recording, waves, st):
+def test_st_segments_and_t_waves_take_the_colour_of_their_leads_verdict(recording, waves, st):
     names = {path.get("id") for path in svg_of(ecg_figure(recording, waves=waves, st=st)).iter(f"{SVG}path")}
-    assert {"ST 0", "ST 1", "ST 2", "ST 4", "J points", "T upright", "T inverted"} <= names
+    assert {"ST 0", "ST 1", "ST 2", "J points", "T wave", "T inverted"} <= names
     hidden = svg_of(ecg_figure(recording, waves=waves, st=st, view=View(show_st=False, show_t=False)))
     assert not [path for path in hidden.iter(f"{SVG}path") if path.get("id", "").startswith(("ST", "T ", "J"))]
 
@@ -254,11 +254,12 @@ def test_dark_mode_draws_light_lines_on_dark_paper(recording, evidence):
     assert trace(figure, "I").line.color == "#F4F4F4"
 
 
-def test_the_t_wave_of_minus_avr_is_marked_as_it_is_drawn(recording, waves):
+def test_t_waves_are_marked_by_the_verdict_and_not_by_how_they_are_drawn(recording, waves, st):
     def marked(label, *, cabrera):
         layout = View("12x1", cabrera=cabrera).paper(10.0)
         only = replace(layout, panels=tuple(panel for panel in layout.panels if panel.label == label))
-        return set(t_lines(only, recording, waves))
+        return set(t_lines(only, recording, waves, st))
 
-    assert marked("aVR", cabrera=False) == {True}
+    assert marked("aVR", cabrera=False) == {False}
     assert marked("-aVR", cabrera=True) == {False}
+    assert marked("aVL", cabrera=False) == {True}

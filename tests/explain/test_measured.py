@@ -10,6 +10,7 @@ from ecgimn.explain.explanation import explain
 from ecgimn.explain.measured import PARTS, Claim, agreement, claims_of, measure_case, parts_of
 from ecgimn.explain.sentences import answer, claim_text, leads_text, percent
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES
+from ecgimn.signal.findings import Finding
 from ecgimn.signal.waves.find import WAVE_NAMES
 from tests.explain.small_cases import CLASSES, small_model, synthetic
 
@@ -137,10 +138,22 @@ def test_leads_are_listed_as_a_reader_says_them(leads, text):
     assert leads_text(leads) == text
 
 
-def test_a_t_wave_that_points_down_is_called_inverted(case):
-    reading = case.reading
-    t_waves = tuple(replace(t, amplitude_mv=-0.3) for t in reading.measurements.t_waves)
-    turned = replace(reading, measurements=replace(reading.measurements, t_waves=t_waves))
-    claim = Claim("T", ("V4", "V5", "V6"), 1.0, 1.0, 0.1)
-    assert claim_text(claim, turned) == "inverted T waves in V4–V6"
-    assert claim_text(claim, reading) == "T waves in V4–V6"
+@pytest.mark.parametrize(
+    ("part", "kind", "word"),
+    [
+        ("T", "T inversion", "inverted T waves"),
+        ("ST", "ST elevation", "raised ST"),
+        ("ST", "ST depression", "lowered ST"),
+    ],
+)
+def test_a_wave_is_called_raised_lowered_or_inverted_where_the_verdict_says_so(case, part, kind, word):
+    reading, chest = case.reading, ("V4", "V5", "V6")
+    claim, plain = Claim(part, chest, 1.0, 1.0, 0.1), "T waves" if part == "T" else "ST segments"
+
+    def said(leads, verdict):
+        items = (Finding(kind, "", leads, verdict),)
+        return claim_text(claim, replace(reading, findings=replace(reading.findings, items=items)))
+
+    assert said(chest, "meets") == f"{word} in V4–V6"
+    assert said(chest[:2], "meets") == f"{plain} in V4–V6"
+    assert said(chest, "withheld") == f"{plain} in V4–V6"

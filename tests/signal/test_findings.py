@@ -40,10 +40,11 @@ def test_a_drawn_st_elevation_is_found_in_its_leads_and_territories(raised):
     assert found.st_elevation_leads == ("V2", "V3", "V4")
 
 
-def test_lead_outlines_do_not_wait_for_a_neighbour():
+def test_a_lead_over_the_threshold_without_a_neighbour_is_listed_and_marked_nowhere():
     found = findings_of(Tracing(st_mv={"V4": 0.2}), sex="male", age=60)
     assert found.of("ST elevation")[0].verdict == "does not meet"
     assert found.st_elevation_leads == ("V4",)
+    assert found.marked("ST elevation") == ()
 
 
 def test_leads_over_the_threshold_of_some_groups_only_are_listed_apart():

@@ -67,3 +67,7 @@ def test_rhythm_and_scope_are_in_the_measured_values() -> None:
     assert said["scope"]["within"] is False
     assert "trial fibrillation" in said["scope"]["reasons"][0]
     assert said["intervals"]["pr"]["value"] is None
+    criteria = {item["name"]: item for item in said["criteria"]}
+    assert criteria["Left atrial enlargement"]["verdict"] == "not measurable"
+    assert "no P waves" in criteria["Left atrial enlargement"]["reason"]
+    assert criteria["LVH, Sokolow-Lyon"]["verdict"] in ("met", "not met")

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from ecgimn import __version__
 from ecgimn.about import INTENDED_USE
 from ecgimn.draw.evidence import evidence_map
-from ecgimn.draw.marks import StMarks
+from ecgimn.draw.marks import st_marks
 from ecgimn.draw.painted import GreyBeat, difference_beat, mean_beat_evidence
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import header_words, interval_values
 from ecgimn.explain.as_json import explanation_json
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.difference import CaseDifference, change_line, difference_sentences
-from ecgimn.explain.measured import AGREEMENTS, MeasuredLedger, agreements
-from ecgimn.explain.sentences import answer, describe_evidence, outcome_text, signed
+from ecgimn.explain.measured import AGREEMENTS, MeasuredLedger, agreements, reasons_of
+from ecgimn.explain.sentences import answer, describe_evidence, outcome_text, reasons_sentences, signed
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 from ecgimn.signal.findings import Finding
@@ -35,15 +35,6 @@ from ecgimn.signal.waves.find import WAVE_NAMES
 if TYPE_CHECKING:
     from ecgimn.draw.print.page import PageText
     from ecgimn.draw.print.report import ReportText
-
-
-def st_marks(reading: SignalReading) -> StMarks:
-    """Return the measured ST levels of a recording as marks for a figure."""
-    if reading.measurements is None:
-        return StMarks()
-    return StMarks(
-        level_mv=reading.j60_mv, outlined=reading.st_elevation_leads, reference=reading.measurements.reference
-    )
 
 
 def case_report_bytes(
@@ -80,7 +71,7 @@ def case_report_bytes(
         signal,
         ledger=[*_cells(evidence), ("", "baseline", evidence.baseline)],
         taken_out=None if measured is None else measured.of(class_name, against),
-        notes=[*_sentences(case, evidence, measured), *signal.notes],
+        notes=[*_sentences(case, evidence, measured), *reasons_sentences(reasons_of(evidence)), *signal.notes],
         recording_hash=recording_hash,
     )
     return report_bytes(
@@ -112,6 +103,11 @@ def _measured(reading: SignalReading) -> ReportText:
             for st in (reading.measurements.st if reading.measurements else ())
         ],
         findings=[_finding_words(item) for item in (reading.findings.items if reading.findings else ())],
+        criteria=[
+            f"{item.name}: {item.verdict} ({item.numbers})" if item.numbers else f"{item.name}: {item.verdict}"
+            for item in (reading.findings.criteria if reading.findings else ())
+            if item.present
+        ],
         notes=[*reading.quality.warnings, *reading.recording.notes],
     )
 

@@ -207,7 +207,7 @@ def _marks(
     axes: Any, layout: PaperLayout, recording: Recording, view: View, waves: Waves, st: StMarks, colours: Palette
 ) -> None:
     if view.show_t:
-        for down, (x, y) in t_lines(layout, recording, waves).items():
+        for down, (x, y) in t_lines(layout, recording, waves, st).items():
             colour, width_mm = (colours.t_inverted, 0.7) if down else (colours.t_upright, 0.3)
             axes.plot(x, y, color=colour, linewidth=width_mm * POINTS_PER_MM, solid_capstyle="butt", zorder=4)
     if view.show_st:

@@ -20,7 +20,7 @@ import ecgimn
 from ecgimn.about import INTENDED_USE
 from ecgimn.draw.colours import css, evidence_colours, evidence_index, palette
 from ecgimn.draw.evidence import EvidenceMap
-from ecgimn.draw.marks import StMarks, st_step
+from ecgimn.draw.marks import StMarks
 from ecgimn.draw.painted import (
     BOX_MV,
     BOX_S,
@@ -43,7 +43,7 @@ from ecgimn.draw.paper import Panel, PaperLayout, footer_parts
 from ecgimn.draw.print.ecg import A4_MM, PAINT_DOTS_PER_MM, POINTS_PER_MM, Sheet, draw_paper, print_raster
 from ecgimn.draw.view import View
 from ecgimn.explain.sentences import signed
-from ecgimn.leads import lead_index
+from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.signal.waves.find import WAVE_NAMES
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _draw_panel(
         axes.plot([x_at(beat.j)] * 2, tick, color=colours.text, linewidth=0.1 * size, zorder=7)
         at = beat.j + ST_POINT_S * fs
         if np.isfinite(beat.st_mv[lead]) and at < row.size:
-            tint = colours.st_levels[st_step(float(beat.st_mv[lead]))]
+            tint = colours.st_levels[beat.st.step(STANDARD_LEADS[lead])]
             y = line + layout.gain * float(np.nan_to_num(row[round(at)]))
             axes.plot(x_at(at), y, marker="o", color=tint, markersize=0.4 * size, zorder=7)
     words: dict[str, Any] = {"fontsize": size, "zorder": 8, "parse_math": False}

@@ -214,8 +214,8 @@ class ReportText:
         Cells of the class shown; a row with an empty lead is a line of its own (the baseline term).
     st_rows : sequence of (lead, j_mv, j60_mv, j80_mv, slope_mv_per_s)
         None or NaN where it could not be measured.
-    findings, notes : sequence of str
-        Lines as shown on the page.
+    findings, criteria, notes : sequence of str
+        Lines as shown on the page; of criteria those that are on the ECG.
     taken_out : ndarray of shape (12, n_waves), optional
         What taking out each cell does to the logit; NaN where there was nothing to take out.
     recording_hash : str or None
@@ -225,6 +225,7 @@ class ReportText:
     ledger: Sequence[tuple[str, str, float]] = ()
     st_rows: Sequence[StRow] = ()
     findings: Sequence[str] = ()
+    criteria: Sequence[str] = ()
     notes: Sequence[str] = ()
     taken_out: NDArray[np.float64] | None = None
     recording_hash: str | None = None
@@ -315,7 +316,7 @@ def _ecg_page(
     draw_paper(sheet, corner, layout, recording, view, drawn, waves, st)
     sheet.text(PAPER_LEFT_MM, A4_MM[1] - 4.6, _headline(evidence), size=8.5, bold=True)
     parts = list(
-        footer_parts(layout, recording.fs, filter_name=view.filter_name, reference=st.reference if st.level_mv else "")
+        footer_parts(layout, recording.fs, filter_name=view.filter_name, reference=st.reference if st.measured else "")
     )
     if drawn is not None:
         parts.append(f"shown: {100 * drawn.shown_share(layout):.0f} % of total |evidence|")
@@ -353,6 +354,8 @@ def _numbers_page(
         draw_ledger(sheet, 12.0, low - 6.0, text.ledger, evidence, text.taken_out)
     st_low = draw_st_table(sheet, 178.0, top, text.st_rows)
     lines = [f"• {line}" for line in text.findings]
+    if text.criteria:
+        lines.append(f"• Textbook criteria on this ECG: {'; '.join(text.criteria)}.")
     age = "" if recording.age is None else "90+ years" if recording.age >= 90 else f"{recording.age} years"
     if age or recording.sex:
         lines.append(f"• Given: {', '.join(word for word in (age, recording.sex) if word)}")

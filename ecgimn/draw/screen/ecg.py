@@ -100,7 +100,7 @@ def ecg_figure(
     waves : Waves, optional
         For ST segments, T waves, J points and the "blocks" style.
     st : StMarks, optional
-        Measured ST levels and the leads beyond the threshold.
+        Leads whose ST or T meets its threshold.
     screen : Screen, optional
         Room; px per mm are equal in x and y. Show the figure at its own width and height.
     evidence_apart : bool
@@ -141,7 +141,7 @@ def ecg_figure(
 
     def words(px_per_mm: float) -> list[str]:
         scale = px_per_mm / screen.px_per_mm
-        reference = st.reference if st.level_mv else ""
+        reference = st.reference if st.measured else ""
         parts = footer_parts(
             layout,
             recording.fs,

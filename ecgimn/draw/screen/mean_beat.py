@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from ecgimn.draw.charts.ledger import base_layout
 from ecgimn.draw.colours import Palette, css, evidence_colours, evidence_index, palette
 from ecgimn.draw.evidence import painted_png
-from ecgimn.draw.marks import st_step
 from ecgimn.draw.painted import (
     BOX_MV,
     BOX_S,
@@ -358,7 +357,7 @@ def _marks(beat: MeanBeatEvidence, layout: PaperLayout, panel: Panel, colours: P
         )
         at = beat.j + ST_POINT_S * beat.fs
         if np.isfinite(beat.st_mv[lead]):
-            tint = colours.st_levels[st_step(float(beat.st_mv[lead]))]
+            tint = colours.st_levels[beat.st.step(STANDARD_LEADS[lead])]
             parts.append(
                 f"<circle class='st' cx='{x_at(at):.1f}' cy='{y_at(at):.1f}' r='3' fill='{tint}' "
                 f"stroke='{colours.paper}' data-mv='{beat.st_mv[lead]:.3f}'/>"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ecgimn.draw.colours import Palette, blended, css, evidence_colours, evidence_index
 from ecgimn.draw.evidence import BIN_S, EvidenceMap, panel_cell
-from ecgimn.draw.marks import LEVEL, StMarks, j_ticks, st_lines, t_lines
+from ecgimn.draw.marks import LEVEL, LOWERED, RAISED, StMarks, j_ticks, st_lines, t_lines
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, Panel, PaperLayout
 from ecgimn.draw.view import View
 from ecgimn.escape import for_plotly
@@ -173,14 +173,15 @@ def legend(view: View, waves: Waves | None, st: StMarks, colours: Palette) -> st
 
     words = []
     if view.show_st:
-        levels = (0, 4) if st.level_mv else (2,)
-        names = {0: "ST lowered", 2: "ST segment", 4: "ST raised"}
-        words += [word(names[step], colours.st_levels[step]) for step in levels]
-        if st.level_mv:
-            words.append(f"at {for_plotly(st.point)}, steps 0.05 and 0.1 mV")
+        names = {LOWERED: "ST lowered", LEVEL: "ST segment", RAISED: "ST raised"}
+        words += [
+            word(names[step], colours.st_levels[step]) for step in ((LOWERED, RAISED) if st.measured else (LEVEL,))
+        ]
+        if st.measured:
+            words.append("where the threshold is met at J")
         words.append("| J point")
     if view.show_t:
-        words += [word("T upright", colours.t_upright), word("T inverted", colours.t_inverted)]
+        words += [word("T wave", colours.t_upright), word("T inverted", colours.t_inverted)]
     return "  ".join(words)
 
 
@@ -333,9 +334,9 @@ def paper_svg(
         _path(_ticks(layout), colours.muted, 0.3, "lead changes"),
     ]
     if waves is not None and view.show_t:
-        for down, (x, y) in t_lines(layout, recording, waves).items():
-            colour, name = (colours.t_inverted, "T inverted") if down else (colours.t_upright, "T upright")
-            width, opacity = (0.9, 0.9) if down else (0.4, 0.7)  # an upright T is the rule and stays quiet
+        for down, (x, y) in t_lines(layout, recording, waves, st).items():
+            colour, name = (colours.t_inverted, "T inverted") if down else (colours.t_upright, "T wave")
+            width, opacity = (0.9, 0.9) if down else (0.4, 0.7)  # a T wave that meets no threshold stays quiet
             parts.append(_path(stroke_path(layout, x, y), colour, width, name, opacity=opacity))
     if waves is not None and view.show_st:
         for step, (x, y) in st_lines(layout, recording, waves, st).items():

@@ -14,6 +14,7 @@ from ecgimn.escape import for_markdown
 from ecgimn.explain.box import Box, BoxAnswer, BoxEvidence, BoxMeasures
 from ecgimn.explain.case import Evidence
 from ecgimn.explain.checks import LocalFidelity, RankAgreement, SelfCheck, Side
+from ecgimn.explain.measured import Reasons
 from ecgimn.explain.sentences import MINUS, NOTHING, percent, signed
 from ecgimn.leads import CHEST_LEADS, LIMB_LEADS, STANDARD_LEADS
 from ecgimn.signal.criteria import possible_groups
@@ -85,18 +86,18 @@ def header_words(reading: SignalReading, *, rhythm: str = "") -> str:
 
 
 def st_grid(reading: SignalReading) -> str:
-    """Return the ST level at J+60 of all leads as a small Markdown table, in mV; leads beyond threshold in bold."""
-    if not reading.j60_mv:
+    """Return the ST level at J of all leads as a small Markdown table, in mV; leads that meet a threshold in bold.
+
+    J is where thresholds are judged: what stands beside a verdict is what it was made from.
+    """
+    level = reading.j_mv
+    if not level:
         return ""
+    arrows = dict.fromkeys(reading.st_depression_leads, "▼") | dict.fromkeys(reading.st_elevation_leads, "▲")
     lines = []
     for leads in (LIMB_LEADS, CHEST_LEADS):
-        marked = [f"**{lead} ▲**" if lead in reading.st_elevation_leads else f"**{lead}**" for lead in leads]
-        values = [
-            f"**{signed(reading.j60_mv[lead])}**"
-            if lead in reading.st_elevation_leads
-            else signed(reading.j60_mv[lead])
-            for lead in leads
-        ]
+        marked = [f"**{lead} {arrows[lead]}**" if lead in arrows else f"**{lead}**" for lead in leads]
+        values = [f"**{signed(level[lead])}**" if lead in arrows else signed(level[lead]) for lead in leads]
         lines.append("| " + " | ".join(marked) + " |")
         if len(lines) == 1:
             lines.append("|" + " :---: |" * len(leads))
@@ -124,6 +125,32 @@ def st_rows(reading: SignalReading) -> list[dict[str, str]]:
                 "T grade": wave.grade,
             }
         )
+    return rows
+
+
+def criteria_rows(reading: SignalReading, reasons: Reasons | None = None) -> list[dict[str, str]]:
+    """Return one row per criterion, those on the ECG first, with what the model made of it where it belongs to a class.
+
+    Parameters
+    ----------
+    reading : SignalReading
+    reasons : Reasons, optional
+        Of the class shown; without it the column of the model is left out.
+    """
+    found = {} if reasons is None else {reason.criterion.name: reason for reason in reasons.reasons}
+    items = reading.findings.criteria if reading.findings else ()
+    order = ("met", "may be secondary", "depends", "not met", "not measurable", "not applicable")
+    rows = []
+    for item in sorted(items, key=lambda item: order.index(item.verdict)):
+        row = {"Criterion": item.name, "Verdict": item.verdict, "Measured": item.numbers or NOTHING}
+        if reasons is not None:
+            reason = found.get(item.name)
+            again = "" if reason is None or reason.measured is None else f", re-run {signed(reason.measured, 1)}"
+            row[f"Model ({reasons.class_name})"] = (
+                "" if reason is None else f"{reason.use} ({signed(reason.booked, 1)}{again})"
+            )
+        leads = ", ".join(item.leads) if len(item.leads) < len(STANDARD_LEADS) else "all"
+        rows.append(row | {"Leads": leads, "Wave": item.wave, "Note": item.reason, "Source": item.source})
     return rows
 
 

@@ -386,6 +386,56 @@ def _limit_words(kind: str) -> str:
     return f"{words}, or {100 * limit.share:.0f} %" if limit.share else words
 
 
+CRITERIA_MARKS = ("<!-- tables: written by criteria -->", "<!-- end of tables -->")
+
+
+def criteria_table(content: Mapping[str, Any], command: str) -> str:
+    """Return what textbook criteria are worth against PTB-XL's statements, as Markdown."""
+
+    def interval(counted: Mapping[str, Any] | None) -> str:
+        if counted is None or not counted["n"]:
+            return NOTHING
+        value, low, high = (100 * share for share in counted["share"])
+        return f"{value:.0f} % ({low:.0f}-{high:.0f}; {counted['hits']}/{counted['n']})"
+
+    whole = content["limit"] is None
+    sample = (
+        f"All {content['base']:,} records"
+        if whole
+        else f"A random sample of {content['base']:,} of the {content['available']:,} records, and for sensitivity "
+        f"further random records up to {content['least']} with a criterion's statements, {content['records']:,} in all"
+    )
+    folds = content["folds"]
+    rows = [
+        {
+            "Criterion": row["name"],
+            "Statements": ", ".join(row["statements"]) or NOTHING,
+            "Sensitivity": interval(row["sensitivity"]),
+            "Specificity": interval(row["specificity"]),
+            "PPV": interval(row["ppv"]),
+            "Met in NORM": interval(row["met_in_normal"]),
+            "Source": row["source"],
+        }
+        for row in content["rows"]
+    ]
+    words = (
+        f"{sample}, of folds {folds[0]}-{folds[-1]} with at least one statement, at 100 Hz with waves found in five "
+        f"leads; on {content['not_measured']} no beat was found. 95 % intervals after Wilson, then hits/records."
+    )
+    return f"`{command}`\n\n{words}\n\n{_markdown(rows)}"
+
+
+def write_criteria_into(document: str, content: Mapping[str, Any], command: str) -> str:
+    """Return a Markdown document with the table between its two marks rewritten; raises like `write_into`."""
+    start, _, rest = document.partition(CRITERIA_MARKS[0])
+    _, found, end = rest.partition(CRITERIA_MARKS[1])
+    if not found:
+        raise SourceError(
+            f"The document holds no place for the table. The lines {' and '.join(CRITERIA_MARKS)} are needed."
+        )
+    return f"{start}{CRITERIA_MARKS[0]}\n\n{criteria_table(content, command)}\n\n{CRITERIA_MARKS[1]}{end}"
+
+
 def _bullets(lines: Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 

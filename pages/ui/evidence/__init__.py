@@ -27,11 +27,13 @@ from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM
 from ecgimn.draw.screen.live import evidence_layer, wave_regions
 from ecgimn.draw.screen.mean_beat import mean_beat_svg
 from ecgimn.draw.view import View
+from ecgimn.draw.words.case import criteria_rows
 from ecgimn.escape import for_html
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.measured import AGREEMENTS, MeasuredLedger, agreements, margins
 from ecgimn.explain.sentences import sum_of_evidence
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES, lead_index
+from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 from pages.ui import cache as cached
 from pages.ui.state import view as view_state
@@ -63,12 +65,23 @@ def show_evidence(case: Case, name: str, minus: str | None, view: View, beats_px
         seen["reach"] = cached.get_reach(f"{case.recording.digest} {case.card.sha256}", case, REACH_STEP_S)
         if seen["reach"] is None:
             st.caption("Reach of weights: — (it is measured of the networks of this project alone)")
+    seen["criterion"] = _criterion_cells(case.reading)
     layer = _layer_of(case, name, minus, view, beats_px)
     packed = cached.get_packed_hover(
         f"{_token(case, minus, view, beats_px)} {name}",
         lambda: base64.b64encode(_packed({"hover": layer["hover"]})).decode("ascii"),
     )  # only this of the class shown can wait until a browser has unpacked it
     lay(data=_without_hover(layer) | {"packed": packed} | seen, key="evidence", on_seen_change=lambda: None)
+
+
+def _criterion_cells(reading: SignalReading) -> list[tuple[str, int]]:
+    """Return lead and wave, as places in `WAVE_NAMES`, of the criterion whose row is marked; empty where none is."""
+    place = view_state.marked_row(view_state.CRITERIA) if view_state.chosen("detail") == "Criteria" else None
+    rows = criteria_rows(reading)
+    if place is None or place >= len(rows):
+        return []
+    leads = STANDARD_LEADS if rows[place]["Leads"] == "all" else rows[place]["Leads"].split(", ")
+    return [(lead, WAVE_NAMES.index(rows[place]["Wave"])) for lead in leads if lead in STANDARD_LEADS]
 
 
 def send_ahead(case: Case, minus: str | None, view: View, beats_px: tuple[float, float]) -> None:

@@ -28,6 +28,9 @@ function lay() {
   layPictures(chart, data, chosen, fits)
   answerPointer(chart, data, fits && chosen.on)
   drawMarks(chart, "ledger-marks", fits && cell && ahead() ? stretches(ahead().regions, cell.leads, cell.wave) : [])
+  const criterion = (fits && ahead() && served?.criterion) || []
+  const places = criterion.flatMap(([lead, wave]) => stretches(ahead().regions, [lead], wave))
+  drawMarks(chart, "criterion-marks", places)
   chart.dataset.evidence = fits && chosen.on ? data.name : ""
   if (!chart.followed) {
     chart.followed = true

@@ -90,6 +90,16 @@ def linked() -> dict[str, str]:
     return {name: value for name, value in said.items() if value != usual[name]}
 
 
+CRITERIA = "criteria_table"  # key of the table on the Read page
+
+
+def marked_row(key: str) -> int | None:
+    """Return the place of the row that is marked in a table, by its key; None where none is."""
+    state = st.session_state.get(key)
+    rows = state.get("selection", {}).get("rows", ()) if state else ()
+    return int(rows[0]) if rows else None
+
+
 def chosen(key: str) -> object:
     """Return the value of a widget."""
     return st.session_state.get(key)

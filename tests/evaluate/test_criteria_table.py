@@ -1,0 +1,60 @@
+"""Criteria against statements: the sample, Wilson's interval, and the table in the document."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ecgimn.draw.words.methods import CRITERIA_MARKS, write_criteria_into
+from ecgimn.errors import SourceError
+from ecgimn.evaluate.localisation import STATEMENTS_OF, criteria_against_statements, criteria_sample, wilson
+from ecgimn.signal.criteria import CRITERIA
+from ecgimn.sources.ptbxl import FOLDER_VARIABLE, open_ptbxl
+from ecgimn.sources.ptbxl_arrays import STATEMENTS
+
+
+def test_wilson_gives_the_published_interval():
+    np.testing.assert_allclose(wilson(81, 263), (0.3080, 0.2553, 0.3662), atol=5e-4)  # Newcombe 1998, table I
+    np.testing.assert_allclose(wilson(0, 20), (0.0, 0.0, 0.1611), atol=5e-4)
+    assert np.isnan(wilson(0, 0)).all()
+
+
+def test_every_statement_and_criterion_of_the_map_exists():
+    assert set(STATEMENTS_OF) <= {name for name, _, _ in CRITERIA}
+    assert {code for codes in STATEMENTS_OF.values() for code in codes} <= set(STATEMENTS)
+
+
+def test_a_rare_statement_gets_further_records_beyond_the_random_sample():
+    statements = {i: frozenset({"WPW"} if i % 50 == 0 else {"NORM"}) for i in range(1000)}
+    base, positives = criteria_sample(statements, 100, 10)
+    assert len(base) == len(set(base)) == 100
+    assert len(positives["Pre-excitation"]) == 10
+    assert all(statements[i] == {"WPW"} for i in positives["Pre-excitation"])
+    assert positives["LBBB"] == []
+    everything, _ = criteria_sample(statements, None, 10)
+    assert sorted(everything) == list(range(1000))
+
+
+def test_the_criteria_are_counted_on_ptbxl_and_written_between_the_marks():
+    folder = open_ptbxl()
+    if folder is None:
+        pytest.skip(f"{FOLDER_VARIABLE} is not set")
+    found = criteria_against_statements(folder, range(1, 10), limit=6, least=1)
+    assert [row["name"] for row in found["rows"]] == [name for name, _, _ in CRITERIA]
+    for row in found["rows"]:
+        for part in ("sensitivity", "specificity", "ppv", "met_in_normal"):
+            counted = row[part]
+            assert (counted is None) == (part != "met_in_normal" and row["name"] not in STATEMENTS_OF)
+            assert counted is None or 0 <= counted["hits"] <= counted["n"] <= found["records"]
+    before = f"# Head\n{CRITERIA_MARKS[0]}\nold\n{CRITERIA_MARKS[1]}\nfoot"
+    written = write_criteria_into(before, found, "the command")
+    assert "old" not in written
+    assert written.startswith("# Head")
+    assert written.endswith("foot")
+    assert all(f"| {name} |" in written for name, _, _ in CRITERIA)
+    assert write_criteria_into(written, found, "the command") == written
+
+
+def test_a_document_without_the_marks_is_refused():
+    with pytest.raises(SourceError, match="no place"):
+        write_criteria_into("# Head", {"rows": []}, "the command")
