@@ -10,8 +10,7 @@ from ecgimn.sources.physionet import ptbxl_place
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from ecgimn.sources.search import OLDEST, QUALITY_NOTES, Query, find_records
 from pages.ui import cache as cached
-from pages.ui.challenge import show_challenge
-from pages.ui.records import by_models_view, show_found
+from pages.ui.records import by_models_view, show_challenge, show_found
 from pages.ui.state import case as session
 from pages.ui.upload import offer_ptbxl
 
@@ -73,6 +72,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             "Pacemaker noted", list(PACEMAKER), format_func=PACEMAKER.__getitem__, key="f_pace", persist_state="session"
         )
         validated = st.toggle("Validated by a human", key="f_valid", persist_state="session")
+        has_earlier = st.toggle("Has an earlier ECG", key="f_earlier", persist_state="session",
+                                help="Of the same patient, as the table says.")  # fmt: skip
+        class_changed = st.toggle("Superclass changed since the ECG before", key="f_changed", persist_state="session")
 
 found = find_records(
     table,
@@ -89,6 +91,8 @@ found = find_records(
         tuple(notes),
         tuple(axes),
         pacemaker,
+        has_earlier,
+        class_changed,
     ),
 )
 show_found(by_models_view(found, place), table, ptbxl)

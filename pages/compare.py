@@ -1,4 +1,4 @@
-"""Compare: two records, two classes, two models or two methods, side by side, with one scale and numbers under it."""
+"""Compare: two records, classes, models or methods side by side on one scale; an ECG with the patient's earlier one."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from ecgimn.recording import Recording
 from ecgimn.signal.waves.find import WAVE_NAMES
 from pages.ui import cache as cached
 from pages.ui.case_bar import explained, opened_case
+from pages.ui.earlier import compare_with_earlier
 from pages.ui.state import case as session
 from pages.ui.state import view as view_state
 from pages.ui.trace import SEEN, picture, seen_choice, view_settings
@@ -39,7 +40,8 @@ from pages.ui.trace import SEEN, picture, seen_choice, view_settings
 session.run_under_app()
 
 CHART = {"displayModeBar": False}
-KINDS = ("Records", "Classes", "Models", "Methods")
+EARLIER = "Earlier ECG"
+KINDS = ("Records", "Classes", "Models", "Methods", EARLIER)
 COMPOSITE_LINK, NORMAL = "cmp_composite", "norm"  # the second record, in the address; compared with to begin with
 OWN, TWIN = "this model", "black-box twin"
 NORM = "NORM"
@@ -63,6 +65,11 @@ of a data set: the model's card holds those.
 a reference, here the isoelectric line, and what they leave of the logit is printed as "not booked". Grad-CAM and the
 two controls have no unit: they are scaled so that all of their evidence has the size of the logit's distance from the
 isoelectric line, in their favour. The black-box twin has the same encoder and no map of its own.
+
+**Earlier ECG.** Black is the later mean beat, dashed the earlier one, fitted to its wave borders; the area between them
+has the colour of what the change of voltage did to the score. A measurement is marked when its change is beyond what
+differs from day to day; the source of each limit stands in the table. Rate, gain, lead placement, rhythm and sampling
+rate mimic change and are named. Who pairs two files of their own says that they are of one patient: nothing is guessed.
 """
 
 
@@ -314,9 +321,18 @@ def show_beats(kind: str, sides: tuple[Side, Side], view: View, *, own_scales: b
 
 @st.fragment
 def compare_page(case: Case) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    bar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    with bar:
         kind = st.segmented_control("Compare", KINDS, default=KINDS[0], required=True, key="cmp", bind="query-params")
-        kind = kind or KINDS[0]
+    kind = kind or KINDS[0]
+    if kind == EARLIER:
+        st.query_params.pop(COMPOSITE_LINK, None)
+        session.write_link(None)
+        compare_with_earlier(case, bar)
+        if bar.button("Help", shortcut="H"):
+            show_help()
+        return
+    with bar:
         sides = {"Records": two_records, "Classes": two_classes, "Models": two_models, "Methods": two_methods}[kind](
             case
         )

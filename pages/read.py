@@ -224,6 +224,7 @@ except EcgImnError as exc:
     show_without_model(recording)
     st.stop()
 widgets.status_line(bar, recording, model.card, cached.device_name(model.device.type))
+widgets.earlier_button(bar)
 if recording.source == "upload":
     all_windows(model)
 try:

@@ -667,7 +667,7 @@ def change_line(row: Change) -> str:
     """Return a measurement as one line: "ST in V2 0.02 to 0.22 mV, +0.20 (limit 0.10)"."""
     digits = 2 if row.unit == "mV" else 0
     old, new = (
-        NOTHING if value is None else f"{value:.{digits}f}".replace("-", "−") for value in (row.earlier, row.later)
+        NOTHING if value is None else f"{value:z.{digits}f}".replace("-", "−") for value in (row.earlier, row.later)
     )
     limit = "" if row.limit is None else f" (limit {row.limit:.{digits}f})"
     return f"{row.name} {old} to {new} {row.unit}, {signed(row.change, digits)}{limit}"

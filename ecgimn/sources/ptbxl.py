@@ -224,13 +224,20 @@ class PtbXl:
 
     @cached_property
     def _in_time(self) -> pd.DataFrame:
-        """Patient and time of each record, in order of patient and time; empty where the table does not say."""
+        """Patient and time of each record, in order of patient and time; empty where the table does not say.
+
+        Records of PTB-XL are numbered in the order of time. Where the dates of a table bear that out, the number
+        gives the place of a record whose own date is missing; otherwise such a record is left out.
+        """
         if not {"patient_id", "recording_date"} <= set(self.table.columns):
             return pd.DataFrame({"patient": [], "time": []}, index=pd.Index([], dtype=np.int64))
         times = pd.to_datetime(self.table["recording_date"], errors="coerce")
-        rows = pd.DataFrame({"patient": self.table["patient_id"], "time": times}).dropna()
+        rows = pd.DataFrame({"patient": self.table["patient_id"], "time": times}).dropna(subset="patient")
         rows["record"] = rows.index
-        return rows.sort_values(["patient", "time", "record"])[["patient", "time"]]
+        dated = times.dropna()
+        if len(dated) > 1 and dated.is_monotonic_increasing:  # the table is in the order of its numbers
+            return rows.sort_values(["patient", "record"])[["patient", "time"]]
+        return rows.dropna().sort_values(["patient", "time", "record"])[["patient", "time"]]
 
     def same_patient(self, ecg_id: int) -> tuple[int, ...]:
         """Return the records of a record's patient in the order of time, itself among them.
@@ -253,7 +260,16 @@ class PtbXl:
     def date(self, ecg_id: int) -> str:
         """Return the day of a record as published, "1987-03-02"; empty where it is not known."""
         rows = self._in_time
-        return f"{rows.at[ecg_id, 'time']:%Y-%m-%d}" if ecg_id in rows.index else ""
+        known = ecg_id in rows.index and not pd.isna(rows.at[ecg_id, "time"])
+        return f"{rows.at[ecg_id, 'time']:%Y-%m-%d}" if known else ""
+
+    def days_between(self, earlier: int, later: int) -> float | None:
+        """Return the days between two records; None where a date is missing."""
+        rows = self._in_time
+        if earlier not in rows.index or later not in rows.index:
+            return None
+        days = (rows.at[later, "time"] - rows.at[earlier, "time"]) / pd.Timedelta(days=1)
+        return None if pd.isna(days) else float(days)
 
     def pairs(self, folds: Iterable[int] | None = None) -> list[tuple[int, int]]:
         """Return each record with the one before it of the same patient, earlier first, for all patients."""

@@ -116,6 +116,10 @@ class Query:
         Heart axis, in PTB-XL's own codes ("MID", "LAD" and the like).
     pacemaker : bool or None
         Only records with (True) or without (False) a note of a pacemaker.
+    has_earlier : bool
+        Only records of patients of whom there is an earlier ECG.
+    class_changed : bool
+        Only records whose superclasses are not those of the patient's ECG before.
     """
 
     superclasses: tuple[str, ...] = ()
@@ -130,6 +134,8 @@ class Query:
     notes: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
     pacemaker: bool | None = None
+    has_earlier: bool = False
+    class_changed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +147,8 @@ class SearchTable:
     shown : DataFrame
         What is shown, indexed by ecg_id, ages 90 and more as 90.
     keys : DataFrame
-        Lower-case report, and codes and sub-classes as text between bars.
+        Lower-case report, codes and sub-classes as text between bars, and whether the patient has an earlier ECG and
+        other superclasses since.
     codes, subclasses, axes : tuple of str
         All that occur, the most frequent first.
     """
@@ -185,9 +192,19 @@ def search_table(ptbxl: PtbXl) -> SearchTable:
         index=table.index,
     )
     keys = pd.DataFrame(
-        {"report": report.str.lower(), "codes": codes.map(_barred), "subclasses": subclasses.map(_barred)},
+        {
+            "report": report.str.lower(),
+            "codes": codes.map(_barred),
+            "subclasses": subclasses.map(_barred),
+            "has_earlier": False,
+            "class_changed": False,
+        },
         index=table.index,
     )
+    pairs = ptbxl.pairs()
+    earlier, later = ([pair[k] for pair in pairs] for k in (0, 1))
+    keys.loc[later, "has_earlier"] = True
+    keys.loc[later, "class_changed"] = (ptbxl.labels(earlier) != ptbxl.labels(later)).any(axis=1)
     axes = tuple(str(name) for name in axis[axis != ""].value_counts().index)
     return SearchTable(shown, keys, _by_frequency(codes), _by_frequency(subclasses), axes)
 
@@ -218,6 +235,10 @@ def find_records(table: SearchTable, query: Query) -> pd.DataFrame:
         found &= _has_any(shown["quality notes"], query.notes)
     if query.axes:
         found &= shown["axis"].isin(query.axes).to_numpy(dtype=bool)
+    if query.has_earlier:
+        found &= keys["has_earlier"].to_numpy(dtype=bool)
+    if query.class_changed:
+        found &= keys["class_changed"].to_numpy(dtype=bool)
     if query.pacemaker is not None:
         found &= shown["pacemaker"].to_numpy(dtype=bool) == query.pacemaker
     return shown[found]

@@ -190,6 +190,17 @@ def status_line(bar: DeltaGenerator, recording: Recording, card: ModelCard | Non
     bar.caption(f"{model} · {recording.fs:g} Hz · **research only, not for care**", width="content")
 
 
+def earlier_button(bar: DeltaGenerator) -> None:
+    """Offer the patient's earlier ECG where the data set has one; of one's own files nothing is known."""
+    ptbxl = cached.current_ptbxl() if session.source() == "ptbxl" else None
+    earlier = None if ptbxl is None else ptbxl.earlier(session.ptbxl_id())
+    if ptbxl is None or earlier is None:
+        return
+    if bar.button("Earlier ECG", icon=":material/history:", shortcut="E", key="earlier_ecg",
+                  help=f"What is new since {ptbxl.date(earlier) or f'record {earlier}'}"):  # fmt: skip
+        st.switch_page("pages/compare.py", query_params={"cmp": "Earlier ECG"})
+
+
 def trace_and_numbers(figure_px: float) -> tuple[DeltaGenerator, DeltaGenerator]:
     """Make room for a trace of this width and for the numbers beside it, in a narrow window below it."""
     window = session.window()

@@ -1,4 +1,4 @@
-"""The records found in the table of PTB-XL: filters by the model's answers, counts, pages, the case list."""
+"""The records found: of PTB-XL with filters by the model's answers, counts and case list; of PhysioNet's challenges."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from ecgimn.batch.cohort import FOLDERS_VARIABLE, VIEWS, batch_folders
 from ecgimn.batch.output import read_settings
 from ecgimn.draw.charts.cohort import ages_figure, classes_figure
 from ecgimn.errors import EcgImnError
+from ecgimn.explain.sentences import NOTHING
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.waves.find import WAVE_NAMES
+from ecgimn.sources.cinc import OLDEST, SOURCE, ChallengeQuery, ChallengeRecords, in_words
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
 from ecgimn.sources.search import (
     SEEN,
@@ -58,6 +60,7 @@ def by_models_view(found: pd.DataFrame, place: str) -> pd.DataFrame:
 
 READING_ROOM = "pages/read.py"
 ROWS = 100  # of a page; next and previous in the reading room go through all that were found
+TABLE_PX = 430
 CHART = {"displayModeBar": False}
 
 
@@ -73,10 +76,19 @@ def show_found(found: pd.DataFrame, table: SearchTable, ptbxl: PtbXl) -> None:
         if found.empty:
             st.info("No matching ECGs. Clear a filter.", icon=":material/filter_alt_off:")
         else:
-            _pages(found, ptbxl)
+            _pages(found, table, ptbxl)
 
 
-def _pages(found: pd.DataFrame, ptbxl: PtbXl) -> None:
+def _page_number(n_found: int, key: str) -> int:
+    """Let the reader turn the pages of what was found; return the number of the one shown, from 1."""
+    n_pages = -(-n_found // ROWS)
+    number = min(st.pagination(n_pages, key=key), n_pages)
+    first, last = (number - 1) * ROWS + 1, min(number * ROWS, n_found)
+    st.caption(f"Records {first:,} to {last:,} of {n_found:,}", width="content")
+    return int(number)
+
+
+def _pages(found: pd.DataFrame, table: SearchTable, ptbxl: PtbXl) -> None:
     buttons = st.container(horizontal=True, vertical_alignment="bottom")
     place = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -84,18 +96,14 @@ def _pages(found: pd.DataFrame, ptbxl: PtbXl) -> None:
                           persist_state="session")  # fmt: skip
         descending = st.toggle("Descending", key="sort_down", persist_state="session")
         found = sorted_records(found, by, descending=descending)
-        number = min(st.pagination(-(-len(found) // ROWS), key="page"), -(-len(found) // ROWS))
-        st.caption(
-            f"Records {(number - 1) * ROWS + 1:,} to {min(number * ROWS, len(found)):,} of {len(found):,}",
-            width="content",
-        )
+        number = _page_number(len(found), "page")
     page = page_of(found, number, ROWS)
     chosen = place.dataframe(
         page,
         key=f"found {by} {descending} {page.index[0]} {page.index[-1]} {len(found)}",
         on_select="rerun",
         selection_mode="multi-row",
-        height=430,
+        height=TABLE_PX,
         column_config={
             "ecg_id": st.column_config.NumberColumn("record", format="%d"),
             "age": st.column_config.NumberColumn("age (y)", format="%d"),
@@ -104,8 +112,35 @@ def _pages(found: pd.DataFrame, ptbxl: PtbXl) -> None:
         },
         alt="Records found",
     )
+    marked = [int(page.index[row]) for row in chosen.selection.rows]
     with buttons:
-        _actions([int(page.index[row]) for row in chosen.selection.rows], found, ptbxl)
+        _actions(marked, found, ptbxl)
+    if len(marked) == 1:
+        _timeline(marked[0], table, ptbxl)
+
+
+def _timeline(ecg_id: int, table: SearchTable, ptbxl: PtbXl) -> None:
+    """Show all ECGs of a record's patient in the order of time, where there is more than one."""
+    records = [record for record in ptbxl.same_patient(ecg_id) if record in table.shown.index]
+    if len(records) < 2:
+        return
+    columns = ["age", "classes", "statements", "report"]
+    rows = table.shown.loc[records, columns]
+    rows.insert(0, "date", [ptbxl.date(record) or NOTHING for record in records])
+    st.markdown(f"**{len(records)} ECGs of this patient** in the order of time")
+    st.dataframe(
+        rows,
+        height="content",
+        column_config={
+            "ecg_id": st.column_config.NumberColumn("record", format="%d"),
+            "age": st.column_config.NumberColumn("age (y)", format="%d"),
+            "report": st.column_config.TextColumn("report", width="large"),
+        },
+        alt="All ECGs of the patient in the order of time",
+    )
+    if st.button("Read them in order", icon=":material/history:", key="read_patient"):
+        session.open_record(records[0], records)
+        st.switch_page(READING_ROOM)
 
 
 def _actions(marked: list[int], found: pd.DataFrame, ptbxl: PtbXl) -> None:
@@ -169,3 +204,74 @@ def _case_list(table: SearchTable) -> None:
                         st.rerun()
             st.button("Clear", disabled=not listed, on_click=session.set_case_list, args=((),), key="clear_list")
         st.caption("Next and previous in the reading room then follow the list. The CSV holds no label.")
+
+
+def show_challenge(folder: str) -> None:
+    """Show filters and the records found, and let the reader open one."""
+    st.subheader(SOURCE)
+    try:
+        records = cached.get_challenge_records(folder)
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return
+    found = records.find(_challenge_query(records))
+    st.markdown(f"**{len(found):,} of {len(records.table):,} records**")
+    if records.n_unreadable:
+        st.caption(f"{records.n_unreadable:,} headers of the folder cannot be read and are left out.")
+    if found.empty:
+        st.info("No matching ECGs. Clear a filter.", icon=":material/filter_alt_off:")
+        return
+    _challenge_page(records, found)
+    st.caption("The diagnoses are the files' own statements (SNOMED CT), from many readers and machines.")
+
+
+def _challenge_query(records: ChallengeRecords) -> ChallengeQuery:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        codes = st.multiselect(
+            "Diagnosis (any of)", records.codes, format_func=lambda code: in_words((code,))[0], key="c_codes",
+            persist_state="session", width=360,
+        )  # fmt: skip
+        sets = st.multiselect("Set", records.sets, key="c_sets", persist_state="session", width=220)
+        sexes = st.pills("Sex", ["female", "male"], selection_mode="multi", key="c_sex", persist_state="session")
+        ages = st.slider(
+            "Age in years (90 stands for 90+)", 0, OLDEST, (0, OLDEST), key="c_age", persist_state="session", width=220
+        )
+    return ChallengeQuery(tuple(codes), ages, tuple(sexes), tuple(sets))
+
+
+def _challenge_page(records: ChallengeRecords, found: pd.DataFrame) -> None:
+    buttons, place = st.container(horizontal=True), st.container()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        number = _page_number(len(found), "c_page")
+    page = found.iloc[(number - 1) * ROWS : number * ROWS]
+    shown = page.assign(diagnoses=[", ".join(in_words(codes)) for codes in page["codes"]]).drop(columns="codes")
+    chosen = place.dataframe(
+        shown,
+        key=f"c_found {len(found)} {page.index[0]}",
+        on_select="rerun",
+        selection_mode="single-row",
+        height=TABLE_PX,
+        column_config={
+            "age": st.column_config.NumberColumn("age (y)", format="%d"),
+            "fs": st.column_config.NumberColumn("rate (Hz)", format="%g"),
+            "duration_s": st.column_config.NumberColumn("length (s)", format="%.1f"),
+            "diagnoses": st.column_config.TextColumn("the file's own statement", width="large"),
+        },
+        alt="Challenge records found",
+    )
+    marked = [str(page.index[row]) for row in chosen.selection.rows]
+    if buttons.button(
+        f"Read record {marked[0].rpartition('/')[2]}" if marked else "Select an ECG to open it",
+        icon=":material/ecg_heart:", type="primary", disabled=not marked, key="c_read",
+    ):  # fmt: skip
+        _open_challenge(records, marked[0])
+
+
+def _open_challenge(records: ChallengeRecords, record: str) -> None:
+    try:
+        recording = records.recording(record)
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return
+    session.open_own(recording, f"{SOURCE} {record}")
+    st.switch_page(READING_ROOM)

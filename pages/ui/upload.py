@@ -258,7 +258,7 @@ def upload_area(body: DeltaGenerator) -> Recording | None:
 
 def _read(files: Mapping[str, bytes], age: int | None, sex: Sex | None) -> Recording | None:
     """Read the files once per set of facts; what is wrong with them is said in one sentence."""
-    identity = _identity(files)
+    identity = identity_of(files)
     hints = own.given_facts(identity)
     key = f"{identity} {age} {sex} {hints}"
     if key == session.own_key() and session.own_recording() is not None:
@@ -279,7 +279,7 @@ def _read(files: Mapping[str, bytes], age: int | None, sex: Sex | None) -> Recor
     st.rerun()  # with the case's name on the button, and its window closed
 
 
-def _identity(files: Mapping[str, bytes]) -> str:
+def identity_of(files: Mapping[str, bytes]) -> str:
     """Return a hash of the files, by which answers about them are kept."""
     identity = hashlib.sha256()
     for name, data in sorted(files.items()):

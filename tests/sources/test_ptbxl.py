@@ -268,6 +268,18 @@ def test_records_of_one_patient_come_in_the_order_of_time(folder: Path) -> None:
     assert ptbxl.pairs(folds=[9]) == []
 
 
+def test_numbers_order_records_without_a_date_only_where_the_dates_rise_with_them(folder: Path) -> None:
+    before = (folder / "ptbxl_database.csv").read_text()
+    same = {1: 7.0, 2: 7.0, 3: 7.0}
+    ptbxl = with_dates(folder, {1: "1987-03-02 09:30:00", 2: "", 3: "1990-02-01 08:00:00"}, same)
+    assert ptbxl.same_patient(2) == (1, 2, 3)
+    assert ptbxl.date(2) == ""
+    (folder / "ptbxl_database.csv").write_text(before)
+    ptbxl = with_dates(folder, {1: "1990-02-01 08:00:00", 2: "", 3: "1987-03-02 09:30:00"}, same)
+    assert ptbxl.same_patient(1) == (3, 1)
+    assert ptbxl.same_patient(2) == (2,)
+
+
 def test_a_patient_is_never_guessed(folder: Path) -> None:
     """Without dates or numbers of patients in the table every record stands alone."""
     ptbxl = PtbXl(folder)

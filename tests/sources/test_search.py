@@ -185,3 +185,16 @@ def test_settings_that_cannot_be_used_are_named(tmp_path: Path, monkeypatch: pyt
     settings_path().write_text(text)
     with pytest.raises(SourceError, match=r"settings\.toml"):
         ptbxl_folder()
+
+
+def test_an_earlier_ecg_and_a_changed_superclass_can_be_asked_for(tmp_path) -> None:
+    lines = [
+        "ecg_id,patient_id,recording_date,age,sex,report,scp_codes,strat_fold,filename_lr,filename_hr,"
+        "NORM,MI,STTC,CD,HYP,diagnostic_subclass,rhythm,form"
+    ]
+    for ecg_id, patient, day, mi in ((1, 7, 1, 0), (2, 7, 2, 1), (3, 7, 3, 1), (4, 8, 4, 0)):
+        lines.append(f"{ecg_id},{patient},1990-01-0{day} 08:00:00,50,0,r,{{}},1,x,x,{1 - mi},{mi},0,0,0,[],[],[]")
+    (tmp_path / "ptbxl_database.csv").write_text("\n".join(lines) + "\n")
+    table = search_table(PtbXl(tmp_path))
+    assert find_records(table, Query(has_earlier=True)).index.to_list() == [2, 3]
+    assert find_records(table, Query(class_changed=True)).index.to_list() == [2]

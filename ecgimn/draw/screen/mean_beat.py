@@ -177,7 +177,7 @@ def difference_svg(
     )
     foot = (len(words) + 1 + narrow) * LINE_PX + 4
     room = (size_px[0] - 2 * MARGIN_PX, max(size_px[1] - foot - MARGIN_PX, 120.0))
-    layout = beat_layout(beat, room, head=HEAD_PX, gap=GAP_PX, others_mv=beat.earlier_mv)
+    layout = beat_layout(beat, room, head=HEAD_PX, gap=GAP_PX, others_mv=beat.earlier_mv, stretch=4.0)
     left = MARGIN_PX + max((room[0] - layout.width_mm) / 2, 0.0)
     tints = {True: css(scale[-1]), False: css(scale[0])}
     parts = [_grid(layout, colours)]

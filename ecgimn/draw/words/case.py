@@ -14,6 +14,7 @@ from ecgimn.escape import for_markdown
 from ecgimn.explain.box import Box, BoxAnswer, BoxEvidence, BoxMeasures
 from ecgimn.explain.case import Evidence
 from ecgimn.explain.checks import LocalFidelity, RankAgreement, SelfCheck, Side
+from ecgimn.explain.difference import Change
 from ecgimn.explain.measured import Reasons
 from ecgimn.explain.sentences import MINUS, NOTHING, percent, signed
 from ecgimn.leads import CHEST_LEADS, LIMB_LEADS, STANDARD_LEADS
@@ -402,3 +403,24 @@ def logit_rows(check: SelfCheck) -> list[dict[str, str]]:
         }
         for k, name in enumerate(before.classes)
     ]
+
+
+def change_rows(changes: Sequence[Change]) -> list[dict[str, str]]:
+    """Return the measurements of two ECGs as rows of a table: those beyond their limit first, then in their order."""
+    rows = []
+    for row in sorted(changes, key=lambda row: (not row.beyond, -row.ratio if row.beyond else 0.0)):
+        digits = 2 if row.unit == "mV" else 0
+        old, new = (NOTHING if value is None else f"{value:z.{digits}f}" for value in (row.earlier, row.later))
+        rows.append(
+            {
+                "beyond": "●" if row.beyond else "",
+                "measurement": row.name,
+                "earlier": old,
+                "later": new,
+                "change": signed(row.change, digits),
+                "limit": NOTHING if row.limit is None else f"{row.limit:.{digits}f}",
+                "unit": row.unit,
+                "source": row.source,
+            }
+        )
+    return rows

@@ -28,6 +28,17 @@ def give_facts(files: str, hints: ReadingHints | None) -> None:
     st.session_state["own_facts"] = (files, kept or ReadingHints())
 
 
+def earlier_recording(files: str) -> Recording | None:
+    """Return the earlier ECG that the visitor paired with their own, by the hash of its files."""
+    known_files, recording = st.session_state.get("own_earlier", ("", None))
+    return recording if known_files == files else None
+
+
+def keep_earlier(files: str, recording: Recording) -> None:
+    """Keep the earlier ECG, whole."""
+    st.session_state["own_earlier"] = (files, recording)
+
+
 def choose_leads(keys: Sequence[str], leads: Sequence[str]) -> None:
     """Choose a lead for each of the questions with these keys, at the visitor's request."""
     st.session_state.update(zip(keys, leads, strict=True))

@@ -1,0 +1,89 @@
+"""The patient's earlier ECG on the pages: reached with one key, shown with what is new, never guessed for uploads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from ecgimn.explain.case import open_case
+from ecgimn.explain.difference import difference
+from ecgimn.model.model import load_model
+from ecgimn.sources.composites.case import load_composite
+from tests.app.test_pages import shown_text
+from tests.sources.physionet_server import ecg_records
+
+pytestmark = pytest.mark.usefixtures("visited")
+
+DATES = ("1987-03-02 10:00:00", "1990-01-01 08:00:00", "1991-05-05 09:00:00")
+PATIENTS = (7.0, 7.0, 8.0)
+
+
+@pytest.fixture
+def ptbxl(small_app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """Two ECGs of one patient, normal and then with inferior ST elevation, and one of another."""
+    files = ecg_records([load_composite(name) for name in ("norm", "twin-ste-inferior", "norm")])
+    head, *rows = files["ptbxl_database.csv"].decode().splitlines()
+    dated = [f"{row},{patient},{date}" for row, patient, date in zip(rows, PATIENTS, DATES, strict=True)]
+    files["ptbxl_database.csv"] = "\n".join([f"{head},patient_id,recording_date", *dated]).encode()
+    for name, data in files.items():
+        path = tmp_path / "ptb-xl" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    monkeypatch.setenv("ECGIMN_PTBXL", str(tmp_path / "ptb-xl"))
+    st.cache_resource.clear()
+    return small_app
+
+
+def test_a_composite_stands_for_the_earlier_ecg_and_the_change_is_named(
+    small_app: AppTest, models_folder: Path
+) -> None:
+    small_app.query_params["composite"] = "twin-ste-inferior"
+    small_app.run()
+    page = small_app.switch_page("pages/compare.py").run()
+    page.segmented_control(key="cmp").set_value("Earlier ECG").run()
+    assert not page.exception
+    text = shown_text(page)
+    assert "New since the earlier ECG: ST elevation in II, III and aVF" in text
+    model = load_model(folder=models_folder)
+    cases = [open_case(load_composite(name), model) for name in ("norm", "twin-ste-inferior")]
+    found = difference(*cases)
+    name = page.selectbox(key="cmp_new_class").value
+    total = found.logit[found.classes.index(name)]
+    assert f"The change of {total:+.2f} logit for {name} is voltage" in text
+    rows = page.dataframe[0].value
+    assert {"ST in II", "ST in III", "ST in aVF"} <= set(rows[rows["beyond"] == "●"]["measurement"])
+    assert len(page.get("plotly_chart")) == 2
+    assert len(page.get("image")) == 1
+
+
+def test_the_earlier_ecg_of_a_record_is_offered_and_opened_with_its_date(ptbxl: AppTest) -> None:
+    ptbxl.query_params["record"] = "2"
+    ptbxl.run()
+    button = ptbxl.button(key="earlier_ecg")
+    assert "1987-03-02" in button.help
+    page = ptbxl.switch_page("pages/compare.py").run()
+    page.segmented_control(key="cmp").set_value("Earlier ECG").run()
+    assert not page.exception
+    assert "New since 1987-03-02: ST elevation in II, III and aVF" in shown_text(page)
+
+
+@pytest.mark.parametrize("record", ["1", "3"])
+def test_a_first_ecg_has_none_before_it(ptbxl: AppTest, record: str) -> None:
+    ptbxl.query_params["record"] = record
+    ptbxl.run()
+    assert not [button for button in ptbxl.button if button.key == "earlier_ecg"]
+    page = ptbxl.switch_page("pages/compare.py").run()
+    page.segmented_control(key="cmp").set_value("Earlier ECG").run()
+    assert any("no earlier ECG of this patient" in item.value for item in page.info)
+
+
+def test_browse_finds_who_has_an_earlier_ecg_and_shows_the_patient_in_time(ptbxl: AppTest) -> None:
+    ptbxl.run()
+    page = ptbxl.switch_page("pages/browse.py").run()
+    page.toggle(key="f_earlier").set_value(True).run()
+    assert page.dataframe[0].value.index.to_list() == [2]
+    page.toggle(key="f_changed").set_value(True).run()
+    assert any("No matching ECGs" in item.value for item in page.info)
