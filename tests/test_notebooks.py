@@ -37,7 +37,7 @@ def run_all(cells: list[tuple[str, str]]) -> list[object]:
             continue
         exec(compile("\n".join(body), name, "exec"), names)
         shown.append(eval(expression, names))
-    return shown
+    return [value for value in shown if value is not None]
 
 
 def write_wfdb(folder: Path) -> None:

@@ -115,13 +115,13 @@ def class_evidence(folder: Path, class_name: str) -> CohortEvidence:
         raise SourceError(f"The run {folder.name!r} has no class {class_name!r} ({', '.join(settings.classes)}).")
     only = [("class", "=", class_name)]
     said = read_table(folder, "predictions", columns=[*_KEY, "logit", "probability"], filters=only).to_pandas()
-    table = read_table(folder, "ledger", columns=[*_KEY, "lead", "wave", "logit"], filters=only)
+    table = read_table(folder, "ledger", columns=[*_KEY, "logit"], filters=only)
     if said.empty:
         raise SourceError(f"The run {folder.name!r} holds no explanation yet. Let it go on, then come back.")
     waves = (ALL_WAVES,) if settings.waves == "not looked for" else WAVE_NAMES
     per_row = len(STANDARD_LEADS) * len(waves)  # written window by window, in the order of leads and waves
     cells = table["logit"].to_numpy().astype(np.float64).reshape(-1, len(STANDARD_LEADS), len(waves))
-    order = pd.DataFrame({name: table[name].to_numpy()[::per_row] for name in _KEY})
+    order = table.select(_KEY).take(np.arange(0, len(table), per_row)).to_pandas()  # one name a window, not per cell
     aligned = order.merge(said, on=_KEY, how="left", validate="one_to_one")
     threshold = settings.thresholds[settings.classes.index(class_name)]
     return CohortEvidence(

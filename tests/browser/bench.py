@@ -50,7 +50,7 @@ def time_starts() -> list[Start]:
         with app_and_browser("bench") as (address, browser, answered):
             page = new_page(browser)
             arrived: list[float] = []
-            page.on("websocket", lambda socket, to=arrived: socket.on("framereceived", partial(note_trace, to)))
+            page.on("websocket", lambda socket, to=arrived: socket.on("framereceived", partial(note_trace, to)))  # type: ignore[call-overload]
             begun = time.perf_counter()
             Visit(page, address, "bench").open()
             painted = seconds_to_first_paint(page)

@@ -42,7 +42,7 @@ def running(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     physionet = Server(with_sums(ecg_records([load_composite("norm"), load_composite("imi-st")])))
     home, temp, cache = map(str, folders)
     variables = {"ECGIMN_PTBXL": "", "XDG_CONFIG_HOME": "", "ECGIMN_PTBXL_URL": physionet.url, "ECGIMN_CACHE": cache}
-    with running_app(Path(home), LOG, TMPDIR=temp, **variables) as address:
+    with running_app(Path(home), LOG, None, TMPDIR=temp, **variables) as address:
         yield Running(address, folders, physionet)
     physionet.close()
 

@@ -9,13 +9,13 @@ from synthetic_ecg import Tracing
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 from ecgimn.signal.quality import (
-    EINTHOVEN_LIMIT_MV,
     assess_quality,
     einthoven_residual_mv,
     is_clipped,
     without_heartbeat,
 )
 from ecgimn.signal.waves.find import find_waves
+from ecgimn.signal.waves.openecg import EINTHOVEN_LIMIT_MV
 
 FS = 500.0
 TIME = np.arange(5000) / FS
