@@ -183,6 +183,9 @@ def show_without_model(recording: Recording) -> None:
     """Draw the ECG as it is, with all that was measured on it, where no model may speak."""
     reading = with_reference(cached.get_reading(cached.identity(recording), recording), view_state.st_reference())
     figure = ecg_figure(recording, view=View(dark=session.is_dark()), screen=screen_for(session.window()))
+    line = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    line.caption(header_words(reading, rhythm=reading.rhythm.statement), width="content")
+    show_rhythm_and_scope(line, reading)
     left, right = widgets.trace_and_numbers(figure.layout.width)
     alt = "12-lead ECG without evidence"
     left.plotly_chart(figure, width="content", theme=None, key="ecg", config=CHART, alt=alt)

@@ -66,7 +66,10 @@ def _evaluate_taken_out(model: Model, ptbxl: PtbXl, json_path: Path, limit: int 
             "complete the download."
         )
     name = model.card.name
-    command = f"python -m ecgimn evaluate --ptbxl DIR --fold {BOUND_FOLD} --model {name} --taken-out --json FILE --card"
+    few = "" if limit is None else f" --limit {limit}"
+    command = (
+        f"python -m ecgimn evaluate --ptbxl DIR --fold {BOUND_FOLD} --model {name}{few} --taken-out --json FILE --card"
+    )
     found = {"command": command, **found}
     write_json(found, json_path)
     if card:

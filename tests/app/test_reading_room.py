@@ -19,10 +19,12 @@ from streamlit.testing.v1 import AppTest
 from ecgimn.draw.screen.ecg import NO_PICTURE
 from ecgimn.explain.case import difference_name, open_case
 from ecgimn.explain.explanation import explain
+from ecgimn.explain.measured import measure_case
 from ecgimn.formats.export import write_wfdb
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import load_model
 from ecgimn.recording import Recording
+from ecgimn.signal.waves.find import WAVE_NAMES
 from ecgimn.sources.composites.case import load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from pages.ui.details import DETAILS
@@ -428,6 +430,7 @@ def test_a_flat_lead_keeps_the_model_silent_until_the_reader_goes_on(small_app: 
     assert "evidence" not in image_names(figure(small_app, ECG))
     assert says_no_number(small_app)
     measured = " ".join(item.value for item in small_app.markdown)
+    assert any("QT/QTc" in item.value for item in small_app.caption)  # the header of any print
     assert "QRS **" in measured  # the refusal is the model's: trace, measurements and findings stay
     assert "ST at J" in measured
     button(small_app, "Run the model anyway").click().run()
@@ -435,12 +438,41 @@ def test_a_flat_lead_keeps_the_model_silent_until_the_reader_goes_on(small_app: 
     assert any("V4" in item.value for item in small_app.warning)
 
 
+def test_each_wave_taken_out_stands_in_the_ledger_and_mean_beat_of_the_class_shown(
+    small_app: AppTest, models_folder: Path
+) -> None:
+    small_app.query_params["composite"] = NORMAL
+    small_app.run()
+    sent = part_of(small_app, "measured").bytes
+    shown = json.loads(zlib.decompress(sent[TOKEN_BYTES:]))
+    assert sent[:TOKEN_BYTES].decode() == layer(small_app)["view"]
+    assert shown["class"] == class_of(small_app)
+    model = load_model(folder=models_folder)
+    found = measure_case(open_case(load_composite(NORMAL), model), model).of(shown["class"])
+    qrs = WAVE_NAMES.index("QRS")
+    said = re.findall(
+        r"data-said='[^']*taken out ([+−]?[\d.]+):", shown["ledger"].split("data-leads='V3'")[1].split("</tr>")[0]
+    )
+    printed_of = [float(word.replace("−", "-")) for word in said]
+    there = np.flatnonzero(np.isfinite(found[STANDARD_LEADS.index("V3")]))
+    assert printed_of[there.tolist().index(qrs)] == pytest.approx(found[STANDARD_LEADS.index("V3"), qrs], abs=0.0051)
+    assert "by territory" in shown["ledger"]
+    assert shown["beats"].startswith("<svg")
+
+
+def test_the_normal_beat_in_grey_is_there_on_request(small_app: AppTest) -> None:
+    small_app.run()
+    assert "normal composite" not in layer(small_app)["beats"]
+    small_app.toggle(key="grey").set_value(True).run()
+    assert "grey: normal composite" in layer(small_app)["beats"]
+
+
 @pytest.mark.parametrize("name", [NORMAL, HEAVIEST])
 def test_a_case_stays_under_half_a_megabyte(app: AppTest, name: str) -> None:
     app.query_params["composite"] = name
     app.run()
     charts = sum(len(chart.proto.spec) for chart in app.get("plotly_chart"))
-    evidence = sum(part_of(app, component).ByteSize() for component in ("evidence", "ahead"))
+    evidence = sum(part_of(app, component).ByteSize() for component in ("evidence", "ahead", "measured"))
     assert charts + evidence < 475_000  # the rest of the page takes less than 25,000
 
 
