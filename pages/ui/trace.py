@@ -186,7 +186,7 @@ def answers(case: Case, name: str, minus: str | None) -> None:
     recording = case.recording
     box = view_state.box_of(recording)
     if box is None:
-        if view_state.can_step(f"box {recording.digest}", -1):
+        if any(view_state.can_step(f"box {recording.digest}", by) for by in (-1, 1)):
             undo_box(recording)
         return
     measures, evidence = box_measures(box, case.reading), box_evidence(box, case.of(name, minus))
