@@ -36,6 +36,7 @@ if not session.is_of_this_browser():  # before anything of the session is shown
     st.stop()
 if not server.door():
     st.stop()
+session.note_back()
 page = st.navigation(
     [
         st.Page("pages/read.py", title="Read", icon=":material/ecg_heart:", default=True),

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from ecgimn.errors import EcgImnError
 from ecgimn.sources.cinc import SOURCE, challenge_folder
 from ecgimn.sources.physionet import ptbxl_place
 from ecgimn.sources.ptbxl import SUPERCLASSES
+from ecgimn.sources.ptbxl_arrays import WORDS
 from ecgimn.sources.search import OLDEST, QUALITY_NOTES, Query, find_records
 from pages.ui import cache as cached
 from pages.ui.records import by_models_view, show_challenge, show_found
 from pages.ui.state import case as session
+from pages.ui.state import view as view_state
 from pages.ui.upload import offer_ptbxl
 
 session.run_under_app()
 
 READING_ROOM = "pages/read.py"
+NO_FILTER: dict[str, object] = {
+    **{f"f_{name}": [] for name in ("class", "codes", "sub", "sex", "fold", "axis", "notes")},
+    **{f"f_{name}": False for name in ("clean", "valid", "earlier", "changed")},
+    "f_words": "", "f_age": (0, OLDEST), "f_pace": None,
+}  # fmt: skip
 FOLDS = tuple(range(1, 11))
 PACEMAKER = {None: "with and without", True: "with a pacemaker", False: "without a pacemaker"}
+
+
+def statement_words(code: str) -> str:
+    """Return a statement as a reader knows it: "IMI inferior myocardial infarction"."""
+    return f"{code} {WORDS[code].lower()}" if code in WORDS else code
+
 
 if (folder := challenge_folder()) is not None:
     data_set = st.segmented_control(
@@ -28,7 +43,6 @@ if (folder := challenge_folder()) is not None:
         show_challenge(folder)
         st.stop()
 
-st.subheader("PTB-XL")
 try:
     place, ptbxl = ptbxl_place(), cached.current_ptbxl()
 except EcgImnError as exc:
@@ -40,41 +54,34 @@ if place is None or ptbxl is None:
     st.stop()
 table = cached.get_search_table(place)
 
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    superclasses = st.pills(
-        "Class (any of)", SUPERCLASSES, selection_mode="multi", key="f_class", persist_state="session"
+KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    superclasses = st.pills("Class (any of)", SUPERCLASSES, selection_mode="multi", key="f_class", **KEPT)
+    codes = st.multiselect(
+        "SCP statement (any of)", table.codes, key="f_codes", width=260, format_func=statement_words, **KEPT
     )
-    codes = st.multiselect("SCP statement (any of)", table.codes, key="f_codes", persist_state="session", width=260)
-    subclasses = st.multiselect("Sub-class (any of)", table.subclasses, key="f_sub", persist_state="session", width=220)
-    words = st.text_input("Search report text", key="f_words", persist_state="session", width=200)
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    sexes = st.pills("Sex", ["female", "male"], selection_mode="multi", key="f_sex", persist_state="session")
-    ages = st.slider(
-        "Age in years (90 stands for 90+)", 0, OLDEST, (0, OLDEST), key="f_age", persist_state="session", width=220
-    )
-    folds = st.multiselect(
-        "Fold",
-        FOLDS,
-        key="f_fold",
-        persist_state="session",
-        width=200,
-        help="The models here learned from folds 1 to 8. Fold 9 chose, fold 10 reports.",
-    )
+    subclasses = st.multiselect("Sub-class (any of)", table.subclasses, key="f_sub", width=190, **KEPT)
+    words = st.text_input("Search report text", key="f_words", width=180, **KEPT)
     with st.popover("More filters", icon=":material/filter_alt:"):
-        axes = st.multiselect(
-            "Heart axis, as PTB-XL codes it (any of)", table.axes, key="f_axis", persist_state="session"
-        )
-        notes = st.multiselect(
-            "Note on signal quality (any of)", list(QUALITY_NOTES.values()), key="f_notes", persist_state="session"
-        )
-        clean = st.toggle("Without a note on quality", key="f_clean", persist_state="session")
+        axes = st.multiselect("Heart axis, as PTB-XL codes it (any of)", table.axes, key="f_axis", **KEPT)
+        notes = st.multiselect("Note on signal quality (any of)", list(QUALITY_NOTES.values()), key="f_notes", **KEPT)
+        clean = st.toggle("Without a note on quality", key="f_clean", **KEPT)
         pacemaker = st.selectbox(
-            "Pacemaker noted", list(PACEMAKER), format_func=PACEMAKER.__getitem__, key="f_pace", persist_state="session"
+            "Pacemaker noted", list(PACEMAKER), format_func=PACEMAKER.__getitem__, key="f_pace", **KEPT
         )
-        validated = st.toggle("Validated by a human", key="f_valid", persist_state="session")
-        has_earlier = st.toggle("Has an earlier ECG", key="f_earlier", persist_state="session",
-                                help="Of the same patient, as the table says.")  # fmt: skip
-        class_changed = st.toggle("Superclass changed since the ECG before", key="f_changed", persist_state="session")
+        validated = st.toggle("Validated by a human", key="f_valid", **KEPT)
+        has_earlier = st.toggle(
+            "Has an earlier ECG", key="f_earlier", help="Of the same patient, as the table says.", **KEPT
+        )
+        class_changed = st.toggle("Superclass changed since the ECG before", key="f_changed", **KEPT)
+with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    sexes = st.pills("Sex", ["female", "male"], selection_mode="multi", key="f_sex", **KEPT)
+    ages = st.slider("Age in years (90 stands for 90+)", 0, OLDEST, (0, OLDEST), key="f_age", width=220, **KEPT)
+    folds = st.multiselect(
+        "Fold", FOLDS, key="f_fold", width=200, **KEPT,
+        help="The models here learned from folds 1 to 8. Fold 9 chose, fold 10 reports.",
+    )  # fmt: skip
+    st.button("Clear filters", icon=":material/filter_alt_off:", on_click=view_state.give_widgets, args=(NO_FILTER,))
 
 found = find_records(
     table,

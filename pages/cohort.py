@@ -11,17 +11,23 @@ from ecgimn.batch import cohort
 from ecgimn.batch.output import read_settings
 from ecgimn.draw.charts.cohort import spread_figure
 from ecgimn.draw.charts.ledger import ledger_figure
-from ecgimn.draw.screen.mean_beat import median_beat_figure
+from ecgimn.draw.painted import paint_mean
+from ecgimn.draw.screen.ecg import NARROW_SIDES_PX, SIDES_PX, is_narrow
+from ecgimn.draw.screen.side_by_side import Pane, beats_picture
 from ecgimn.errors import EcgImnError
 from ecgimn.leads import STANDARD_LEADS
 from pages.ui import cache as runs
 from pages.ui.state import case as session
+from pages.ui.state import view as view_state
+from pages.ui.trace import picture
 
 session.run_under_app()
 
 READING_ROOM = "pages/read.py"
 CASES = 8  # listed at either end
 CHART = {"displayModeBar": False}
+BEAT_FS, BEAT_R = 100.0, 30  # of the mean beats of a run: from R − 300 ms on, every 10 ms
+BEAT_SHARE, LEAST_BEAT_PX = 0.62, 420.0  # height of the mean beat: part of the window's, and the least
 
 st.subheader("Cohort")
 try:
@@ -74,21 +80,19 @@ def show_class(folder: Path, name: str) -> None:
     cells = evidence.said_cells
     st.markdown(
         f"The model says **{name}** of **{len(cells):,}** of {len(evidence.said):,} windows of ten seconds: their "
-        "probability is at or above the operating point on its card. That is what it says, not what patients have."
+        "probability is at or above its threshold. That is what it says, not what patients have."
     )
     if not len(cells):
         return
     if words := cohort.reasons_words(folder, name):
         st.markdown(f"**Right for the right reasons.** {words}")
     if beat is not None:
-        st.markdown(f"**Mean beat of {beat.n_records:,} windows, and what it adds to the logit of {name}**")
-        st.plotly_chart(
-            median_beat_figure(
-                beat.mv, 100.0, beat.logit, landmarks_s={"R": 0.3}, name=name, dark=dark,
-                what="mean contribution of a beat per 10 ms",
-            ),
-            theme=None, key="mean_beat", config=CHART, alt=f"Mean beat of the recordings said to be {name}",
-        )  # fmt: skip
+        title = f"Mean beat of {beat.n_records:,} windows, and what one beat adds to {name}"
+        width, height = session.window()
+        room = width - (NARROW_SIDES_PX if is_narrow((width, height)) else SIDES_PX)
+        pane = Pane(title, name, paint_mean(beat.mv, beat.logit, BEAT_FS, BEAT_R, beat.n_records), called=0)
+        size = (room, max(BEAT_SHARE * height, LEAST_BEAT_PX))
+        picture(beats_picture([pane], size_px=size, numbers=view_state.is_research(), dark=dark), "mean_beat")
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown(f"**Mean evidence for {name}**, logit")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ecgimn.draw.screen.ecg import ecg_figure, rooms_for, screen_for
+from ecgimn.draw.screen.ecg import ecg_figure, is_narrow, rooms_for, screen_for
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import header_words, interval_values, st_grid, subject_words
 from ecgimn.errors import EcgImnError, QualityError
@@ -39,6 +39,12 @@ BADGES = {
 CHART = {"displayModeBar": False}
 ABOVE_PX = 232.0  # header, case line, chips, answer and the line above the trace
 SCALE_PX, LEAST_BEATS_PX = 40.0, 340.0  # colour scale above the mean beat; least height of that
+READABLE_PX = 760.0  # width of a trace of 3 x 4 leads and a rhythm strip, at 3 px per mm
+SCROLLING = """
+.st-key-trace_room { overflow-x: auto; }
+.st-key-trace_room > *, .st-key-trace_room .stElementContainer, .st-key-trace_room .stPlotlyChart {
+  min-width: max-content; max-width: none; flex-shrink: 0; }
+"""
 HELP = """
 **Keys.** ← → previous and next case · O colours and answer on and off · L layout · K next class · B and Shift B next
 and previous beat, once Beats is open · H this help.
@@ -87,7 +93,7 @@ re-run. A mark on a row marks its waves on the trace. Nothing is judged under 18
 grounds. Models learned mainly from sinus rhythm of adults: what lies outside is said there too.
 
 **The chips** print the probability of each label as used in PTB-XL. Labels are not exclusive. The star marks those at
-or above their operating point (Youden, fold 9).
+or above their threshold.
 """
 
 
@@ -100,6 +106,10 @@ def show_help() -> None:
 def read_case(case: Case) -> None:
     first = session.chosen_class(case.classes, case.most_telling)
     rooms = rooms_for(session.window(), above_px=ABOVE_PX)
+    if is_narrow(session.window()):  # readable in its own room, which scrolls sideways
+        width = max(rooms.trace.width_px, READABLE_PX)
+        rooms = replace(rooms, trace=replace(rooms.trace, width_px=width, height_px=max(rooms.trace.height_px, width)))
+        st.html(f"<style>{SCROLLING}</style>")
     beats_px = (rooms.beats_px[0], max(rooms.beats_px[1] - SCALE_PX, LEAST_BEATS_PX))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         widgets.class_chips(class_chips(case), first)
@@ -119,18 +129,22 @@ def read_case(case: Case) -> None:
     evidence, plain, reading = case.of(first, minus), view.of_the_trace(), case.reading
     answer_room = st.container(gap="xxsmall", key="answer")
     figure = cached.get_trace(f"{cached.identity(case.recording)} {plain} {screen} {reference}", reading, plain, screen)
-    left, right = st.container(), st.container()
     if rooms.beside:
         left, right = st.columns([figure.layout.width + 8, rooms.beats_px[0] + 8], gap="small")
+        below = right
+    else:  # answer, beats, trace, measurements, one under the other
+        right, left, below = st.container(), st.container(), st.container()
     with left:
         st.caption(header_words(reading, rhythm=reading.rhythm.statement))
         # The words about the evidence stand beside the chart: here they would make the browser draw it again.
         alt = f"12-lead ECG, layout {view.layout}, {view.speed:g} mm/s, {view.gain:g} mm/mV"
-        box.trace(figure, case.recording, plain, alt)
+        with st.container(key="trace_room"):
+            box.trace(figure, case.recording, plain, alt)
         show_details(case, first, minus, view)
     with right:
         box.answers(case, first, minus)
         show_evidence(case, first, minus, view, beats_px)
+    with below:
         show_measurements(reading)
         for text in (*scope_of(reading).reasons, *reading.quality.warnings, *reading.recording.notes):
             st.text(text)
@@ -148,7 +162,7 @@ def show_answer(room: DeltaGenerator, case: Case, evidence: Evidence) -> None:
         line, reasons = st.container(horizontal=True, vertical_alignment="center", gap="small"), st.empty()
     if evidence.is_difference:
         line.markdown(f"**{evidence.name}** {outcome_text(evidence)}", width="content")
-        reasons.markdown("\n\n".join(describe_evidence(evidence)))
+        reasons.markdown("\n\n".join(describe_evidence(evidence, logits=view_state.is_research())))
         return
     said, quality = answer(evidence, ()), case.reading.quality
     line.markdown(f"**{said.text}** · {said.full_name}", width="content")

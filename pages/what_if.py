@@ -82,7 +82,7 @@ map of the *original* predicts: weight times changed millivolts, summed. Where t
 change; where they differ, it was not. The evidence behind the trace is the edited ECG's own, on the original's scale.
 
 **Smallest ST change.** ST of the leads chosen is raised and lowered, from the original and without the other edits,
-until the class crosses its operating point: asked every 0.05 mV up to 0.5 mV, then narrowed to 0.01 mV.
+until the class crosses its threshold: asked every 0.05 mV up to 0.5 mV, then narrowed to 0.01 mV.
 """
 
 
@@ -172,7 +172,7 @@ def edit_page(case: Case, masks: WaveMasks) -> None:
         if searches and st.toggle("Smallest ST change in numbers", key="edit_flip", persist_state="session"):
             st.markdown(flip_table(searches[0]))
         elif not searches:
-            reason = "no operating point on the card" if case.reading.waves is not None else case.reading.reason
+            reason = "no threshold on the card" if case.reading.waves is not None else case.reading.reason
             st.caption(f"Smallest ST change that changes the call of {shown}: — ({reason})")
 
 

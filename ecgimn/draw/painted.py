@@ -370,6 +370,40 @@ def mean_beat_evidence(reading: SignalReading, contribution: NDArray[np.floating
     )
 
 
+def paint_mean(
+    above_mv: NDArray[np.floating], contribution: NDArray[np.floating], fs: float, r_index: int, n_records: int
+) -> MeanBeatEvidence:
+    """Return a mean beat of many recordings, of which no borders of waves are known.
+
+    Parameters
+    ----------
+    above_mv : ndarray of shape (12, n)
+        Mean voltage about the isoelectric level.
+    contribution : ndarray of shape (12, n)
+        Mean contribution of one beat, in logit per sample.
+    fs : float
+        Hz.
+    r_index : int
+    n_records : int
+    """
+    cells = np.zeros((12, len(WAVE_NAMES)))
+    cells[:, 0] = np.asarray(contribution).sum(axis=1)
+    return MeanBeatEvidence(
+        fs=fs,
+        paint=make_paint(contribution, above_mv, None, fs),
+        labels=np.zeros(np.shape(above_mv), dtype=np.int8),
+        r_index=r_index,
+        j=math.nan,
+        st_mv=np.full(12, np.nan),
+        t_sign=np.zeros(12, dtype=np.int64),
+        cells=cells,
+        shown=float(cells.sum()),
+        n_used=n_records,
+        n_found=n_records,
+        left_out=(),
+    )
+
+
 def beat_labels(beat: MedianBeat) -> NDArray[np.int8]:
     """Return the wave of each sample of a median beat, (12, length); common borders where a lead has none."""
     labels = np.zeros((12, beat.windows.length), dtype=np.int8)

@@ -162,6 +162,45 @@ def _corrected(width_ms: float, reading: SignalReading) -> dict[str, Measured]:
     return {name: Measured(QTC_FORMULAS[name](width_ms, rr.value / 1000.0), "ms", note=rr.note) for name in QTC_SHOWN}
 
 
+@dataclass(frozen=True)
+class CaliperQtc:
+    """QTc of two marks on the trace: the longer one as RR, the shorter one as QT.
+
+    Attributes
+    ----------
+    rr_ms, qt_ms : float
+    qtc : dict of str to float
+        "Bazett" and "Fridericia", in ms.
+    """
+
+    rr_ms: float
+    qt_ms: float
+    qtc: dict[str, float]
+
+
+def qtc_of_two(first: Box, second: Box) -> CaliperQtc | None:
+    """Return QTc from two boxes; None where their widths cannot be an RR and a QT interval.
+
+    Parameters
+    ----------
+    first, second : Box
+        In any order and in any leads; only their widths count.
+    """
+    qt_ms, rr_ms = sorted(round(1000.0 * (box.stop_s - box.start_s), 6) for box in (first, second))
+    if qt_ms == rr_ms or not (QT_MS[0] <= qt_ms <= QT_MS[1] and RR_MS[0] <= rr_ms <= RR_MS[1]):
+        return None
+    return CaliperQtc(rr_ms, qt_ms, {name: QTC_FORMULAS[name](qt_ms, rr_ms / 1000.0) for name in QTC_SHOWN})
+
+
+def march_out(box: Box, duration_s: float) -> tuple[float, ...]:
+    """Return the ends of a box and of equal boxes before and after it, in seconds, over a whole recording."""
+    width = box.stop_s - box.start_s
+    if width <= 0:
+        return ()
+    first, last = math.ceil(-box.start_s / width - 1e-9), math.floor((duration_s - box.start_s) / width + 1e-9)
+    return tuple(round(box.start_s + step * width, 6) for step in range(first, last + 1))
+
+
 def box_evidence(box: Box, evidence: Evidence) -> BoxEvidence:
     """Add up the evidence inside a box."""
     values, recording = evidence.contribution, evidence.recording

@@ -462,9 +462,11 @@ def _moved(reading: SignalReading, recording: Recording, start: int, order: NDAr
         beat=waves.beat[start:stop],
         **marks,
     )
-    first = beat.windows.start - start
-    whole = (first >= 0) & (first + beat.windows.length <= recording.n_samples)
-    windows = replace(beat.windows, start=first, used=beat.windows.used & whole)
+    begin, length = beat.windows.start, beat.windows.length
+    lost = np.maximum(start - np.maximum(begin, 0), 0) + np.maximum(
+        np.minimum(begin + length, waves.n_samples) - stop, 0
+    )
+    windows = replace(beat.windows, start=begin - start, used=beat.windows.used & (lost == 0))
     landmarks = {name: borders[order] for name, borders in beat.landmarks.items()}
     beat = replace(beat, windows=windows, landmarks=landmarks)
     if windows.used.sum() < MIN_BEATS:

@@ -254,7 +254,8 @@ def show_details(case: Case, name: str, minus: str | None, view: View) -> None:
         )
         reference = view_state.st_reference()
         st.caption(f"Measured on the median beat of the unfiltered signal, against the {reference} level.")
-        st.caption(describe_concordance(case_concordance(evidence)))
+        if view_state.is_research():
+            st.caption(describe_concordance(case_concordance(evidence)))
     elif detail == "Criteria":
         show_criteria(evidence)
     elif detail == "Median beat":
@@ -375,6 +376,8 @@ def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
     )
     samples_export(case.recording)
     hospital_export(case)
+    if not view_state.is_research():
+        return
     with st.expander("View state"):
         st.json(
             session.case_in_link()

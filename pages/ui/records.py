@@ -59,9 +59,14 @@ def by_models_view(found: pd.DataFrame, place: str) -> pd.DataFrame:
 
 
 READING_ROOM = "pages/read.py"
+ABOVE_PX, LEAST_TABLE_PX = 420, 240  # filters above the table; its least height
 ROWS = 100  # of a page; next and previous in the reading room go through all that were found
-TABLE_PX = 430
 CHART = {"displayModeBar": False}
+
+
+def _table_px() -> int:
+    """Return the height that filters and the line of buttons leave in the window."""
+    return max(session.window()[1] - ABOVE_PX, LEAST_TABLE_PX)
 
 
 def show_found(found: pd.DataFrame, table: SearchTable, ptbxl: PtbXl) -> None:
@@ -103,7 +108,7 @@ def _pages(found: pd.DataFrame, table: SearchTable, ptbxl: PtbXl) -> None:
         key=f"found {by} {descending} {page.index[0]} {page.index[-1]} {len(found)}",
         on_select="rerun",
         selection_mode="multi-row",
-        height=TABLE_PX,
+        height=_table_px(),
         column_config={
             "ecg_id": st.column_config.NumberColumn("record", format="%d"),
             "age": st.column_config.NumberColumn("age (y)", format="%d"),
@@ -159,11 +164,11 @@ def _actions(marked: list[int], found: pd.DataFrame, ptbxl: PtbXl) -> None:
             session.open_record(drawn, found.index)
             st.switch_page(READING_ROOM)
     st.button(
-        f"Put {len(marked)} on the list", icon=":material/playlist_add:", disabled=not marked, key="list_marked",
+        f"Add {len(marked)} to worklist", icon=":material/playlist_add:", disabled=not marked, key="list_marked",
         on_click=session.add_to_case_list, args=(marked,),
     )  # fmt: skip
     st.button(
-        f"Put all {len(found):,} on the list", icon=":material/playlist_add_check:", key="list_all",
+        f"Add all {len(found):,} to worklist", icon=":material/playlist_add_check:", key="list_all",
         on_click=session.add_to_case_list, args=(found.index.to_list(),),
     )  # fmt: skip
 
@@ -184,7 +189,7 @@ def _charts(found: pd.DataFrame, table: SearchTable) -> None:
 def _case_list(table: SearchTable) -> None:
     listed = session.case_list()
     with st.container(border=True, gap="small"):
-        st.markdown(f"**Case list**: {len(listed):,} record{'' if len(listed) == 1 else 's'}")
+        st.markdown(f"**Worklist**: {len(listed):,} record{'' if len(listed) == 1 else 's'}")
         with st.container(horizontal=True, gap="small"):
             if st.button("Read", icon=":material/ecg_heart:", disabled=not listed, key="read_list"):
                 session.open_record(listed[0], listed)
@@ -250,7 +255,7 @@ def _challenge_page(records: ChallengeRecords, found: pd.DataFrame) -> None:
         key=f"c_found {len(found)} {page.index[0]}",
         on_select="rerun",
         selection_mode="single-row",
-        height=TABLE_PX,
+        height=_table_px(),
         column_config={
             "age": st.column_config.NumberColumn("age (y)", format="%d"),
             "fs": st.column_config.NumberColumn("rate (Hz)", format="%g"),

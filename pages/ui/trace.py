@@ -14,7 +14,7 @@ from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen, is_narrow, screen_fo
 from ecgimn.draw.screen.live import box_at, box_frames, ready_for_boxes
 from ecgimn.draw.view import View
 from ecgimn.draw.words import case as box_words
-from ecgimn.explain.box import Box, box_evidence, box_measures
+from ecgimn.explain.box import Box, box_evidence, box_measures, qtc_of_two
 from ecgimn.explain.case import Case
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
@@ -114,9 +114,12 @@ def view_settings(*, n_members: int, room: Screen | None = None) -> tuple[View, 
                 key=f"limit_{view_state.quantity()}", bind="query-params", format="%.4f",
             )  # fmt: skip
         cabrera = right.toggle("Cabrera order", key="cabrera", bind="query-params")
-        strip = right.toggle("Strip of signed evidence", value=True, key="strip", bind="query-params")
+        strip = right.toggle(
+            "Strip under each lead", value=True, key="strip", bind="query-params",
+            help="The evidence as height above and below a line, for print without colour.",
+        )  # fmt: skip
         st_t = right.toggle("Mark ST and T", value=True, key="marks", bind="query-params")
-        unsure = right.toggle("Hatch where networks disagree", key="unsure", bind="query-params",
+        unsure = right.toggle("Stripes where networks disagree", key="unsure", bind="query-params",
                               disabled=n_members < 2,
                               help="Where the members' spread is larger than their mean.")  # fmt: skip
         if room is not None:  # mean beats stand beside the trace
@@ -183,17 +186,39 @@ def answers(case: Case, name: str, minus: str | None) -> None:
     recording = case.recording
     box = view_state.box_of(recording)
     if box is None:
+        if any(view_state.can_step(f"box {recording.digest}", by) for by in (-1, 1)):
+            undo_box(recording)
         return
     measures, evidence = box_measures(box, case.reading), box_evidence(box, case.of(name, minus))
     interventions = cached.get_box_interventions(f"{recording.digest} {case.card.sha256} {box}", box, case)
     without = [intervention.of(name, minus) for intervention in interventions]
     with st.container(border=True, gap="xsmall", key="box_answers"):
-        st.markdown(f"**Box** {box_words.title(box)}")
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            st.markdown(f"**Box** {box_words.title(box)}", width="content")
+            undo_box(recording)
         st.markdown(f":material/straighten: {box_words.caliper_words(measures)}")
-        st.markdown(f":material/balance: {box_words.evidence_words(evidence)}")
+        before = view_state.box_before(recording)
+        two_marks = qtc_of_two(before, box) if before is not None else None
+        if two_marks is not None:
+            st.markdown(f":material/straighten: {box_words.two_marks_words(two_marks)}")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            across = st.toggle("Lines through all leads", key="box_all_leads", persist_state="session")
+            st.toggle("March out", key="box_march", persist_state="session", disabled=not across,
+                      help="The same distance again and again, before and after.")  # fmt: skip
+        research = view_state.is_research()
+        st.markdown(f":material/balance: {box_words.evidence_words(evidence, logits=research)}")
         st.markdown(box_words.lead_words(evidence, measures))
         st.markdown(f":material/ink_eraser: {box_words.without_words(without)}", help=WITHOUT)
-        st.markdown(box_words.without_table(without))
+        st.markdown(box_words.without_table(without, logits=research))
+
+
+def undo_box(recording: Recording) -> None:
+    """Show the buttons, with keys, that take the last change of the box back and make it again."""
+    for label, keys, by in (("Undo", "Mod+Z", -1), ("Redo", "Mod+Y", 1)):
+        st.button(
+            label, shortcut=keys, on_click=view_state.step_box, args=(recording, by), key=f"box_{label.lower()}",
+            disabled=not view_state.can_step(f"box {recording.digest}", by), type="tertiary",
+        )  # fmt: skip
 
 
 def by_numbers(recording: Recording) -> None:

@@ -252,7 +252,7 @@ def upload_area(body: DeltaGenerator) -> Recording | None:
             )  # fmt: skip
             st.caption(f"The recording lasts {whole.duration_s:.1f} s. The model reads at most 10 s at once.")
     if whole is None and not files:
-        st.caption("Open a 12-lead ECG file to read it here.")
+        st.caption("Open a 12-lead ECG file to read it here. Files end with the session; a reload asks for them again.")
     return whole
 
 

@@ -14,7 +14,7 @@ from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import load_model
 from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
-from tests.app.test_reading_room import ECG, NORMAL, button, class_of, figure
+from tests.app.test_reading_room import ECG, NORMAL, button, class_of, figure, sent_to
 
 
 def type_box(app: AppTest, leads: list[str], start_ms: int, stop_ms: int) -> AppTest:
@@ -28,6 +28,7 @@ def type_box(app: AppTest, leads: list[str], start_ms: int, stop_ms: int) -> App
 def with_panel(small_app: AppTest) -> AppTest:
     """The reading page with the panel for typing a box open."""
     small_app.query_params.update({"composite": NORMAL, "layout": "12x1"})  # every moment of every lead
+    small_app.session_state["mode"] = "research"
     small_app.run()
     return small_app.get("button_group")[0].set_value("Box").run()
 
@@ -74,3 +75,22 @@ def test_clear_takes_the_box_away_and_an_empty_box_is_none(with_panel: AppTest) 
     assert "it needs a lead" in shown_text(with_panel)
     assert button(with_panel, "Show the box").disabled
     assert frames(with_panel) == []
+
+
+def test_a_box_is_undone_and_two_boxes_give_qtc(with_panel: AppTest) -> None:
+    type_box(with_panel, ["II"], 1000, 1800)
+    assert button(with_panel, "Undo").disabled is False
+    type_box(with_panel, ["II"], 1000, 1400)
+    assert not with_panel.exception
+    assert "with the box before: RR 800 ms, QT 400 ms" in shown_text(with_panel)
+    assert sent_to(with_panel, "evidence")["caliper"] == []
+    with_panel.toggle(key="box_all_leads").set_value(True).run()
+    assert sent_to(with_panel, "evidence")["caliper"] == [1.0, 1.4]
+    with_panel.toggle(key="box_march").set_value(True).run()
+    assert sent_to(with_panel, "evidence")["caliper"][:3] == [0.2, 0.6, 1.0]
+    button(with_panel, "Undo").click().run()
+    assert "II · 1,000–1,800 ms" in shown_text(with_panel)
+    button(with_panel, "Undo").click().run()
+    assert "map predicts" not in shown_text(with_panel)
+    button(with_panel, "Redo").click().run()
+    assert "II · 1,000–1,800 ms" in shown_text(with_panel)

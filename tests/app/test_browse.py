@@ -74,17 +74,17 @@ def test_a_case_list_is_made_read_in_its_order_and_cleared(browse: AppTest) -> N
     browse.text_input(key="f_words").set_value("report 2").run()
     found = listed(browse)
     browse.button(key="list_all").click().run()
-    assert f"**Case list**: {len(found)} records" in shown_text(browse)
+    assert f"**Worklist**: {len(found)} records" in shown_text(browse)
     browse.button(key="list_all").click().run()
-    assert f"**Case list**: {len(found)} records" in shown_text(browse)
+    assert f"**Worklist**: {len(found)} records" in shown_text(browse)
     browse.button(key="clear_list").click().run()
-    assert "**Case list**: 0 records" in shown_text(browse)
+    assert "**Worklist**: 0 records" in shown_text(browse)
 
 
 def test_a_case_list_is_loaded_from_a_file_and_what_is_none_is_refused(browse: AppTest) -> None:
     browse.file_uploader(key="case_list_file").set_value([("list.csv", b"ecg_id\n3\n1\n", "text/csv")]).run()
     browse.button(key="use_list").click().run()
-    assert "**Case list**: 2 records" in shown_text(browse)
+    assert "**Worklist**: 2 records" in shown_text(browse)
     browse.button(key="read_list").click().run()
     assert not browse.exception
     assert labelled(browse.number_input, "PTB-XL record") == 3
@@ -93,7 +93,7 @@ def test_a_case_list_is_loaded_from_a_file_and_what_is_none_is_refused(browse: A
     browse.file_uploader(key="case_list_file").set_value([("list.csv", b"9999\n", "text/csv")]).run()
     browse.button(key="use_list").click().run()
     assert "not in this table" in browse.error[0].value
-    assert "**Case list**: 2 records" in shown_text(browse)
+    assert "**Worklist**: 2 records" in shown_text(browse)
 
 
 def test_a_random_record_is_one_whose_files_are_here(browse: AppTest) -> None:

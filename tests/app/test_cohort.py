@@ -64,7 +64,7 @@ def test_the_page_shows_a_class_and_the_drift_between_two_runs(
     assert not small_app.exception
     assert "6 explained" in words(small_app)
     assert "of 6 windows of ten seconds" in words(small_app)
-    assert len(small_app.get("plotly_chart")) == 3
+    assert len(small_app.get("plotly_chart")) == 2
     small_app.session_state["cohort_part"] = "drift"
     small_app.run()
     assert not small_app.exception

@@ -467,6 +467,23 @@ def test_the_normal_beat_in_grey_is_there_on_request(small_app: AppTest) -> None
     assert "grey: normal composite" in layer(small_app)["beats"]
 
 
+def test_a_step_back_in_the_browser_opens_the_case_before(small_app: AppTest) -> None:
+    small_app.query_params["composite"] = NORMAL
+    small_app.run()
+    next(button for button in small_app.button if button.label == "Next").click().run()
+    following = case_of(small_app)
+    assert following != NORMAL
+    small_app.query_params["composite"] = NORMAL  # the outdated address of a quick press is no step back
+    small_app.run()
+    assert case_of(small_app) == following
+    small_app.query_params["composite"] = NORMAL
+    small_app.query_params["back"] = "1"
+    small_app.run()
+    assert not small_app.exception
+    assert case_of(small_app) == NORMAL
+    assert "back" not in small_app.query_params
+
+
 @pytest.mark.parametrize("name", [NORMAL, HEAVIEST])
 def test_a_case_stays_under_half_a_megabyte(app: AppTest, name: str) -> None:
     app.query_params["composite"] = name

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_one_drag_gives_three_answers_and_a_double_click_takes_them_away(visit: Visit) -> None:
-    page = visit.open("/?composite=imi-st&class=MI")
+    page = visit.open("/?composite=imi-st&class=MI&mode=research")
     visit.chart()
     page.evaluate("document.querySelector('.js-plotly-plot').dataset.seen = 'before the drag'")
     paper = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()

@@ -79,7 +79,7 @@ def open_numbers(page: Page) -> None:
 
 
 def test_a_reader_picks_a_case_and_switches_the_class(visit: Visit) -> None:
-    page = visit.open()
+    page = visit.open("/?mode=research")
     visit.chart()
     page.get_by_role("combobox", name="Composite case").click()
     page.get_by_role("option", name="normal ECG").first.click()
@@ -155,7 +155,7 @@ def wait_for_evidence(page: Page, name: str) -> None:
 
 
 def test_class_and_key_change_the_evidence_under_the_same_trace(visit: Visit) -> None:
-    page = visit.open("/?composite=norm&class=NORM")
+    page = visit.open("/?composite=norm&class=NORM&mode=research")
     visit.chart()
     wait_for_evidence(page, "NORM")
     _, norm, grey_paper = evidence_on_the_page(page)

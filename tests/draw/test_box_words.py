@@ -51,6 +51,9 @@ def test_the_evidence_is_printed_with_its_sign_and_its_part_of_the_total():
     assert "4.3 % of all |contribution| on 0.7 % of the samples" in words
     against = box_words.evidence_words(evidence({"V3": -0.42}, 3.33, -0.126))
     assert against.startswith("**−0.42 logit** of +3.33 for MI (−13 %)")
+    assert (
+        box_words.evidence_words(evidence({"V3": 0.42}, 3.33, 0.126), logits=False) == "**13 %** of the evidence for MI"
+    )
     assert "(" not in box_words.evidence_words(evidence({"V3": 0.1}, 0.0, None)).split(";")[0]
 
 
@@ -69,8 +72,9 @@ def test_the_table_names_both_answers_and_their_change(fill):
     table = box_words.without_table([answer])
     assert "map predicts" in table
     assert "network re-run" in table
-    assert "| **0.73** (−1.00) | **0.82** (−0.50) |" in table
-    assert "MI **0.88**" in box_words.without_words([answer])
+    assert "| **73 %** (−1.00) | **82 %** (−0.50) |" in table
+    assert "| **73 %** | **82 %** |" in box_words.without_table([answer], logits=False)
+    assert "MI **88 %**" in box_words.without_words([answer])
     both = found.of("MI", "NORM")
     assert f"{both.name} **+2.00**" in box_words.without_words([both])  # a difference has no probability
     assert "| **+1.00** (−1.00) | **+1.50** (−0.50) |" in box_words.without_table([both])

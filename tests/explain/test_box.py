@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from ecgimn.errors import LeadError
-from ecgimn.explain.box import FILLS, Box, box_change, box_evidence, box_interventions, box_measures
+from ecgimn.explain.box import (
+    FILLS,
+    Box,
+    box_change,
+    box_evidence,
+    box_interventions,
+    box_measures,
+    march_out,
+    qtc_of_two,
+)
 from ecgimn.explain.case import case_of, open_case
 from ecgimn.explain.explanation import explain
 from ecgimn.leads import STANDARD_LEADS, lead_index
@@ -222,3 +231,27 @@ def test_leads_are_kept_once_in_standard_order_and_unknown_ones_are_refused():
         Box(("II",), 2, 1)
     with pytest.raises(ValueError, match="isoelectric, line"):
         box_change(WHOLE, RECORDING, READING.levels, "zero")
+
+
+def test_two_marks_give_qtc_in_either_order_and_only_where_they_can_be_rr_and_qt():
+    rr, qt = Box(("II",), 1.0, 1.81), Box(("V5",), 1.2, 1.6)
+    found = qtc_of_two(rr, qt)
+    assert found == qtc_of_two(qt, rr)
+    assert (found.rr_ms, found.qt_ms) == (810.0, 400.0)
+    assert found.qtc["Bazett"] == pytest.approx(400 / np.sqrt(0.81))
+    assert found.qtc["Fridericia"] == pytest.approx(400 / np.cbrt(0.81))
+    assert qtc_of_two(qt, qt) is None
+    assert qtc_of_two(rr, Box(("II",), 1.0, 1.05)) is None
+    assert qtc_of_two(qt, Box(("II",), 0.0, 9.0)) is None
+
+
+@given(some.floats(0.0, 9.0), some.floats(0.05, 1.0))
+@settings(deadline=None, max_examples=50)
+def test_what_is_marched_out_is_evenly_spaced_holds_the_box_and_stays_in_the_recording(start, width):
+    moments = march_out(Box(("II",), start, start + width), 10.0)
+    assert min(abs(moment - start) for moment in moments) < 1e-5
+    assert moments[0] >= -1e-6
+    assert moments[-1] <= 10.0 + 1e-6
+    assert moments[0] < width + 1e-5
+    assert 10.0 - moments[-1] < width + 1e-5
+    np.testing.assert_allclose(np.diff(moments), width, atol=1e-5)

@@ -77,3 +77,16 @@ test("moments outside a panel mark nothing in it, and a stretch ends at the pane
   ])
   assert.deepEqual(momentsAbout(REGIONS, 0, 0.2, speed), [{ x: [0, 50], y: [0, 100] }])
 })
+
+test("a caliper crosses every panel that shows its moments", async () => {
+  const { calipers } = await functionsOf("marks.js", "calipers")
+  const lines = calipers(REGIONS, [1, 2.5, 99], 25)
+  assert.deepEqual(lines.map(({ x }) => (x[0] + x[1]) / 2), [250, 625, 1125])
+  assert.deepEqual(calipers(undefined, [], 25), [])
+})
+
+test("the printed scale is that of the chart's size on the screen", async () => {
+  const { scaleWords } = await functionsOf("chart.js", "scaleWords")
+  const meta = { true_px_per_mm: 4, speed_mm_per_s: 25, gain_mm_per_mv: 10 }
+  assert.equal(scaleWords(meta, 3), "drawn at 75 %: effective 18.8 mm/s, 7.5 mm/mV")
+})

@@ -69,6 +69,8 @@ def mean_beat_svg(
     show_evidence: bool = True,
     show_marks: bool = True,
     show_words: bool = True,
+    numbers: bool = True,
+    called: int = 3,
     room_mv: NDArray[np.floating] | None = None,
     rows: Sequence[Sequence[str]] = ROWS,
     dark: bool = False,
@@ -92,6 +94,10 @@ def mean_beat_svg(
         The two layers: painted areas, sums and called cells; J points, ST levels and T waves.
     show_words : bool
         Lines and keys below the panels; without them the beats of a comparison have one key in common.
+    called : int
+        Cells that are called out at most.
+    numbers : bool
+        Print the ends of the colour scale, in logit per 40 ms.
     room_mv : ndarray of shape (12, n), optional
         What the rows must have room for besides: another beat on the same scale.
     rows : sequence of sequences of str
@@ -100,7 +106,7 @@ def mean_beat_svg(
     """
     colours = palette(overlay=True, dark=dark)
     limit = limit or beat.paint.largest
-    strong = strongest_cells(beat.cells, confirmed) if show_evidence else ()
+    strong = strongest_cells(beat.cells, confirmed, most=called) if show_evidence else ()
     words = _words(beat, strong, name, size_px[0], confirmed, grey, show_evidence=show_evidence)
     narrow = size_px[0] < NARROW_PX
     foot = (len(words) + (show_evidence + show_marks) * (1 + narrow)) * LINE_PX + 4 if show_words else 4.0
@@ -129,7 +135,8 @@ def mean_beat_svg(
         if show_words
     ]
     if show_evidence and show_words:
-        lines.append(_key(layout.height_mm + LINE_PX * (len(words) + 0.35), limit, colours, narrow=narrow, dark=dark))
+        y = layout.height_mm + LINE_PX * (len(words) + 0.35)
+        lines.append(_key(y, limit if numbers else None, colours, narrow=narrow, dark=dark))
     if show_marks and show_words:
         above = len(words) + show_evidence * (1 + narrow) + 1
         lines.append(_marks_key(layout.height_mm + LINE_PX * above, colours, narrow=narrow))
@@ -473,7 +480,7 @@ def _grid(layout: PaperLayout, colours: Palette) -> str:
     return f"<path class='grid' d='{''.join(words)}' fill='none' stroke='{colours.fine}' stroke-width='1'/>"
 
 
-def _key(y: float, limit: float, colours: Palette, *, narrow: bool, dark: bool) -> str:
+def _key(y: float, limit: float | None, colours: Palette, *, narrow: bool, dark: bool) -> str:
     """Return the colour scale with its ends, and what the marks are."""
     scale = evidence_colours(dark=dark, paint=True)
     steps = scale[evidence_index(np.linspace(-1, 1, 17), 1.0, PAINT_POWER)]
@@ -481,12 +488,15 @@ def _key(y: float, limit: float, colours: Palette, *, narrow: bool, dark: bool) 
         f"<stop offset='{place / 16:.4g}' stop-color='{css(colour)}'/>" for place, colour in enumerate(steps)
     )
     left = 92.0
-    unit = f"logit per 40 ms · boxes {BOX_S:g} s, {BOX_MV:g} mV"
-    words, below = (f"raises +{limit:g}", unit) if narrow else (f"raises +{limit:g} {unit}", "")
+    boxes = f"boxes {BOX_S:g} s, {BOX_MV:g} mV"
+    low, high, unit = "lowers", "raises", boxes
+    if limit is not None:
+        low, high, unit = f"lowers −{limit:g}", f"raises +{limit:g}", f"logit per 40 ms · {boxes}"
+    words, below = (high, unit) if narrow else (f"{high} {unit}", "")
     return (
         f"<linearGradient id='mean-beat-scale'>{stops}</linearGradient>"
         f"<text x='{left - 4:g}' y='{y + 9:.1f}' text-anchor='end' font-size='11' fill='{colours.muted}'>"
-        f"lowers −{limit:g}</text>"
+        f"{low}</text>"
         f"<rect x='{left:g}' y='{y:.1f}' width='90' height='10' fill='url(#mean-beat-scale)' stroke='{colours.bold}'/>"
         f"<text x='{left + 94:g}' y='{y + 9:.1f}' font-size='11' fill='{colours.muted}'>{words}</text>"
         f"<text x='{MARGIN_PX:g}' y='{y + 9 + LINE_PX:.1f}' font-size='11' fill='{colours.muted}'>{below}</text>"

@@ -50,12 +50,15 @@ class Pane:
     beat : MeanBeatEvidence
     grey : GreyBeat, optional
         Drawn in grey behind it.
+    called : int
+        Cells that are called out at most.
     """
 
     title: str
     name: str
     beat: MeanBeatEvidence
     grey: GreyBeat | None = None
+    called: int = 3
 
 
 def beats_picture(
@@ -114,6 +117,7 @@ def beats_picture(
             size_px=(across, own),
             limit=end,
             grey=pane.grey,
+            called=pane.called,
             show_marks=False,
             show_words=False,
             room_mv=None if last else room_mv,
@@ -434,7 +438,7 @@ def outcome_figure(
     if not logits:
         layout["xaxis"] |= {"domain": [0.0, 0.68], "tickformat": ".0%"}
         layout["xaxis2"] |= {"domain": [0.7, 1.0], "range": [0, 1], "visible": False}
-        words = f"○ before ● after, re-run ◇ map alone<br>{tick}"
+        words = f"○ before ● after, re-run ◇ map alone<br>{tick.replace('operating point', 'threshold')}"
         layout["annotations"] = [layout["annotations"][0] | {"text": words}]
     return go.Figure({"data": data, "layout": layout}, _validate=False)
 

@@ -11,7 +11,7 @@ from ecgimn.draw.evidence import robust_limit
 from ecgimn.draw.painted import strongest_cells
 from ecgimn.draw.view import View
 from ecgimn.escape import for_markdown
-from ecgimn.explain.box import Box, BoxAnswer, BoxEvidence, BoxMeasures
+from ecgimn.explain.box import Box, BoxAnswer, BoxEvidence, BoxMeasures, CaliperQtc
 from ecgimn.explain.case import Evidence
 from ecgimn.explain.checks import LocalFidelity, RankAgreement, SelfCheck, Side
 from ecgimn.explain.difference import Change
@@ -209,11 +209,22 @@ def caliper_words(measures: BoxMeasures) -> str:
     return f"{size} · {' · '.join(parts) or 'too short or too long for an RR or a QT interval'}"
 
 
-def evidence_words(evidence: BoxEvidence) -> str:
-    """Return the evidence inside and its part of the whole."""
-    words = f"**{signed(evidence.logit)} logit** of {signed(evidence.total)} for {evidence.class_name}"
+def two_marks_words(found: CaliperQtc) -> str:
+    """Return QTc from two marks."""
+    qtc = ", ".join(f"{value:.0f} ({name})" for name, value in found.qtc.items())
+    return f"with the box before: RR {found.rr_ms:.0f} ms, QT {found.qt_ms:.0f} ms, **QTc {qtc} ms**"
+
+
+def evidence_words(evidence: BoxEvidence, *, logits: bool = True) -> str:
+    """Return the evidence inside and its part of the whole; without `logits` the part alone where there is one."""
+    if not logits and evidence.share is not None:
+        return f"**{100 * evidence.share:.0f} %** of the evidence for {evidence.class_name}".replace("-", "−")
+    words = f"**{signed(evidence.logit)}{' logit' if logits else ''}** of {signed(evidence.total)}"
+    words += f" for {evidence.class_name}"
     if evidence.share is not None:
         words += f" ({100 * evidence.share:.0f} %)".replace("-", "−")
+    if not logits:
+        return words
     return (
         f"{words}; {100 * evidence.absolute_share:.1f} % of all |contribution| "
         f"on {100 * evidence.sample_share:.1f} % of the samples"
@@ -238,7 +249,7 @@ def without_words(answers: Sequence[BoxAnswer]) -> str:
     return f"{answers[0].name} **{_scores(answers[0])[0]}**, without what is in the box:"
 
 
-def without_table(answers: Sequence[BoxAnswer]) -> str:
+def without_table(answers: Sequence[BoxAnswer], *, logits: bool = True) -> str:
     """Return a Markdown table of the score without what is in the box, by the map and by the network re-run.
 
     The score is the probability, or the logit where the class is the difference of two; its change is in logit.
@@ -246,17 +257,16 @@ def without_table(answers: Sequence[BoxAnswer]) -> str:
     lines = ["| set to | map predicts | network re-run |", "| :--- | :---: | :---: |"]
     for answer in answers:
         _, predicted, actual = _scores(answer)
-        lines.append(
-            f"| {FILL_WORDS[answer.fill]} | **{predicted}** ({signed(answer.predicted_change)}) "
-            f"| **{actual}** ({signed(answer.actual_change)}) |"
-        )
+        changes = (answer.predicted_change, answer.actual_change)
+        shown = [f" ({signed(change)})" for change in changes] if logits else ["", ""]
+        lines.append(f"| {FILL_WORDS[answer.fill]} | **{predicted}**{shown[0]} | **{actual}**{shown[1]} |")
     return "\n".join(lines)
 
 
 def _scores(answer: BoxAnswer) -> tuple[str, str, str]:
     """Return the score as it is, as the map predicts it and as the network gives it."""
     if not answer.is_difference:
-        before, predicted, actual = (f"{value:.2f}" for value in answer.probabilities())
+        before, predicted, actual = (percent(value) for value in answer.probabilities())
         return before, predicted, actual
     logit = answer.logit
     return signed(logit), signed(logit + answer.predicted_change), signed(logit + answer.actual_change)

@@ -61,6 +61,7 @@ def show_evidence(case: Case, name: str, minus: str | None, view: View, beats_px
     on, opacity = view_state.evidence_seen()
     lay = st.components.v2.component("evidence", html=HTML, css=CSS, js=SCRIPT)
     seen: dict[str, Any] = {"on": on, "opacity": opacity, "reach": None}
+    seen |= {"research": view_state.is_research(), "caliper": list(view_state.caliper(case.recording))}
     if view_state.reach_wanted():
         seen["reach"] = cached.get_reach(f"{case.recording.digest} {case.card.sha256}", case, REACH_STEP_S)
         if seen["reach"] is None:
@@ -215,6 +216,7 @@ def _beats(
         confirmed=confirmed,
         grey=cached.get_grey_beat() if view_state.grey_wanted() else None,
         show_marks=view.show_st,
+        numbers=view_state.is_research(),
         dark=view.dark,
     )
 
@@ -222,6 +224,6 @@ def _beats(
 def _token(case: Case, minus: str | None, view: View, beats_px: tuple[float, float]) -> str:
     """Return what decides the evidence of all classes alike: case, model, view, and the class taken away."""
     view = replace(view, opacity=1.0, overlay=True)
-    asked = (view_state.st_reference(), view_state.grey_wanted())
+    asked = (view_state.st_reference(), view_state.grey_wanted(), view_state.is_research())
     parts = (cached.identity(case.recording), case.card.sha256, view, beats_px, minus, *asked)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -3,6 +3,7 @@
 // both carry the token `paper`.
 const XLINK = "http://www.w3.org/1999/xlink"
 const NOTHING = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+const SCALE = /drawn at \d+ %: effective [\d.]+ mm\/s, [\d.]+ mm\/mV/
 const CHART = ".st-key-ecg .js-plotly-plot"
 
 function escaped(text) {
@@ -53,5 +54,24 @@ function answerPointer(chart, data, on) {
       map?.[at + place],
     ])
     at += line.customdata.length
+  }
+}
+
+// The scale printed under the trace is that of its size on the screen, also where the page had to squeeze the chart.
+function scaleWords(meta, pxPerMm) {
+  const scale = pxPerMm / meta.true_px_per_mm
+  const [speed, gain] = [meta.speed_mm_per_s, meta.gain_mm_per_mv].map((size) => (size * scale).toFixed(1))
+  return `drawn at ${Math.round(100 * scale)} %: effective ${speed} mm/s, ${gain} mm/mV`
+}
+
+function tellScale(chart) {
+  const [{ xaxis }, words] = [chart._fullLayout, chart.querySelector(".infolayer")]
+  if (!words || !chart.layout.meta?.true_px_per_mm) return
+  const pxPerMm = xaxis._length / (xaxis.range[1] - xaxis.range[0])
+  const walker = document.createTreeWalker(words, NodeFilter.SHOW_TEXT)
+  while (walker.nextNode()) {
+    const node = walker.currentNode
+    const said = node.data.replace(SCALE, scaleWords(chart.layout.meta, pxPerMm))
+    if (said !== node.data) node.data = said
   }
 }

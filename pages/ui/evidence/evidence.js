@@ -31,6 +31,9 @@ function lay() {
   const criterion = (fits && ahead() && served?.criterion) || []
   const places = criterion.flatMap(([lead, wave]) => stretches(ahead().regions, [lead], wave))
   drawMarks(chart, "criterion-marks", places)
+  const moments = fits && ahead() ? (served?.caliper ?? []) : []
+  drawMarks(chart, "caliper-marks", calipers(ahead()?.regions, moments, chart.layout.meta.speed_mm_per_s))
+  tellScale(chart)
   chart.dataset.evidence = fits && chosen.on ? data.name : ""
   if (!chart.followed) {
     chart.followed = true
@@ -67,6 +70,7 @@ function write() {
   find("scale-bar").style.opacity = chosen.opacity
   find("scale").textContent =
     `Scale: ${data.limit_source} · shown: ${Math.round(100 * data.shown)} % of total |evidence|`
+  find("evidence").classList.toggle("clinical", !served?.research)
   find("switch").textContent = chosen.on ? "Hide" : "Show"
   find("switch").setAttribute("aria-pressed", String(chosen.on))
   find("opacity").value = chosen.opacity

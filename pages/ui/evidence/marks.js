@@ -1,5 +1,6 @@
 // Marks stretches of the paper over the chart, in an image of its own that lets the pointer through.
 const SVG = "http://www.w3.org/2000/svg"
+const LINE_MM = 0.2
 const PER_MM = 10 // places come in tenths of a millimetre
 
 // The stretches of a cell of the ledger: a wave of some leads, all of them ("sum" column) or a wave of all leads ("sum" row).
@@ -28,6 +29,12 @@ function momentsAbout(regions, at, half, speed) {
       return { x: [place(at - half), place(at + half)], y }
     })
     .filter(({ x }) => x[1] > x[0])
+}
+
+// Thin lines through every panel that shows one of some moments.
+function calipers(regions, moments, speed) {
+  const half = LINE_MM / 2 / speed
+  return moments.flatMap((at) => momentsAbout(regions, at, half, speed))
 }
 
 function drawMarks(chart, name, boxes) {

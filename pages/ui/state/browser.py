@@ -58,3 +58,10 @@ def window() -> tuple[int, int]:
 def is_dark() -> bool:
     """Whether the visitor's theme is dark."""
     return st.context.theme.type == "dark"
+
+
+def note_back() -> None:
+    """Take the mark of a step back or forth in the browser out of the address, and keep it for the page."""
+    if st.query_params.get("back"):
+        del st.query_params["back"]
+        st.session_state["came_back"] = True

@@ -17,6 +17,7 @@ from ecgimn.sources.search import neighbour
 from pages.ui.state import server
 from pages.ui.state import view as view_state
 from pages.ui.state.browser import is_dark as is_dark
+from pages.ui.state.browser import note_back as note_back
 from pages.ui.state.browser import watch_window as watch_window
 from pages.ui.state.browser import window as window
 from pages.ui.state.server import note_opened as note_opened
@@ -42,6 +43,7 @@ def add_to_case_list(ids: Iterable[int]) -> None:
 
 
 SOURCES = {"composite": "Composite case", "ptbxl": "PTB-XL record", "file": "Own file"}
+OWN_LINK = ("source", "file")  # in the address while a file of the visitor's own is open
 ALONE = "alone"  # the class shown is not compared with another
 FIRST_CASE = "imi-st"  # a frank finding in one territory; any other composite where it is missing
 
@@ -79,15 +81,23 @@ def export_salt(recording: Recording) -> bytes:
 
 
 def start_case(cases: Sequence[CompositeCase], ptbxl: PtbXl | None) -> None:
-    """Take the case from the link on a first visit, else the first composite; afterwards only fill what is missing."""
+    """Take the case from the link on a first visit and after a step back, else the first composite.
+
+    Otherwise only what is missing is filled in.
+    """
     state, first_visit = st.session_state, not st.session_state.get("started")
-    link = st.query_params.to_dict() if first_visit else {}
+    came_back = state.pop("came_back", False)
+    link = st.query_params.to_dict() if first_visit or came_back else {}
     state["started"] = True
     names = [case.name for case in cases]
     if link.get("composite") in names:
-        state["source"], state["composite"] = "composite", link["composite"]
+        state["source"] = "composite"
+        put("composite", link["composite"])
+    elif link.get(OWN_LINK[0]) == OWN_LINK[1]:
+        state["source"] = "file"
     elif ptbxl is not None and link.get("record", "").isdecimal() and int(link["record"]) in ptbxl.table.index:
-        state["source"], state["ptbxl_id"] = "ptbxl", int(link["record"])
+        state["source"] = "ptbxl"
+        put("ptbxl_id", int(link["record"]))
         if link.get("fs") in ("100", "500"):
             state["ptbxl_fs"] = int(link["fs"])
     if "record_to_open" in state:
@@ -100,7 +110,7 @@ def start_case(cases: Sequence[CompositeCase], ptbxl: PtbXl | None) -> None:
         put("composite", state.pop("composite_to_open"))
     if "class" in link:
         state["class_chosen"] = link["class"]
-    if first_visit:
+    if first_visit or came_back:
         view_state.take_linked(link)
     state.setdefault("source", "composite" if names or ptbxl is None else "ptbxl")
     if names:
@@ -247,6 +257,8 @@ def case_in_link() -> dict[str, str]:
     """Return what a link says of the case: a public one by its name; an upload leaves no trace there."""
     if source() == "composite" and "composite" in st.session_state:
         return {"composite": composite_name()}
+    if source() == "file" and own_recording() is not None:
+        return dict([OWN_LINK])  # that there was one; nothing of it
     if source() != "ptbxl":
         return {}
     fs = st.session_state.get("ptbxl_fs", 500)  # the higher rate is the default
@@ -262,7 +274,7 @@ def link_of(class_name: str) -> str:
 def write_link(class_name: str | None) -> None:
     """Put public case, class and view into the address. The widgets of the view bind themselves."""
     wanted = case_in_link() | view_state.linked() | ({"class": class_name} if class_name else {})
-    for name in ("composite", "record", "fs", "class", "quantity", "layout", "opacity", "evidence"):
+    for name in ("composite", "record", "fs", OWN_LINK[0], "class", "quantity", "layout", "opacity", "evidence"):
         if name not in wanted:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != wanted[name]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from ecgimn.explain.box import Box
+from ecgimn.explain.box import Box, march_out
 from ecgimn.recording import Recording
 from ecgimn.signal.measure import Reference
 from pages.ui.state.widgets import put
@@ -192,3 +192,19 @@ def step_widgets(name: str, by: int) -> None:
     """Undo (-1) or redo (1) a change of widgets that are remembered together; to be called from a callback."""
     if can_step(name, by):
         give_widgets(step(name, by))
+
+
+def box_before(recording: Recording) -> Box | None:
+    """Return the last box on this recording that differs from the one that is there; None where there was none."""
+    steps, place = st.session_state.get(f"steps box {recording.digest}", ((), -1))
+    earlier = [box for box in steps[: max(place, 0)] if box is not None and box != steps[place]]
+    return earlier[-1] if earlier else None
+
+
+def caliper(recording: Recording) -> tuple[float, ...]:
+    """Return the moments, in seconds, at which lines cross all leads, as the reader asked for the box that is there."""
+    box = box_of(recording)
+    if box is None or not st.session_state.get("box_all_leads", False):
+        return ()
+    marched = st.session_state.get("box_march", False)
+    return march_out(box, recording.duration_s) if marched else (box.start_s, box.stop_s)
