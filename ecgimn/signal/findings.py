@@ -265,10 +265,6 @@ def find_caveats(
         items.append(Finding("resolution", LOW_FS_NOTE, (), "note"))
     if quality.refusals:
         warn("quality", "failed the quality check: " + " ".join(quality.refusals), "failed quality check")
-    contradict = quality.einthoven_residual_mv > EINTHOVEN_LIMIT_MV
-    if contradict:
-        warn("limb leads", "the limb leads contradict each other", "limb leads that contradict each other")
-        no_voltage.append("limb leads that contradict each other")
     if 0 < measurements.n_beats < MIN_BEATS or not measurements.st:
         warn("beats", measurements.reason or "fewer than 3 usable beats", "fewer than 3 usable beats")
     if qrs is not None and shapes:
@@ -311,7 +307,7 @@ def find_caveats(
         if not no_voltage:
             by_group = [(group.label, "high voltage (LVH criteria)") for group in groups if sums.met(group.sex)]
             by_voltage = bool(by_group)
-        for sentence in () if contradict else possible_lead_reversal(recording, waves, measurements):
+        for sentence in possible_lead_reversal(recording, waves, measurements):
             warn("lead reversal", sentence, "possible lead reversal")
     caveats = Caveats(tuple(dict.fromkeys(reasons)), tuple(secondary), tuple(some_leads), tuple(by_group))
     given = Conditions(
