@@ -249,7 +249,7 @@ def outer_edge(name: str, marks: NDArray[np.float64], fs: float, *, agreeing: in
 #: How far beyond the edge that two leads reach the second-outermost mark of a cardiologist lies, in seconds: of the
 #: differences on eleven records of LUDB (P -17 ms, QT -20) about a half. QRS (-18 ms) stays as it is: recorders print
 #: what is found here to 2-16 ms, and 14 ms more would call a third of the normal records of PTB-XL 110 ms or wider.
-BEYOND_S = {"p_onset": -0.004, "p_offset": 0.006, "t_offset": 0.011}
+BEYOND_S = {"p_onset": -0.004, "p_offset": 0.006, "t_offset": 0.012}
 
 
 def common_edges(marks: Mapping[str, NDArray[np.float64]], fs: float) -> dict[str, NDArray[np.float64]]:
