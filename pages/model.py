@@ -5,8 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from ecgimn.draw.charts.card import (
+    broken_rows,
     card_figures,
     discrimination_rows,
+    does_not_words,
     error_rows,
     fidelity_figures,
     point_name,
@@ -15,10 +17,12 @@ from ecgimn.draw.charts.card import (
     taken_out_words,
     training_figures,
     twin_words,
+    zone_rows,
 )
 from ecgimn.errors import EcgImnError
 from ecgimn.escape import for_markdown
 from ecgimn.explain.sentences import percent
+from ecgimn.model import MISS_RATE
 from ecgimn.model.card import ModelCard, figures_of, read_training_log
 from ecgimn.model.model import MODELS_FOLDER
 from pages.ui import cache as cached
@@ -73,6 +77,30 @@ def show_errors(card: ModelCard) -> None:
                     st.caption(f"{percent(row['Probability'])} · {for_markdown(row['Labels'])}")
     if not at_hand:
         st.caption("Records open here once PTB-XL is set up; the Browse page says how.")
+
+
+def show_zones(card: ModelCard) -> None:
+    """Show the decision zones at a miss rate that the reader chooses, and where their promise fails."""
+    rates = sorted({zones.miss_rate for zones in card.zones})
+    st.markdown("**Decision zones** on the probability: rule out below, rule in above, uncertain between")
+    rate = st.segmented_control(
+        "Miss rate",
+        rates,
+        key="miss_rate",
+        default=MISS_RATE,
+        format_func=lambda rate: f"{100 * rate:g} %",
+        required=True,
+    )
+    st.dataframe(zone_rows(card, float(rate)), hide_index=True, alt="Decision zones")
+    with figures_of(card):
+        broken = broken_rows(card.metrics, float(rate))
+    st.caption(
+        f"Made on one half of the patients of fold 9: at most {100 * float(rate):g} % of people with the label are "
+        "ruled out, and of those without it ruled in. A dash: too few people for any promise. On the other half it "
+        + ("holds in every group counted." if not broken else "fails here:")
+    )
+    if broken:
+        st.dataframe(broken, hide_index=True, alt="Where the promise fails")
 
 
 def show_training(card: ModelCard) -> None:
@@ -149,6 +177,10 @@ with st.container(horizontal=True):
     )
     if research:
         st.badge(f"sha {card.sha256[:16]}", icon=":material/fingerprint:", color="gray")
+with figures_of(card):
+    does_not = does_not_words(card.metrics)
+if does_not:
+    st.warning(does_not, icon=":material/do_not_disturb_on:")
 left, right = st.columns(2, gap="large")
 with left:
     if card.purpose:
@@ -178,6 +210,9 @@ if card.thresholds:
         hide_index=True,
         alt="Operating points",
     )
+
+if card.zones:
+    show_zones(card)
 
 st.subheader("Measured")
 try:

@@ -56,6 +56,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             _column("rhythm", pa.string(), "rhythm statements of its windows"),
             _column("af_score", pa.float32(), "atrial fibrillation score, highest of its windows, 0 to 1"),
             _column("within_scope", pa.bool_(), "whether all its windows are within the scope of the models"),
+            _column("distance", pa.float32(), "largest distance of a window from the training data; 2.63 is the limit"),
             _column("criteria", pa.string(), "textbook criteria met in some window; ? where they may be secondary"),
         ]
     ),
@@ -66,6 +67,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             _column("probability", pa.float64(), "sigmoid of the logit; classes do not exclude each other"),
             _column("bias", pa.float64(), "what the ledger's rows add up to the logit with", "logit"),
             _column("completeness_error", pa.float32(), "largest difference between the sum and the logit", "logit"),
+            _column("zone", _WORD, "rule out, uncertain, rule in, or outside what the model was taught"),
             _column("reasons", _WORD, "whether a textbook criterion on the ECG is used, as booked"),
         ]
     ),

@@ -334,11 +334,13 @@ def rhythm_and_scope(readings: Sequence[SignalReading]) -> dict[str, object]:
         item.name + ("" if item.verdict == "met" else "?")
         for reading in readings for item in (reading.findings.criteria if reading.findings else ()) if item.present
     )  # fmt: skip
+    scopes = [scope_of(reading) for reading in readings]
     scores = [reading.rhythm.af_score for reading in readings if reading.rhythm.af_score is not None]
     return {
         "rhythm": "; ".join(dict.fromkeys(reading.rhythm.statement for reading in readings)),
         "af_score": max(scores, default=None),
-        "within_scope": all(scope_of(reading).within for reading in readings),
+        "within_scope": all(scope.within for scope in scopes),
+        "distance": max(scope.distance for scope in scopes),
         "criteria": "; ".join(met),
     }
 
@@ -359,7 +361,8 @@ def add_explanation(rows: Rows, record: str, start_s: float, case: Case) -> None
     bias = ledger.bias + ledger.baseline  # so that a row's bias and the record's ledger add up to its logit
     found = [reasons_of(case.of(name)) for name in explanation.classes]
     reasons = [None if one is None else one.verdict for one in found]
-    _add_predictions(rows, record, start_s, explanation.classes, explanation.logit, bias, error, reasons)
+    zones = [zone or None for zone in case.zones().values()]
+    _add_predictions(rows, record, start_s, explanation.classes, explanation.logit, bias, error, reasons, zones)
     _add_ledger(rows, record, start_s, explanation.classes, ledger.cells, WAVE_NAMES)
 
 
@@ -372,7 +375,9 @@ def _add_predictions(
     bias: NDArray[np.float64],
     error: float,
     reasons: Sequence[str | None] = (),
+    zones: Sequence[str | None] = (),
 ) -> None:
+    """Add a row per class; the decision zone is empty where the rhythm was not looked for."""
     n = len(classes)
     rows.extend(
         "predictions",
@@ -385,6 +390,7 @@ def _add_predictions(
             "bias": bias,
             "completeness_error": [error] * n,
             "reasons": list(reasons) or [None] * n,
+            "zone": list(zones) or [None] * n,
         },
     )
 

@@ -27,6 +27,9 @@ def evaluate(
         bool,
         typer.Option("--taken-out", help="Only booked against measured on fold 9; other figures on the card stay."),
     ] = False,
+    decisions: Annotated[
+        bool, typer.Option("--decisions", help="Only decision zones and what the model does not do; the rest is kept.")
+    ] = False,
 ) -> None:
     """Measure a model on a fold: discrimination, calibration, completeness, fidelity, localisation, sanity, cost."""
     from ecgimn.evaluate.report import evaluate as evaluate_model
@@ -41,9 +44,20 @@ def evaluate(
     with progress_bar() as progress:
         task = progress.add_task("starting", total=None)
         result = evaluate_model(
-            loaded, source, fold, limit=limit, report=lambda part: progress.update(task, description=part)
+            loaded,
+            source,
+            fold,
+            limit=limit,
+            only_decisions=decisions,
+            report=lambda part: progress.update(task, description=part),
         )
     write_json(result, json_path)
+    if decisions:
+        if card:
+            write_metrics(model, {**loaded.card.metrics, **result})
+        broken = sum(bool(row["broken"]) for row in result["zone_checks"])
+        typer.echo(f"{len(result['zones'])} decision zones; {broken} of {len(result['zone_checks'])} checks broken")
+        return
     if card:
         command = f"python -m ecgimn evaluate --ptbxl DIR --fold {fold} --model {model} --json FILE --card"
         write_metrics(model, {"command": command, **result})

@@ -317,6 +317,31 @@ def calibrate(
     )
 
 
+def conformal_limits(target: NDArray[np.integer], probability: Array, miss_rate: float) -> tuple[float, float]:
+    """Return the probabilities below which a class is ruled out and above which it is ruled in.
+
+    Split-conformal prediction with one threshold per label (Vovk 2012, doi:10.1007/s10994-013-5355-6; Sadinle, Lei and
+    Wasserman 2019, doi:10.1080/01621459.2017.1395341): of n people with the label the floor(rate * (n + 1))-th lowest
+    probability has, for a new one of them, at most that rate below it; likewise from above for people without it.
+    Where too few are known for any promise the limits are 0 and 1, which nothing passes.
+    """
+
+    def order(scores: Array) -> float:
+        rank = int(np.floor(miss_rate * (len(scores) + 1)))
+        return float(np.sort(scores)[rank - 1]) if rank else 0.0
+
+    return order(probability[target == 1]), 1.0 - order(1.0 - probability[target == 0])
+
+
+def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson 1927); 0 to 1 for none."""
+    if n == 0:
+        return 0.0, 1.0
+    share, spread = hits / n, z * z / n
+    half = z * float(np.sqrt(share * (1 - share) / n + spread / (4 * n)))
+    return (share + spread / 2 - half) / (1 + spread), (share + spread / 2 + half) / (1 + spread)
+
+
 def operating_point(target: NDArray[np.integer], probability: Array, threshold: float) -> dict[str, float]:
     """Return sensitivity, specificity, precision and F1 at a threshold."""
     called = probability >= threshold

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from ecgimn.evaluate.metrics import (
     N_BOOTSTRAPS,
     auroc,
     bias_share,
+    conformal_limits,
     discrimination,
     estimate,
     macro,
@@ -30,19 +32,23 @@ from ecgimn.evaluate.metrics import (
     plain,
     reliability,
     rounded,
+    wilson,
 )
 from ecgimn.evaluate.stability import cells_needed, deletion, quick_ledgers, sanity
 from ecgimn.explain.case import case_of, open_cases
 from ecgimn.explain.difference import Change, difference
-from ecgimn.explain.edits import masks_from_landmarks
+from ecgimn.explain.edits import intervention, masks_from_landmarks
 from ecgimn.explain.explanation import explain, lead_evidence
 from ecgimn.explain.ledger import N_CELLS, cell_partition, lead_wave_cells
 from ecgimn.explain.methods import IG_STEPS, KERNEL_SHAP_SAMPLES, METHODS, Input
 from ecgimn.explain.sentences import Concordance, case_concordance
+from ecgimn.leads import STANDARD_LEADS
+from ecgimn.model import ANY_AGE, RULE_IN, RULE_OUT
 from ecgimn.model.blackbox import load_twin
+from ecgimn.model.card import CHILD_AGE, Zones
 from ecgimn.model.model import Model, Network
 from ecgimn.recording import Recording
-from ecgimn.signal.preprocess import MODEL_SAMPLES
+from ecgimn.signal.preprocess import MODEL_SAMPLES, input_change
 from ecgimn.signal.quality import assess_quality
 from ecgimn.signal.reading import read_signal
 from ecgimn.signal.waves.find import WAVE_NAMES
@@ -79,6 +85,7 @@ def evaluate(
     fold: int,
     *,
     limit: int | None = None,
+    only_decisions: bool = False,
     report: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Measure a model on a fold.
@@ -92,6 +99,8 @@ def evaluate(
         1 to 10.
     limit : int, optional
         Only the first records of the fold, for a quick look.
+    only_decisions : bool
+        Measure nothing but decision zones and what the model does not do, a few minutes instead of an hour.
     report : callable
         Called with the name of each part as it begins.
 
@@ -130,6 +139,9 @@ def evaluate(
     report("predicting")
     of_networks = np.stack([network.logits(everything.x) for network in model.members()])
     logits = of_networks.mean(axis=0)
+    if only_decisions:
+        report("decision zones")
+        return decisions(model, ptbxl, everything, expit(logits), task)
     result: dict[str, Any] = {
         "model": model.card.name,
         "sha256": model.card.sha256,
@@ -150,6 +162,8 @@ def evaluate(
         },
         "calibration": calibration(everything.labels[task], expit(logits), model.classes, known),
     }
+    report("decision zones")
+    result |= decisions(model, ptbxl, everything, expit(logits), task)
     report("worst errors")
     result["failures"] = {
         "records": worst_errors(model, data, expit(logits[labelled]), task),
@@ -324,6 +338,128 @@ def calibration(
             "observed": rounded(curve.observed, 5),
         }
     return result
+
+
+MISS_RATES = (0.01, 0.02, 0.05, 0.1)
+AGES = ((18, 50), (50, 70), (70, 200))  # years; children are no part of it
+LEAST_CHECKED = 10  # people in a group, for its rate to be printed
+OUTSIDE = {
+    "atrial fibrillation or flutter": ("AFIB", "AFLT"),
+    "paced": ("PACE",),
+    "bigeminy or trigeminy": ("BIGU", "TRIGU"),
+}
+RAISED_ST_MV, RAISED_ST_LEADS, N_RAISED = (0.1, 0.2, 0.3, 0.5), ("V3", "V4"), 300
+ACUTE_STAGES, OLD_STAGES = ("Stadium I", "Stadium I-II", "Stadium II"), ("Stadium II-III", "Stadium III")
+
+
+def decisions(model: Model, ptbxl: PtbXl, data: Dataset, probability: NDArray[np.float64], task: str) -> dict[str, Any]:
+    """Return the decision zones, how they hold, and what the model does not do."""
+    zones, checks = decision_zones(ptbxl, data, probability, task)
+    result: dict[str, Any] = {
+        "zones": [
+            {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(each).items()}
+            for each in zones
+        ],
+        "zone_checks": checks,
+    }
+    if "MI" in model.classes and task == "superclass":
+        result["does_not"] = does_not(model, ptbxl, data)
+    return result
+
+
+def decision_zones(
+    ptbxl: PtbXl, data: Dataset, probability: NDArray[np.float64], task: str
+) -> tuple[list[Zones], list[dict[str, Any]]]:
+    """Make decision zones on one half of the patients, and count on the other how often their promise is broken.
+
+    Returns
+    -------
+    zones : list of Zones
+        By miss rate and age group, the last of each rate for any age.
+    checks : list of dict
+        By miss rate, group and class: `with` the label and how many of them were ruled out, `without` and how many
+        were ruled in, the interval of both, and the share left uncertain. Groups are ages, sexes and what is outside
+        the scope; `broken` where the whole interval lies above the rate.
+    """
+    table = ptbxl.table.loc[data.ids]
+    age, sex = table["age"].to_numpy(dtype=float), table["sex"].to_numpy(dtype=float)
+    target, known = data.labels[task], data.known_labels(task)
+    labelled = data.labels["superclass"].any(axis=1) & ~(age < CHILD_AGE)
+    patients = np.unique(data.patients)
+    first = np.random.default_rng(0).permutation(patients)[: len(patients) // 2]
+    made = np.isin(data.patients, first)
+    groups = [*AGES, ANY_AGE]
+    zones = []
+    for rate in MISS_RATES:
+        for ages in groups:
+            rows = made & labelled & ((age >= ages[0]) & (age < ages[1]) | (ages == ANY_AGE))
+            limits = [
+                conformal_limits(target[rows & known[:, k], k], probability[rows & known[:, k], k], rate)
+                for k in range(target.shape[1])
+            ]
+            zones.append(Zones(rate, ages, *(tuple(round(limit[side], 6) for limit in limits) for side in (0, 1))))
+    statements, told = data.labels["statement"], data.known_labels("statement")
+    checked: dict[str, NDArray[np.bool_]] = {"everyone": labelled}
+    checked |= {
+        f"{low} to {high - 1} years" if high < 200 else f"{low} years and over": labelled & (age >= low) & (age < high)
+        for low, high in AGES
+    }
+    checked |= {"men": labelled & (sex == 0), "women": labelled & (sex == 1)}
+    for name, codes in OUTSIDE.items():
+        columns = [STATEMENTS.index(code) for code in codes]
+        checked[name] = labelled & ((statements[:, columns] == 1) & told[:, columns]).any(axis=1)
+    checks = []
+    for rate in MISS_RATES:
+        by_age = [each for each in zones if each.miss_rate == rate]
+        own = np.array([next((k for k, (a, b) in enumerate(AGES) if a <= years < b), len(AGES)) for years in age])
+        below, above = (np.array([getattr(each, side) for each in by_age])[own] for side in ("below", "above"))
+        out, within = probability < below, probability > above
+        for name, rows in checked.items():
+            for k, label in enumerate(TASKS[task]):
+                here = rows & ~made & known[:, k]
+                positive = here & (target[:, k] == 1)
+                n, n_without = int(positive.sum()), int((here & ~positive).sum())
+                if min(n, n_without) < LEAST_CHECKED:
+                    continue
+                missed = int((out & ~within)[positive, k].sum())
+                called = int((within & ~out)[here & ~positive, k].sum())
+                spans = [wilson(missed, n), wilson(called, n_without)]
+                checks.append({
+                    "miss_rate": rate, "group": name, "class": label,
+                    "with": n, "ruled_out": missed, "ruled_out_interval": rounded(np.array(spans[0])),
+                    "without": n_without, "ruled_in": called, "ruled_in_interval": rounded(np.array(spans[1])),
+                    "uncertain": plain((out == within)[here, k].mean(), 4),
+                    "broken": [side for side, (low, _) in zip((RULE_OUT, RULE_IN), spans, strict=True) if low > rate],
+                })  # fmt: skip
+    return zones, checks
+
+
+def does_not(model: Model, ptbxl: PtbXl, data: Dataset) -> dict[str, Any]:
+    """Raise ST in two chest leads of normal ECGs and see whether MI is called; count old and recent infarctions."""
+    k = model.classes.index("MI")
+    threshold = model.card.thresholds.get("youden", (0.5,) * len(model.classes))[k]
+    part = data.select(np.flatnonzero(data.norm_alone)[:N_RAISED])
+    leads = np.isin(STANDARD_LEADS, RAISED_ST_LEADS)
+    raised = []
+    for amount in (0.0, *RAISED_ST_MV):
+        x = part.x.astype(np.float64)
+        for i in range(len(part)):
+            masks = masks_from_landmarks(part.landmarks[i], x.shape[-1])
+            x[i] += input_change(intervention("st_shift", x[i], masks, leads=leads, amount=amount))
+        probability = expit(model.logits(x)[:, k])
+        median = float(np.median(probability)) if len(part) else np.nan
+        called = plain(mean(probability >= threshold), 4)
+        raised.append({"st_mv": amount, "called_mi": called, "median_probability": plain(median, 4)})
+    table = ptbxl.table.loc[data.ids]
+    stage = table.loc[(data.labels["superclass"][:, SUPERCLASSES.index("MI")] == 1), "infarction_stadium1"].astype(str)
+    return {
+        "raised_st": {"n": len(part), "leads": list(RAISED_ST_LEADS), "threshold": plain(threshold), "steps": raised},
+        "infarctions": {
+            "n": len(stage),
+            "old": int(stage.isin(OLD_STAGES).sum()),
+            "recent": int(stage.isin(ACUTE_STAGES).sum()),
+        },
+    }
 
 
 def completeness(model: Model, ptbxl: PtbXl, ids: NDArray[np.int64]) -> dict[str, Any]:

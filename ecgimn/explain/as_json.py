@@ -13,8 +13,9 @@ from ecgimn.explain.difference import CaseDifference, difference_sentences
 from ecgimn.explain.measured import MeasuredLedger, Reasons, agreement, margins, reasons_of
 from ecgimn.explain.sentences import describe_evidence, reasons_sentences
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES, lead_index
+from ecgimn.model import MISS_RATE
 from ecgimn.signal.intervals import Measured
-from ecgimn.signal.quality import scope_of
+from ecgimn.signal.quality import MOST_UNLIKE, scope_of
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 
@@ -24,8 +25,8 @@ SCHEMA = 1
 
 #: What a model would say, where none was run: null for what there is one of, empty for what there are many of.
 _WITHOUT_MODEL: dict[str, Any] = {
-    "model": None, "sha256": None, "classes": [], "logits": [], "probabilities": [], "bias": [], "baseline": [],
-    "completeness_error": None, "ledger": [], "reading": {}, "reasons": {}, "taken_out": None,
+    "model": None, "sha256": None, "classes": [], "logits": [], "probabilities": [], "zones": {}, "bias": [],
+    "baseline": [], "completeness_error": None, "ledger": [], "reading": {}, "reasons": {}, "taken_out": None,
 }  # fmt: skip
 
 
@@ -43,6 +44,7 @@ def explanation_json(case: Case, measured: MeasuredLedger | None = None) -> dict
         "classes": list(explanation.classes),
         "logits": explanation.logit.tolist(),
         "probabilities": explanation.probability.tolist(),
+        "zones": {"miss_rate": MISS_RATE, "classes": case.zones()},
         "bias": explanation.bias.tolist(),
         "baseline": ledger.baseline.tolist(),
         "completeness_error": max(explanation.completeness_error, ledger.residual),
@@ -218,7 +220,12 @@ def measured_json(reading: SignalReading) -> dict[str, Any]:
             "grounds": list(reading.rhythm.grounds),
             "af_score": reading.rhythm.af_score,
         },
-        "scope": {"within": scope.within, "reasons": list(scope.reasons)},
+        "scope": {
+            "within": scope.within,
+            "reasons": list(scope.reasons),
+            "distance": scope.distance,
+            "most_distance": MOST_UNLIKE,
+        },
         "findings": [
             {
                 "kind": item.kind,

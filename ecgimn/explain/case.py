@@ -22,8 +22,9 @@ from ecgimn.errors import QualityError
 from ecgimn.explain.explanation import Explanation, explain, explain_many
 from ecgimn.explain.ledger import Ledger, contribution, make_ledger
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES
+from ecgimn.model import MISS_RATE
 from ecgimn.recording import WINDOW_S, Recording
-from ecgimn.signal.quality import assess_quality
+from ecgimn.signal.quality import Scope, assess_quality, scope_of
 from ecgimn.signal.reading import SignalReading, read_signal
 from ecgimn.signal.waves.find import WAVE_NAMES
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ecgimn.model.model import Model
 
 
+OUTSIDE = "outside what the model was taught"
 OPERATING_POINT = "youden"  # key of the card's thresholds from which a class counts as called
 
 
@@ -65,6 +67,8 @@ class Evidence:
         Largest difference between these sums and the logit that the network computed itself.
     threshold : float or None
         Operating point on the probability, where the card has one.
+    zone : str
+        "rule out", "uncertain", "rule in" or `OUTSIDE`, at the miss rate of `MISS_RATE`; empty where no zone is known.
     spread : ndarray of shape (12, n_samples) or None
         Standard deviation of the weights over the networks averaged; of a difference, the sum of both, which the true
         one cannot exceed.
@@ -84,6 +88,7 @@ class Evidence:
     beats: NDArray[np.float64]
     residual: float
     threshold: float | None = None
+    zone: str = ""
     spread: NDArray[np.float64] | None = None
     z_scored: bool = False
 
@@ -175,6 +180,25 @@ class Case:
         """Operating point on the probability by class; empty where the card has none."""
         return dict(zip(self.classes, self.card.thresholds.get(OPERATING_POINT, ()), strict=False))
 
+    @cached_property
+    def scope(self) -> Scope:
+        """Whether the recording is of the kind that the model learned from."""
+        return scope_of(self.reading)
+
+    def zones(self, miss_rate: float = MISS_RATE) -> dict[str, str]:
+        """Return the decision zone of each class, or `OUTSIDE`; empty words where the card promises nothing.
+
+        Parameters
+        ----------
+        miss_rate : float
+            One of those on the card; the age of the person chooses the limits, where it is known.
+        """
+        if not self.scope.within:
+            return dict.fromkeys(self.classes, OUTSIDE)
+        found = self.card.zones_for(self.recording.age, miss_rate)
+        said = zip(self.classes, self.explanation.probability.tolist(), strict=True)
+        return {name: found.words(k, probability) if found else "" for k, (name, probability) in enumerate(said)}
+
     def of(self, name: str, minus: str | None = None) -> Evidence:
         """Return the evidence for a class, or for the difference of two logits, which is exact as each of them is.
 
@@ -224,6 +248,7 @@ class Case:
             beats=ledger.beats[k],
             residual=max(explanation.completeness_error, ledger.residual),
             threshold=self.thresholds.get(name),
+            zone=self.zones()[name],
             spread=None if explanation.spread is None else explanation.spread[k],
             z_scored=explanation.offset is not None,
         )

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgimn.explain.case import Case, Evidence
+from ecgimn.explain.case import OUTSIDE, Case, Evidence
 from ecgimn.explain.edits import WaveMasks
 from ecgimn.explain.measured import Claim, Reason, Reasons
 from ecgimn.explain.what_if import LIMIT_MV, Edit, EditResult, Flip, FlipSearch, leads_that_follow, st_change_mv
 from ecgimn.leads import LIMB_LEADS, STANDARD_LEADS, TERRITORIES
+from ecgimn.model import MISS_RATE
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 
@@ -79,6 +80,8 @@ def describe_evidence(evidence: Evidence, *, logits: bool = True) -> tuple[str, 
         head = f"{name}: {outcome_text(evidence)}."
     else:
         calls = "" if evidence.threshold is None else f" (calls {name} from {percent(evidence.threshold)})"
+        if evidence.zone:
+            calls = f", {OUTSIDE}" if evidence.zone == OUTSIDE else f"{calls}, {evidence.zone}"
         head = f"Model: {name} {percent(evidence.probability)}{calls}."
     # only a model that z-scores each lead has a baseline term worth a word
     offset = f" and an offset of {signed(evidence.baseline)} from z-scoring" if abs(evidence.baseline) >= 0.005 else ""
@@ -215,7 +218,7 @@ def sum_of_evidence(evidence: Evidence) -> EvidenceSum:
 
 
 def class_chips(case: Case, *, starred: bool = True) -> dict[str, str]:
-    """Return a short text per class: its name, its probability, and * where it is called.
+    """Return a short text per class: its name, its probability, and * where it is called; outside the scope none is.
 
     Parameters
     ----------
@@ -225,7 +228,8 @@ def class_chips(case: Case, *, starred: bool = True) -> dict[str, str]:
     """
     return {
         name: f"{name} {percent(probability)}"
-        + (" *" if starred and probability >= case.thresholds.get(name, np.inf) else "")
+        + (" *" if starred and case.scope.within and probability >= case.thresholds.get(name, np.inf) else "")
+        + ("" if case.scope.within else " (outside)")
         for name, probability in zip(case.classes, case.explanation.probability.tolist(), strict=True)
     }
 
@@ -535,8 +539,12 @@ def answer(evidence: Evidence, claims: Sequence[Claim]) -> Answer:
     """
     probability, threshold = evidence.probability or 0.0, evidence.threshold
     text = f"{evidence.name} {percent(probability)}"
-    if threshold is not None:
+    if evidence.zone == OUTSIDE:
+        text += f", {OUTSIDE}"
+    elif threshold is not None:
         text += f", {'above' if probability >= threshold else 'below'} its threshold ({percent(threshold)})"
+        if evidence.zone:
+            text += f": {evidence.zone} (miss rate {percent(MISS_RATE)})"
     return Answer(
         evidence.name,
         CLASS_NAMES.get(evidence.name, evidence.name),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ import pandas as pd
 
 from ecgimn.about import INTENDED_USE
 from ecgimn.errors import CheckpointError
+from ecgimn.model import ANY_AGE, MISS_RATE, RULE_IN, RULE_OUT, UNCERTAIN
 from ecgimn.model.network import NetworkConfig
 from ecgimn.model.published import PaperConfig
 from ecgimn.signal.preprocess import HIGH_PASS_HZ, MODEL_FS, MODEL_SAMPLES, TRIM_END, TRIM_START
@@ -36,6 +37,36 @@ CONFIGS: dict[str, type[NetworkConfig] | type[PaperConfig]] = {"ecg-imn": Networ
 PLAIN = re.compile(r"[\w .,;:'/()+%&-]{1,200}")
 MOST_CLASSES, MOST_CHANNELS, MOST_OF_A_KIND = 1_000, 4_096, 64  # members, stages, blocks, taps: no network has more
 MAX_CARD_BYTES = 10_000_000
+
+
+CHILD_AGE = 18  # no zone below: children were not taught
+
+
+@dataclass(frozen=True)
+class Zones:
+    """Limits on the probability of each class between rule out, uncertain and rule in, at a stated miss rate.
+
+    Attributes
+    ----------
+    miss_rate : float
+        At most this share of people with the label falls under `below`, and of those without it reaches `above`.
+    ages : (int, int)
+        First year of the age group and first year beyond it; `ANY_AGE` where age is not known.
+    below : tuple of float
+        Per class; a lower probability is "rule out". 0 where too few people with the label promise it.
+    above : tuple of float
+        Per class; a higher probability is "rule in". 1 where too few people without the label promise it.
+    """
+
+    miss_rate: float
+    ages: tuple[int, int]
+    below: tuple[float, ...]
+    above: tuple[float, ...]
+
+    def words(self, column: int, probability: float) -> str:
+        """Return the word for a probability of one class; where both limits are passed, neither is promised."""
+        out, within = probability < self.below[column], probability > self.above[column]
+        return UNCERTAIN if out == within else RULE_OUT if out else RULE_IN
 
 
 @dataclass(frozen=True)
@@ -62,6 +93,8 @@ class ModelCard:
         Calibration per class: calibrated logit = scale * logit + offset; weights scale alike, so it stays exact.
     thresholds : dict of str to tuple of float
         Operating points on the probability per class, chosen on fold 9: "youden", "sensitivity_90".
+    zones : tuple of Zones
+        By miss rate and age group, made on one half of fold 9 by `python -m ecgimn evaluate --card`.
     words : dict of str to str
         What each class means, where its name does not say so.
     groups : dict of str to tuple of str
@@ -85,6 +118,7 @@ class ModelCard:
     sha256: str
     known_answer: tuple[float, ...]
     thresholds: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    zones: tuple[Zones, ...] = ()
     words: dict[str, str] = field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     fs: float = MODEL_FS
@@ -117,6 +151,12 @@ class ModelCard:
                     f"The card of model {self.name!r} has {len(values)} values of {name} "
                     f"for {len(self.classes)} classes. Restore the card that belongs to the weights."
                 )
+        for zones in self.zones:
+            if {len(zones.below), len(zones.above)} != {len(self.classes)}:
+                raise CheckpointError(
+                    f"The card of model {self.name!r} has decision zones for another number of classes than its "
+                    f"{len(self.classes)}. Measure it again with evaluate --card."
+                )
         if unknown := {*self.words, *(name for group in self.groups.values() for name in group)} - {*self.classes}:
             raise CheckpointError(
                 f"The card of model {self.name!r} speaks of {', '.join(sorted(unknown))}, unknown to the model. "
@@ -140,6 +180,14 @@ class ModelCard:
         """Whether the model's input is freed of its baseline; the published network reads it as it is."""
         return self.kind != "paper"
 
+    def zones_for(self, age: int | None, miss_rate: float = MISS_RATE) -> Zones | None:
+        """Return the zones for a person of an age, or None where the card has none, or the person is a child."""
+        if age is not None and age < CHILD_AGE:
+            return None
+        fitting = [zones for zones in self.zones if zones.miss_rate == miss_rate]
+        own = [zones for zones in fitting if age is not None and zones.ages != ANY_AGE and age in range(*zones.ages)]
+        return next(iter([*own, *(zones for zones in fitting if zones.ages == ANY_AGE)]), None)
+
 
 def of_classes(card: ModelCard, names: tuple[str, ...]) -> ModelCard:
     """Return the card of a model of which only some classes are asked, in that order."""
@@ -156,6 +204,7 @@ def of_classes(card: ModelCard, names: tuple[str, ...]) -> ModelCard:
         offset=picked(card.offset),
         known_answer=picked(card.known_answer),
         thresholds={point: picked(values) for point, values in card.thresholds.items()},
+        zones=tuple(replace(each, below=picked(each.below), above=picked(each.above)) for each in card.zones),
         words={name: text for name, text in card.words.items() if name in names},
         groups={group: tuple(name for name in held if name in names) for group, held in card.groups.items()},
     )
@@ -182,6 +231,14 @@ def figures_of(card: ModelCard) -> Iterator[None]:
             f"The figures on the card of model {card.name!r} are not in the form of this version. Figures as "
             "`python -m ecgimn evaluate` writes them are needed. Restore the card that belongs to the weights."
         ) from exc
+
+
+def read_zones(rows: Iterable[Mapping[str, Any]]) -> tuple[Zones, ...]:
+    """Return decision zones from their plain values."""
+    return tuple(
+        Zones(each["miss_rate"], (each["ages"][0], each["ages"][1]), tuple(each["below"]), tuple(each["above"]))
+        for each in rows
+    )
 
 
 def read_training_log(card: ModelCard, folder: Path) -> pd.DataFrame | None:
@@ -228,6 +285,10 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, list) and all(_fits(part, inner[0]) for part in value)
     if get_origin(hint) is dict:
         return isinstance(value, dict) and all(_fits(part, inner[1]) for part in value.values())
+    if hint is Zones:
+        hints = get_type_hints(Zones)
+        whole = isinstance(value, dict) and value.keys() == hints.keys()
+        return whole and all(_fits(value[name], hints[name]) for name in hints) and len(value["ages"]) == 2
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return hint is Any or type(value) is hint
@@ -236,7 +297,7 @@ def _fits(value: object, hint: Any) -> bool:
 def _frozen(value: Any, hint: Any) -> Any:
     """Return lists as tuples where a card holds tuples."""
     if get_origin(hint) is tuple:
-        return tuple(value)
+        return read_zones(value) if get_args(hint)[0] is Zones else tuple(value)
     if get_origin(hint) is dict and get_origin(get_args(hint)[1]) is tuple:
         return {name: tuple(part) for name, part in value.items()}
     return value

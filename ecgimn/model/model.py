@@ -26,7 +26,7 @@ from ecgimn.about import shipped
 from ecgimn.errors import CheckpointError, ModelNotFoundError
 from ecgimn.leads import CANONICAL_PROJECTION
 from ecgimn.model import DEFAULT_MODEL
-from ecgimn.model.card import ModelCard, of_classes, read_card, write_card
+from ecgimn.model.card import ModelCard, of_classes, read_card, read_zones, write_card
 from ecgimn.model.network import EcgImn
 from ecgimn.model.published import PaperConfig, PaperImn
 from ecgimn.signal.preprocess import MODEL_FS, MODEL_SAMPLES, Preprocessing, preprocessing
@@ -303,9 +303,11 @@ def save_model(card: ModelCard, networks: Sequence[Network], folder: Path = MODE
 
 
 def write_metrics(name: str, metrics: dict[str, Any], folder: Path = MODELS_FOLDER) -> None:
-    """Put what was measured of a model on its card; the weights stay as they are."""
+    """Put what was measured of a model on its card, its decision zones in their own place; the weights stay."""
     path = folder / f"{name}.json"
-    write_card(replace(read_card(path), metrics=metrics), path)
+    kept = {key: value for key, value in metrics.items() if key != "zones"}
+    card = replace(read_card(path), metrics=kept)
+    write_card(replace(card, zones=read_zones(metrics["zones"])) if "zones" in metrics else card, path)
 
 
 def known_answer(model: Model) -> NDArray[np.float64]:

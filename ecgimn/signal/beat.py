@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.recording import Recording, bridge_gaps
-from ecgimn.signal.waves.find import Waves, outer_edge
+from ecgimn.signal.waves.find import Waves, common_edges, outer_edge
 from ecgimn.signal.waves.openecg import resample
 from ecgimn.signal.waves.spans import LANDMARKS
 
@@ -222,7 +222,8 @@ def median_beat(recording: Recording, waves: Waves) -> MedianBeat:
         seen = np.isfinite(marks).mean(axis=1) >= 0.5
         landmarks[name] = np.full(12, np.nan)
         landmarks[name][seen] = np.nanmedian(marks[seen], axis=1)
-    common = {name: float(outer_edge(name, marks[:, None], fs)[0]) for name, marks in landmarks.items()}
+    by_name = {name: marks[:, None] for name, marks in landmarks.items()}
+    common = {name: float(edge[0]) for name, edge in common_edges(by_name, fs).items()}
     signal = _median_signal(recording, windows, common["qrs_onset"])
     j = float(outer_edge("qrs_offset", landmarks["qrs_offset"][:, None], fs, agreeing=1)[0])
     return MedianBeat(fs, windows, signal, landmarks, common, j, "")

@@ -3,7 +3,10 @@
 Block criteria: AHA/ACCF/HRS 2009, part III (doi:10.1016/j.jacc.2008.12.013); voltage: part V
 (doi:10.1016/j.jacc.2008.12.015). They are screens that withhold verdicts, not diagnoses. Signs of swapped electrodes
 after Rosen et al. (doi:10.5195/ijms.2014.95) and Batchvarov et al. (PMC6932211); their margins are project choices, set
-so that fewer than 3 in 100 normal PTB-XL records raise a hint. Nothing is corrected silently.
+on exchanges computed from 123 normal records of folds 1 to 9 of PTB-XL at 100 Hz. Found of these: left and right arm
+93 %, right arm and left leg 98 %, V1 to V6 in reverse 97 %, V1 and V2 82 %, V2 and V3 90 %, V3 and V4 89 %, V4 and V5
+60 %; raised in 2 % of the records as they are. Left arm and left leg exchanged look like another normal ECG and are
+found in one of six; V5 and V6 look alike. Nothing is corrected silently.
 """
 
 from __future__ import annotations
@@ -148,7 +151,8 @@ def shapes_by_lead(measurements: Measurements) -> dict[str, QrsShape]:
 P_MV = 0.02  # a P wave below this has no sure direction
 FLAT_MV = 0.06  # peak to peak of P, QRS and T in a lead between a leg and the right leg
 CLEAR_QRS_MV = 0.4  # the other limb leads must show a clear QRS for one of them to stand out as flat
-SWAP_GAIN = 0.25  # share by which exchanging two chest leads must smooth the row V1-V6
+SWAP_GAIN = 0.12  # share by which exchanging two chest leads must smooth the row V1-V6, each lead of equal size
+REVERSED_ROW = 0.3  # by how much more V1 than V6 must be like lead I (correlations), for the row to be reversed
 
 
 def p_amplitudes(measurements: Measurements) -> NDArray[np.float64]:
@@ -199,18 +203,22 @@ def _limb_hints(measurements: Measurements, p: NDArray[np.float64], trace: NDArr
 
     hints = []
     apart = trace - trace.mean(axis=1, keepdims=True)
+    t_area = trace[:, length:].sum(axis=1)
     unlike_v6 = float(apart[at["I"]] @ apart[at["V6"]]) < 0
-    no_p = not np.isfinite(p).any()
     legs = negative_p("II") and not positive_p("aVF")
-    if net[at["I"]] < 0 < net[at["aVR"]] and not legs and (negative_p("I") or (no_p and unlike_v6)):
+    arms_turned = sum((bool(net[at["I"]] < 0), bool(t_area[at["I"]] < 0), unlike_v6))
+    arms = not legs and (arms_turned >= 2 if negative_p("I") else arms_turned == 3 and not positive_p("I"))
+    leg_turned = sum(bool(up * area[at[lead]] > 0) for lead, up in (("II", -1), ("aVR", 1)) for area in (net, t_area))
+    leg = leg_turned >= 2 if negative_p("II") else leg_turned >= 3 and not positive_p("II")
+    if arms:
         shrinking = swing[at["V6"]] < 0.5 * swing[at["V1"]]
         other = " or dextrocardia (QRS shrinks towards V6)" if shrinking else ""
-        hints.append(
-            f"Possible lead reversal: left arm and right arm{other}; P and QRS point down in I, and QRS up in aVR."
-        )
-    elif net[at["II"]] < 0 < net[at["aVR"]] and negative_p("II") and positive_p("aVR"):
-        hints.append("Possible lead reversal: right arm and left leg; P and QRS point down in II and up in aVR.")
-    elif whole[at["II"]] < FLAT_MV and min(swing[at["I"]], swing[at["III"]]) > CLEAR_QRS_MV:
+        hints.append(f"Possible lead reversal: left arm and right arm{other}; P, QRS and T point down in I, unlike V6.")
+    if leg:
+        hints.append("Possible lead reversal: right arm and left leg; P, QRS and T point down in II and up in aVR.")
+    if hints:
+        return hints
+    if whole[at["II"]] < FLAT_MV and min(swing[at["I"]], swing[at["III"]]) > CLEAR_QRS_MV:
         hints.append("Possible lead reversal: right arm and right leg; II is nearly flat.")
     elif whole[at["III"]] < FLAT_MV and min(swing[at["I"]], swing[at["II"]]) > CLEAR_QRS_MV:
         hints.append("Possible lead reversal: left arm and right leg; III is nearly flat.")
@@ -225,26 +233,33 @@ def _limb_hints(measurements: Measurements, p: NDArray[np.float64], trace: NDArr
 
 
 def _chest_hint(trace: NDArray[np.float64]) -> list[str]:
-    """Two neighbours among V1-V6 whose exchange would make the row much smoother, with a dip of R between them."""
+    """V1 to V6 in reverse, or two neighbours among them whose exchange would make the row much smoother.
+
+    Each lead counts with its shape only, so that a tall V3 does not hide an exchange of V1 and V2. V1 to V6 in reverse
+    shows by V1 being like lead I, which looks at the heart from the left as V6 does.
+    """
     chest = trace[[lead_index(lead) for lead in CHEST_LEADS]]
-    highest = chest.max(axis=1)
+    shapes = np.concatenate([trace[[lead_index("I")]], chest])
+    shapes = shapes - shapes.mean(axis=1, keepdims=True)
+    shapes /= np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), 1e-9)
+    if float(shapes[0] @ (shapes[1] - shapes[6])) > REVERSED_ROW:
+        return ["Possible lead reversal: V1 to V6 in reverse order; V1 and not V6 is like lead I."]
+    row = chest / np.maximum(np.linalg.norm(chest, axis=1, keepdims=True), 1e-9)
 
     def roughness(rows: NDArray[np.float64]) -> float:
         return float(np.sqrt(np.square(np.diff(rows, axis=0)).mean(axis=1)).sum())
 
-    before = roughness(chest)
-    best: tuple[float, int] = (0.0, -1)
+    before = roughness(row)
+    gains = []
     for k in range(5):
         order = list(range(6))
         order[k], order[k + 1] = order[k + 1], order[k]
-        gain = (before - roughness(chest[order])) / max(before, 1e-9)
-        dip = any(highest[j] < min(highest[j - 1], highest[j + 1]) for j in (k, k + 1) if 0 < j < 5)
-        if dip and gain > best[0]:
-            best = (gain, k)
-    gain, k = best
-    if gain < SWAP_GAIN:
+        gains.append((before - roughness(row[order])) / max(before, 1e-9))
+    k = int(np.argmax(gains))
+    if gains[k] < SWAP_GAIN:
         return []
-    return [f"Possible lead reversal: {CHEST_LEADS[k]} and {CHEST_LEADS[k + 1]}; R dips and recovers along V1-V6."]
+    names = f"{CHEST_LEADS[k]} and {CHEST_LEADS[k + 1]}"
+    return [f"Possible lead reversal: {names}; exchanged, V1 to V6 would change more evenly from lead to lead."]
 
 
 def possible_lead_reversal(recording: Recording, waves: Waves, measurements: Measurements) -> tuple[str, ...]:
@@ -259,4 +274,5 @@ def possible_lead_reversal(recording: Recording, waves: Waves, measurements: Mea
     trace = _qrs_t(measurements)
     if not measurements.st or trace.shape[1] < 4 or not np.isfinite(trace).all():
         return ()
-    return (*_limb_hints(measurements, p_amplitudes(measurements), trace), *_chest_hint(trace))
+    limb = _limb_hints(measurements, p_amplitudes(measurements), trace)
+    return (*limb, *([] if limb else _chest_hint(trace)))

@@ -16,6 +16,7 @@ from ecgimn.signal.measure import IsoelectricLevels, Measurements, Reference, is
 from ecgimn.signal.quality import Quality, assess_quality
 from ecgimn.signal.rhythm import NOT_LOOKED_FOR, Rhythm, find_rhythm, not_determined
 from ecgimn.signal.waves.find import Waves, find_waves
+from ecgimn.signal.waves.openecg import EINTHOVEN_LIMIT_MV
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,18 +97,20 @@ def read_signal(recording: Recording, *, quick: bool = False) -> SignalReading:
     quality = assess_quality(recording, waves)
     measurements = measure(recording, waves)
     rhythm = find_rhythm(recording, waves, measurements, paced_beats(recording, waves))
-    measurements = _for_rhythm(measurements, rhythm)
+    measurements = _without_what_is_not_there(measurements, rhythm, quality)
     findings = find_findings(recording, waves, measurements, quality, rhythm)
     levels = isoelectric(recording, waves)
     return SignalReading(recording, quality, waves, measurements, findings, levels, rhythm=rhythm)
 
 
-def _for_rhythm(measurements: Measurements, rhythm: Rhythm) -> Measurements:
-    """Leave PR out where the rhythm has none."""
-    if not rhythm.why_no_pr:
-        return measurements
-    pr = Measured(None, "ms", rhythm.why_no_pr)
-    return replace(measurements, intervals=replace(measurements.intervals, pr=pr))
+def _without_what_is_not_there(measurements: Measurements, rhythm: Rhythm, quality: Quality) -> Measurements:
+    """Leave PR out where the rhythm has none, and the axis where the limb leads contradict each other."""
+    intervals = measurements.intervals
+    if rhythm.why_no_pr:
+        intervals = replace(intervals, pr=Measured(None, "ms", rhythm.why_no_pr))
+    if quality.einthoven_residual_mv > EINTHOVEN_LIMIT_MV:
+        intervals = replace(intervals, axis=Measured(None, "°", "the limb leads contradict each other"))
+    return replace(measurements, intervals=intervals)
 
 
 def with_reference(reading: SignalReading, reference: Reference) -> SignalReading:
@@ -116,6 +119,6 @@ def with_reference(reading: SignalReading, reference: Reference) -> SignalReadin
     if reading.waves is None or before is None or before.reference == reference:
         return reading
     measurements = measure(reading.recording, reading.waves, beat=before.beat, reference=reference)
-    measurements = _for_rhythm(measurements, reading.rhythm)
+    measurements = _without_what_is_not_there(measurements, reading.rhythm, reading.quality)
     findings = find_findings(reading.recording, reading.waves, measurements, reading.quality, reading.rhythm)
     return replace(reading, measurements=measurements, findings=findings)

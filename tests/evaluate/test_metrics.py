@@ -7,12 +7,14 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from ecgimn.evaluate.metrics import (
     auroc,
     average_precision,
+    conformal_limits,
     estimate,
     fit_affine,
     operating_point,
     patient_weights,
     reliability,
     sensitivity_threshold,
+    wilson,
     youden_threshold,
 )
 
@@ -82,3 +84,28 @@ def test_thresholds_find_what_they_promise(sample):
     assert best["sensitivity"] + best["specificity"] == pytest.approx(
         max(g["sensitivity"] + g["specificity"] for g in grid), abs=1e-4
     )
+
+
+@pytest.mark.parametrize("miss_rate", [0.05, 0.1])
+def test_conformal_limits_keep_their_promise_for_new_people(miss_rate):
+    rng = np.random.default_rng(7)
+    missed, called = [], []
+    for _ in range(200):
+        target = (rng.random(300) < 0.4).astype(np.uint8)
+        probability = 1 / (1 + np.exp(-(2.0 * target - 1.0 + rng.standard_normal(300))))
+        made = np.arange(300) < 150
+        low, high = conformal_limits(target[made], probability[made], miss_rate)
+        missed.append((probability[~made & (target == 1)] < low).mean())
+        called.append((probability[~made & (target == 0)] > high).mean())
+    for rates in (missed, called):
+        assert 0.5 * miss_rate < np.mean(rates) <= miss_rate + 0.003
+
+
+def test_where_too_few_are_known_no_limit_promises_anything():
+    target = np.array([1] * 10 + [0] * 10, dtype=np.uint8)
+    assert conformal_limits(target, np.linspace(0.9, 0.1, 20), 0.05) == (0.0, 1.0)
+
+
+def test_the_interval_of_a_share_is_wilsons():
+    assert wilson(5, 100) == pytest.approx((0.0215, 0.1118), abs=1e-3)
+    assert wilson(0, 0) == (0.0, 1.0)

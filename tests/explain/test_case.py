@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 from ecgimn.errors import QualityError, RecordingError
-from ecgimn.explain.case import case_of, difference_name, open_case, open_cases
+from ecgimn.explain.as_json import explanation_json
+from ecgimn.explain.case import OUTSIDE, case_of, difference_name, open_case, open_cases
 from ecgimn.explain.explanation import explain
 from ecgimn.explain.ledger import book
+from ecgimn.explain.sentences import answer, class_chips
 from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS
+from ecgimn.model.card import Zones
 from ecgimn.recording import Recording, bridge_gaps
 from ecgimn.signal.reading import read_signal
+from ecgimn.signal.rhythm import Rhythm
 from tests.explain.small_cases import CLASSES, small_case, synthetic
 
 SHOWN = [(name, None) for name in CLASSES] + [("A", "B"), ("C", "A")]
@@ -155,3 +159,18 @@ def test_the_card_gives_the_thresholds_and_the_highest_probability_the_class_sho
 def test_a_class_that_the_model_does_not_know_is_refused(case):
     with pytest.raises(ValueError, match="not in"):
         case.of("WPW")
+
+
+def test_a_class_lies_in_its_decision_zone_and_outside_what_was_taught_in_none(case):
+    limits = Zones(0.05, (0, 200), (1.1, 0.0, 0.0), (1.2, -0.1, 1.0))
+    sinus = replace(case.reading, rhythm=Rhythm("sinus", "sinus rhythm", ()), findings=None)
+    card = replace(case.card, zones=(limits,), thresholds={"youden": (0.0, 0.0, 0.0)})
+    judged = replace(case, reading=sinus, card=card)
+    assert judged.zones() == {"A": "rule out", "B": "rule in", "C": "uncertain"}
+    assert "rule in" in answer(judged.of("B"), ()).text
+    child = replace(judged, reading=replace(sinus, recording=replace(case.recording, age=11)))
+    assert set(child.zones().values()) == {OUTSIDE}
+    assert answer(child.of("B"), ()).text.endswith("outside what the model was taught")
+    chips = class_chips(child)
+    assert all(chip.endswith("(outside)") and "*" not in chip for chip in chips.values())
+    assert explanation_json(child)["zones"] == {"miss_rate": 0.05, "classes": dict.fromkeys(CLASSES, OUTSIDE)}

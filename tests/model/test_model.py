@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load
 
 from ecgimn.errors import CheckpointError, ModelNotFoundError
-from ecgimn.model.card import ModelCard, figures_of, read_card, write_card
+from ecgimn.model.card import ModelCard, Zones, figures_of, read_card, write_card
 from ecgimn.model.model import STORED, choose_device, list_models, load_model, save_model, write_metrics
 from ecgimn.model.network import EcgImn, NetworkConfig
 
@@ -200,3 +200,38 @@ def test_figures_that_a_card_does_not_hold_in_the_expected_form_are_refused_in_a
     card = read_card(folder / "tiny.json")
     with pytest.raises(CheckpointError, match="not in the form"), figures_of(card):
         card.metrics["discrimination"]["classes"][0]
+
+
+ZONES = [
+    {"miss_rate": 0.05, "ages": [18, 50], "below": [0.2, 0.0], "above": [0.6, 1.0]},
+    {"miss_rate": 0.05, "ages": [0, 200], "below": [0.3, 0.3], "above": [0.7, 0.2]},
+]
+
+
+def test_decision_zones_are_kept_on_the_card_and_chosen_by_age(folder):
+    write_metrics("tiny", {"fold": 9, "zones": ZONES}, folder)
+    card = read_card(folder / "tiny.json")
+    assert card.metrics == {"fold": 9}
+    assert card.zones_for(30) == Zones(0.05, (18, 50), (0.2, 0.0), (0.6, 1.0))
+    assert card.zones_for(None) == card.zones_for(80) == card.zones[1]
+    assert card.zones_for(11) is card.zones_for(30, miss_rate=0.2) is None
+
+
+@pytest.mark.parametrize(
+    ("column", "probability", "word"),
+    [(0, 0.29, "rule out"), (0, 0.3, "uncertain"), (0, 0.7, "uncertain"), (0, 0.71, "rule in"), (1, 0.25, "uncertain")],
+)
+def test_a_probability_lies_in_one_zone(folder, column, probability, word):
+    write_metrics("tiny", {"zones": ZONES}, folder)
+    assert read_card(folder / "tiny.json").zones[1].words(column, probability) == word
+
+
+def test_zones_for_another_number_of_classes_are_refused(folder):
+    with pytest.raises(CheckpointError, match="decision zones"):
+        write_metrics("tiny", {"zones": [{**ZONES[0], "below": [0.1]}]}, folder)
+
+
+def test_some_classes_of_a_model_keep_their_own_zones(folder):
+    write_metrics("tiny", {"zones": ZONES}, folder)
+    card = load_model("tiny", folder=folder, device=torch.device("cpu")).of_classes(("B",)).card
+    assert card.zones[1] == Zones(0.05, (0, 200), (0.3,), (0.2,))

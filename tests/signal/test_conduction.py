@@ -164,7 +164,9 @@ SWAPS = {
                                "aVL": (1, "aVR")},
     "right arm and left leg": {"I": (-1, "III"), "II": (-1, "II"), "III": (-1, "I"), "aVR": (1, "aVF"),
                                "aVF": (1, "aVR")},
+    "V2 and V3": {"V2": (1, "V3"), "V3": (1, "V2")},
     "V3 and V4": {"V3": (1, "V4"), "V4": (1, "V3")},
+    "V1 to V6 in reverse": {f"V{k}": (1, f"V{7 - k}") for k in range(1, 7)},
 }  # fmt: skip
 
 

@@ -12,8 +12,10 @@ from ecgimn.signal.quality import (
     assess_quality,
     einthoven_residual_mv,
     is_clipped,
+    scope_of,
     without_heartbeat,
 )
+from ecgimn.signal.reading import read_signal
 from ecgimn.signal.waves.find import find_waves
 from ecgimn.signal.waves.openecg import EINTHOVEN_LIMIT_MV
 
@@ -196,3 +198,33 @@ def test_a_low_lead_still_shows_its_heartbeat(lead, share):
 def test_without_beats_in_any_lead_no_single_lead_is_blamed():
     signal = np.random.default_rng(0).normal(0, 0.01, (12, 5000))
     assert not without_heartbeat(signal, 500.0).any()
+
+
+@pytest.mark.parametrize("fs", [100.0, 500.0])
+@pytest.mark.parametrize(("rise_s", "loose"), [(0.02, True), (0.1, True), (1.2, False), (2.0, False)])
+def test_a_baseline_that_wanders_is_no_loose_electrode(fs, rise_s, loose):
+    signal = np.array(Tracing(fs=fs).signal())
+    time = np.arange(signal.shape[1]) / fs
+    signal[8] += 1.5 * np.clip((time - 4.6) / rise_s, 0.0, 1.0)
+    warnings = assess_quality(Recording(signal, fs)).warnings
+    assert any("loose electrode" in words for words in warnings) is loose
+
+
+def test_breathing_is_no_loose_electrode():
+    signal = np.array(Tracing(duration_s=20.0).signal())
+    time = np.arange(signal.shape[1]) / 500.0
+    for rate in (0.1, 0.15, 0.2, 0.25, 0.3):
+        wandering = (
+            signal + 1.2 * np.sign(np.sin(2 * np.pi * rate * time)) * np.abs(np.sin(2 * np.pi * rate * time)) ** 0.5
+        )
+        assert not any("loose electrode" in words for words in assess_quality(Recording(wandering, 500.0)).warnings)
+
+
+def test_limb_leads_that_contradict_each_other_withhold_axis_and_verdicts():
+    signal = np.array(Tracing().signal())
+    signal[2] *= 1.5
+    reading = read_signal(Recording(signal, 500.0))
+    assert reading.measurements.intervals.axis.value is None
+    assert "contradict" in reading.measurements.intervals.axis.reason
+    assert any("contradict" in reason for reason in reading.findings.withheld)
+    assert scope_of(reading).names == ("contradicting limb leads",)

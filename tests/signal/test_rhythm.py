@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from synthetic_ecg import ORDINARY, Tracing
 
+from ecgimn.leads import LIMB_FROM_I_II, STANDARD_LEADS
 from ecgimn.recording import Recording
+from ecgimn.signal.intervals import Measured
 from ecgimn.signal.reading import read_signal, with_reference
 from ecgimn.signal.rhythm import af_score, find_rhythm
 
@@ -161,3 +163,85 @@ def test_the_score_passes_one_half_where_the_rule_is_met():
 
 def test_the_rhythm_of_a_slow_copy_says_that_spikes_cannot_be_seen():
     assert any("cannot be seen at 100 Hz" in ground for ground in read(replace(Tracing(), fs=100.0)).rhythm.grounds)
+
+
+def strip(p_at, r_at, *, heights=ORDINARY, noise_mv=0.005):
+    """P waves and QRS with T, each where they are told to be."""
+    without_p = {lead: (0.0, *wave[1:]) for lead, wave in heights.items()}
+    only_p = {lead: (wave[0], 0.0, 0.0, 0.0, 0.0) for lead, wave in heights.items()}
+    qrs = Tracing(beats_at=tuple(r_at), waves=without_p, noise_mv=noise_mv).signal()
+    atrial = Tracing(beats_at=tuple(np.asarray(p_at) + 0.17), waves=only_p, noise_mv=0.0).signal()
+    return Recording(qrs + atrial, 500.0)
+
+
+def test_p_waves_that_march_through_slow_qrs_are_third_degree_av_block():
+    rhythm = read_signal(strip(np.arange(0.15, 10.0, 0.72), np.arange(0.6, 10.0, 1.55))).rhythm
+    assert rhythm.kind == "AV block"
+    assert "third degree AV block suspected" in rhythm.statement
+    assert any("no P wave is tied to a QRS" in ground for ground in rhythm.grounds)
+
+
+def test_every_second_p_conducted_is_2_to_1_av_block():
+    p_at = np.arange(0.3, 9.9, 0.72)
+    rhythm = read_signal(strip(p_at, p_at[::2] + 0.18)).rhythm
+    assert (rhythm.kind, "2:1 AV block suspected" in rhythm.statement) == ("AV block", True)
+
+
+def test_pr_that_grows_until_a_beat_is_dropped_is_wenckebach():
+    p_at = np.arange(0.3, 9.9, 0.8)
+    conducted = [(k, p) for k, p in enumerate(p_at) if k % 4 != 3]
+    reading = read_signal(strip(p_at, [p + (0.17, 0.26, 0.32)[k % 4] for k, p in conducted]))
+    assert "Wenckebach" in reading.rhythm.statement
+    assert reading.measurements.intervals.pr.value is None
+
+
+def test_a_beat_dropped_at_a_constant_pr_is_mobitz_ii():
+    p_at = np.arange(0.3, 9.9, 0.8)
+    rhythm = read_signal(strip(p_at, [p + 0.17 for k, p in enumerate(p_at) if k % 4 != 3])).rhythm
+    assert "Mobitz II" in rhythm.statement
+
+
+def test_an_early_p_without_qrs_is_no_block():
+    r_at = np.array([0.5, 1.35, 2.2, 3.05, 4.4, 5.25, 6.1, 6.95, 7.8, 8.65, 9.5])
+    assert read_signal(strip(np.sort([*(r_at - 0.17), 3.45]), r_at)).rhythm.kind == "sinus"
+
+
+def test_regular_and_slow_without_any_p_is_junctional():
+    rhythm = read(Tracing(rr_s=1.35, waves=NO_P)).rhythm
+    assert rhythm.kind == "junctional"
+    assert rhythm.statement == "junctional rhythm suspected"
+
+
+def test_p_that_points_down_just_before_qrs_is_junctional_and_further_off_ectopic_atrial():
+    reading = read(Tracing(waves={lead: (-2.0 * wave[0], *wave[1:]) for lead, wave in ORDINARY.items()}))
+    assert reading.rhythm.kind == "ectopic atrial"
+    near = replace(reading.measurements.intervals, pr=Measured(108.0, "ms"))
+    rhythm = find_rhythm(reading.recording, reading.waves, replace(reading.measurements, intervals=near), None)
+    assert (rhythm.kind, rhythm.statement) == ("junctional", "junctional rhythm suspected")
+
+
+def test_regular_and_fast_without_p_is_supraventricular_tachycardia_where_qrs_is_narrow():
+    rhythm = read(Tracing(rr_s=0.33, waves=NO_P)).rhythm
+    assert rhythm.kind == "supraventricular tachycardia"
+
+
+@pytest.mark.parametrize(("times", "conduction"), [(4, " with 4:1 conduction"), (None, "")])
+def test_atrial_waves_of_one_rate_at_300_are_flutter(times, conduction):
+    rr = np.full(12, 0.8) if times else np.random.default_rng(3).choice([0.6, 0.8, 1.0], 12)
+    drawn = Tracing(beats_at=beats(*rr), waves=NO_P)
+    time = np.arange(5000) / 500.0
+    saw = 0.15 * np.sin(2 * np.pi * 5.0 * time) + 0.05 * np.sin(2 * np.pi * 10.0 * time)
+    signal = drawn.signal()
+    for lead, share in (("II", 1.0), ("V1", 0.7)):
+        signal[STANDARD_LEADS.index(lead)] += share * saw
+    signal[:6] = LIMB_FROM_I_II @ signal[:2]
+    rhythm = read_signal(Recording(signal, 500.0)).rhythm
+    assert rhythm.kind == "possible flutter"
+    assert rhythm.statement.startswith(f"possible atrial flutter{conduction}")
+    assert rhythm.af_score >= 0.5
+
+
+def test_openecg_is_believed_less_the_more_p_waves_are_found():
+    judged = np.array([0.2, 0.0, 0.0, 0.8, 0.0, 0.0])
+    scores = [af_score(p, 0.1, p_in_leads=p, judged=judged) for p in (0.0, 0.5, 1.0)]
+    assert scores[0] > 0.8 > scores[1] > scores[2]

@@ -10,8 +10,9 @@ from synthetic_ecg import Tracing
 
 from ecgimn.explain.as_json import measured_json
 from ecgimn.signal.findings import Finding
-from ecgimn.signal.quality import scope_of
+from ecgimn.signal.quality import MOST_UNLIKE, scope_of
 from ecgimn.signal.reading import read_signal
+from ecgimn.signal.waves.openecg import resample
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +72,25 @@ def test_rhythm_and_scope_are_in_the_measured_values() -> None:
     assert criteria["Left atrial enlargement"]["verdict"] == "not measurable"
     assert "no P waves" in criteria["Left atrial enlargement"]["reason"]
     assert criteria["LVH, Sokolow-Lyon"]["verdict"] in ("met", "not met")
+
+
+@pytest.mark.parametrize("made", ["noise", "sine", "microvolts", "one lead"])
+def test_what_is_no_ecg_like_those_of_the_training_is_far_away_and_said_to_be_so(reading, made) -> None:
+    time = np.arange(5000) / 500.0
+    signal = {
+        "noise": np.random.default_rng(0).normal(0.0, 0.3, (12, 5000)),
+        "sine": np.tile(np.sin(2 * np.pi * 1.3 * time), (12, 1)),
+        "microvolts": reading.recording.signal * 1000.0,
+        "one lead": np.tile(reading.recording.signal[1], (12, 1)),
+    }[made]
+    scope = scope_of(replace(reading, recording=reading.recording.with_signal(signal)))
+    assert scope.distance > MOST_UNLIKE
+    assert "unlike the training data" in scope.names
+
+
+def test_the_distance_is_the_same_at_every_rate_and_in_the_json(reading) -> None:
+    slow = reading.recording.with_signal(reading.recording.signal)
+    slow = replace(slow, signal=resample(slow.signal, 500.0, 100.0), fs=100.0)
+    found = [scope_of(replace(reading, recording=recording)).distance for recording in (reading.recording, slow)]
+    assert found[0] == pytest.approx(found[1], abs=0.05)
+    assert measured_json(reading)["scope"]["distance"] == pytest.approx(found[0])

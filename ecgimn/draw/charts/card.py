@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,11 @@ from ecgimn.draw.charts.ledger import base_layout
 from ecgimn.draw.colours import Palette, palette
 from ecgimn.draw.words.methods import with_interval
 from ecgimn.escape import for_plotly
-from ecgimn.explain.sentences import signed
+from ecgimn.explain.sentences import percent, signed
+from ecgimn.model import ANY_AGE, RULE_IN, RULE_OUT
+
+if TYPE_CHECKING:
+    from ecgimn.model.card import ModelCard
 
 #: Distinct for common colour blindness, and each with a dash of its own (Okabe & Ito 2008, https://jfly.uni-koeln.de/color).
 SERIES = (
@@ -414,3 +418,55 @@ def interval_words(estimate: Any) -> str:
 
 def _first(estimate: Any) -> Any:
     return estimate[0] if isinstance(estimate, list | tuple) else estimate
+
+
+def does_not_words(metrics: Mapping[str, Any]) -> str:
+    """Return what the model does not do, in numbers; empty where it was not measured."""
+    found = metrics.get("does_not")
+    if not found:
+        return ""
+    raised, infarctions = found["raised_st"], found["infarctions"]
+    first, last = raised["steps"][0], raised["steps"][-1]
+    staged = infarctions["old"] + infarctions["recent"]
+    return (
+        f"**It does not look for raised ST.** ST raised by {last['st_mv']:g} mV in {' and '.join(raised['leads'])} of "
+        f"{raised['n']} normal ECGs makes it call MI in {percent(last['called_mi'])} of them "
+        f"({percent(first['called_mi'])} as they were); the median probability of MI goes from "
+        f"{percent(first['median_probability'])} to {percent(last['median_probability'])}. Its labels are "
+        f"mostly old infarctions: of {infarctions['n']} records labelled MI, {staged} give a stage, and "
+        f"{infarctions['old']} of these are healing or old."
+    )
+
+
+def zone_rows(card: ModelCard, miss_rate: float) -> list[dict[str, str]]:
+    """Return the decision zones of a miss rate, a row per age group."""
+    rows = []
+    for zones in card.zones:
+        if zones.miss_rate != miss_rate:
+            continue
+        low_age, high_age = zones.ages
+        age = f"{low_age} to {high_age - 1}" if high_age < ANY_AGE[1] else f"{low_age} and over"
+        row = {"Age": "not given" if zones.ages == ANY_AGE else age}
+        for name, low, high in zip(card.classes, zones.below, zones.above, strict=True):
+            row[name] = f"{f'< {low:.3f}' if low > 0 else '—'} / {f'> {high:.3f}' if high < 1 else '—'}"
+        rows.append(row)
+    return rows
+
+
+def broken_rows(metrics: Mapping[str, Any], miss_rate: float) -> list[dict[str, str]]:
+    """Return where the promise of the decision zones fails: groups whose miss rate lies above the stated one."""
+    rows = []
+    for row in metrics.get("zone_checks", ()):
+        if row["miss_rate"] != miss_rate:
+            continue
+        for side, hits, of in ((RULE_OUT, "ruled_out", "with"), (RULE_IN, "ruled_in", "without")):
+            if row[hits] <= miss_rate * row[of]:
+                continue
+            low, high = row[f"{hits}_interval"]
+            rows.append({
+                "Group": row["group"], "Class": row["class"],
+                "Broken": f"{side}: {row[hits]} of {row[of]} {of} the label",
+                "Rate": f"{percent(row[hits] / row[of])} ({percent(low)} to {percent(high)})",
+                "Beyond chance": "yes" if side in row["broken"] else "no",
+            })  # fmt: skip
+    return sorted(rows, key=lambda row: row["Beyond chance"] == "no")

@@ -32,6 +32,7 @@ from ecgimn.draw.view import View
 from ecgimn.explain.measured import AGREEMENT_MARKS, agreements
 from ecgimn.explain.sentences import NOTHING, signed
 from ecgimn.leads import STANDARD_LEADS, lead_index
+from ecgimn.signal.quality import scope_of
 from ecgimn.signal.waves.find import WAVE_NAMES
 
 if TYPE_CHECKING:
@@ -335,6 +336,7 @@ def _headline(evidence: Evidence | None) -> str:
     return (
         f"Evidence for the label {evidence.name} as used in PTB-XL · "
         f"logit {evidence.logit:+.2f} · probability {evidence.probability:.2f}"
+        + (f" · {evidence.zone}" if evidence.zone else "")
     )
 
 
@@ -350,6 +352,10 @@ def _numbers_page(
     low = top
     if explanation is not None:
         low = draw_classes(sheet, 12.0, top, explanation)
+        scope = None if evidence is None else scope_of(evidence.reading)
+        if scope is not None and not scope.within:
+            low -= ROW_MM
+            sheet.text(12.0, low, f"Outside what the model was taught: {', '.join(scope.names)}", size=7, bold=True)
     if evidence is not None:
         draw_ledger(sheet, 12.0, low - 6.0, text.ledger, evidence, text.taken_out)
     st_low = draw_st_table(sheet, 178.0, top, text.st_rows)

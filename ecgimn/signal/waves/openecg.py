@@ -1,13 +1,15 @@
-"""Probability of P, QRS and T at each sample of each lead, from openecg's network with its last layers precomputed.
+"""Probability of P, QRS and T, of kinds of beat and of rhythm, by openecg's network with its last layers precomputed.
 
 The network is openecg's codec v6 (Apache-2.0, https://github.com/vitaldb/openecg), an int8 ONNX file inside the wheel
 that reads one lead of 10 s at 500 Hz, rank-normalised. Its body writes 128 features for each of 500 frames of ten
 samples. Its last layers repeat each frame ten times, refine by `x + conv(gelu(conv(x)))` with five taps at 500 Hz, and
-read four logits off each sample. Two facts save two thirds of the time:
+read sixteen logits off each sample: four of waves, six of the kind of beat, six of the rhythm. Two facts save two
+thirds of the time:
 
 - within a frame the repeated features are constant, so the first convolution has five different results per frame and
   not ten, each from at most two frames;
-- nothing follows the second convolution but the linear read-out, so both are one convolution from 128 features to four.
+- nothing follows the second convolution but the linear read-out, so both are one convolution from 128 features to
+  sixteen.
 
 These layers are computed in 32-bit floats, where the file rounds its activations to eight bits before the read-out.
 """
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 
 NETWORK_FS = 500.0  # Hz, the rate of openecg's codec
 NETWORK_SAMPLES = 5000  # the fixed window of its ONNX graph: 10 s
-N_WAVES = 4  # classes of the wave head: other, P, QRS, T
+HEADS = ("head_sample", "beat_sample", "rhythm_sample")  # read-outs of the file, in this order
+WAVES, BEATS, RHYTHMS = slice(0, 4), slice(4, 10), slice(10, 16)  # classes of each head among the sixteen
+N_LOGITS = 16
 FRAME = 10  # samples at 500 Hz that share their features
 WIDTH = 128  # features of a frame
 TAPS = 5  # of the two convolutions at 500 Hz
@@ -67,10 +71,13 @@ def load_delineator() -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def wave_logits(window: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the logits of (other, P, QRS, T), shape (5000, 4), of one rank-normalised lead of 10 s, shape (5000,)."""
+def sample_logits(window: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the logits of each sample, shape (5000, 16), of one rank-normalised lead of 10 s, shape (5000,).
+
+    Four of waves (other, P, QRS, T), six of the kind of beat, six of the rhythm: `WAVES`, `BEATS`, `RHYTHMS`.
+    """
     plain, by_tap = load_delineator().run(["plain", "by_tap"], {"signal": window[None]})
-    taps = by_tap.reshape(-1, 5, TAPS, N_WAVES)[:, PHASE].reshape(NETWORK_SAMPLES, TAPS, N_WAVES)
+    taps = by_tap.reshape(-1, 5, TAPS, N_LOGITS)[:, PHASE].reshape(NETWORK_SAMPLES, TAPS, N_LOGITS)
     logits = np.repeat(plain, FRAME, axis=0).astype(np.float64)
     for tap in range(TAPS):
         shift = tap - TAPS // 2
@@ -82,7 +89,7 @@ def wave_logits(window: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _replace_end(model: onnx.ModelProto) -> None:
-    """Cut the graph before it repeats its features, and end it with the two sums that `wave_logits` adds up."""
+    """Cut the graph before it repeats its features, and end it with the two sums that `sample_logits` adds up."""
     from onnx import TensorProto, helper, numpy_helper
 
     nodes = {output: node for node in model.graph.node for output in node.output}
@@ -119,16 +126,16 @@ def _replace_end(model: onnx.ModelProto) -> None:
         ("Mul", ("phases", "above"), ("doubled",)),
         ("Mul", ("doubled", "end_half"), ("active",)),
         ("Reshape", ("active", "end_rows"), ("active_rows",)),  # (2500, 128)
-        ("MatMul", ("active_rows", "end_second"), ("by_tap",)),  # (2500, TAPS * N_WAVES)
+        ("MatMul", ("active_rows", "end_second"), ("by_tap",)),  # (2500, TAPS * N_LOGITS)
         ("MatMul", ("frames", "end_read_out"), ("unbiased",)),
-        ("Add", ("unbiased", "end_bias"), ("plain",)),  # (500, N_WAVES)
+        ("Add", ("unbiased", "end_bias"), ("plain",)),  # (500, N_LOGITS)
     )
     for kind, inputs, outputs in chain:
         node = helper.make_node(kind, inputs, outputs, name=f"end_{outputs[0]}")
         if kind == "Split":
             node.attribute.append(helper.make_attribute("axis", 1))
         model.graph.node.append(node)
-    for name, width in (("plain", N_WAVES), ("by_tap", TAPS * N_WAVES)):
+    for name, width in (("plain", N_LOGITS), ("by_tap", TAPS * N_LOGITS)):
         model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, width]))
 
 
@@ -153,14 +160,17 @@ def _end_matrices(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
         ],
         axis=1,
     )
-    quantised = nodes["frame_logits"].input[0]
-    while nodes[quantised].op_type != "MatMulInteger":
-        quantised = nodes[quantised].input[0]
-    name = nodes[quantised].input[1].removesuffix("_quantized")
-    zero = held[f"{name}_zero_point"].astype(np.float32)
-    read_out = (held[f"{name}_quantized"].astype(np.float32) - zero) * held[f"{name}_scale"]  # (128, 4)
+    heads = []
+    for output in ("frame_logits", "beat_logits", "rhythm_logits"):
+        quantised = nodes[output].input[0]
+        while nodes[quantised].op_type != "MatMulInteger":
+            quantised = nodes[quantised].input[0]
+        name = nodes[quantised].input[1].removesuffix("_quantized")
+        zero = held[f"{name}_zero_point"].astype(np.float32)
+        heads.append((held[f"{name}_quantized"].astype(np.float32) - zero) * held[f"{name}_scale"])
+    read_out = np.concatenate(heads, axis=1)  # (128, N_LOGITS)
     second = np.concatenate([held["model.refine.2.weight"][:, :, tap].T @ read_out for tap in range(TAPS)], axis=1)
-    bias = held["model.refine.2.bias"] @ read_out + held["model.head_sample.bias"]
+    bias = held["model.refine.2.bias"] @ read_out + np.concatenate([held[f"model.{head}.bias"] for head in HEADS])
     return {
         "first": np.asarray(first, dtype=np.float32),
         "first_bias": np.tile(held["model.refine.0.bias"], 5),
@@ -175,6 +185,8 @@ MAX_DENOMINATOR = 20_000  # of a ratio of two rates: at any rate a minute then e
 EDGE_LEADS = 2  # leads that are read a second time for the edges of the recording
 EINTHOVEN_LIMIT_MV = 0.05  # limb leads that differ by more are taken as the file has them
 OTHER, P, QRS, T = range(4)  # classes of the wave head
+BEAT_KINDS = ("none", "sinus", "ventricular", "paced", "fusion", "unknown")  # of the beat head, as in openecg.layered
+RHYTHM_KINDS = ("sinus", "AV block", "paced", "atrial fibrillation", "bundle branch block", "ventricular")
 _EDGE_ORDER = ("II", "V2", "V5", "I", "V3", "V4", "V6", "V1", "III", "aVL")  # preferred first
 _MADE_OF = {"aVR": ("I", "II"), "aVF": ("II", "III")}
 #: For many records: five leads read, one of them twice. Against LUDB's marks in the eleven records of the tests,
@@ -247,19 +259,23 @@ def _read_window(row: NDArray[np.float64]) -> NDArray[np.float64]:
     n = len(row)
     before = (NETWORK_SAMPLES - n) // 2
     window = np.pad(row, (before, NETWORK_SAMPLES - n - before), mode="reflect")
-    return wave_logits(_rank_normalised(window))[before : before + n]
+    return sample_logits(_rank_normalised(window))[before : before + n]
 
 
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Softmax over the classes of each head, same shape as the logits."""
+    found = np.empty_like(logits)
+    for head in (WAVES, BEATS, RHYTHMS):
+        powers = np.exp(logits[:, head] - logits[:, head].max(axis=1, keepdims=True))
+        found[:, head] = powers / powers.sum(axis=1, keepdims=True)
+    return found
 
 
 def _inner_logits(row: NDArray[np.float64]) -> NDArray[np.float64]:
     """Logits of one lead, each sample from a window in which it lies far from the ends wherever there is one."""
     n = len(row)
     edge = round(EDGE_S * NETWORK_FS)
-    logits = np.zeros((n, 4))
+    logits = np.zeros((n, N_LOGITS))
     for start in _window_starts(n):
         stop = min(start + NETWORK_SAMPLES, n)
         keep = start if start == 0 else start + edge
@@ -270,7 +286,7 @@ def _inner_logits(row: NDArray[np.float64]) -> NDArray[np.float64]:
 def wave_posterior(
     signal: NDArray[np.floating], fs: float, usable: NDArray[np.bool_], *, quick: bool = False
 ) -> NDArray[np.float64]:
-    """Probability of each wave at 500 Hz.
+    """Probability of each wave, kind of beat and rhythm at 500 Hz.
 
     The network was trained on recordings whose first and last beats carry no marks (LUDB), so it sees no beats near
     the ends of its window. The first and last `EDGE_S` of a recording are therefore read a second time, its end laid
@@ -285,14 +301,14 @@ def wave_posterior(
     fs : float
         Sampling frequency in Hz.
     usable : ndarray of shape (12,), bool
-        Leads with a signal; the others are not read and hold (1, 0, 0, 0).
+        Leads with a signal; the others are not read and hold the first class of each head.
     quick : bool
         Read five leads and give the others the means of their neighbours: half the time, slightly less sure.
 
     Returns
     -------
-    posterior : ndarray of shape (12, n_samples_500, 4)
-        Softmax over (other, P, QRS, T).
+    posterior : ndarray of shape (12, n_samples_500, 16)
+        Softmax over (other, P, QRS, T), over `BEAT_KINDS` and over `RHYTHM_KINDS`.
 
     Raises
     ------
@@ -302,8 +318,8 @@ def wave_posterior(
     load_delineator()
     at_500 = resample(signal, fs, NETWORK_FS)
     n = at_500.shape[1]
-    posterior = np.zeros((12, n, 4))
-    posterior[:, :, OTHER] = 1.0
+    posterior = np.zeros((12, n, N_LOGITS))
+    posterior[:, :, [head.start for head in (WAVES, BEATS, RHYTHMS)]] = 1.0
     rows = [int(row) for row in np.flatnonzero(usable)]
     made_of = {
         lead: parents
@@ -312,12 +328,14 @@ def wave_posterior(
     }
     for row in rows:
         if STANDARD_LEADS[row] not in made_of:
-            posterior[row] = _softmax(_inner_logits(at_500[row]))
+            posterior[row] = _probabilities(_inner_logits(at_500[row]))
     edge = min(round(EDGE_S * NETWORK_FS), n // 2)
     if (NETWORK_SAMPLES - n) // 2 < edge:
         half, n_twice = min(NETWORK_SAMPLES // 2, n // 2), QUICK_EDGE_LEADS if quick else EDGE_LEADS
         twice_read = [row for row in map(lead_index, _EDGE_ORDER) if row in rows][:n_twice] or rows[:n_twice]
-        ends = np.stack([_softmax(_read_window(np.r_[at_500[row, -half:], at_500[row, :half]])) for row in twice_read])
+        ends = np.stack(
+            [_probabilities(_read_window(np.r_[at_500[row, -half:], at_500[row, :half]])) for row in twice_read]
+        )
         for row in rows:
             own = ends[twice_read.index(row)] if row in twice_read else ends.mean(axis=0)
             posterior[row, :edge], posterior[row, -edge:] = own[half : half + edge], own[half - edge : half]

@@ -142,7 +142,7 @@ class Spans:
     masked: NDArray[np.bool_]
 
 
-def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+def runs_of(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Start and stop of each run of True, shape (n_runs, 2)."""
     edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
     return np.stack([np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)], axis=1)
@@ -150,7 +150,7 @@ def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _beat_runs(qrs: NDArray[np.float64], fs: float) -> NDArray[np.int64]:
     """QRS runs of a probability track: long enough, apart by the refractory time, the stronger one kept."""
-    runs = _runs(qrs > 0.5)
+    runs = runs_of(qrs > 0.5)
     if len(runs) == 0:
         return runs
     joined = [runs[0]]
