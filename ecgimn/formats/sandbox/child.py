@@ -22,12 +22,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from ecgimn.errors import EcgImnError, RecordingError
 from ecgimn.formats.limits import MAX_FILE_BYTES
 from ecgimn.formats.read import read_files
-from ecgimn.formats.sandbox.wall import Walls, code_folders, refuse_calls, restrict_files
+from ecgimn.formats.sandbox.wall import Walls, code_folders, give_memory_back, refuse_calls, restrict_files
 from ecgimn.formats.table import MissingFactsError, ReadingHints, UnusedFactError
 from ecgimn.recording import Recording
 
@@ -69,22 +69,33 @@ class _ForbiddenError(RuntimeError):
 def write_message(stream: BinaryIO, header: Mapping[str, Any], body: bytes = b"") -> None:
     """Write one message: both lengths, the JSON header, the body."""
     encoded = json.dumps(header).encode()
-    stream.write(_LENGTHS.pack(len(encoded), len(body)) + encoded + body)
+    left = memoryview(_LENGTHS.pack(len(encoded), len(body)) + encoded + body)
+    while left:  # a stream without a buffer may take less than it is given
+        left = left[stream.write(left) :]
     stream.flush()
 
 
 def read_message(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     """Read one message; None at the end of the stream, or when it is cut short or too long."""
-    prefix = stream.read(_LENGTHS.size)
+    prefix = _read_all(stream, _LENGTHS.size)
     if len(prefix) < _LENGTHS.size:
         return None
     n_header, n_body = _LENGTHS.unpack(prefix)
     if n_header + n_body > _MAX_MESSAGE_BYTES:
         return None
-    header, body = stream.read(n_header), stream.read(n_body)
+    header, body = _read_all(stream, n_header), _read_all(stream, n_body)
     if len(header) < n_header or len(body) < n_body:
         return None
     return json.loads(header), body
+
+
+def _read_all(stream: BinaryIO, n_bytes: int) -> bytes:
+    """Read so many bytes, fewer only at the end of the stream; one without a buffer gives them in parts."""
+    parts = []
+    while n_bytes > 0 and (part := stream.read(n_bytes)):
+        parts.append(part)
+        n_bytes -= len(part)
+    return b"".join(parts)
 
 
 def answer(header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
@@ -159,7 +170,9 @@ def main(work: str = "uploads") -> None:
     work : {"uploads", "paths"}
         Whether jobs bring the bytes of files, or name files of this machine that may then be opened.
     """
-    jobs, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    # Without buffers: these would keep a part of the last message.
+    jobs = cast(BinaryIO, os.fdopen(os.dup(0), "rb", buffering=0))
+    answers = cast(BinaryIO, os.fdopen(os.dup(1), "wb", buffering=0))
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, sys.stdout.fileno())  # nothing a library prints may mix with answers
     _load_libraries()
@@ -171,11 +184,20 @@ def main(work: str = "uploads") -> None:
     seen = ["/"] if work == "paths" else code  # in the first case each fork takes back all but one folder
     walls = Walls(restrict_files(read=seen, write=[folder, os.devnull]), refuse_calls(a_fork=False))
     write_message(answers, {"ready": True, **asdict(walls)})
-    while (job := read_message(jobs)) is not None:
-        if "task" in job[0]:  # code of this package, loaded once and outside of the fork's limits
-            importlib.import_module(job[0]["task"].partition(":")[0])
-        write_message(answers, *_in_fork(job, room))
+    while _answer_next(jobs, answers, room):
+        give_memory_back()  # nothing of a file waits here for the next one, or lies before it
     shutil.rmtree(folder, ignore_errors=True)  # the app is gone; what is left is an empty folder until its next start
+
+
+def _answer_next(jobs: BinaryIO, answers: BinaryIO, room: _Room) -> bool:
+    """Answer one job; False when there is none any more."""
+    job = read_message(jobs)
+    if job is None:
+        return False
+    if "task" in job[0]:  # code of this package, loaded once and outside of the fork's limits
+        importlib.import_module(job[0]["task"].partition(":")[0])
+    write_message(answers, *_in_fork(job, room))
+    return True
 
 
 def _load_libraries() -> None:
@@ -229,8 +251,8 @@ def _answer_in_fork(job: tuple[dict[str, Any], bytes], room: _Room, folder: str)
         finally:
             os._exit(status)  # whatever happened: no clean-up of the parent's state, no traceback with values in it
     os.close(sending)
-    with os.fdopen(receiving, "rb") as stream:
-        message = read_message(stream)
+    with os.fdopen(receiving, "rb", buffering=0) as stream:
+        message = read_message(cast(BinaryIO, stream))
     _, status = os.waitpid(child, 0)
     if message is not None:
         return message

@@ -60,6 +60,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a traceback may quote a file
+            bufsize=0,  # a buffer would keep the beginning of the last upload
             cwd=self.folder,
             env=environment,
             start_new_session=True,

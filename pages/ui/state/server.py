@@ -36,6 +36,7 @@ from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 
 from ecgimn.errors import EcgImnError
+from ecgimn.formats.sandbox.wall import give_memory_back
 
 MAX_VISITOR_BYTES = 60_000_000  # three uploads of the largest size
 MAX_VISITOR_FILES = 100  # a folder of a long WFDB record has some dozens
@@ -74,6 +75,7 @@ def forget_derived() -> None:
         for key, widget in widgets.items():
             widgets[key] = replace(widget, callback=None, callback_args=None, callback_kwargs=None)
     gc.collect()
+    give_memory_back()
 
 
 def browser_secret() -> str:
