@@ -134,6 +134,24 @@ SCHEMAS: dict[str, pa.Schema] = {
             _column("retry", pa.bool_(), "true where the cause is not the file: tried again when the run is resumed"),
         ]
     ),
+    "differences": pa.schema(
+        [
+            _RECORD,
+            _column("earlier", pa.string(), "the same patient's ECG before"),
+            _column("days", pa.float32(), "days between the two; empty where a date is missing"),
+            _CLASS,
+            _column("logit_earlier", pa.float64(), "of the earlier ECG", "logit"),
+            _column("logit", pa.float64(), "of this ECG", "logit"),
+            _column("change", pa.float64(), "voltage, weights and bias add up to it", "logit"),
+            _column("voltage", pa.float64(), "part of the change that came from the voltage", "logit"),
+            _column("weights", pa.float64(), "part that came from the weights", "logit"),
+            _column("bias", pa.float64(), "change of bias and baseline term", "logit"),
+            _column("first", pa.string(), "kind of the change named first"),
+            _column("named", pa.string(), "changes beyond day-to-day variability, in words"),
+            _column("mimics", pa.string(), "what may mimic a change"),
+            _column("completeness_error", pa.float32(), "largest deviation of the parts' sum", "logit"),
+        ]
+    ),
     "beats": pa.schema(
         [
             _CLASS, _LEAD,
@@ -528,7 +546,8 @@ def read_table(folder: Path | str, name: str, *, columns: list[str] | None = Non
     while True:
         attempts -= 1
         paths = [(place / name / _file_name(part)).path for part in _parts(place)]
-        paths = paths or [(place / "parts" / part / f"{name}.parquet").path for part in _old_parts(place)]
+        if not paths and name != "differences":  # which layout 2 had not
+            paths = [(place / "parts" / part / f"{name}.parquet").path for part in _old_parts(place)]
         if not paths:
             return SCHEMAS[name].empty_table().select(columns or SCHEMAS[name].names)
         try:

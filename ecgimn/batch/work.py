@@ -23,6 +23,7 @@ from scipy.special import expit
 from ecgimn.batch.output import BEAT_MS, Place, Rows, Tables, is_remote, open_place
 from ecgimn.errors import CheckpointError, NotAnEcgError, RecordingError, SourceError
 from ecgimn.explain.case import Case, open_cases, tile
+from ecgimn.explain.difference import CaseDifference, difference
 from ecgimn.explain.explanation import LeadEvidence, lead_evidence
 from ecgimn.explain.measured import reasons_of
 from ecgimn.explain.sentences import evidence_over_beats
@@ -67,6 +68,11 @@ class Item:
         "PTB-XL" or "file".
     found : bool
         Whether it was found in a folder and not named: a file that is no ECG is then skipped.
+    earlier, earlier_path : str
+        The ECG of the same patient before this one, as its name in every table and where it is read; empty where there
+        is none. Only a data set or a list says so, never a file.
+    days : float or None
+        Between the two.
     """
 
     record: str
@@ -75,6 +81,9 @@ class Item:
     sex: Sex | None = None
     source: str = "file"
     found: bool = False
+    earlier: str = ""
+    earlier_path: str = ""
+    days: float | None = None
 
 
 def read_salt(path: Path) -> bytes:
@@ -168,22 +177,38 @@ def list_items(
 
 def _of_ptbxl(folder: Path, rates: tuple[int, ...]) -> Iterator[Item]:
     """Records whose files are here; the paths of the table are kept inside the folder."""
-    table = PtbXl(folder).table
-    root = folder.resolve()
+    ptbxl = PtbXl(folder)
+    table, root = ptbxl.table, folder.resolve()
+    before = {later: earlier for earlier, later in ptbxl.pairs()}
     columns = {500: "filename_hr", 100: "filename_lr"}
     if not set(rates) <= columns.keys():
         raise SourceError("PTB-XL is published at 100 and 500 Hz. One of these is needed. Choose 100 or 500.")
     sexes: dict[object, Sex] = {0: "male", 1: "female"}
-    names = table[[columns[rate] for rate in rates]].to_numpy()
-    for ecg_id, age, sex, row in zip(table.index, table["age"], table["sex"], names, strict=True):
-        for name in row:
-            header = root / f"{name}.hea"
-            if not Path(os.path.normpath(header)).is_relative_to(root):
-                raise SourceError("The PTB-XL table names a file outside its folder. Download the table again.")
-            if header.is_file() and header.with_suffix(".dat").is_file():
-                years = None if pd.isna(age) else round(float(age))
-                yield Item(f"ptbxl-{ecg_id}", str(header), years, sexes.get(sex), "PTB-XL")
-                break
+    names = table[[columns[rate] for rate in rates]]
+    for ecg_id, age, sex in zip(table.index, table["age"], table["sex"], strict=True):
+        header = _header_here(root, names.loc[ecg_id])
+        if header is None:
+            continue
+        years = None if pd.isna(age) else round(float(age))
+        item = Item(f"ptbxl-{ecg_id}", str(header), years, sexes.get(sex), "PTB-XL")
+        earlier = before.get(int(ecg_id))
+        path = None if earlier is None else _header_here(root, names.loc[earlier])
+        if earlier is not None and path is not None:
+            item = replace(
+                item, earlier=f"ptbxl-{earlier}", earlier_path=str(path), days=ptbxl.days_between(earlier, int(ecg_id))
+            )
+        yield item
+
+
+def _header_here(root: Path, names: Iterable[str]) -> Path | None:
+    """Return the first of a record's headers whose files are here; the paths of the table stay inside the folder."""
+    for name in names:
+        header = root / f"{name}.hea"
+        if not Path(os.path.normpath(header)).is_relative_to(root):
+            raise SourceError("The PTB-XL table names a file outside its folder. Download the table again.")
+        if header.is_file() and header.with_suffix(".dat").is_file():
+            return header
+    return None
 
 
 def _of_folder(folder: Path) -> Iterator[Item]:
@@ -418,6 +443,29 @@ def _add_ledger(
     )
 
 
+def add_difference(rows: Rows, item: Item, found: CaseDifference) -> None:
+    """Add what changed since the patient's earlier ECG, one row a class; voltage, weights and bias make the change."""
+    before, after = found.earlier.explanation.logit, found.later.explanation.logit
+    for k, name in enumerate(found.classes):
+        rows.add(
+            "differences",
+            **{"class": name},
+            record=item.record,
+            earlier=item.earlier,
+            days=item.days,
+            logit_earlier=float(before[k]),
+            logit=float(after[k]),
+            change=float(found.logit[k]),
+            voltage=float(found.voltage[k].sum()),
+            weights=float(found.weights[k].sum()),
+            bias=float(found.bias[k] + found.baseline[k]),
+            first=found.named[0].kind if found.named else "",
+            named="; ".join(one.text if one.is_new else f"no longer {one.text}" for one in found.named),
+            mimics=", ".join(dict.fromkeys(mimic.kind for mimic in found.mimics)),
+            completeness_error=found.residual,
+        )
+
+
 def add_beats(rows: Rows, case: Case, said: NDArray[np.bool_]) -> None:
     """Add the mean beat of a recording and its evidence, for the classes that the model says, on a common grid.
 
@@ -474,6 +522,7 @@ class Chunk:
 class ExplainedWindow:
     """Ten seconds of one recording, on the way to the network."""
 
+    item: Item
     record: str
     start_s: float
     recording: Recording
@@ -496,7 +545,7 @@ def explain_chunk(chunk: Chunk) -> Tables:
             if chunk.waves == "not looked for":
                 _book_leads(batch, model, rows)
             else:
-                _book_waves(batch, model, rows, chunk.operating_point)
+                _book_waves(batch, model, rows, chunk)
     return rows.tables()
 
 
@@ -545,7 +594,7 @@ def _windows(chunk: Chunk, rows: Rows) -> Iterator[ExplainedWindow]:
         readings: list[SignalReading] = []
         for place in places:
             recording = whole if len(places) == 1 else whole.window(place.start_s, place.duration_s)
-            at = ExplainedWindow(item.record, place.start_s, recording, _reading(recording, chunk.waves))
+            at = ExplainedWindow(item, item.record, place.start_s, recording, _reading(recording, chunk.waves))
             quality = assess_quality(recording) if at.reading is None else at.reading.quality
             add_quality(rows, item.record, place.start_s, recording, quality, public=item.source == "PTB-XL")
             if at.reading is not None:
@@ -610,12 +659,27 @@ def _book_leads(batch: tuple[ExplainedWindow, ...], model: Model, rows: Rows) ->
         add_lead_evidence(rows, window.record, window.start_s, model.classes, evidence, place)
 
 
-def _book_waves(batch: tuple[ExplainedWindow, ...], model: Model, rows: Rows, operating_point: str) -> None:
-    thresholds = np.array(model.card.thresholds.get(operating_point, (0.5,) * len(model.classes)))
+def _book_waves(batch: tuple[ExplainedWindow, ...], model: Model, rows: Rows, chunk: Chunk) -> None:
+    thresholds = np.array(model.card.thresholds.get(chunk.operating_point, (0.5,) * len(model.classes)))
     cases = open_cases([window.reading for window in batch if window.reading is not None], model)
     for window, case in zip(batch, cases, strict=True):
         add_explanation(rows, window.record, window.start_s, case)
         add_beats(rows, case, case.explanation.probability >= thresholds)
+        if window.item.earlier and window.start_s == 0.0:
+            _book_difference(window.item, case, model, rows, chunk)
+
+
+def _book_difference(item: Item, later: Case, model: Model, rows: Rows, chunk: Chunk) -> None:
+    """Compare the first ten seconds with the patient's earlier ECG, where both pass the quality check."""
+    try:
+        whole = _read(replace(item, path=item.earlier_path))
+        reading = _reading(whole.window(0.0), chunk.waves)
+        if reading is None or not reading.quality.usable:
+            return
+        found = difference(open_cases([reading], model)[0], later)
+    except (RecordingError, SourceError):  # the earlier record has a row of its own under "errors"
+        return
+    add_difference(rows, item, found)
 
 
 def _batched(windows: Iterable[ExplainedWindow], size: int) -> Iterator[tuple[ExplainedWindow, ...]]:

@@ -673,7 +673,20 @@ def change_line(row: Change) -> str:
     return f"{row.name} {old} to {new} {row.unit}, {signed(row.change, digits)}{limit}"
 
 
-def difference_sentences(found: CaseDifference, name: str, since: str = "the earlier ECG") -> tuple[str, ...]:
+def _share_text(share: float, total: float, name: str, *, logits: bool, first: bool) -> str:
+    """Say what a named change has of the change of the score; nothing where that is next to nothing."""
+    if abs(share) < LEAST_SHARE:
+        return ""
+    if logits:
+        return f", {signed(share, 1)}" + (f" of {signed(total, 1)} logit for {name}" if first else "")
+    if abs(total) < LEAST_SHARE or share * total < 0:
+        return f" ({'raises' if share > 0 else 'lowers'} {name})"
+    return f" ({min(100 * share / total, 100):.0f} % of the change for {name})"
+
+
+def difference_sentences(
+    found: CaseDifference, name: str, since: str = "the earlier ECG", *, logits: bool = True
+) -> tuple[str, ...]:
     """Put a difference into words: the probability, what is new, what is gone, and what mimics a change.
 
     Parameters
@@ -683,6 +696,8 @@ def difference_sentences(found: CaseDifference, name: str, since: str = "the ear
         Class.
     since : str
         What "new since" is followed by: the date of the earlier ECG where it is known.
+    logits : bool
+        Give parts of the change in logit; in percent of it otherwise.
     """
     k = found.classes.index(name)
     old, new = found.earlier.explanation.probability[k], found.later.explanation.probability[k]
@@ -692,15 +707,14 @@ def difference_sentences(found: CaseDifference, name: str, since: str = "the ear
     last = [mimic.text for mimic in found.mimics if mimic.kind not in ("lead placement", "gain")]
     if not found.named:
         nothing = f"No measured change since {since} is beyond day-to-day variability"
-        return (f"{head}.", *first, f"{nothing} ({signed(total, 1)} logit for {name}).", *last)
+        size = f" ({signed(total, 1)} logit for {name})" if logits else ""
+        return (f"{head}.", *first, f"{nothing}{size}.", *last)
     sentences = []
     primary = [one for one in found.named if not one.secondary]
     for is_new, words in ((True, f"New since {since}"), (False, f"No longer there since {since}")):
-        parts = []
-        for place, one in enumerate([one for one in primary if one.is_new == is_new][:MOST_NAMED]):
-            share = found.share_of(name, one)
-            of_all = f" of {signed(total, 1)} logit for {name}" if place == 0 else ""
-            parts.append(one.text + (f", {signed(share, 1)}{of_all}" if abs(share) >= LEAST_SHARE else ""))
+        parts: list[str] = []
+        for one in [one for one in primary if one.is_new == is_new][:MOST_NAMED]:
+            parts.append(one.text + _share_text(found.share_of(name, one), total, name, logits=logits, first=not parts))
         if parts:
             sentences.append(f"{words}: {'; '.join(parts)}.")
     secondary = [one.text for one in found.named if one.secondary]

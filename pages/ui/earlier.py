@@ -27,6 +27,8 @@ from pages.ui import cache as cached
 from pages.ui.case_bar import explained
 from pages.ui.state import case as session
 from pages.ui.state import upload as own
+from pages.ui.state import view as view_state
+from pages.ui.trace import picture
 from pages.ui.upload import identity_of
 
 CHART = {"displayModeBar": False}
@@ -50,7 +52,8 @@ def compare_with_earlier(case: Case, bar: DeltaGenerator) -> None:
             )
         )  # fmt: skip
         _downloads(found, name, since)
-    head, *sentences = difference_sentences(found, name, since or "the earlier ECG")
+    research = view_state.is_research()
+    head, *sentences = difference_sentences(found, name, since or "the earlier ECG", logits=research)
     st.markdown(f"**{for_markdown(head)}** {' '.join(for_markdown(sentence) for sentence in sentences)}")
     rooms = rooms_for(session.window(), above_px=ABOVE_PX)
     width = rooms.trace.width_px
@@ -61,7 +64,8 @@ def compare_with_earlier(case: Case, bar: DeltaGenerator) -> None:
         _beats(found, name, since, (width, rooms.beats_px[1]))
     with right:
         _changes(found)
-    _parts(found, name)
+    if research:
+        _parts(found, name)
 
 
 def _earlier_ecg() -> tuple[Recording, str] | None:
@@ -157,12 +161,11 @@ def _beats(found: CaseDifference, name: str, since: str, size_px: tuple[float, f
     if beat is None:
         st.info("One of the two has no mean beat, so there is no picture of both.", icon=":material/info:")
         return
-    picture = difference_svg(
-        beat, name=name, size_px=size_px, earlier=since or "earlier ECG", later="this ECG", dark=session.is_dark()
-    )
-    st.image(
-        picture, width=round(size_px[0]), alt=f"Mean beats of both ECGs in twelve leads, and the change for {name}"
-    )
+    markup = difference_svg(
+        beat, name=name, size_px=size_px, earlier=since or "earlier ECG", later="this ECG",
+        numbers=view_state.is_research(), dark=session.is_dark(),
+    )  # fmt: skip
+    picture(markup, "difference_beats")
 
 
 def _changes(found: CaseDifference) -> None:

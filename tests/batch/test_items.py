@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ecgimn.batch.work import kind_of, list_items, read_salt
+from ecgimn.batch.work import Chunk, explain_chunk, kind_of, list_items, read_salt
 from ecgimn.errors import SourceError
+from tests.batch.conftest import tracing, write
 
 
 @pytest.fixture
@@ -87,3 +88,24 @@ def test_a_remote_folder_is_listed_like_one_of_this_machine(folder):
         "memory:///shelf/ward/a.hea",
         "http://elsewhere/c.hea",
     ]
+
+
+def test_a_patients_earlier_ecg_is_compared_and_its_parts_make_the_change(tmp_path, card):
+    lines = [
+        "ecg_id,patient_id,recording_date,age,sex,report,scp_codes,strat_fold,filename_lr,filename_hr,"
+        "NORM,MI,STTC,CD,HYP,diagnostic_subclass,rhythm,form"
+    ]
+    for ecg_id, patient, day in ((1, 7, 1), (2, 7, 4), (3, 8, 5)):
+        write(tmp_path, f"r{ecg_id}", tracing(ecg_id))
+        lines.append(f"{ecg_id},{patient},1990-01-0{day} 08:00:00,50,0,r,{{}},1,r{ecg_id},x{ecg_id},1,0,0,0,0,[],[],[]")
+    (tmp_path / "ptbxl_database.csv").write_text("\n".join(lines) + "\n")
+    items = list_items(tmp_path)
+    assert [(item.earlier, item.days) for item in items] == [("", None), ("ptbxl-1", 3.0), ("", None)]
+    chunk = Chunk(tuple(items), card.name, card.sha256, "five leads", "youden")
+    rows = explain_chunk(chunk)["differences"].to_pylist()
+    assert [(row["record"], row["earlier"], row["class"]) for row in rows] == [
+        ("ptbxl-2", "ptbxl-1", name) for name in card.classes
+    ]
+    for row in rows:
+        assert abs(row["voltage"] + row["weights"] + row["bias"] - row["change"]) < 1e-4
+        assert abs(row["logit"] - row["logit_earlier"] - row["change"]) < 1e-9

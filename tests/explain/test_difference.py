@@ -177,6 +177,14 @@ def test_a_planted_change_is_named_first(composite, later, kind, leads, words):
     assert any(sentence.startswith(f"New since 1987-03-02: {words}") for sentence in sentences)
 
 
+def test_clinical_words_hold_percent_and_no_logit(composite):
+    found = difference(composite("norm"), composite("imi-st"))
+    words = " ".join(difference_sentences(found, "MI", "1987-03-02", logits=False))
+    assert "logit" not in words
+    assert "New since 1987-03-02: Q in III and aVF (" in words
+    assert "% of the change for MI)" in words
+
+
 def test_a_planted_q_wave_is_named_first(composite, trained):
     normal = composite("norm")
     recording = normal.recording

@@ -156,6 +156,7 @@ def difference_svg(
     size_px: tuple[float, float],
     earlier: str = "earlier",
     later: str = "later",
+    numbers: bool = True,
     dark: bool = False,
 ) -> str:
     """Draw the earlier mean beat under the later one, with the area between them in the colour of what it changed.
@@ -169,6 +170,8 @@ def difference_svg(
         Width and most height in CSS pixels.
     earlier, later : str
         How the two are called: their dates, where these are known.
+    numbers : bool
+        Print the change of each lead, in logit.
     dark : bool
     """
     colours, scale = palette(overlay=True, dark=dark), evidence_colours(dark=dark, paint=True)
@@ -178,7 +181,9 @@ def difference_svg(
         [
             f"black: {later} · dashed: {earlier}, fitted wave by wave",
             f"painted: voltage {signed(float(beat.voltage.sum()))} of {signed(float(beat.total.sum()))} for {name}, "
-            f"not on this beat {signed(left_out)}",
+            f"not on this beat {signed(left_out)}"
+            if numbers
+            else f"painted: where the change of the tracing raises (orange) or lowers (blue) {name}",
         ],
         size_px[0],
     )
@@ -211,10 +216,13 @@ def difference_svg(
         total = float(beat.total[lead])
         shapes.append(
             f"<text x='{panel.x0_mm + 1:.1f}' y='{top - 5:.1f}' font-weight='bold' font-size='13' "
-            f"fill='{colours.text}'>{panel.label}</text><text class='sum' x='{panel.x0_mm + width - 1:.1f}' "
-            f"y='{top - 5:.1f}' text-anchor='end' font-size='13' fill='{_readable(tints[total >= 0], colours)}'>"
-            f"{signed(total)}</text>"
+            f"fill='{colours.text}'>{panel.label}</text>"
         )
+        if numbers:
+            shapes.append(
+                f"<text class='sum' x='{panel.x0_mm + width - 1:.1f}' y='{top - 5:.1f}' text-anchor='end' "
+                f"font-size='13' fill='{_readable(tints[total >= 0], colours)}'>{signed(total)}</text>"
+            )
         parts.append(f"<g class='beat' data-lead='{panel.lead}'>{''.join(shapes)}</g>")
     lines = [
         f"<text class='note' x='{MARGIN_PX:g}' y='{layout.height_mm + LINE_PX * (place + 1):.1f}' "
