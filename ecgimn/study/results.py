@@ -662,7 +662,7 @@ def _outcomes(record: StudyRecord, rows: Sequence[Row]) -> dict[str, Any]:
         "accuracy": [
             {"by": by, "name": name, "class": label, "when": when, **_accuracy_of(mine, label, step)}
             for by, name, mine in groups
-            for label in (*record.audit.classes, ABNORMAL)
+            for label in ((ABNORMAL,) if by == "reader" else (*record.audit.classes, ABNORMAL))
             for when, step in (("before", "blind"), ("after", "revision"))
         ],
         "uncertain": [

@@ -12,7 +12,7 @@ import base64
 import binascii
 import hashlib
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -277,7 +277,7 @@ class Disputed:
     decided: dict[str, Any] | None
 
 
-def disputed_cases(audit: Audit, readers: Iterable[Reader], events: Iterable[Event]) -> tuple[Disputed, ...]:
+def disputed_cases(audit: Audit, readers: Collection[Reader], events: Iterable[Event]) -> tuple[Disputed, ...]:
     """Return the cases that two readers or more have finished with different diagnoses, in their first period.
 
     Opinions stand in an order that does not tell readers apart from case to case.

@@ -27,9 +27,20 @@ from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model import model as checkpoint
 from ecgimn.model.card import read_card
 from ecgimn.model.model import Model
+from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
 from ecgimn.study.definition import CONFIDENCES, FLAGS, RATINGS, Audit, MarkedBox, items_of, read_box, repeat_over_beats
-from ecgimn.study.session import CaseState, Reading, model_answer, start_reading
+from ecgimn.study.session import (
+    CaseState,
+    Disputed,
+    Reading,
+    Training,
+    adjudicate,
+    disputed_cases,
+    is_adjudicator,
+    model_answer,
+    start_reading,
+)
 from ecgimn.study.store import Store
 from pages.ui import cache as cached
 from pages.ui.state import case as session
@@ -78,7 +89,7 @@ def ask_diagnosis(reading: Reading, state: CaseState) -> None:
     given: dict[str, Any] = {**state.done.get("blind", {}), **state.draft} if step == "revision" else state.draft
     key = f"answer_{place}_{step}"
     classes = reading.audit.classes
-    primary = st.pills("Main diagnosis", classes, default=given.get("primary"), key=f"{key}_primary")
+    primary = st.pills("Main diagnosis", reading.audit.diagnoses, default=given.get("primary"), key=f"{key}_primary")
     st.caption(" · ".join(f"{name} {CLASS_WORDS[name]}" for name in classes if name in CLASS_WORDS))
     also = st.pills(
         "Also present", classes, selection_mode="multi", default=[c for c in given.get("also", ()) if c in classes],
@@ -156,7 +167,9 @@ def draw_trace(reading: Reading, state: CaseState, signal: SignalReading, opened
     # What is revealed is the evidence alone: marks of rules beside it would be a second opinion.
     evidence, view = None, _paper_chosen(place)
     if opened is not None and method != "none":
-        evidence = opened.of(_class_shown(opened, place))
+        design, called = reading.audit.design, state.done.get("model", {}).get("called", "")
+        wrong_ones = design is not None and design.wrong_share > 0
+        evidence = opened.of(_class_shown(opened, place, called, wrong_ones=wrong_ones))
         view = replace(view, quantity="weights" if method == "weights" else "contribution")
     fields = _fields(state)
     room = screen_for(session.window(), beside=not _is_full(place))
@@ -272,8 +285,11 @@ def _list(reading: Reading, place: int, field: str, listed: list[dict[str, Any]]
             )  # fmt: skip
 
 
-def _class_shown(opened: Case, place: int) -> str:
-    chips, first = class_chips(opened, starred=False), opened.most_probable
+def _class_shown(opened: Case, place: int, called: str, *, wrong_ones: bool) -> str:
+    if wrong_ones:  # the probabilities would tell which answers were made wrong
+        chips, first = {name: name for name in opened.classes}, called or opened.most_probable
+    else:
+        chips, first = class_chips(opened, starred=False), opened.most_probable
     chosen = st.segmented_control(
         "Evidence for", list(opened.classes), default=first, format_func=chips.__getitem__,
         key=f"answer_class_{place}", required=True, label_visibility="collapsed",
@@ -336,6 +352,10 @@ HOW = (
     "shown; you may revise, and you rate what you saw. Submitted answers cannot be changed. Every entry is saved at "
     "once: you may close the window and go on another day."
 )
+SOME_WRONG = (
+    "Some of the model's answers in this audit were made wrong on purpose. Which ones is not told; the evidence shown "
+    "is always the model's own, for the label shown."
+)
 STEP_WORDS = {
     "blind": "Read blind",
     "model": "The model's answer",
@@ -358,7 +378,11 @@ def read_audit_page(store: Store, uid: str) -> None:
         st.error(str(exc), icon=":material/error:")
         return
     place = study.place(uid)
-    if place is None:
+    if is_adjudicator(reading.audit, reader):
+        _adjudication_room(reading)
+    elif (training := reading.training()).passed is False:
+        _training_room(reading, training)
+    elif place is None:
         _waiting_room(reading, states)
     else:
         _case(reading, reading.state(place), len(states))
@@ -394,7 +418,17 @@ def _waiting_room(reading: Reading, states: tuple[CaseState, ...]) -> None:
     if following is None:
         st.success("All cases are finished. Thank you.", icon=":material/task_alt:")
         return
+    over = reading.opens_at(following)
+    if over is not None:
+        st.info(
+            f"The next period begins on {over:%d %B %Y at %H:%M} UTC, so that the cases are forgotten by then.",
+            icon=":material/hourglass:",
+        )
+        return
     st.caption(HOW)
+    design = reading.audit.design
+    if design is not None and design.wrong_share > 0:
+        st.info(SOME_WRONG, icon=":material/info:")
     label = "Begin" if done == 0 and not states[following - 1].done else f"Go on with case {following}"
     if st.button(label, type="primary", icon=":material/play_arrow:", shortcut="Right"):
         _open(reading, following)
@@ -457,6 +491,118 @@ def _head(reading: Reading, state: CaseState, n_cases: int) -> None:
             reading.pause(state.planned.place)
             study.go_to(reading.audit.uid, None)
             st.rerun()
+        if (
+            reading.audit.design is not None
+            and not state.finished
+            and st.button("Come back later", icon=":material/schedule:", help="This case goes to the end of the list.")
+        ):
+            reading.put_off(state.planned.place)
+            following = reading.next_place()
+            study.go_to(reading.audit.uid, None)
+            if following is not None and following != state.planned.place:
+                _open(reading, following)
+            st.rerun()
+
+
+def _plain_trace(recording: Recording, key: str, alt: str) -> None:
+    room = screen_for(session.window())
+    screen = Screen(width_px=room.width_px, height_px=room.height_px - HEAD_PX, px_per_mm=room.px_per_mm)
+    figure = ecg_figure(recording, view=View(dark=session.is_dark()), screen=screen)
+    st.plotly_chart(figure, width="content", theme=None, config=CHART, alt=alt, key=key)
+
+
+def _training_room(reading: Reading, training: Training) -> None:
+    """Read the training cases, each with its label told afterwards, until enough are right."""
+    design, case = reading.audit.design, reading.next_training(training)
+    if design is None or case is None:
+        return
+    told_key = f"study_training_told {reading.audit.uid}"
+    n = len(design.training)
+    st.markdown(
+        f"**Training, case {len(training.answered) + 1} of {n}**  ·  {design.pass_share:.0%} right opens the audit"
+        + (f"  ·  round {training.round}; before: {training.rounds[-1]:.0%} right" if training.rounds else "")
+    )
+    told = study.chosen(told_key)
+    if told:
+        (st.success if told[0] else st.warning)(told[1], icon=":material/school:")
+    try:
+        recording = cached.get_audit_recording(case.ref, case.digest)
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return
+    key = f"answer_training_{training.round}_{len(training.answered)}"
+    left, right = st.columns((0.64, 0.36), gap="small")
+    with left:
+        _plain_trace(recording, f"{key}_trace", "12-lead ECG, a training case")
+    with right:
+        primary = st.pills("Main diagnosis", reading.audit.diagnoses, key=f"{key}_primary")
+        if st.button("Commit, then see the label", type="primary", icon=":material/lock:", key=f"{key}_commit"):
+            try:
+                is_right = reading.answer_training(case.ref, primary)
+            except EcgImnError as exc:
+                st.error(str(exc), icon=":material/error:")
+                return
+            labels = ", ".join(case.labels)
+            study.choose(
+                told_key, (is_right, f"The case before: {'right' if is_right else 'not right'}. Label: {labels}.")
+            )
+            st.rerun()
+
+
+def _adjudication_room(reading: Reading) -> None:
+    """Decide on the cases on which readers differ; who answered what is not told."""
+    audit, store = reading.audit, reading.store
+    if not store.is_guarded(reading.reader.uid):
+        st.warning(
+            "An adjudicator sees what readers answered. Put a passphrase before the pseudonym first: Protect, above.",
+            icon=":material/lock_open:",
+        )
+        return
+    try:
+        disputed = disputed_cases(audit, store.readers(), store.events(audit.uid))
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return
+    left_over = [one for one in disputed if one.decided is None]
+    st.subheader(f"Adjudication: {for_markdown(audit.name)}")
+    if not left_over:
+        st.success(
+            f"Nothing to decide: {len(disputed)} cases on which readers differ so far.", icon=":material/task_alt:"
+        )
+        return
+    st.progress(1 - len(left_over) / len(disputed), f"{len(disputed) - len(left_over)} of {len(disputed)} decided")
+    _decide(reading, left_over[0])
+
+
+def _decide(reading: Reading, one: Disputed) -> None:
+    audit, key = reading.audit, f"answer_adjudication_{one.case.ref}"
+    try:
+        recording = cached.get_audit_recording(one.case.ref, one.case.digest)
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return
+    left, right = st.columns((0.64, 0.36), gap="small")
+    with left:
+        _plain_trace(recording, f"{key}_trace", "12-lead ECG on which readers differ")
+    with right:
+        for number, opinion in enumerate(one.opinions, start=1):
+            also = f", also {', '.join(opinion['also'])}" if opinion["also"] else ""
+            st.markdown(f"Reader {number}: **{opinion['primary']}**{also}, confidence {opinion['confidence']} of 5")
+        primary = st.pills("Decision", audit.diagnoses, key=f"{key}_primary")
+        also = st.pills("Also present", audit.classes, selection_mode="multi", key=f"{key}_also")
+        confidence = st.segmented_control(
+            "Confidence", CONFIDENCES, format_func=CONFIDENCE_WORDS.__getitem__, key=f"{key}_confidence"
+        )
+        text = st.text_area("Reasons (optional)", max_chars=2000, height=80, key=f"{key}_text",
+                            help="No names and nothing else that identifies a person.")  # fmt: skip
+        if st.button("Commit the decision", type="primary", icon=":material/gavel:", key=f"{key}_commit"):
+            content = {"primary": primary, "also": list(also), "confidence": confidence, "text": text}
+            try:
+                adjudicate(reading.store, audit, reading.reader, one.case.ref, content)
+            except EcgImnError as exc:
+                st.error(str(exc), icon=":material/error:")
+            else:
+                st.rerun()
 
 
 def _offer_evidence(reading: Reading, place: int, opened: Case) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from ecgimn import __version__
-from ecgimn.draw.charts.study import result_charts, result_tables, study_html
+from ecgimn.draw.charts.study import checklist_csv, result_charts, result_tables, study_html
 from ecgimn.errors import EcgImnError
 from ecgimn.escape import for_markdown
 from ecgimn.study.keys import fingerprint, public_key
@@ -100,6 +100,11 @@ def _exports(store: Store, uid: str, found: dict[str, Any]) -> None:
             "Report (HTML)", noted(lambda: study_html(found, made=f"ECG-IMN Reader {__version__}")),
             f"{FILE_NAME}-{uid[:8]}.html", "text/html", on_click="ignore", icon=":material/download:",
             key="audit_export_html",
+        )  # fmt: skip
+        st.download_button(
+            "Checklist (CSV)", lambda: checklist_csv(found), f"{FILE_NAME}-{uid[:8]}-checklist.csv", "text/csv",
+            on_click="ignore", icon=":material/checklist:", key="audit_export_checklist",
+            help="DECIDE-AI and TRIPOD+AI, filled with what the record tells; the rest is marked for the authors.",
         )  # fmt: skip
     st.caption(
         "The export holds everything another site needs, labels too, and is signed with this site's key "

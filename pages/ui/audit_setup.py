@@ -16,7 +16,7 @@ from ecgimn.model import model as checkpoint
 from ecgimn.model.card import ModelCard, read_card
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
 from ecgimn.study.cases import COMPOSITE, PTBXL, audit_case, draw_cases, refs_from_csv
-from ecgimn.study.definition import KIND, SHOWN, Arm, Audit
+from ecgimn.study.definition import KIND, MAX_WASHOUT_DAYS, SHOWN, Arm, Audit, Design
 from ecgimn.study.record import import_study, read_export, signer_of
 from ecgimn.study.store import Store
 from pages.ui import cache as cached
@@ -44,6 +44,10 @@ LISTS = {
     "csv": "A list of my own (CSV)",
 }
 ALLOCATIONS = {"case": "for each case of a reader, balanced over labels", "reader": "once for each reader"}
+STUDY_HELP = (
+    "Periods with a washout, training with a competence check, “uncertain”, wrong answers of the model on purpose, and "
+    "an adjudicator where readers differ."
+)
 MANY = 24  # cases from here on get a progress bar of their own
 
 
@@ -88,6 +92,7 @@ def _set_up(store: Store) -> None:
             disabled=len(arms) < 2, width=330, filter_mode=None,
         )  # fmt: skip
         blocks = st.toggle("One arm after the other", key="audit_blocks", disabled=len(arms) < 2)
+    design = _design(refs, len(arms)) if st.toggle("Run as a study", key="audit_study", help=STUDY_HELP) else None
     shows = st.pills("Beside the trace from the start", SHOWN, selection_mode="multi", key="audit_shows")
     wanted = st.button("Set up the audit", type="primary", icon=":material/add:", key="audit_create")
     if wanted:
@@ -102,10 +107,11 @@ def _set_up(store: Store) -> None:
                 if bar is not None:
                     bar.progress(done / len(refs), f"Reading the cases: {done} of {len(refs)}")
             card = cards[model]
+            study_design = None if design is None else _with_training(design, ptbxl)
             audit = Audit(
                 name=name.strip(), model=card.name, model_sha256=card.sha256, classes=card.classes, cases=tuple(listed),
                 selection=selection, arms=tuple(ARMS[arm] for arm in arms), allocation=allocation, blocks=blocks,
-                shows=tuple(shows), seed=int(seed), app_version=__version__,
+                shows=tuple(shows), seed=int(seed), app_version=__version__, design=study_design,
             )  # fmt: skip
             is_new = store.add_study(audit.uid, audit.name, KIND, audit.text)
         except EcgImnError as exc:
@@ -115,6 +121,54 @@ def _set_up(store: Store) -> None:
             st.success(f"The audit {for_markdown(audit.name)} is set up: {len(refs)} cases.", icon=":material/check:")
         else:
             st.info("An audit exactly like this one is kept already and stays as it is.", icon=":material/info:")
+
+
+def _design(refs: Sequence[str], n_arms: int) -> dict[str, Any]:
+    """Ask how the audit is run as a study; training cases by reference."""
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            crossover = st.toggle(
+                "Each case in every arm (crossover)", key="audit_crossover", disabled=n_arms < 2,
+                help="One arm after the other, in as many periods; the order of arms differs from case to case.",
+            )  # fmt: skip
+            washout = st.number_input(
+                "Washout between periods (days)", 0, MAX_WASHOUT_DAYS, 14, key="audit_washout",
+                disabled=not crossover, width=230,
+            )  # fmt: skip
+            uncertain = st.toggle("“Uncertain” may be answered", value=True, key="audit_uncertain")
+        titles = {f"{COMPOSITE}:{case.name}": case.title for case in cached.get_composites()}
+        free = [ref for ref in titles if ref not in refs]
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            training = st.multiselect(
+                "Training cases, told afterwards", free, format_func=titles.__getitem__, key="audit_training",
+                help="Composite cases that are no cases of the audit. They come before the first case.",
+            )  # fmt: skip
+            passing = st.number_input(
+                "Right, to begin (%)", 0, 100, 70, 5, key="audit_pass", disabled=not training, width=160
+            )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            wrong = st.number_input(
+                "Answers of the model made wrong (%)", 0, 50, 0, 5, key="audit_wrong", width=260,
+                help="Drawn for each reader, the same share in each arm. Readers are told that there are some.",
+            )  # fmt: skip
+            named = st.text_input(
+                "Adjudicators’ pseudonyms, by comma", key="audit_adjudicators", max_chars=400,
+                help="They see all answers to the cases on which readers differ, decide, and do not read. Each needs a "
+                "passphrase or an account.",
+            )  # fmt: skip
+    return {
+        "crossover": crossover and n_arms > 1,
+        "washout_days": int(washout) if crossover and n_arms > 1 else 0,
+        "uncertain": uncertain,
+        "training": tuple(training),
+        "pass_share": passing / 100 if training else 0.0,
+        "wrong_share": wrong / 100,
+        "adjudicators": tuple(name.strip() for name in named.split(",") if name.strip()),
+    }
+
+
+def _with_training(asked: dict[str, Any], ptbxl: PtbXl | None) -> Design:
+    return Design(**{**asked, "training": tuple(audit_case(ref, ptbxl) for ref in asked["training"])})
 
 
 def _cards() -> dict[str, ModelCard]:

@@ -217,7 +217,7 @@ def test_the_report_holds_versions_hashes_seeds_and_the_intended_use(read_store:
     for needed in (audit.uid, audit.model_sha256, results["log_digest"], "Not a medical device", "seed 20260"):
         assert needed in page
     assert "<script>" not in page
-    assert page.count("<svg ") == 5
+    assert page.count("<svg ") == 7
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
