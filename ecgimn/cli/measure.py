@@ -149,7 +149,7 @@ def earlier_ecg(
             loaded, PtbXl(ptbxl), limit=limit, report=lambda part: progress.update(task, description=part)
         )
     few = "" if limit is None else f" --limit {limit}"
-    command = f"python -m ecgimn earlier-ecg --ptbxl DIR --model {model} --json OUT --doc docs/earlier-ecg.md{few}"
+    command = f"python -m ecgimn earlier-ecg --ptbxl DIR --model {model} --json OUT --doc FILE{few}"
     content = {"command": command, "model": model, "sha256": loaded.card.sha256, **found}
     write_json(content, json_path)
     if document is not None:

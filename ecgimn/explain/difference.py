@@ -75,17 +75,17 @@ _HOOGEN = (
     "Eur Heart J 1992;13:1606"
 )
 _UNIVERSAL = "new ST elevation, Fourth Universal Definition 2018, doi:10.1016/j.jacc.2018.08.1038"
-_PTBXL = "95 % of the changes between normal ECGs of one patient in PTB-XL, docs/earlier-ecg.md"
+_PTBXL = "95 % of the changes between two normal ECGs of one patient, 100 pairs of PTB-XL, docs/earlier-ecg.md"
 DAY_TO_DAY_SHARE = 0.28  # 1.96 * sqrt(2) * 10 %: two ECGs of one patient, 95 % of the days
 
 #: By kind of measurement. Where no published limit was found, PTB-XL's own unchanged pairs give it.
 LIMITS: dict[str, Limit] = {
-    "PR": Limit(30.0, _PTBXL),
+    "PR": Limit(31.0, _PTBXL),
     "QRS": Limit(16.0, _PTBXL),
     "QT": Limit(32.0, _GELLERT),
     "QTc": Limit(26.0, _GELLERT),
-    "axis": Limit(30.0, _PTBXL),
-    "QRS-T angle": Limit(45.0, _PTBXL),
+    "axis": Limit(26.0, _PTBXL),
+    "QRS-T angle": Limit(20.0, _PTBXL),
     "voltage": Limit(0.3, _HOOGEN, DAY_TO_DAY_SHARE),
     "Q": Limit(0.1, _UNIVERSAL.replace("new ST elevation", "depth of a Q wave"), DAY_TO_DAY_SHARE),
     "R": Limit(0.3, _HOOGEN, DAY_TO_DAY_SHARE),
