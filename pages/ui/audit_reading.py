@@ -527,6 +527,8 @@ def _training_room(reading: Reading, training: Training) -> None:
         (st.success if told[0] else st.warning)(told[1], icon=":material/school:")
     try:
         recording = cached.get_audit_recording(case.ref, case.digest)
+        at = f"training case {len(training.answered) + 1} of audit {reading.audit.uid[:8]}"
+        session.note_opened("audit", at, reader=reading.reader.pseudonym)
     except EcgImnError as exc:
         st.error(str(exc), icon=":material/error:")
         return
@@ -578,6 +580,7 @@ def _decide(reading: Reading, one: Disputed) -> None:
     audit, key = reading.audit, f"answer_adjudication_{one.case.ref}"
     try:
         recording = cached.get_audit_recording(one.case.ref, one.case.digest)
+        session.note_opened("audit", f"adjudication in audit {audit.uid[:8]}", reader=reading.reader.pseudonym)
     except EcgImnError as exc:
         st.error(str(exc), icon=":material/error:")
         return

@@ -102,7 +102,7 @@ def _exports(store: Store, uid: str, found: dict[str, Any]) -> None:
             key="audit_export_html",
         )  # fmt: skip
         st.download_button(
-            "Checklist (CSV)", lambda: checklist_csv(found), f"{FILE_NAME}-{uid[:8]}-checklist.csv", "text/csv",
+            "Checklist (CSV)", noted(lambda: checklist_csv(found)), f"{FILE_NAME}-{uid[:8]}-checklist.csv", "text/csv",
             on_click="ignore", icon=":material/checklist:", key="audit_export_checklist",
             help="DECIDE-AI and TRIPOD+AI, filled with what the record tells; the rest is marked for the authors.",
         )  # fmt: skip

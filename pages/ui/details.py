@@ -74,7 +74,11 @@ def hospital_export(case: Case) -> None:
         for kind in HOSPITAL_KINDS:
             label, suffix, mime = REPORTS[kind]
             st.download_button(
-                label, partial(hospital_bytes, kind, case.reading, case, subject=told),
+                label,
+                session.noting_export(
+                    partial(hospital_bytes, kind, case.reading, case, subject=told),
+                    f"{label} report of {session.what_is_open(case.recording)}",
+                ),
                 file_name=f"ecg-imn-report.{suffix}", mime=mime, key=f"export_{kind}", on_click="ignore",
                 icon=":material/download:",
             )  # fmt: skip
