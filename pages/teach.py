@@ -146,7 +146,7 @@ def keep_attempt(collection: Collection, case: QuizCase, state: dict[str, Any]) 
 def reveal(collection: Collection, case: QuizCase, state: dict[str, Any], title: str, *, large: bool) -> None:
     result = score(case, state["answer"])
     words(f"**{title}**", large=large)
-    verdicts = (
+    verdicts: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         ("check_circle", "green", "correct", result.correct),
         ("visibility_off", "orange", "missed", result.missed),
         ("cancel", "red", "wrong", result.wrong),

@@ -395,7 +395,7 @@ def paint_mean(
         r_index=r_index,
         j=math.nan,
         st_mv=np.full(12, np.nan),
-        t_sign=np.zeros(12, dtype=np.int64),
+        st=StMarks(),
         cells=cells,
         shown=float(cells.sum()),
         n_used=n_records,

@@ -287,8 +287,9 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, dict) and all(_fits(part, inner[1]) for part in value.values())
     if hint is Zones:
         hints = get_type_hints(Zones)
-        whole = isinstance(value, dict) and value.keys() == hints.keys()
-        return whole and all(_fits(value[name], hints[name]) for name in hints) and len(value["ages"]) == 2
+        if not isinstance(value, dict) or value.keys() != hints.keys():
+            return False
+        return all(_fits(value[name], hints[name]) for name in hints) and len(value["ages"]) == 2
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return hint is Any or type(value) is hint

@@ -589,8 +589,8 @@ def _decide(reading: Reading, one: Disputed) -> None:
         _plain_trace(recording, f"{key}_trace", "12-lead ECG on which readers differ")
     with right:
         for number, opinion in enumerate(one.opinions, start=1):
-            also = f", also {', '.join(opinion['also'])}" if opinion["also"] else ""
-            st.markdown(f"Reader {number}: **{opinion['primary']}**{also}, confidence {opinion['confidence']} of 5")
+            beside = f", also {', '.join(opinion['also'])}" if opinion["also"] else ""
+            st.markdown(f"Reader {number}: **{opinion['primary']}**{beside}, confidence {opinion['confidence']} of 5")
         primary = st.pills("Decision", audit.diagnoses, key=f"{key}_primary")
         also = st.pills("Also present", audit.classes, selection_mode="multi", key=f"{key}_also")
         confidence = st.segmented_control(

@@ -332,19 +332,19 @@ def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
     link = session.link_of(name) if case.recording.source != "upload" else ""
     grey = cached.get_grey_beat() if view_state.grey_wanted() else None
     with st.container(horizontal=True):
-        for label, sheet, kind in SHEETS:
+        for label, sheet, form in SHEETS:
             st.download_button(
                 label,
                 session.noting_export(
                     partial(
-                        case_sheet, sheet, kind, case, class_name=name, against=minus, measured=measured, view=view,
+                        case_sheet, sheet, form, case, class_name=name, against=minus, measured=measured, view=view,
                         salt=salt, link=link, grey=grey,
                     ),
                     f"{label} of {session.what_is_open(case.recording)}",
                 ),
-                file_name=f"ecg-imn-{sheet}.{kind}",
-                mime=MIME[kind],
-                key=f"export_{sheet}_{kind}",
+                file_name=f"ecg-imn-{sheet}.{form}",
+                mime=MIME[form],
+                key=f"export_{sheet}_{form}",
                 on_click="ignore",
                 disabled=sheet == "slide" and not has_beat,
                 icon=":material/print:" if sheet == "page" else ":material/co_present:",
