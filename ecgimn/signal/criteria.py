@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -267,10 +267,8 @@ class _Tracing:
 
     def trace(self, lead: str) -> NDArray[np.float64]:
         """Return the median beat of a lead against the reference, in mV."""
-        beat = self.measured.beat.signal
-        assert beat is not None  # there is no ST without a median beat
-        row = STANDARD_LEADS.index(lead)
-        return np.asarray(beat[row] - self.st[lead].reference_mv)
+        beat = cast("NDArray[np.float64]", self.measured.beat.signal)  # there is no ST without a median beat
+        return np.asarray(beat[STANDARD_LEADS.index(lead)] - self.st[lead].reference_mv)
 
     def qrs_of(self, lead: str) -> NDArray[np.float64]:
         beat = self.measured.beat

@@ -274,8 +274,9 @@ def link_of(class_name: str) -> str:
 def write_link(class_name: str | None) -> None:
     """Put public case, class and view into the address. The widgets of the view bind themselves."""
     wanted = case_in_link() | view_state.linked() | ({"class": class_name} if class_name else {})
+    changed = {name: value for name, value in wanted.items() if st.query_params.get(name) != value}
+    if changed:
+        st.query_params.update(changed)  # at once: each call is a step of its own for the browser's back button
     for name in ("composite", "record", "fs", OWN_LINK[0], "class", "quantity", "layout", "opacity", "evidence"):
         if name not in wanted:
             st.query_params.pop(name, None)
-        elif st.query_params.get(name) != wanted[name]:
-            st.query_params[name] = wanted[name]
