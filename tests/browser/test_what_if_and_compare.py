@@ -107,4 +107,4 @@ def test_the_browser_goes_back_to_the_case_before(visit: Visit) -> None:
     page.go_back()
     page.wait_for_url(re.compile(r"composite=norm\b(?!.*back=)"), timeout=WAIT_MS)
     visit.settle()
-    expect(page.get_by_role("combobox", name="Composite case")).to_have_value(re.compile("normal ECG"))
+    expect(page.get_by_role("combobox", name="Composite case")).to_have_value(re.compile("normal ECG"), timeout=WAIT_MS)

@@ -18,18 +18,10 @@ export default function ({ data, setStateValue }) {
     clearTimeout(timer)
     timer = setTimeout(report, 400)
   }
-  // The app's own listener comes after this one and tells the server the address as it then is.
-  const mark = () => {
-    const url = new URL(window.location.href)
-    url.searchParams.set("back", "1")
-    window.history.replaceState(window.history.state, "", url)
-  }
   report()
-  window.addEventListener("popstate", mark, true)
   window.addEventListener("resize", later)
   stop = () => {
     clearTimeout(timer)
-    window.removeEventListener("popstate", mark, true)
     window.removeEventListener("resize", later)
   }
   return stop

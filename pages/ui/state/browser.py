@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from ecgimn.draw.screen.ecg import CSS_PX_PER_MM, USUAL_WINDOW
+from pages.ui.state import server
 
 WATCH_SCREEN = (Path(__file__).parent / "browser.js").read_text(encoding="utf-8")
 TRUE_SIZE = "true size"
@@ -61,7 +62,6 @@ def is_dark() -> bool:
 
 
 def note_back() -> None:
-    """Take the mark of a step back or forth in the browser out of the address, and keep it for the page."""
-    if st.query_params.get("back"):
-        del st.query_params["back"]
+    """Keep for the page that the browser went a step back or forth: the case is then the one in the address."""
+    if server.is_history_step():
         st.session_state["came_back"] = True

@@ -78,6 +78,12 @@ def forget_derived() -> None:
     give_memory_back()
 
 
+def is_history_step() -> bool:
+    """Whether this run was asked for by a step back or forth in the browser's history."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
 def browser_secret() -> str:
     """Return a hash of the secret in this browser's cookie, "" for one that keeps none.
 
