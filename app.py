@@ -76,8 +76,8 @@ with foot:  # before the page runs: a page may stop early
         st.segmented_control(
             "How much is shown", view_state.MODES, default=view_state.MODES[0], required=True, key="mode",
             bind="query-params", label_visibility="collapsed",
-            help="Clinical: percent, waves, criteria and words. Research: logits, bias, hashes, operating points and "
-            "correlations besides.",
+            help="Clinical: percent, waves, criteria and words. Research: the sums behind them, hashes, operating "
+            "points and correlations besides.",
         )  # fmt: skip
     st.html(f"<style>{MODE_STYLE}</style>")
 with body:

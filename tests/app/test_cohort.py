@@ -27,6 +27,7 @@ def write_run(folder: Path, shift: float = 0.0) -> Path:
             rows.extend("predictions", {
                 "record": [record], "start_s": [0.0], "class": [name], "logit": [logit],
                 "probability": [1 / (1 + np.exp(-logit))], "bias": [shift], "completeness_error": [0.0],
+                "zone": ["uncertain"], "reasons": [None],
             })  # fmt: skip
             rows.extend("ledger", {
                 "record": [record] * cells.size, "start_s": [0.0] * cells.size, "class": [name] * cells.size,
