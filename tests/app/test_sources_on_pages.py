@@ -70,6 +70,7 @@ def test_the_reading_room_prints_the_sum_of_a_case_from_every_source(source: tup
 @pytest.mark.parametrize("page", [page for page in CASE_PAGES if page != "read"])
 def test_a_page_keeps_the_case_of_the_reading_room_from_every_source(source: tuple[str, AppTest], page: str) -> None:
     kind, app = source
+    app.session_state["seen"] = "whole trace"
     app.switch_page(f"pages/{page}.py").run()
     assert is_well(app)
     assert app.selectbox(key="source").value == SOURCES[kind]
@@ -82,6 +83,7 @@ def test_records_of_every_source_are_compared_with_a_ptb_xl_record_where_ptb_xl_
     source: tuple[str, AppTest],
 ) -> None:
     kind, app = source
+    app.session_state["seen"] = "whole trace"
     app.switch_page("pages/compare.py").run()
     offered = app.selectbox(key="cmp_source")
     if SOURCES[kind] != "ptbxl":
@@ -107,6 +109,7 @@ def test_a_ptb_xl_that_cannot_be_opened_leaves_the_composites_to_compare(
 ) -> None:
     monkeypatch.setenv("ECGIMN_PTBXL", str(tmp_path / "nowhere"))
     small_app.run()
+    small_app.session_state["seen"] = "whole trace"
     small_app.switch_page("pages/compare.py").run()
     assert not small_app.exception
     assert len(small_app.error) == 1
