@@ -326,7 +326,7 @@ def test_a_link_brings_back_how_the_evidence_was_drawn(small_app: AppTest) -> No
     said = {
         "composite": NORMAL, "class": "CD", "quantity": "weights", "style": "line", "opacity": "0.4", "evidence": "off",
         "scale": "fixed", "limit_weights": "0.15", "strip": "false", "marks": "false", "cabrera": "true",
-        "st_reference": "TP", "gain": "20.0",
+        "st_reference": "TP", "gain": "20.0", "mode": "research",
     }  # fmt: skip
     small_app.query_params.update(said)
     small_app.run()
