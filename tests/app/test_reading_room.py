@@ -468,9 +468,7 @@ def test_the_normal_beat_in_grey_is_there_on_request(small_app: AppTest) -> None
     assert "grey: normal composite" in layer(small_app)["beats"]
 
 
-def test_a_step_back_in_the_browser_opens_the_case_before(
-    small_app: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_back_in_the_browser_opens_the_case_before(small_app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     small_app.query_params["composite"] = NORMAL
     small_app.run()
     next(button for button in small_app.button if button.label == "Next").click().run()

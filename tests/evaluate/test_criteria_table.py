@@ -46,9 +46,9 @@ def test_the_criteria_are_counted_on_ptbxl_and_written_between_the_marks():
             counted = row[part]
             assert (counted is None) == (part != "met_in_normal" and row["name"] not in STATEMENTS_OF)
             assert counted is None or 0 <= counted["hits"] <= counted["n"] <= found["records"]
-    before = f"# Head\n{CRITERIA_MARKS[0]}\nold\n{CRITERIA_MARKS[1]}\nfoot"
+    before = f"# Head\n{CRITERIA_MARKS[0]}\nan outdated table\n{CRITERIA_MARKS[1]}\nfoot"
     written = write_criteria_into(before, found, "the command")
-    assert "old" not in written
+    assert "an outdated table" not in written
     assert written.startswith("# Head")
     assert written.endswith("foot")
     assert all(f"| {name} |" in written for name, _, _ in CRITERIA)

@@ -12,6 +12,7 @@ from ecgimn.explain.sentences import answer, claim_text, leads_text, percent
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES
 from ecgimn.signal.findings import Finding
 from ecgimn.signal.waves.find import WAVE_NAMES
+from ecgimn.sources.composites.case import load_composite
 from tests.explain.small_cases import CLASSES, small_model, synthetic
 
 
@@ -115,8 +116,9 @@ def test_before_it_is_measured_nothing_is_named(case):
     assert answer(case.of("A"), (Claim("R", ("III",), 1.0),)).sentences == ()
 
 
-def test_the_answer_gives_percent_and_threshold(case):
-    evidence = replace(case.of("A"), probability=0.954, threshold=0.23)
+def test_the_answer_gives_percent_and_threshold():
+    within = open_case(load_composite("norm"), small_model())  # what lies outside is neither above nor below
+    evidence = replace(within.of("A"), probability=0.954, threshold=0.23)
     assert answer(evidence, ()).text == "A 95 %, above its threshold (23 %)"
     assert answer(replace(evidence, probability=0.1), ()).text == "A 10 %, below its threshold (23 %)"
 
