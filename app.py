@@ -8,21 +8,14 @@ preload.wait()  # before anything else is imported
 
 from ecgimn.about import INTENDED_USE, shipped  # noqa: E402
 from pages.ui import cache as cached  # noqa: E402
+from pages.ui import case_bar  # noqa: E402
 from pages.ui.state import case as session  # noqa: E402
 from pages.ui.state import server  # noqa: E402
-from pages.ui.state import view as view_state  # noqa: E402
 
 READER_NOTE = (
     "The model answers only the question on its card, on adult 12-lead 10-second ECGs like those of PTB-XL; it does "
     "not know the patient. A qualified reader must judge the tracing itself."
 )
-# The switch stands in the header, at its right end, where the header has room for it; its words are its address.
-MODE_STYLE = """
-.st-key-mode_switch button { text-transform: capitalize; min-height: 1.9rem; padding: 0.1rem 0.6rem; }
-@media (min-width: 1020px) {
-  .st-key-mode_switch { position: fixed; width: auto; top: 0.55rem; right: 4rem; z-index: 999991; }
-}
-"""
 
 st.set_page_config(
     page_title="ECG-IMN Reader",
@@ -72,14 +65,7 @@ body, foot = st.container(), st.container()
 with foot:  # before the page runs: a page may stop early
     st.caption(INTENDED_USE)
     session.watch_window()
-    with st.container(key="mode_switch", width="content"):
-        st.segmented_control(
-            "How much is shown", view_state.MODES, default=view_state.MODES[0], required=True, key="mode",
-            bind="query-params", label_visibility="collapsed",
-            help="Clinical: percent, waves, criteria and words. Research: the sums behind them, hashes, operating "
-            "points and correlations besides.",
-        )  # fmt: skip
-    st.html(f"<style>{MODE_STYLE}</style>")
+    case_bar.mode_switch()
 with body:
     page.run()
 cached.spare_what_is_loaded()

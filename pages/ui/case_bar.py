@@ -26,6 +26,13 @@ from pages.ui.state import view as view_state
 from pages.ui.upload import offer_ptbxl, upload_area
 
 READING_ROOM = "pages/read.py"
+# The switch stands in the header, at its right end, where the header has room for it; its words are its address.
+MODE_STYLE = """
+.st-key-mode_switch button { text-transform: capitalize; min-height: 1.9rem; padding: 0.1rem 0.6rem; }
+@media (min-width: 1020px) {
+  .st-key-mode_switch { position: fixed; width: auto; top: 0.55rem; right: 4rem; z-index: 999991; }
+}
+"""
 
 
 def opened_case() -> Case:
@@ -280,3 +287,15 @@ def keyboard_buttons(classes: Sequence[str]) -> None:
     """Show the buttons that also have a key."""
     st.button("Layout", shortcut="L", on_click=view_state.next_layout, help="Next layout of the leads")
     st.button("Class", shortcut="K", on_click=session.next_class, args=(classes,), help="Show the next class")
+
+
+def mode_switch() -> None:
+    """Let the visitor choose how much every page shows."""
+    with st.container(key="mode_switch", width="content"):
+        st.segmented_control(
+            "How much is shown", view_state.MODES, default=view_state.MODES[0], required=True, key="mode",
+            bind="query-params", label_visibility="collapsed",
+            help="Clinical: percent, waves, criteria and words. Research: the sums behind them, hashes, operating "
+            "points and correlations besides.",
+        )  # fmt: skip
+    st.html(f"<style>{MODE_STYLE}</style>")
