@@ -58,7 +58,7 @@ def test_st_is_measured_from_the_level_that_is_named(normal: AppTest) -> None:
     reading = with_reference(read_signal(load_composite(NORMAL)), "TP")
     assert "reference TP" in shown_text(normal)
     assert "ST reference: TP" in figure(normal, ECG)["layout"]["meta"]["footer"]
-    assert f"{reading.j60_mv['V2']:+.2f}" in shown_text(normal)
+    assert f"{reading.j_mv['V2']:+.2f}" in shown_text(normal)
 
 
 def test_a_fitted_bank_card_makes_true_size_true(normal: AppTest) -> None:
