@@ -15,7 +15,6 @@ from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.measured import reasons_of
 from ecgimn.explain.sentences import answer, class_chips, describe_evidence, outcome_text, reasons_sentences
 from ecgimn.recording import Recording
-from ecgimn.signal.quality import scope_of
 from ecgimn.signal.reading import SignalReading, with_reference
 from pages.ui import cache as cached
 from pages.ui import case_bar as widgets
@@ -146,7 +145,7 @@ def read_case(case: Case) -> None:
         show_evidence(case, first, minus, view, beats_px)
     with below:
         show_measurements(reading)
-        for text in (*scope_of(reading).reasons, *reading.quality.warnings, *reading.recording.notes):
+        for text in (*reading.scope.reasons, *reading.quality.warnings, *reading.recording.notes):
             st.text(text)
         send_ahead(case, minus, view, beats_px)
         checked_room = st.container()
@@ -185,7 +184,7 @@ def show_rhythm_and_scope(line: DeltaGenerator, reading: SignalReading) -> None:
     rate = reading.measurements.heart_rate.value if reading.measurements else None
     words = reading.rhythm.statement + (f", {rate:.0f}/min" if rate is not None else "")
     line.badge(words, icon=":material/ecg_heart:", color="gray", help=" ".join(reading.rhythm.grounds))
-    scope = scope_of(reading)
+    scope = reading.scope
     if scope.within:
         line.badge("within scope", icon=":material/check:", color="gray")
     else:
@@ -205,7 +204,7 @@ def show_without_model(recording: Recording) -> None:
     left.plotly_chart(figure, width="content", theme=None, key="ecg", config=CHART, alt=alt)
     with right:
         show_measurements(reading)
-        for text in (*scope_of(reading).reasons, *reading.quality.warnings, *recording.notes):
+        for text in (*reading.scope.reasons, *reading.quality.warnings, *recording.notes):
             st.text(text)
 
 

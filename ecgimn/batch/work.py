@@ -32,7 +32,7 @@ from ecgimn.formats.limits import MAX_FILE_BYTES, too_large
 from ecgimn.formats.wfdb_header import WfdbSegments, parse_any_header
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording, Sex
-from ecgimn.signal.quality import Quality, assess_quality, scope_of
+from ecgimn.signal.quality import Quality, assess_quality
 from ecgimn.signal.reading import SignalReading, read_signal
 from ecgimn.signal.waves.find import WAVE_NAMES
 from ecgimn.sources.ptbxl import PtbXl
@@ -359,7 +359,7 @@ def rhythm_and_scope(readings: Sequence[SignalReading]) -> dict[str, object]:
         item.name + ("" if item.verdict == "met" else "?")
         for reading in readings for item in (reading.findings.criteria if reading.findings else ()) if item.present
     )  # fmt: skip
-    scopes = [scope_of(reading) for reading in readings]
+    scopes = [reading.scope for reading in readings]
     scores = [reading.rhythm.af_score for reading in readings if reading.rhythm.af_score is not None]
     return {
         "rhythm": "; ".join(dict.fromkeys(reading.rhythm.statement for reading in readings)),

@@ -10,12 +10,13 @@ from ecgimn import __version__
 from ecgimn.about import INTENDED_USE
 from ecgimn.explain.case import Case
 from ecgimn.explain.difference import CaseDifference, difference_sentences
+from ecgimn.explain.ledger import territory_cells
 from ecgimn.explain.measured import MeasuredLedger, Reasons, agreement, margins, reasons_of
 from ecgimn.explain.sentences import describe_evidence, reasons_sentences
-from ecgimn.leads import STANDARD_LEADS, TERRITORIES, lead_index
+from ecgimn.leads import STANDARD_LEADS, TERRITORIES
 from ecgimn.model import MISS_RATE
 from ecgimn.signal.intervals import Measured
-from ecgimn.signal.quality import MOST_UNLIKE, scope_of
+from ecgimn.signal.quality import MOST_UNLIKE
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 
@@ -96,12 +97,10 @@ def taken_out_json(case: Case, measured: MeasuredLedger) -> dict[str, Any]:
                 | {"margin": float(bound[row, k]) if np.isfinite(bound[row, k]) else None}
                 for k, wave in enumerate(WAVE_NAMES) if np.isfinite(found[row, k])
             ]  # fmt: skip
-        of_areas = measured.of_territories(name)
-        for row, (area, leads) in enumerate(TERRITORIES.items()):
-            whole = booked[[lead_index(lead) for lead in leads]].sum(axis=0)
+        for area, *both in zip(TERRITORIES, territory_cells(booked), measured.of_territories(name), strict=True):
             areas += [
-                {"class": name, "territory": area, "wave": wave, **_checked(whole[k], of_areas[row, k])}
-                for k, wave in enumerate(WAVE_NAMES) if np.isfinite(of_areas[row, k])
+                {"class": name, "territory": area, "wave": wave, **_checked(whole, out)}
+                for wave, whole, out in zip(WAVE_NAMES, *both, strict=True) if np.isfinite(out)
             ]  # fmt: skip
         claims += [
             {"class": name, "part": claim.part, "leads": list(claim.leads), **_checked(claim.booked, claim.measured)}
@@ -183,7 +182,7 @@ def difference_json(found: CaseDifference, since: str = "") -> dict[str, Any]:
 def measured_json(reading: SignalReading) -> dict[str, Any]:
     """Return what is measured on one window without any model; all that a model would say is null or empty."""
     recording, measurements, findings = reading.recording, reading.measurements, reading.findings
-    scope = scope_of(reading)
+    scope = reading.scope
     return {
         "schema": SCHEMA,
         "version": __version__,

@@ -24,7 +24,7 @@ from ecgimn.explain.ledger import Ledger, contribution, make_ledger
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES
 from ecgimn.model import MISS_RATE
 from ecgimn.recording import WINDOW_S, Recording
-from ecgimn.signal.quality import Scope, assess_quality, scope_of
+from ecgimn.signal.quality import Scope, assess_quality
 from ecgimn.signal.reading import SignalReading, read_signal
 from ecgimn.signal.waves.find import WAVE_NAMES
 
@@ -180,10 +180,10 @@ class Case:
         """Operating point on the probability by class; empty where the card has none."""
         return dict(zip(self.classes, self.card.thresholds.get(OPERATING_POINT, ()), strict=False))
 
-    @cached_property
+    @property
     def scope(self) -> Scope:
         """Whether the recording is of the kind that the model learned from."""
-        return scope_of(self.reading)
+        return self.reading.scope
 
     def zones(self, miss_rate: float = MISS_RATE) -> dict[str, str]:
         """Return the decision zone of each class, or `OUTSIDE`; empty words where the card promises nothing.

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgimn.explain.edits import WaveMasks
-from ecgimn.leads import STANDARD_LEADS
+from ecgimn.leads import STANDARD_LEADS, TERRITORIES, lead_index
 from ecgimn.recording import Recording, bridge_gaps
 from ecgimn.signal.waves.find import WAVE_NAMES, Waves
 
@@ -64,6 +64,11 @@ def cell_sums(attribution: NDArray[np.floating], wave: NDArray[np.int64]) -> NDA
     """Return the sums of (..., 12, n) over the waves, shape (..., 12, n_waves + 1)."""
     one_hot = (wave[:, None] == np.arange(len(QUICK_WAVES) + 1)).astype(np.float64)
     return np.asarray(attribution @ one_hot)
+
+
+def territory_cells(cells: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Add up cells (12, n_waves) over the leads of each of the `TERRITORIES`: (n_territories, n_waves)."""
+    return np.stack([cells[[lead_index(lead) for lead in leads]].sum(axis=0) for leads in TERRITORIES.values()])
 
 
 @dataclass(frozen=True)

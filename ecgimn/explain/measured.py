@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from ecgimn.explain.ledger import territory_cells
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES
 from ecgimn.recording import bridge_gaps
 from ecgimn.signal.measure import MIN_DEFLECTION_MV, MIN_SHARE
@@ -409,8 +410,9 @@ def reasons_of(evidence: Evidence, measured: NDArray[np.float64] | None = None) 
         again = None if measured is None else float(np.nansum(measured[rows, column]))
         reasons.append(Reason(item, booked, again, max(booked, 0.0) / raising if raising > 0 else 0.0))
     areas = {
-        (area, wave): float(evidence.cells[[STANDARD_LEADS.index(lead) for lead in leads], column].sum())
-        for area, leads in TERRITORIES.items() for column, wave in enumerate(WAVE_NAMES) if wave != "unassigned"
+        (area, wave): float(value)
+        for area, row in zip(TERRITORIES, territory_cells(evidence.cells), strict=True)
+        for wave, value in zip(WAVE_NAMES, row, strict=True) if wave != "unassigned"
     }  # fmt: skip
     top = max(areas, key=areas.__getitem__)
     probability, threshold = evidence.probability, evidence.threshold

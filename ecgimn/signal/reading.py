@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from ecgimn.signal.conduction import paced_beats
 from ecgimn.signal.findings import Findings, find_findings
 from ecgimn.signal.intervals import Measured
 from ecgimn.signal.measure import IsoelectricLevels, Measurements, Reference, isoelectric, measure
-from ecgimn.signal.quality import Quality, assess_quality
+from ecgimn.signal.quality import Quality, Scope, assess_quality, scope_of
 from ecgimn.signal.rhythm import NOT_LOOKED_FOR, Rhythm, find_rhythm, not_determined
 from ecgimn.signal.waves.find import Waves, find_waves
 from ecgimn.signal.waves.openecg import EINTHOVEN_LIMIT_MV
@@ -50,6 +51,11 @@ class SignalReading:
     def levels(self) -> NDArray[np.float64]:
         """Isoelectric level per lead in mV, shape (12,)."""
         return self.isoelectric.mv
+
+    @cached_property
+    def scope(self) -> Scope:
+        """What sets the recording apart from the models' training data."""
+        return scope_of(self)
 
     @property
     def j60_mv(self) -> dict[str, float]:

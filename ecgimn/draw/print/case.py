@@ -28,7 +28,6 @@ from ecgimn.explain.sentences import answer, describe_evidence, outcome_text, re
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 from ecgimn.signal.findings import Finding
-from ecgimn.signal.quality import scope_of
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 
@@ -251,7 +250,7 @@ def case_sheet(
             *([f"ST at J+60 in mV: {', '.join(levels)}"] if levels else []),
             *([f"Measured against the {reading.measurements.reference} level."] if reading.measurements else []),
             *(quality.refusals + quality.warnings or ("Quality good.",)),
-            *scope_of(reading).reasons,
+            *reading.scope.reasons,
         ],
         made_by=f"model {case.card.name} {case.card.sha256[:8]} · recording "
         f"{recording_hash(reading.recording, salt)[:12]}",

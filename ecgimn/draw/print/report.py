@@ -32,7 +32,6 @@ from ecgimn.draw.view import View
 from ecgimn.explain.measured import AGREEMENT_MARKS, agreements
 from ecgimn.explain.sentences import NOTHING, signed
 from ecgimn.leads import STANDARD_LEADS, lead_index
-from ecgimn.signal.quality import scope_of
 from ecgimn.signal.waves.find import WAVE_NAMES
 
 if TYPE_CHECKING:
@@ -352,7 +351,7 @@ def _numbers_page(
     low = top
     if explanation is not None:
         low = draw_classes(sheet, 12.0, top, explanation)
-        scope = None if evidence is None else scope_of(evidence.reading)
+        scope = None if evidence is None else evidence.reading.scope
         if scope is not None and not scope.within:
             low -= ROW_MM
             sheet.text(12.0, low, f"Outside what the model was taught: {', '.join(scope.names)}", size=7, bold=True)

@@ -27,12 +27,13 @@ from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM
 from ecgimn.draw.screen.live import evidence_layer, wave_regions
 from ecgimn.draw.screen.mean_beat import mean_beat_svg
 from ecgimn.draw.view import View
-from ecgimn.draw.words.case import criteria_rows
+from ecgimn.draw.words.case import criteria_in_order
 from ecgimn.escape import for_html
 from ecgimn.explain.case import Case, Evidence
+from ecgimn.explain.ledger import territory_cells
 from ecgimn.explain.measured import AGREEMENTS, MeasuredLedger, agreements, margins
 from ecgimn.explain.sentences import sum_of_evidence
-from ecgimn.leads import STANDARD_LEADS, TERRITORIES, lead_index
+from ecgimn.leads import STANDARD_LEADS, TERRITORIES
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 from pages.ui import cache as cached
@@ -78,11 +79,10 @@ def show_evidence(case: Case, name: str, minus: str | None, view: View, beats_px
 def _criterion_cells(reading: SignalReading) -> list[tuple[str, int]]:
     """Return lead and wave, as places in `WAVE_NAMES`, of the criterion whose row is marked; empty where none is."""
     place = view_state.marked_row(view_state.CRITERIA) if view_state.chosen("detail") == "Criteria" else None
-    rows = criteria_rows(reading)
-    if place is None or place >= len(rows):
+    items = criteria_in_order(reading)
+    if place is None or place >= len(items):
         return []
-    leads = STANDARD_LEADS if rows[place]["Leads"] == "all" else rows[place]["Leads"].split(", ")
-    return [(lead, WAVE_NAMES.index(rows[place]["Wave"])) for lead in leads if lead in STANDARD_LEADS]
+    return [(lead, WAVE_NAMES.index(items[place].wave)) for lead in items[place].leads]
 
 
 def send_ahead(case: Case, minus: str | None, view: View, beats_px: tuple[float, float]) -> None:
@@ -120,12 +120,11 @@ def _measured(
     """Return the checked ledger of a class, by lead and by territory, and its mean beat with unsure cells hatched."""
     evidence = case.of(name, minus)
     cells, areas = measured.of(name, minus), measured.of_territories(name, minus)
-    booked = np.stack([evidence.cells[[lead_index(lead) for lead in of]].sum(axis=0) for of in TERRITORIES.values()])
     confirmed = agreements(evidence.cells, cells) != AGREEMENTS.index("not confirmed")
     limit = _layer_of(case, name, minus, view, beats_px)["limit"]
     tables = (
         (evidence.cells, STANDARD_LEADS, cells, margins(case.card, evidence.name, evidence.cells)),
-        (booked, tuple(TERRITORIES), areas, None),
+        (territory_cells(evidence.cells), tuple(TERRITORIES), areas, None),
     )
     return {
         "class": name,
