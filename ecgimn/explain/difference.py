@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from ecgimn.explain.case import Case
 from ecgimn.explain.sentences import NOTHING, leads_text, percent, signed
 from ecgimn.explain.what_if import EXCHANGES, exchange_matrix
-from ecgimn.leads import CONTIGUOUS_CHEST, CONTIGUOUS_LIMB, STANDARD_LEADS, lead_index
+from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.recording import bridge_gaps
 from ecgimn.signal.conduction import is_lbbb, is_preexcited, is_rbbb, shapes_by_lead, voltages
-from ecgimn.signal.criteria import WIDE_QRS_MS
+from ecgimn.signal.criteria import WIDE_QRS_MS, contiguous_runs, has_q
 from ecgimn.signal.intervals import Measured, frontal_axis
 from ecgimn.signal.measure import Measurements, QrsShape
 from ecgimn.signal.reading import SignalReading
@@ -98,10 +98,7 @@ GAIN_MIMICS = 1.25  # one factor for all leads, up or down, from here on (projec
 SAME_SHAPE = 0.97  # correlation of the two mean beats from which a common factor explains them (project choice)
 EXCHANGE_EXPLAINS = 0.5  # an exchange of two electrodes must leave at most this share of the difference
 LEAST_DIFFERENCE = 0.15  # of the beats' energy; below, there is nothing an exchange should explain
-#: A Q wave that counts, Fourth Universal Definition (doi:10.1016/j.jacc.2018.08.1038): 30 ms and 0.1 mV, or QS; in V2
-#: and V3 20 ms, or QS. aVR and V1 are not read.
-Q_MS, Q_CHEST_MS, Q_MV = 30.0, 20.0, -0.1
-NOT_READ_FOR_Q = ("aVR", "V1")
+NOT_READ_FOR_Q = ("aVR", "V1")  # what is deep there is no sign of infarction
 T_INVERTED_MV = -0.1
 MOST_NAMED = 3  # in a sentence
 LEAST_SHARE = 0.05  # logit; a smaller part is not put into words
@@ -419,7 +416,7 @@ def _changes(before: Measurements | None, after: Measurements | None) -> list[Ch
     for lead in STANDARD_LEADS:
         a, b = earlier_shapes[lead], later_shapes[lead]
         pairs = {
-            "Q": (_q(a)[0], _q(b)[0]),
+            "Q": (_q(a), _q(b)),
             "R": (a.highest_r_mv, b.highest_r_mv),
             "S": (a.s_mv if a.r_mv else 0.0, b.s_mv if b.r_mv else 0.0),
         }
@@ -440,9 +437,9 @@ def _change(kind: str, lead: str, earlier: Measured, later: Measured) -> Change:
     )  # fmt: skip
 
 
-def _q(shape: QrsShape) -> tuple[float, float]:
-    """Depth in mV and width in ms of a lead's Q wave, or of its QS; 0 where there is none."""
-    return (shape.q_mv, shape.q_ms) if shape.r_mv else (shape.s_mv, shape.s_ms)
+def _q(shape: QrsShape) -> float:
+    """Depth in mV of a lead's Q wave, or of its QS; 0 where there is none."""
+    return shape.q_mv if shape.r_mv else shape.s_mv
 
 
 def _qrs_t_angle(measured: Measurements) -> Measured:
@@ -505,7 +502,7 @@ def _q_waves(before: Measurements, after: Measurements) -> list[Named]:
     found = []
     for is_new, leads in ((True, new - old), (False, old - new)):
         depths = {
-            lead: _change("Q", lead, *(Measured(_q(shapes[lead])[0], "mV") for shapes in (earlier, later)))
+            lead: _change("Q", lead, *(Measured(_q(shapes[lead]), "mV") for shapes in (earlier, later)))
             for lead in leads
         }
         beyond = tuple(lead for lead in STANDARD_LEADS if lead in depths and depths[lead].beyond)
@@ -517,20 +514,8 @@ def _q_waves(before: Measurements, after: Measurements) -> list[Named]:
 
 def _q_leads(measured: Measurements) -> set[str]:
     """Leads with a Q wave that counts, where a neighbour has one too."""
-    counting = set()
-    for shape in measured.qrs_shapes:
-        depth, width = _q(shape)
-        least = Q_CHEST_MS if shape.lead in ("V2", "V3") else Q_MS
-        if shape.lead not in NOT_READ_FOR_Q and depth <= Q_MV and (width >= least or not shape.r_mv):
-            counting.add(shape.lead)
-    limb = tuple(lead.removeprefix("-") for lead in CONTIGUOUS_LIMB if lead != "-aVR")
-    return {
-        lead
-        for chain in (limb, CONTIGUOUS_CHEST)
-        for first, second in pairwise(chain)
-        if first in counting and second in counting
-        for lead in (first, second)
-    }
+    counting = [shape.lead for shape in measured.qrs_shapes if shape.lead not in NOT_READ_FOR_Q and has_q(shape)]
+    return {lead for run in contiguous_runs(counting) for lead in run}
 
 
 def _st_and_t(changes: Sequence[Change]) -> list[Named]:

@@ -488,31 +488,41 @@ def _of_t(ecg: _Tracing, found: dict[str, Criterion]) -> list[Criterion]:
     return items
 
 
+def is_qs(shape: QrsShape) -> bool:
+    """Whether QRS of a lead is one negative deflection of more than 0.1 mV."""
+    return shape.r_mv == 0.0 and shape.s_mv < -0.1
+
+
+def has_q(shape: QrsShape) -> bool:
+    """Whether a lead has a Q wave of the Fourth Universal Definition (doi:10.1016/j.jacc.2018.08.1038).
+
+    QS, or 30 ms and 0.1 mV; in V2 and V3 QS, or more than 20 ms. Neighbours and the leads it is read in are the
+    caller's.
+    """
+    if shape.lead in ("V2", "V3"):
+        return is_qs(shape) or round(shape.q_ms) > 20
+    return is_qs(shape) or (round(shape.q_ms) >= 30 and _uv(shape.q_mv) <= -100)
+
+
 def _of_q(ecg: _Tracing, found: dict[str, Criterion]) -> list[Criterion]:
     """Q waves by territory, tall R in V1-V2 and poor R progression."""
     shape = ecg.shape
 
-    def is_qs(lead: str) -> bool:
-        return shape[lead].r_mv == 0.0 and shape[lead].s_mv < -0.1
-
-    def wide_q(lead: str) -> bool:
-        return is_qs(lead) or (round(shape[lead].q_ms) >= 30 and _uv(shape[lead].q_mv) <= -100)
-
     def q_words(leads: Iterable[str]) -> str:
         return ", ".join(
-            f"{lead} {'QS' if is_qs(lead) else f'{shape[lead].q_ms:.0f} ms −{-shape[lead].q_mv:.2f} mV'}"
+            f"{lead} {'QS' if is_qs(shape[lead]) else f'{shape[lead].q_ms:.0f} ms −{-shape[lead].q_mv:.2f} mV'}"
             for lead in leads
-            if is_qs(lead) or shape[lead].q_mv < 0
+            if is_qs(shape[lead]) or shape[lead].q_mv < 0
         ) or "none"  # fmt: skip
 
     items = []
     for name, leads, least in (("inferior", INFERIOR, 2), ("lateral", ("I", "aVL", "V5", "V6"), 2)):
-        hit = tuple(lead for lead in leads if wide_q(lead))
+        hit = tuple(lead for lead in leads if has_q(shape[lead]))
         together = contiguous_runs(hit)
         met = len(hit) >= least and bool(together)
         items.append(ecg.of_qrs(f"Q waves, {name}", UDMI, q_words(leads), hit if met else leads, met=met))
-    septal = tuple(lead for lead in ("V2", "V3") if is_qs(lead) or round(shape[lead].q_ms) > 20)
-    lower = tuple(lead for lead in ("V4", "V5", "V6") if wide_q(lead))
+    septal = tuple(lead for lead in ("V2", "V3") if has_q(shape[lead]))
+    lower = tuple(lead for lead in ("V4", "V5", "V6") if has_q(shape[lead]))
     met = bool(septal) or len(lower) >= 2
     items.append(ecg.of_qrs(
         "Q waves, anterior", UDMI, q_words(CHEST_LEADS[1:]), (*septal, *lower) if met else CHEST_LEADS[1:], met=met,
