@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from ecgimn.errors import SourceError
 from ecgimn.leads import STANDARD_LEADS
+from ecgimn.signal.quality import MOST_UNLIKE
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
 
@@ -56,7 +57,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             _column("rhythm", pa.string(), "rhythm statements of its windows"),
             _column("af_score", pa.float32(), "atrial fibrillation score, highest of its windows, 0 to 1"),
             _column("within_scope", pa.bool_(), "whether all its windows are within the scope of the models"),
-            _column("distance", pa.float32(), "largest distance of a window from the training data; 2.63 is the limit"),
+            _column("distance", pa.float32(), f"largest from the training data of its windows; limit {MOST_UNLIKE:g}"),
             _column("criteria", pa.string(), "textbook criteria met in some window; ? where they may be secondary"),
         ]
     ),
