@@ -24,8 +24,6 @@ from ecgimn.explain.box import box_measures
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.sentences import class_chips, percent
 from ecgimn.leads import STANDARD_LEADS
-from ecgimn.model import model as checkpoint
-from ecgimn.model.card import read_card
 from ecgimn.model.model import Model
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
@@ -645,7 +643,7 @@ def _beside(audit: Audit, signal: SignalReading) -> None:
 def _model(audit: Audit) -> Model:
     """Return the very model that the audit names."""
     if audit.model in cached.model_names():
-        card = read_card(checkpoint.MODELS_FOLDER / f"{audit.model}.json")
+        card = cached.card_of(audit.model)
         if card.sha256 == audit.model_sha256:
             return cached.get_model(card.name, card.sha256)
     raise StudyError(

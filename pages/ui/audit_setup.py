@@ -12,8 +12,7 @@ from ecgimn import __version__
 from ecgimn.draw.charts.study import METHOD_WORDS
 from ecgimn.errors import EcgImnError
 from ecgimn.escape import for_markdown
-from ecgimn.model import model as checkpoint
-from ecgimn.model.card import ModelCard, read_card
+from ecgimn.model.card import ModelCard
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
 from ecgimn.study.cases import COMPOSITE, PTBXL, audit_case, draw_cases, refs_from_csv
 from ecgimn.study.definition import KIND, MAX_WASHOUT_DAYS, SHOWN, Arm, Audit, Design
@@ -172,7 +171,7 @@ def _with_training(asked: dict[str, Any], ptbxl: PtbXl | None) -> Design:
 
 
 def _cards() -> dict[str, ModelCard]:
-    cards = [read_card(checkpoint.MODELS_FOLDER / f"{name}.json") for name in cached.model_names()]
+    cards = [cached.card_of(name) for name in cached.model_names()]
     return {card.name: card for card in cards if set(card.classes) <= set(SUPERCLASSES)}
 
 

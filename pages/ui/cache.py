@@ -46,7 +46,7 @@ from ecgimn.explain.measured import MeasuredLedger, measure_case
 from ecgimn.explain.what_if import FlipSearch, smallest_st_change
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model import model as checkpoint
-from ecgimn.model.card import read_card
+from ecgimn.model.card import ModelCard, read_card
 from ecgimn.model.model import Model, randomised
 from ecgimn.model.receptive_field import ReceptiveField, receptive_field, receptive_fields
 from ecgimn.recording import Recording
@@ -76,12 +76,21 @@ def default_model(names: Sequence[str]) -> int:
     return list(names).index(DEFAULT_MODEL) if DEFAULT_MODEL in names else 0
 
 
+def card_of(name: str) -> ModelCard:
+    """Return the card of a listed model, read again when its file changes; raises `ModelError`."""
+    path = checkpoint.MODELS_FOLDER / f"{name}.json"
+    return _card(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _card(path: str, changed_ns: int) -> ModelCard:
+    return read_card(Path(path))
+
+
 def published_model(classes: Sequence[str]) -> str | None:
     """Name of an installed model that is made as the published ECG-IMN and knows these classes; None where none is."""
     for name in model_names():
-        if name.startswith("paper-") and set(read_card(checkpoint.MODELS_FOLDER / f"{name}.json").classes) == set(
-            classes
-        ):
+        if name.startswith("paper-") and set(card_of(name).classes) == set(classes):
             return name
     return None
 
@@ -256,7 +265,7 @@ def model_of(case: Case) -> Model:
 
 def model_named(name: str) -> Model:
     """Return a listed model by its name; raises `ModelError`."""
-    card = read_card(checkpoint.MODELS_FOLDER / f"{name}.json")
+    card = card_of(name)
     return get_model(card.name, card.sha256)
 
 

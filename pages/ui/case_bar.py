@@ -11,8 +11,7 @@ from ecgimn.draw.screen.ecg import column_shares, is_narrow
 from ecgimn.errors import EcgImnError, ModelNotFoundError, QualityError
 from ecgimn.explain.case import Case
 from ecgimn.model import DEFAULT_MODEL
-from ecgimn.model import model as checkpoint
-from ecgimn.model.card import ModelCard, read_card
+from ecgimn.model.card import ModelCard
 from ecgimn.model.model import Model
 from ecgimn.recording import WINDOW_S, Recording
 from ecgimn.sources.composites.case import CompositeCase
@@ -72,7 +71,7 @@ def current_card() -> ModelCard:
             f"The model {name} is not in models/. Without a model no evidence and no number is shown. "
             "Put its .safetensors and .json files there, or train one with: python -m ecgimn train --ptbxl DIR"
         )
-    return read_card(checkpoint.MODELS_FOLDER / f"{name}.json")
+    return cached.card_of(name)
 
 
 def current_model() -> Model:
