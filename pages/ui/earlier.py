@@ -119,18 +119,22 @@ def _own_file() -> tuple[Recording, str] | None:
         "Earlier ECG of the same patient", accept_multiple_files=True, key="earlier_upload", on_change=start_reader,
         width=330,
     )  # fmt: skip
-    same = st.checkbox("Both ECGs are of the same patient, and this one is the earlier", key="earlier_confirmed")
     if not files:
         st.caption("Nothing in a file is taken for who the patient is or when it was recorded.", width="content")
         return None
-    recording = _read({file.name: file.getvalue() for file in files})
+    named = {file.name: file.getvalue() for file in files}
+    identity = identity_of(named)
+    recording = _read(named, identity)
+    same = st.checkbox(
+        "Both ECGs are of the same patient, and this one is the earlier",
+        key=f"earlier_confirmed {session.own_key()} {identity}",  # of this pair and no other
+    )
     if recording is None or not same:
         return None
     return recording.window(0.0), ""
 
 
-def _read(files: Mapping[str, bytes]) -> Recording | None:
-    identity = identity_of(files)
+def _read(files: Mapping[str, bytes], identity: str) -> Recording | None:
     known = own.earlier_recording(identity)
     if known is not None:
         return known

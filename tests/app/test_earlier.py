@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from streamlit.testing.v1 import AppTest
 from ecgimn.explain.case import open_case
 from ecgimn.explain.difference import difference
 from ecgimn.model.model import load_model
+from ecgimn.recording import Recording
 from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
+from tests.app.test_reading_room import as_upload, opened_with
 from tests.sources.physionet_server import ecg_records
 
 pytestmark = pytest.mark.usefixtures("visited")
@@ -89,3 +92,29 @@ def test_browse_finds_who_has_an_earlier_ecg_and_shows_the_patient_in_time(ptbxl
     assert page.dataframe[0].value.index.to_list() == [2]
     page.toggle(key="f_changed").set_value(True).run()
     assert any("No matching ECGs" in item.value for item in page.info)
+
+
+def test_two_own_files_are_compared_once_this_very_pair_is_confirmed_and_both_are_forgotten(
+    small_app: AppTest, tmp_path: Path
+) -> None:
+    files = {}
+    for name in ("norm", "twin-ste-inferior", "imi-st"):
+        (tmp_path / name).mkdir()
+        files[name] = as_upload(load_composite(name), tmp_path / name)
+    opened_with(small_app, files["twin-ste-inferior"])
+    page = small_app.switch_page("pages/compare.py").run()
+    page.segmented_control(key="cmp").set_value("Earlier ECG").run()
+    page.file_uploader(key="earlier_upload").set_value(files["norm"]).run()
+    assert "New since" not in shown_text(page)
+    confirmed = "Both ECGs are of the same patient, and this one is the earlier"
+    next(box for box in page.checkbox if box.label == confirmed).check().run()
+    assert "New since the earlier ECG: ST elevation in II, III and aVF" in shown_text(page)
+    page.file_uploader(key="earlier_upload").set_value(files["imi-st"]).run()
+    assert not next(box for box in page.checkbox if box.label == confirmed).value
+    assert "New since" not in shown_text(page)
+    page.switch_page("pages/read.py").run()
+    page.file_uploader(key="upload").set_value(None).run()
+    next(button for button in page.button if button.label == "Forget this file").click().run()
+    gc.collect()
+    kept = [one for one in gc.get_objects() if isinstance(one, Recording) and one.source == "upload"]
+    assert kept == []
