@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecgimn.explain.case import OUTSIDE, Case, Evidence
 from ecgimn.explain.edits import WaveMasks
-from ecgimn.explain.measured import Claim, Reason, Reasons
+from ecgimn.explain.measured import Claim, Reasons
 from ecgimn.explain.what_if import LIMIT_MV, Edit, EditResult, Flip, FlipSearch, leads_that_follow, st_change_mv
 from ecgimn.leads import LIMB_LEADS, STANDARD_LEADS, TERRITORIES
 from ecgimn.model import MISS_RATE
@@ -579,15 +579,6 @@ def _reasons(evidence: Evidence, claims: Sequence[Claim], probability: float) ->
 
 
 MOST_REASONS = 3  # sentences; the table holds the rest
-
-
-def reason_text(reason: Reason) -> str:
-    """Return a criterion with its numbers and what the model made of it: "ST elevation (V2 +0.22 mV): used (+1.2)"."""
-    item = reason.criterion
-    numbers = f" ({item.numbers})" if item.numbers else ""
-    secondary = ", may be secondary" if item.verdict == "may be secondary" else ""
-    again = "" if reason.measured is None else f"; network re-run {signed(reason.measured, 1)}"
-    return f"{item.name}{numbers}{secondary}: {reason.use} ({signed(reason.booked, 1)}{again})"
 
 
 def reasons_sentences(reasons: Reasons | None) -> tuple[str, ...]:

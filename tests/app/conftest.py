@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ecgimn.model.card import ModelCard
 from ecgimn.model.model import save_model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.sources.ptbxl import SUPERCLASSES
+from ecgimn.study.store import Store, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,3 +79,14 @@ def visited(monkeypatch: pytest.MonkeyPatch) -> None:
         PagesManager.uses_pages_directory = False
 
     monkeypatch.setattr(PagesManager, "__init__", make_visited)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A database of studies of its own, which the app uses too."""
+    url = f"sqlite:///{tmp_path / 'studies.sqlite'}"
+    monkeypatch.setenv("ECGIMN_DATABASE_URL", url)
+    opened = open_store(url)
+    yield opened
+    opened.close()
+    st.cache_resource.clear()

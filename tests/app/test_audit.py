@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ecgimn.model import DEFAULT_MODEL
@@ -26,16 +25,6 @@ from tests.study.study_worlds import box
 pytestmark = pytest.mark.usefixtures("visited")
 
 CASES = ("composite:imi", "composite:lvh")
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path / 'studies.sqlite'}"
-    monkeypatch.setenv("ECGIMN_DATABASE_URL", url)
-    opened = open_store(url)
-    yield opened
-    opened.close()
-    st.cache_resource.clear()
 
 
 @pytest.fixture

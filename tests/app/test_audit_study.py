@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ecgimn.model import DEFAULT_MODEL
@@ -14,21 +12,11 @@ from ecgimn.model.card import read_card
 from ecgimn.study.cases import audit_case
 from ecgimn.study.definition import KIND, Arm, Audit, Design, read_audit
 from ecgimn.study.session import Reading, disputed_cases
-from ecgimn.study.store import Store, open_store
+from ecgimn.study.store import Store
 from tests.app.test_audit import answer, as_coordinator, begun, button, sent, signed_in
 from tests.app.test_pages import shown_text
 
 pytestmark = pytest.mark.usefixtures("visited")
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path / 'studies.sqlite'}"
-    monkeypatch.setenv("ECGIMN_DATABASE_URL", url)
-    opened = open_store(url)
-    yield opened
-    opened.close()
-    st.cache_resource.clear()
 
 
 def keep(

@@ -24,16 +24,6 @@ Send = Callable[..., None]
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path / 'studies.sqlite'}"
-    monkeypatch.setenv("ECGIMN_DATABASE_URL", url)
-    opened = open_store(url)
-    yield opened
-    opened.close()
-    st.cache_resource.clear()
-
-
-@pytest.fixture
 def audit(store: Store, models_folder: Path) -> Audit:
     return keep(store, models_folder)
 

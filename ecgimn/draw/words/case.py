@@ -18,7 +18,7 @@ from ecgimn.explain.difference import Change
 from ecgimn.explain.measured import Reasons
 from ecgimn.explain.sentences import MINUS, NOTHING, percent, signed
 from ecgimn.leads import CHEST_LEADS, LIMB_LEADS, STANDARD_LEADS
-from ecgimn.signal.criteria import possible_groups
+from ecgimn.signal.criteria import Criterion, possible_groups
 from ecgimn.signal.intervals import Measured, axis_class
 from ecgimn.signal.reading import SignalReading
 
@@ -129,6 +129,12 @@ def st_rows(reading: SignalReading) -> list[dict[str, str]]:
     return rows
 
 
+def criteria_in_order(reading: SignalReading) -> list[Criterion]:
+    """Return the criteria of an ECG as they are listed: those on it first, by verdict."""
+    order = ("met", "may be secondary", "depends", "not met", "not measurable", "not applicable")
+    return sorted(reading.findings.criteria if reading.findings else (), key=lambda item: order.index(item.verdict))
+
+
 def criteria_rows(reading: SignalReading, reasons: Reasons | None = None) -> list[dict[str, str]]:
     """Return one row per criterion, those on the ECG first, with what the model made of it where it belongs to a class.
 
@@ -139,10 +145,8 @@ def criteria_rows(reading: SignalReading, reasons: Reasons | None = None) -> lis
         Of the class shown; without it the column of the model is left out.
     """
     found = {} if reasons is None else {reason.criterion.name: reason for reason in reasons.reasons}
-    items = reading.findings.criteria if reading.findings else ()
-    order = ("met", "may be secondary", "depends", "not met", "not measurable", "not applicable")
     rows = []
-    for item in sorted(items, key=lambda item: order.index(item.verdict)):
+    for item in criteria_in_order(reading):
         row = {"Criterion": item.name, "Verdict": item.verdict, "Measured": item.numbers or NOTHING}
         if reasons is not None:
             reason = found.get(item.name)
