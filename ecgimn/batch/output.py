@@ -3,6 +3,7 @@
     DIR/run.json                    what every part was made with; a run with other settings is refused
     DIR/TABLE/part-000065.parquet   the rows of one chunk of recordings
     DIR/TABLE/part-000001-000064.parquet   the rows of 64 chunks, merged
+    DIR/fhir/NAME.json, DIR/dicom-sr/NAME.dcm   a file a window, where asked for
 
 The folder is on this machine or on any file system that fsspec knows. A file is written whole or not at all, and the
 file of `records` last: a part is there when its records are, so a process that is killed leaves at most files without
@@ -13,6 +14,7 @@ that it replaces are removed, and its name says which they are. Each file holds 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import io
 import json
 import os
@@ -22,6 +24,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import fsspec
 import numpy as np
@@ -165,6 +168,9 @@ SCHEMAS: dict[str, pa.Schema] = {
 }  # fmt: skip
 
 Tables = dict[str, pa.Table]
+REPORTS = "reports"  # on the way to the folder: path and content of files
+REPORT_SUFFIXES = {"fhir": ".json", "dicom-sr": ".dcm"}
+LONGEST_NAME = 200  # bytes; most file systems allow 255
 BEAT_MS = np.arange(-300, 500, 10)  # start of each 10 ms of the mean beat, from R
 
 
@@ -176,6 +182,7 @@ class Rows:
             name: {column: [] for column in schema.names} for name, schema in SCHEMAS.items()
         }
         self._beats: dict[str, list[NDArray[np.float64]]] = {}
+        self._reports: list[tuple[str, bytes]] = []
 
     def add(self, table: str, **values: object) -> None:
         """Add one row; a column that is not named is null, and so is a number that is not finite."""
@@ -201,8 +208,23 @@ class Rows:
         for total, value in zip(sums, one, strict=True):
             total += value
 
+    def add_report(self, kind: str, record: str, start_s: float, content: bytes) -> None:
+        """Add a file of a window, named after its recording; of a later window, with its start in seconds."""
+        name = quote(record, safe=" ")
+        if len(name) > LONGEST_NAME:
+            name = hashlib.sha256(record.encode()).hexdigest()
+        window = f"-{start_s:g}s" if start_s else ""
+        self._reports.append((f"{kind}/{name}{window}{REPORT_SUFFIXES[kind]}", content))
+
     def tables(self) -> Tables:
-        """Return the rows as Arrow tables."""
+        """Return the rows as Arrow tables; with those of REPORTS where there are files."""
+        tables = self._written()
+        if self._reports:
+            paths, contents = zip(*self._reports, strict=True)
+            tables[REPORTS] = pa.table({"path": pa.array(paths), "content": pa.array(contents, pa.large_binary())})
+        return tables
+
+    def _written(self) -> Tables:
         for name, (records, mv, logit) in self._beats.items():
             self.extend(
                 "beats",
@@ -247,6 +269,8 @@ class Settings:
     version : str
         Of this program.
     layout : int
+    reports : str
+        Files a window: "", "fhir", "dicom-sr" or both with a space.
     """
 
     model: str
@@ -258,6 +282,7 @@ class Settings:
     source: str
     version: str
     layout: int = LAYOUT
+    reports: str = ""
 
 
 @dataclass(frozen=True)
@@ -358,6 +383,10 @@ class Output:
     def write(self, tables: Tables) -> None:
         """Add a part: all tables of some recordings; merge the small parts when there are many."""
         self._number += 1
+        reports = tables.pop(REPORTS, None)  # before the records, without which they are written again
+        for report in [] if reports is None else reports.to_pylist():
+            kind, _, name = report["path"].partition("/")
+            (self._folder / kind / name).write(report["content"])
         self._write_part((self._number, self._number), tables)
         if self._number % MERGED == 0:
             self.merge()

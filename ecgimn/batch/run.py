@@ -32,6 +32,8 @@ from ecgimn.model.card import ModelCard
 if TYPE_CHECKING:
     from distributed import Client
 
+    from ecgimn.hospital import HospitalKind
+
 T = TypeVar("T")
 CHUNK = {"not looked for": 128, "five leads": 32, "all leads": 16}  # recordings: some seconds of work each
 AHEAD = 2  # chunks under way per worker
@@ -66,6 +68,8 @@ class Request:
         File names become hashes with this salt.
     chunk : int or None
         Recordings a chunk; None for what suits `waves`.
+    reports : tuple of {"fhir", "dicom-sr"}
+        Files to write for each window besides the tables; needs waves.
     """
 
     source: Path | str
@@ -78,6 +82,7 @@ class Request:
     limit: int | None = None
     salt: bytes | None = None
     chunk: int | None = None
+    reports: tuple[HospitalKind, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,7 @@ def settings_of(request: Request) -> Settings:
         fs=str(request.fs or "best") if kind == "ptbxl" else "own",
         source=f"{kind} {place}" + (" salted" if request.salt else ""),
         version=__version__,
+        reports=" ".join(request.reports),
     )
 
 
@@ -147,7 +153,7 @@ def _chunks(items: list[Item], request: Request) -> Iterator[Chunk]:
     size = request.chunk or CHUNK[request.waves]
     for start in range(0, len(items), size):
         chosen = tuple(items[start : start + size])
-        yield Chunk(chosen, request.card.name, request.card.sha256, request.waves, OPERATING_POINT)
+        yield Chunk(chosen, request.card.name, request.card.sha256, request.waves, OPERATING_POINT, request.reports)
 
 
 class Pool:

@@ -38,6 +38,7 @@ from ecgimn.signal.waves.find import WAVE_NAMES
 from ecgimn.sources.ptbxl import PtbXl
 
 if TYPE_CHECKING:
+    from ecgimn.hospital import HospitalKind
     from ecgimn.model.model import Model
 
 
@@ -509,6 +510,8 @@ class Chunk:
     waves : {"all leads", "five leads", "not looked for"}
     operating_point : str
         Key of the card's thresholds; a class counts as said from there on.
+    reports : tuple of {"fhir", "dicom-sr"}
+        Files to make of each window; not where no waves are looked for.
     """
 
     items: tuple[Item, ...]
@@ -516,6 +519,7 @@ class Chunk:
     sha256: str
     waves: WaveSearch
     operating_point: str
+    reports: tuple[HospitalKind, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -603,6 +607,8 @@ def _windows(chunk: Chunk, rows: Rows) -> Iterator[ExplainedWindow]:
             if quality.usable:
                 usable += 1
                 yield at
+            elif at.reading is not None:
+                _add_reports(rows, at, at.reading, None, chunk)
         status = "explained" if usable else "refused"
         rows.add("records", record=item.record, status=status, windows=len(places), **rhythm_and_scope(readings))
 
@@ -665,8 +671,19 @@ def _book_waves(batch: tuple[ExplainedWindow, ...], model: Model, rows: Rows, ch
     for window, case in zip(batch, cases, strict=True):
         add_explanation(rows, window.record, window.start_s, case)
         add_beats(rows, case, case.explanation.probability >= thresholds)
+        _add_reports(rows, window, case.reading, case, chunk)
         if window.item.earlier and window.start_s == 0.0:
             _book_difference(window.item, case, model, rows, chunk)
+
+
+def _add_reports(rows: Rows, window: ExplainedWindow, reading: SignalReading, case: Case | None, chunk: Chunk) -> None:
+    """Add the files of a window, with nothing about the patient in them; without a case, what was measured."""
+    if not chunk.reports:
+        return
+    from ecgimn.hospital import hospital_bytes
+
+    for kind in chunk.reports:
+        rows.add_report(kind, window.record, window.start_s, hospital_bytes(kind, reading, case))
 
 
 def _book_difference(item: Item, later: Case, model: Model, rows: Rows, chunk: Chunk) -> None:

@@ -313,20 +313,31 @@ def batch(
     dask: Annotated[str, typer.Option(help="Address of a Dask scheduler, in place of processes.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first recordings, for a quick look.")] = None,
     salt: Annotated[Path | None, typer.Option(help="Write file names as hashes with this file's salt.")] = None,
+    fhir: Annotated[
+        bool, typer.Option("--fhir", help="Also a FHIR R4 bundle of each window, without patient.")
+    ] = False,
+    dicom_sr: Annotated[
+        bool, typer.Option("--dicom-sr", help="Also a DICOM ECG report of each window, without patient.")
+    ] = False,
 ) -> None:
     """Explain thousands of recordings into Parquet; goes on where it stopped when called again."""
     from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
     from ecgimn.batch.run import Request, run_batch
     from ecgimn.batch.work import WaveSearch, read_salt
+    from ecgimn.hospital import HOSPITAL_KINDS
     from ecgimn.model.model import load_model
 
     if no_delineation and five_leads:
         refuse("--no-delineation looks for no waves and --five-leads for some. Give one of them.")
+    if no_delineation and (fhir or dicom_sr):
+        refuse("--fhir and --dicom-sr report measurements, which need waves. Leave out --no-delineation.")
+    reports = tuple(kind for kind, wanted in zip(HOSPITAL_KINDS, (fhir, dicom_sr), strict=True) if wanted)
     waves: WaveSearch = "not looked for" if no_delineation else "five leads" if five_leads else "all leads"
     card = load_model(model).card
     secret = None if salt is None else read_salt(salt)
-    request = Request(_place(source), _place(out), card, waves, fs, workers or os.cpu_count() or 1, dask, limit, secret)
+    processes = workers or os.cpu_count() or 1
+    request = Request(_place(source), _place(out), card, waves, fs, processes, dask, limit, secret, reports=reports)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, TimeElapsedColumn(), console=errors, transient=True) as progress:
         task, begun, first = progress.add_task("starting workers", total=None), time.monotonic(), None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal as signals
 import subprocess
@@ -11,6 +13,7 @@ import time
 import tracemalloc
 from concurrent.futures import CancelledError, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +66,42 @@ def wave_run(ecg_folder, card, tmp_path_factory):
     out = tmp_path_factory.mktemp("waves") / "out"
     run_batch(Request(ecg_folder, out, card, "all leads", workers=0, limit=3))
     return out
+
+
+def test_each_window_is_reported_to_a_hospital_where_asked_for(ecg_folder, card, tmp_path):
+    listed = tmp_path / "some.txt"
+    listed.write_text("".join(f"{ecg_folder / name}\n" for name in ("ward/long.hea", "flat.hea")))
+    out, salt = tmp_path / "out", b"a salt of sixteen bytes"
+    request = Request(listed, out, card, "five leads", workers=0, salt=salt, reports=("fhir", "dicom-sr"))
+    run_batch(request)
+    records = {row["status"]: row["record"] for row in read_table(out, "records").to_pylist()}
+    starts, long, flat = ("", "-10s", "-17s"), records["explained"], records["refused"]
+    names = sorted([f"{flat}.json", *(f"{long}{start}.json" for start in starts)])
+    assert sorted(path.name for path in (out / "fhir").iterdir()) == names
+    assert {path.stem for path in (out / "dicom-sr").iterdir()} == {Path(name).stem for name in names}
+    said = [row for row in read_table(out, "predictions").to_pylist() if row["start_s"] == 10.0]
+    told = json.loads((out / "fhir" / f"{long}-10s.json").read_text())
+    answers = {
+        entry["resource"]["code"]["coding"][0]["code"]: entry["resource"]["valueQuantity"]["value"]
+        for entry in told["entry"]
+        if "Probability" in entry["resource"].get("code", {}).get("text", "")
+    }
+    assert answers == pytest.approx({f"probability-{row['class']}": row["probability"] for row in said}, abs=1e-4)
+    assert "robability" not in (out / "fhir" / f"{flat}.json").read_text()  # a refused ECG has no answer
+    before = {path: path.read_bytes() for path in out.glob("*/*.*")}
+    assert run_batch(request).before == 2
+    assert {path: path.read_bytes() for path in out.glob("*/*.*")} == before
+    with pytest.raises(SourceError, match="reports was fhir dicom-sr, now"):
+        run_batch(replace(request, reports=()))
+
+
+def test_a_name_too_long_for_a_file_becomes_a_hash(tmp_path):
+    rows = Rows()
+    for record in ("ward/é/" + "x" * 300, "ward/short"):
+        rows.add_report("fhir", record, 0.0, b"{}")
+    first, second = rows.tables()["reports"]["path"].to_pylist()
+    assert re.fullmatch(r"fhir/[0-9a-f]{64}\.json", first)
+    assert second == "fhir/ward%2Fshort.json"
 
 
 def test_every_recording_is_counted_once(fast_run):

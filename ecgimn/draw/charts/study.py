@@ -11,6 +11,7 @@ from typing import Any
 from ecgimn.escape import for_csv, for_html
 
 ROW_PX, LABEL_PX, PLOT_PX, VALUE_PX, TOP_PX = 24, 230, 300, 170, 26
+CHARACTER_PX, NARROW_PLOT_PX = 7.6, 160  # of a fallback font, the widest; longer names take the room from the plot
 LIGHT = {"text": "#1f2937", "line": "#9ca3af", "mark": "#0b5cad"}
 DARK = {"text": "#e5e7eb", "line": "#6b7280", "mark": "#7ab8f5"}
 
@@ -54,11 +55,13 @@ def forest_svg(
     """
     colours = DARK if dark else LIGHT
     low_end, high_end = limits
-    width, height = LABEL_PX + PLOT_PX + VALUE_PX, TOP_PX + ROW_PX * max(len(rows), 1) + 8
+    label = max([LABEL_PX, *(round(len(row.name) * CHARACTER_PX) + 8 for row in rows)])
+    plot = max(PLOT_PX + LABEL_PX - label, NARROW_PLOT_PX)
+    width, height = label + plot + VALUE_PX, TOP_PX + ROW_PX * max(len(rows), 1) + 8
 
     def x(value: float) -> float:
         share = (min(max(value, low_end), high_end) - low_end) / (high_end - low_end)
-        return round(LABEL_PX + share * (PLOT_PX - 20) + 10, 1)
+        return round(label + share * (plot - 20) + 10, 1)
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img" '
@@ -75,7 +78,7 @@ def forest_svg(
         )
     for place, row in enumerate(rows):
         y = TOP_PX + ROW_PX * place + ROW_PX / 2
-        parts.append(f'<text x="{LABEL_PX - 8}" y="{y + 4}" text-anchor="end">{for_html(row.name)}</text>')
+        parts.append(f'<text x="{label - 8}" y="{y + 4}" text-anchor="end">{for_html(row.name)}</text>')
         if row.estimate is not None and row.estimate[0] is not None:
             value, low, high = row.estimate
             if low is not None and high is not None:
@@ -84,7 +87,7 @@ def forest_svg(
                     'stroke-width="2"/>'
                 )
             parts.append(f'<circle cx="{x(value or 0.0)}" cy="{y}" r="4.5" fill="{colours["mark"]}"/>')
-        parts.append(f'<text x="{LABEL_PX + PLOT_PX + 8}" y="{y + 4}">{for_html(words(row.estimate))}</text>')
+        parts.append(f'<text x="{label + plot + 8}" y="{y + 4}">{for_html(words(row.estimate))}</text>')
     return "".join([*parts, "</svg>"])
 
 
