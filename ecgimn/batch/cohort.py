@@ -113,30 +113,33 @@ def class_evidence(folder: Path, class_name: str) -> CohortEvidence:
     settings = read_settings(folder)
     if class_name not in settings.classes:
         raise SourceError(f"The run {folder.name!r} has no class {class_name!r} ({', '.join(settings.classes)}).")
-    only = [("class", "=", class_name)]
-    said = read_table(folder, "predictions", columns=[*_KEY, "logit", "probability"], filters=only).to_pandas()
-    table = read_table(folder, "ledger", columns=[*_KEY, "logit"], filters=only)
+    waves = (ALL_WAVES,) if settings.waves == "not looked for" else WAVE_NAMES
+    # A part holds the ledgers in the order of its predictions, each in the order of leads and waves: to read the names
+    # of the recordings once a cell would take most of the time.
+    columns = ["record", "logit", "probability"]
+    for _ in range(3):
+        said = read_table(folder, "predictions", columns=columns, class_name=class_name).to_pandas()
+        cells = read_table(folder, "ledger", columns=["logit"], class_name=class_name)["logit"].to_numpy()
+        if len(cells) == len(said) * len(STANDARD_LEADS) * len(waves):
+            break  # else a run that is under way has added a part in between
+    else:
+        raise SourceError(f"The run {folder.name!r} is being written. Come back when it has ended.")
     if said.empty:
         raise SourceError(f"The run {folder.name!r} holds no explanation yet. Let it go on, then come back.")
-    waves = (ALL_WAVES,) if settings.waves == "not looked for" else WAVE_NAMES
-    per_row = len(STANDARD_LEADS) * len(waves)  # written window by window, in the order of leads and waves
-    cells = table["logit"].to_numpy().astype(np.float64).reshape(-1, len(STANDARD_LEADS), len(waves))
-    order = table.select(_KEY).take(np.arange(0, len(table), per_row)).to_pandas()  # one name a window, not per cell
-    aligned = order.merge(said, on=_KEY, how="left", validate="one_to_one")
     threshold = settings.thresholds[settings.classes.index(class_name)]
     return CohortEvidence(
         class_name,
-        aligned["record"].to_numpy(dtype=str),
-        aligned["logit"].to_numpy(dtype=np.float64),
-        aligned["probability"].to_numpy() >= threshold,
-        cells,
+        said["record"].to_numpy(dtype=str),
+        said["logit"].to_numpy(dtype=np.float64),
+        said["probability"].to_numpy() >= threshold,
+        cells.astype(np.float64).reshape(-1, len(STANDARD_LEADS), len(waves)),
         waves,
     )
 
 
 def mean_beat(folder: Path, class_name: str) -> MeanBeat | None:
     """Return the mean beat of a class over all parts; None where no recording was said to be of it."""
-    rows = read_table(folder, "beats", filters=[("class", "=", class_name)]).to_pandas()
+    rows = read_table(folder, "beats", class_name=class_name).to_pandas()
     if rows.empty:
         return None
     shape = (-1, len(STANDARD_LEADS), len(BEAT_MS))  # each part holds a whole beat, in the order of leads and time
@@ -152,8 +155,7 @@ def reasons_words(folder: Path, class_name: str) -> str:
     As booked; criteria and limits are in docs/criteria.md.
     """
     settings = read_settings(folder)
-    only = [("class", "=", class_name)]
-    table = read_table(folder, "predictions", columns=["probability", "reasons"], filters=only).to_pandas()
+    table = read_table(folder, "predictions", columns=["probability", "reasons"], class_name=class_name).to_pandas()
     said = table[table["probability"] >= settings.thresholds[settings.classes.index(class_name)]]
     counts = said["reasons"].astype(object).dropna().value_counts()
     if counts.empty:

@@ -410,8 +410,10 @@ class Output:
 
     def _write_table(self, name: str, part: tuple[int, int], table: pa.Table) -> None:
         about = {"ecgimn": json.dumps({"table": name, **asdict(self.settings)})}
-        content = io.BytesIO()
-        pq.write_table(table.cast(SCHEMAS[name].with_metadata(about)), content, compression="zstd")
+        content, schema = io.BytesIO(), SCHEMAS[name].with_metadata(about)
+        with pq.ParquetWriter(content, schema, compression="zstd") as writer:
+            for group in _row_groups(name, table.cast(schema)):
+                writer.write_table(group)
         (self._folder / name / _file_name(part)).write(content.getvalue())
 
     def _read(self, name: str, part: tuple[int, int]) -> pa.Table:
@@ -433,6 +435,14 @@ class Output:
                 left = table.filter(pc.invert(pc.is_in(table["record"], value_set=names)))
                 self._write_table(name, part, left)
         return n
+
+
+def _row_groups(name: str, table: pa.Table) -> list[pa.Table]:
+    """Cut a table by class, so that a reader of one class passes over the others; windows stay in their order."""
+    if name not in ("predictions", "ledger"):
+        return [table]
+    words = table["class"].cast(pa.string())
+    return [table.filter(pc.equal(words, one)) for one in pc.unique(words)]
 
 
 def _file_name(part: tuple[int, int]) -> str:
@@ -558,7 +568,9 @@ def part_names(folder: Path | str) -> list[str]:
     return [_file_name(part).removesuffix(".parquet") for part in _parts(place)] or _old_parts(place)
 
 
-def read_table(folder: Path | str, name: str, *, columns: list[str] | None = None, filters: object = None) -> pa.Table:
+def read_table(
+    folder: Path | str, name: str, *, columns: list[str] | None = None, class_name: str | None = None
+) -> pa.Table:
     """Read one table of a run, over all its parts.
 
     Parameters
@@ -568,8 +580,8 @@ def read_table(folder: Path | str, name: str, *, columns: list[str] | None = Non
     name : str
         A key of `ecgimn.batch.output.SCHEMAS`.
     columns : list of str, optional
-    filters : optional
-        As in `pyarrow.parquet.read_table`.
+    class_name : str, optional
+        Only the rows of this class.
     """
     place = open_place(folder)
     attempts = 3
@@ -581,10 +593,32 @@ def read_table(folder: Path | str, name: str, *, columns: list[str] | None = Non
         if not paths:
             return SCHEMAS[name].empty_table().select(columns or SCHEMAS[name].names)
         try:
-            return pq.read_table(paths, columns=columns, filters=filters, schema=SCHEMAS[name], filesystem=place.fs)
+            if class_name is not None:
+                wanted = pa.schema([SCHEMAS[name].field(column) for column in columns or SCHEMAS[name].names])
+                return pa.concat_tables([_of_class(place, path, wanted, class_name) for path in paths])
+            return pq.read_table(paths, columns=columns, schema=SCHEMAS[name], filesystem=place.fs)
         except FileNotFoundError:  # a run that is under way has merged parts since they were listed
             if not attempts:
                 raise
+
+
+def _of_class(place: Place, path: str, wanted: pa.Schema, class_name: str) -> pa.Table:
+    """Read the rows of a class; pass over groups of rows that cannot hold it, which pyarrow does not do for words."""
+    with place.fs.open(path, "rb") as handle:
+        file = pq.ParquetFile(handle)
+        at, groups = file.schema_arrow.get_field_index("class"), []
+        for number in range(file.num_row_groups):
+            known = file.metadata.row_group(number).column(at).statistics
+            if known is None or not known.has_min_max or known.min <= class_name <= known.max:
+                groups.append(number)
+        here = [name for name in dict.fromkeys(["class", *wanted.names]) if name in file.schema_arrow.names]
+        table = file.read_row_groups(groups, columns=here)
+    table = table.filter(pc.equal(table["class"].cast(pa.string()), class_name))
+    columns = [
+        table[field.name].cast(field.type) if field.name in here else pa.nulls(len(table), field.type)
+        for field in wanted
+    ]
+    return pa.table(columns, schema=wanted)
 
 
 def _old_parts(place: Place) -> list[str]:

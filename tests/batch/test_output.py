@@ -128,6 +128,24 @@ def long_run(request, tmp_path_factory):
     return out, under_way
 
 
+@pytest.mark.parametrize("as_before", [False, True])
+def test_the_rows_of_a_class_are_read_from_parts_cut_by_class_and_from_those_of_before(tmp_path, as_before):
+    with open_output(tmp_path, replace(SETTINGS, classes=("NORM", "MI"))) as output:
+        for record in "ab":
+            rows = Rows()
+            rows.add("records", record=record, status="explained", windows=1)
+            for name, logit in (("NORM", -1.0), ("MI", 1.0)):
+                rows.add("predictions", record=record, start_s=0.0, logit=logit, **{"class": name})
+            output.write(rows.tables())
+    (path,) = (tmp_path / "predictions").glob("*.parquet")
+    assert pq.ParquetFile(path).num_row_groups == 2
+    if as_before:  # one group of rows, and a column that came later
+        pq.write_table(pq.read_table(path).sort_by("record").drop_columns(["reasons"]), path)
+    table = read_table(tmp_path, "predictions", columns=["record", "logit", "reasons"], class_name="MI")
+    assert table.to_pydict() == {"record": ["a", "b"], "logit": [1.0, 1.0], "reasons": [None, None]}
+    assert read_table(tmp_path, "predictions", class_name="CD").num_rows == 0
+
+
 def test_small_parts_are_merged_as_the_run_goes_on_and_at_its_end(long_run):
     out, under_way = long_run
     assert under_way == [f"part-000001-{MERGED:06d}", *(f"part-{n:06d}" for n in range(65, 71))]
