@@ -28,14 +28,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 STEP_WORDS = {"blind": "Read blind", "evidence": "The evidence", "revision": "Revise", "rating": "Rate"}
 QUESTIONS = {"relevant": "is relevant", "helpful": "helped me", "trust": "confidence in the model's answer"}
-CASES = ("norm", "imi", "isc", "crbbb", "lvh", "lngqt")
+CASES = ("norm", "imi", "crbbb")  # one in each arm
 ARMS = (Arm("with evidence"), Arm("answer only", method="none"), Arm("blind only", model=False, method="none"))
 
 
 def new_audit(store: Store) -> Audit:
     card = read_card(MODELS_FOLDER / f"{DEFAULT_MODEL}.json")
     listed = tuple(audit_case(f"composite:{name}", None) for name in CASES)
-    audit = Audit("Six cases", card.name, card.sha256, card.classes, listed, "six composite cases", ARMS, seed=8)
+    audit = Audit("Three cases", card.name, card.sha256, card.classes, listed, "three composite cases", ARMS, seed=8)
     store.add_study(audit.uid, audit.name, KIND, audit.text)
     return audit
 
@@ -129,10 +129,10 @@ class Desk:
             self.press("Show the evidence" if step == "evidence" else "Commit")
 
     def read_all(self, label: str, first: int) -> None:
-        for place in range(first, 7):
+        for place in range(first, len(CASES) + 1):
             if place > 1:
                 self.press(f"Go on with case {place}")
-            expect(self.visit.page.get_by_text(f"Case {place} of 6")).to_be_visible(timeout=WAIT_MS)
+            expect(self.visit.page.get_by_text(f"Case {place} of {len(CASES)}")).to_be_visible(timeout=WAIT_MS)
             self.answer(label)
             self.finish_case(place)
 
@@ -221,7 +221,10 @@ def test_an_audit_by_two_readers_survives_a_kill_and_counts_the_same_elsewhere(
             export, report = results_of(coordinator, tmp_path)
     results = compute_results(study_record(store, audit.uid))
     store.close()
-    assert [(row["reader"], row["finished"]) for row in results["progress"]] == [("Ada", 6), ("Ben", 6)]
+    assert [(row["reader"], row["finished"]) for row in results["progress"]] == [
+        ("Ada", len(CASES)),
+        ("Ben", len(CASES)),
+    ]
     assert compute_results(record_of(parse_export(export))) == results
 
     monkeypatch.setenv(URL_VARIABLE, elsewhere)
