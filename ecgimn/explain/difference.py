@@ -75,7 +75,7 @@ _HOOGEN = (
     "Eur Heart J 1992;13:1606"
 )
 _UNIVERSAL = "new ST elevation, Fourth Universal Definition 2018, doi:10.1016/j.jacc.2018.08.1038"
-_PTBXL = "95 % of the changes between two normal ECGs of one patient, 100 pairs of PTB-XL, docs/earlier-ecg.md"
+_PTBXL = "95 % of the changes between two normal ECGs of one patient in PTB-XL, docs/earlier-ecg.md"
 DAY_TO_DAY_SHARE = 0.28  # 1.96 * sqrt(2) * 10 %: two ECGs of one patient, 95 % of the days
 
 #: By kind of measurement. Where no published limit was found, PTB-XL's own unchanged pairs give it.
