@@ -69,7 +69,7 @@ from ecgimn.sources.ptbxl_arrays import (
 )
 
 N_FIDELITY = 512  # records that are edited and re-run
-LEAST_POSITIVES = 10  # of a statement, for its AUROC to count in a mean
+LEAST_POSITIVES = 10  # of a statement, for its AUROC to count in a mean; and of either kind of pair
 N_POINTS = 60  # of them in a scatter plot, per family and class
 N_DELETION = 96
 N_PAIRS = 500  # pairs of ECGs compared in full, two delineations each
@@ -548,6 +548,9 @@ def earlier_ecg(
 
 
 def _separation(changed: NDArray[np.integer], size: NDArray[np.float64], weights: NDArray[np.float64]) -> Any:
+    """AUROC of a size of change for a changed label, with its interval; nothing for too few pairs of either kind."""
+    if not LEAST_POSITIVES <= changed.sum() <= len(changed) - LEAST_POSITIVES:
+        return [None] * 3
     return estimate(lambda w: auroc(changed, size, w), weights).as_list()
 
 

@@ -356,7 +356,7 @@ def write_earlier_ecg_into(document: str, content: Mapping[str, Any]) -> str:
             "measurement": kind,
             "limit in use": _limit_words(kind),
             "95 % of changes within": _within(measured.get(kind)),
-            "of the mean of the two": _share_words(measured.get(kind)),
+            "of the mean of the two": _share_words(measured.get(kind) if limit.share else None),
             "source of the limit": limit.source,
         }
         for kind, limit in LIMITS.items()
