@@ -19,6 +19,7 @@ from ecgimn.explain.difference import CaseDifference, difference, difference_sen
 from ecgimn.explain.sentences import class_chips, describe_evidence
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
+from ecgimn.sources.physionet import ptbxl_place
 from ecgimn.study.cases import Collection, QuizCase, attempt_of, collection_text, score
 from pages.ui import cache as cached
 from pages.ui import case_bar
@@ -310,7 +311,7 @@ def all_collections() -> tuple[Collection, ...]:
     """Return the collections installed, and the pairs of PTB-XL after them; raises `SourceError`."""
     installed = cached.get_collections()
     try:
-        place = cached.ptbxl_place()
+        place = ptbxl_place()
         pairs = cached.get_pairs(place) if place else None
     except EcgImnError:  # a broken folder is no reason to refuse what needs none
         pairs = None

@@ -20,7 +20,7 @@ from ecgimn.leads import LIMB_FROM_I_II, LIMB_LEADS, STANDARD_LEADS, lead_index
 from ecgimn.recording import Recording
 from ecgimn.sources.composites.case import list_composites, load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
-from ecgimn.study.definition import AuditCase, canonical
+from ecgimn.study.definition import AuditCase, canonical, no_earlier
 
 COMPOSITE, PTBXL = "composite", "ptbxl"
 COLUMNS = ("case", "ref", "ecg_id", "record")
@@ -73,10 +73,42 @@ def find_case(ref: str, ptbxl: PtbXl | None) -> StudyCase:
     return StudyCase(ref, _nameless(recording), tuple(c for c in SUPERCLASSES if row[c]), f"PTB-XL {name}")
 
 
-def audit_case(ref: str, ptbxl: PtbXl | None) -> AuditCase:
-    """Return a case as an audit lists it: reference, digest, labels."""
+def audit_case(ref: str, ptbxl: PtbXl | None, *, with_earlier: bool = False) -> AuditCase:
+    """Return a case as an audit lists it: reference, digest, labels, and where asked for the patient's earlier ECG.
+
+    Raises
+    ------
+    StudyError
+        The reference names no case that is here, or the case has no earlier ECG and should have one.
+    """
     case = find_case(ref, ptbxl)
-    return AuditCase(ref, case.recording.digest, case.labels)
+    if not with_earlier:
+        return AuditCase(ref, case.recording.digest, case.labels)
+    before = earlier_of(ref, ptbxl)
+    if before is None:
+        raise no_earlier([ref], 1)
+    return AuditCase(ref, case.recording.digest, case.labels, before, find_case(before, ptbxl).recording.digest)
+
+
+def earlier_of(ref: str, ptbxl: PtbXl | None) -> str | None:
+    """Return the reference of the same patient's ECG before a case; None where there is none, as for composites."""
+    kind, _, name = ref.partition(":")
+    if ptbxl is None or kind != PTBXL or not name.isdecimal() or int(name) not in ptbxl.table.index:
+        return None
+    before = ptbxl.earlier(int(name))
+    return None if before is None or not ptbxl.rates(before) else f"{PTBXL}:{before}"
+
+
+def time_before(case: AuditCase, ptbxl: PtbXl | None) -> str:
+    """Return how long before a case its earlier ECG was recorded, in words; empty where a date is missing."""
+    if ptbxl is None or not case.earlier:
+        return ""
+    days = ptbxl.days_between(*(int(ref.partition(":")[2]) for ref in (case.earlier, case.ref)))
+    if days is None:
+        return ""
+    if days < 60:
+        return f"{days:.0f} days before"
+    return f"{days / 30.44:.0f} months before" if days < 730 else f"{days / 365.25:.1f} years before"
 
 
 def read_audit_case(listed: AuditCase, ptbxl: PtbXl | None) -> StudyCase:
@@ -129,11 +161,22 @@ def draw_cases(labels: Mapping[str, Iterable[str]], per_class: int, seed: int) -
     return tuple(drawn)
 
 
-def drawable(ptbxl: PtbXl | None, *, folds: Iterable[int] = (9, 10)) -> dict[str, tuple[str, ...]]:
-    """Return the labels of all cases that may be drawn: PTB-XL records of some folds, or else all composites."""
+def drawable(
+    ptbxl: PtbXl | None, *, folds: Iterable[int] = (9, 10), with_earlier: bool = False
+) -> dict[str, tuple[str, ...]]:
+    """Return the labels of all cases that may be drawn: PTB-XL records of some folds, or else all composites.
+
+    With `with_earlier`, only the last record of each patient who has an earlier one, so that no case is the earlier ECG
+    of another.
+    """
     if ptbxl is None:
-        return {f"{COMPOSITE}:{card.name}": (card.superclass,) for card in list_composites()}
+        return {} if with_earlier else {f"{COMPOSITE}:{card.name}": (card.superclass,) for card in list_composites()}
     table = ptbxl.table[ptbxl.table["strat_fold"].isin(list(folds))]
+    if with_earlier:
+        pairs = ptbxl.pairs(folds)
+        first = {before for before, _ in pairs}
+        last = [after for before, after in pairs if after not in first and ptbxl.rates(before)]
+        table = table.loc[sorted(last)]
     classes = np.array(SUPERCLASSES)
     flags = table[list(SUPERCLASSES)].to_numpy(dtype=bool)
     return {

@@ -483,12 +483,12 @@ def _ptbxl_of(ref: str) -> PtbXl | None:
     return current_ptbxl() if ref.startswith(f"{PTBXL}:") else None
 
 
-@st.cache_data(max_entries=2, show_spinner="Looking for records that are here")
-def get_drawable(place: str) -> dict[str, tuple[str, ...]]:
+@st.cache_data(max_entries=4, show_spinner="Looking for records that are here")
+def get_drawable(place: str, *, with_earlier: bool = False) -> dict[str, tuple[str, ...]]:
     """Return the cases that an audit can draw, by class; of the composites where there is no PTB-XL."""
     from ecgimn.study.cases import drawable
 
-    return drawable(current_ptbxl())
+    return drawable(current_ptbxl(), with_earlier=with_earlier)
 
 
 @st.cache_data(max_entries=4, show_spinner="Computing the figures")

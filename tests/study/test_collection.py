@@ -16,6 +16,7 @@ from ecgimn.study.cases import (
     ARTEFACTS,
     KINDS,
     Artefact,
+    audit_case,
     collection_text,
     disturb,
     draw_cases,
@@ -27,6 +28,7 @@ from ecgimn.study.cases import (
     read_collection,
     refs_from_csv,
     score,
+    time_before,
 )
 from ecgimn.study.definition import AuditCase
 from tests.sources.physionet_server import ecg_records
@@ -97,6 +99,29 @@ def test_pairs_of_ptbxl_are_asked_for_what_the_later_record_alone_says(tmp_path:
     }
     assert all(set(case.answers) <= set(found.options) and case.hints and case.points for case in found.cases)
     assert find_case(found.cases[0].earlier, PtbXl(tmp_path)).recording.source == "case"
+
+
+def test_a_case_with_an_earlier_ecg_is_a_patients_last_and_carries_the_earlier_ones_digest(tmp_path: Path) -> None:
+    """Records 9, 10, 19 and 20 are of one patient, 29 and 30 of another; all others stand alone."""
+    files = ecg_records([load_composite("norm"), load_composite("imi")] * 15)
+    head, *rows = files["ptbxl_database.csv"].decode().splitlines()
+    patient = {9: 1, 10: 1, 19: 1, 20: 1, 29: 2, 30: 2}
+    dated = [f"{row},{patient.get(n, 100 + n)}.0,{1950 + n}-03-02 10:00:00" for n, row in enumerate(rows, start=1)]
+    files["ptbxl_database.csv"] = "\n".join([f"{head},patient_id,recording_date", *dated]).encode()
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    ptbxl = PtbXl(tmp_path)
+    assert set(drawable(ptbxl, with_earlier=True)) == {"ptbxl:20", "ptbxl:30"}
+    assert drawable(None, with_earlier=True) == {}
+    case = audit_case("ptbxl:20", ptbxl, with_earlier=True)
+    assert (case.earlier, case.earlier_digest) == ("ptbxl:19", find_case("ptbxl:19", ptbxl).recording.digest)
+    assert time_before(case, ptbxl) == "12 months before"
+    assert time_before(case, None) == ""
+    assert audit_case("ptbxl:20", ptbxl).earlier == ""
+    for ref in ("ptbxl:9", "ptbxl:8", "composite:norm"):
+        with pytest.raises(StudyError, match=f"1 of 1 cases have no earlier ECG of the same patient: {ref}"):
+            audit_case(ref, ptbxl, with_earlier=True)
 
 
 @pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
