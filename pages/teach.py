@@ -13,13 +13,17 @@ from ecgimn.draw.screen.side_by_side import Pane, beats_picture
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import st_rows
 from ecgimn.errors import EcgImnError, QualityError
+from ecgimn.escape import for_markdown
 from ecgimn.explain.case import Case, Evidence
+from ecgimn.explain.difference import CaseDifference, difference, difference_sentences
 from ecgimn.explain.sentences import class_chips, describe_evidence
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
+from ecgimn.sources.physionet import ptbxl_place
 from ecgimn.study.cases import Collection, QuizCase, attempt_of, collection_text, score
 from pages.ui import cache as cached
 from pages.ui import case_bar
+from pages.ui.earlier import show_both_beats, show_changes, show_difference
 from pages.ui.state import case as session
 from pages.ui.state import study
 from pages.ui.state import view as view_state
@@ -31,6 +35,7 @@ CHART = {"displayModeBar": False}
 KIND = "collection"
 N_ATTEMPTS = 8
 BEAT_SHARE = 0.6  # of the window's height, for the mean beat below the trace
+SEEN = ("Both mean beats", "Later ECG", "Earlier ECG")
 HOW = "Mark all that fit, then commit. Only then the answer, the model and its evidence appear."
 
 
@@ -56,6 +61,9 @@ def show_case(collection: Collection, state: dict[str, Any], *, large: bool) -> 
     except EcgImnError as exc:
         st.warning(f"This case cannot be shown: {exc}", icon=":material/database:")
         return
+    if case.earlier:
+        show_pair(collection, case, state, recording, title, large=large)
+        return
     signal = cached.get_reading(cached.identity(recording), recording)
     opened = explain_after(state, recording)
     left, right = (st.container(), st.container()) if large else st.columns((0.64, 0.36), gap="small")
@@ -68,6 +76,73 @@ def show_case(collection: Collection, state: dict[str, Any], *, large: bool) -> 
             reveal(collection, case, state, title, large=large)
     if state["answer"] is not None:
         show_measurements(signal, opened, state, large=large)
+
+
+def show_pair(
+    collection: Collection, case: QuizCase, state: dict[str, Any], later: Recording, title: str, *, large: bool
+) -> None:
+    """Show two ECGs over one another; what is new, the model and its difference come after the answer."""
+    try:
+        earlier, before, since = cached.get_quiz_earlier(case.earlier)
+    except EcgImnError as exc:
+        st.warning(f"This case cannot be shown: {exc}", icon=":material/database:")
+        return
+    found = None
+    if state["answer"] is not None:
+        cases = [explain_after(state, recording) for recording in (earlier, later)]
+        found = difference(cases[0], cases[1]) if cases[0] is not None and cases[1] is not None else None
+    left, right = (st.container(), st.container()) if large else st.columns((0.64, 0.36), gap="small")
+    with left:
+        draw_pair(state, (earlier, later), found, since, len(collection.cases), large=large)
+    with right:
+        if state["answer"] is None:
+            ask(collection, case, state, large=large)
+        else:
+            reveal(collection, case, state, f"{title}, after {before}{f' of {since}' if since else ''}", large=large)
+    if found is not None and not large:  # a table is not for a room
+        show_changes(found.changes)
+
+
+def draw_pair(
+    state: dict[str, Any], pair: tuple[Recording, Recording], found: CaseDifference | None, since: str, n_cases: int,
+    *, large: bool,
+) -> None:  # fmt: skip
+    """Draw both mean beats or either tracing, and after the answer what the change did to a class."""
+    at = f"{state['place']}_{state.get('round', 0)}"
+    width, height = session.window()
+    room = room_for_case((width, height), large=large)
+    name = None
+    if found is not None:
+        name = st.segmented_control(
+            "Difference for", list(found.classes), default=found.most_changed, required=True,
+            key=f"answer_quiz_class_{at}", label_visibility="collapsed",
+        ) or found.most_changed  # fmt: skip
+        head, *sentences = difference_sentences(
+            found, name, since or "the earlier ECG", logits=view_state.is_research()
+        )
+        words(f"**{for_markdown(head)}** {' '.join(for_markdown(one) for one in sentences)}", large=large)
+    shown = st.segmented_control(
+        "Shown", SEEN, default=SEEN[0], required=True, key=f"answer_quiz_seen_{at}", label_visibility="collapsed"
+    )
+    if shown in SEEN[1:]:
+        recording = pair[SEEN.index(shown) == 1]
+        view = View(layout="3x4+1R" if large else "12x1", dark=session.is_dark(), show_st=False, show_t=False)
+        alt = f"12-lead ECG, {str(shown).lower()} of case {state['place'] + 1} of {n_cases}"
+        figure = ecg_figure(recording, None, view=view, screen=room)
+        st.plotly_chart(figure, width="content", theme=None, key="answer_quiz_trace", config=CHART, alt=alt)
+    elif found is None or name is None:
+        readings = [cached.get_reading(cached.identity(recording), recording) for recording in pair]
+        show_both_beats(readings[0], readings[1], (room.width_px, room.height_px), "answer_quiz_beats")
+    else:
+        show_difference(found, name, since, (room.width_px, room.height_px), "answer_quiz_difference")
+
+
+def room_for_case(window: tuple[int, int], *, large: bool) -> Screen:
+    """Return the room for the picture: the whole window in a room of listeners."""
+    room = screen_for(window)
+    if not large:
+        return room
+    return Screen(width_px=window[0] - 160.0, height_px=max(window[1] - 170.0, 420.0), px_per_mm=room.px_per_mm)
 
 
 def explain_after(state: dict[str, Any], recording: Recording) -> Case | None:
@@ -95,9 +170,7 @@ def draw(state: dict[str, Any], signal: SignalReading, opened: Case | None, n_ca
         )  # fmt: skip
         evidence = opened.of(shown or first)
     width, height = session.window()
-    room = screen_for((width, height))
-    if large:
-        room = Screen(width_px=width - 160.0, height_px=max(height - 170.0, 420.0), px_per_mm=room.px_per_mm)
+    room = room_for_case((width, height), large=large)
     figure = ecg_figure(signal.recording, evidence, view=view, screen=room)
     alt = f"12-lead ECG, case {state['place'] + 1} of {n_cases}"
     st.plotly_chart(figure, width="content", theme=None, key="answer_quiz_trace", config=CHART, alt=alt)
@@ -106,7 +179,8 @@ def draw(state: dict[str, Any], signal: SignalReading, opened: Case | None, n_ca
 
 
 def ask(collection: Collection, case: QuizCase, state: dict[str, Any], *, large: bool) -> None:
-    words(case.question or "What does this tracing show?", large=large)
+    asked = "What is new since the earlier ECG?" if case.earlier else "What does this tracing show?"
+    words(case.question or asked, large=large)
     key = f"answer_quiz_{collection.name}_{state['place']}_{state.get('round', 0)}"
     chosen = [option for i, option in enumerate(collection.options) if st.checkbox(option, key=f"{key}_{i}")]
     if state["hints"] < len(case.hints):
@@ -233,8 +307,19 @@ def sign_in_area() -> None:
                 st.rerun()
 
 
+def all_collections() -> tuple[Collection, ...]:
+    """Return the collections installed, and the pairs of PTB-XL after them; raises `SourceError`."""
+    installed = cached.get_collections()
+    try:
+        place = ptbxl_place()
+        pairs = cached.get_pairs(place) if place else None
+    except EcgImnError:  # a broken folder is no reason to refuse what needs none
+        pairs = None
+    return installed if pairs is None else (*installed, pairs)
+
+
 try:
-    collections = cached.get_collections()
+    collections = all_collections()
 except EcgImnError as exc:
     st.error(str(exc), icon=":material/error:")
     st.stop()

@@ -668,12 +668,15 @@ def _book_leads(batch: tuple[ExplainedWindow, ...], model: Model, rows: Rows) ->
 def _book_waves(batch: tuple[ExplainedWindow, ...], model: Model, rows: Rows, chunk: Chunk) -> None:
     thresholds = np.array(model.card.thresholds.get(chunk.operating_point, (0.5,) * len(model.classes)))
     cases = open_cases([window.reading for window in batch if window.reading is not None], model)
+    here = {window.item.path: case for window, case in zip(batch, cases, strict=True) if window.start_s == 0.0}
     for window, case in zip(batch, cases, strict=True):
         add_explanation(rows, window.record, window.start_s, case)
         add_beats(rows, case, case.explanation.probability >= thresholds)
         _add_reports(rows, window, case.reading, case, chunk)
         if window.item.earlier and window.start_s == 0.0:
-            _book_difference(window.item, case, model, rows, chunk)
+            before = here.get(window.item.earlier_path) or _earlier_case(window.item, model, chunk)
+            if before is not None:
+                add_difference(rows, window.item, difference(before, case))
 
 
 def _add_reports(rows: Rows, window: ExplainedWindow, reading: SignalReading, case: Case | None, chunk: Chunk) -> None:
@@ -686,17 +689,15 @@ def _add_reports(rows: Rows, window: ExplainedWindow, reading: SignalReading, ca
         rows.add_report(kind, window.record, window.start_s, hospital_bytes(kind, reading, case))
 
 
-def _book_difference(item: Item, later: Case, model: Model, rows: Rows, chunk: Chunk) -> None:
-    """Compare the first ten seconds with the patient's earlier ECG, where both pass the quality check."""
+def _earlier_case(item: Item, model: Model, chunk: Chunk) -> Case | None:
+    """Explain the first ten seconds of an earlier ECG that is in another batch; None where it cannot be."""
     try:
-        whole = _read(replace(item, path=item.earlier_path))
-        reading = _reading(whole.window(0.0), chunk.waves)
+        reading = _reading(_read(replace(item, path=item.earlier_path)).window(0.0), chunk.waves)
         if reading is None or not reading.quality.usable:
-            return
-        found = difference(open_cases([reading], model)[0], later)
+            return None
+        return open_cases([reading], model)[0]
     except (RecordingError, SourceError):  # the earlier record has a row of its own under "errors"
-        return
-    add_difference(rows, item, found)
+        return None
 
 
 def _batched(windows: Iterable[ExplainedWindow], size: int) -> Iterator[tuple[ExplainedWindow, ...]]:

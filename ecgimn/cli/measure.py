@@ -134,7 +134,9 @@ def earlier_ecg(
     json_path: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
     model: ModelOption = DEFAULT_MODEL,
     limit: Annotated[int | None, typer.Option(min=2, help="Only the first pairs, for a quick look.")] = None,
-    document: Annotated[Path | None, typer.Option("--doc", help="Also write this Markdown page.")] = None,
+    document: Annotated[
+        Path | None, typer.Option("--doc", help="Also write the tables into this Markdown file.")
+    ] = None,
 ) -> None:
     """Ask over all pairs of ECGs of one patient whether the score changes more where the label changed."""
     from ecgimn.evaluate.report import earlier_ecg as evaluate_pairs
@@ -142,6 +144,8 @@ def earlier_ecg(
     from ecgimn.sources.ptbxl import PtbXl
 
     writable(json_path)
+    if document is not None and not document.is_file():
+        refuse(f"The document {document.name} is not there. Name an existing one, such as docs/earlier-ecg.md.")
     loaded = load_model(model)
     with progress_bar() as progress:
         task = progress.add_task("starting", total=None)
@@ -149,13 +153,14 @@ def earlier_ecg(
             loaded, PtbXl(ptbxl), limit=limit, report=lambda part: progress.update(task, description=part)
         )
     few = "" if limit is None else f" --limit {limit}"
-    command = f"python -m ecgimn earlier-ecg --ptbxl DIR --model {model} --json OUT --doc FILE{few}"
+    command = f"python -m ecgimn earlier-ecg --ptbxl DIR --model {model} --json OUT --doc docs/earlier-ecg.md{few}"
     content = {"command": command, "model": model, "sha256": loaded.card.sha256, **found}
     write_json(content, json_path)
     if document is not None:
-        from ecgimn.draw.words.methods import earlier_ecg_page
+        from ecgimn.draw.words.methods import write_earlier_ecg_into
 
-        writable(document).write_text(earlier_ecg_page(content), encoding="utf-8")
+        text = write_earlier_ecg_into(document.read_text(encoding="utf-8"), content)
+        document.write_text(text, encoding="utf-8")
     for row in found["classes"]:
         value, low, high = row["folds_1_to_9"]["logit"]
         typer.echo(f"{row['class']}: AUROC {value} [{low}, {high}], {row['n_changed']} pairs with another label")

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ecgimn.draw.colours import N_STEPS, TRANSPARENT, evidence_index
 from ecgimn.draw.marks import LEVEL, StMarks, st_marks
 from ecgimn.draw.paper import Panel, PaperLayout
-from ecgimn.explain.difference import FIRST_BIN
+from ecgimn.explain.difference import FIRST_BIN, mean_beats
 from ecgimn.explain.sentences import signed
 from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.signal.waves.find import PR, QRS, ST, TP, WAVE_NAMES, P, T
@@ -615,6 +615,15 @@ class DifferenceBeat:
             for start, stop in pairwise(edges)
             if colour[start] != TRANSPARENT
         ]
+
+
+def overlaid_beat(earlier: SignalReading, later: SignalReading) -> DifferenceBeat | None:
+    """Lay the later mean beat over the earlier one, without a model and nothing painted; None without a mean beat."""
+    beats, measured = mean_beats(earlier, later), later.measurements
+    if beats is None or measured is None:
+        return None
+    nothing = Paint(beats.later_mv, np.zeros(12), np.zeros_like(beats.later_mv), beats.fs)
+    return DifferenceBeat(nothing, beats.earlier_mv, beat_labels(measured.beat), np.zeros(12), np.zeros(12), 0.0)
 
 
 def difference_beat(found: CaseDifference, name: str) -> DifferenceBeat | None:

@@ -69,7 +69,7 @@ from ecgimn.sources.ptbxl_arrays import (
 )
 
 N_FIDELITY = 512  # records that are edited and re-run
-LEAST_POSITIVES = 10  # of a statement, for its AUROC to count in a mean
+LEAST_POSITIVES = 10  # of a statement, for its AUROC to count in a mean; and of either kind of pair
 N_POINTS = 60  # of them in a scatter plot, per family and class
 N_DELETION = 96
 N_PAIRS = 500  # pairs of ECGs compared in full, two delineations each
@@ -487,8 +487,8 @@ def earlier_ecg(
 
     Each record of folds 1 to 9 is paired with the one before it of the same patient, both at 100 Hz and passed by the
     quality check. Fold 9, on which nothing was trained, is also reported alone: all records of a patient are in one
-    fold. Five hundred pairs are compared in full: the largest residual of the parts, and the 95th percentile of the
-    changes between two normal ECGs, which is the day-to-day variability of this program's own measurements.
+    fold. Five hundred pairs are compared in full: the largest residual of the parts, and, over the half of them with
+    two normal ECGs, the 95th percentile of the changes: the day-to-day variability of this program's own measurements.
 
     Parameters
     ----------
@@ -541,12 +541,16 @@ def earlier_ecg(
         "n_pairs": len(pairs),
         "n_patients": len(np.unique(patients)),
         "n_any_label_changed": int((before != after).any(axis=1).sum()),
+        "bootstraps": N_BOOTSTRAPS,
         "classes": rows,
         "exactness": _compare_pairs(model, ptbxl, pairs, before, after, report),
     }
 
 
 def _separation(changed: NDArray[np.integer], size: NDArray[np.float64], weights: NDArray[np.float64]) -> Any:
+    """AUROC of a size of change for a changed label, with its interval; nothing for too few pairs of either kind."""
+    if not LEAST_POSITIVES <= changed.sum() <= len(changed) - LEAST_POSITIVES:
+        return [None] * 3
     return estimate(lambda w: auroc(changed, size, w), weights).as_list()
 
 
@@ -561,22 +565,28 @@ def _compare_pairs(
     """Compare pairs in full, half of them of two normal ECGs: residuals of the parts, and changes from day to day."""
     normal_only = [1] + [0] * (len(SUPERCLASSES) - 1)
     normal = ((before == normal_only) & (after == normal_only)).all(axis=1)
-    groups = [np.flatnonzero(normal), np.flatnonzero(~normal)]
-    chosen = [k for group in groups for k in group[:: max(1, 2 * len(group) // N_PAIRS)][: N_PAIRS // 2]]
     residuals: list[float] = []
     swaps: list[float] = []
     changes: list[Change] = []
-    for number, k in enumerate(chosen):
-        report(f"comparing pair {number} of {len(chosen)}")
-        readings = [read_signal(ptbxl.recording(ecg_id, 100), quick=True) for ecg_id in pairs[k]]
-        if not all(reading.quality.usable for reading in readings):
-            continue
-        earlier, later = open_cases(readings, model)
-        found, back = difference(earlier, later), difference(later, earlier)
-        residuals.append(found.residual)
-        swaps.append(max(np.abs(found.voltage + back.voltage).max(), np.abs(found.weights + back.weights).max()))
-        if normal[k]:
-            changes += found.changes
+    n_normal = 0
+    for group in (np.flatnonzero(normal), np.flatnonzero(~normal)):
+        step = max(1, 2 * len(group) // N_PAIRS)
+        n = 0
+        for k in np.concatenate([group[start::step] for start in range(step)]):  # over all folds first, then the rest
+            if n == N_PAIRS // 2:
+                break
+            readings = [read_signal(ptbxl.recording(ecg_id, 100), quick=True) for ecg_id in pairs[k]]
+            if not all(reading.quality.usable for reading in readings):
+                continue
+            n += 1
+            report(f"comparing pair {len(residuals) + 1} of {N_PAIRS}")
+            earlier, later = open_cases(readings, model)
+            found, back = difference(earlier, later), difference(later, earlier)
+            residuals.append(found.residual)
+            swaps.append(max(np.abs(found.voltage + back.voltage).max(), np.abs(found.weights + back.weights).max()))
+            if normal[k]:
+                n_normal += 1
+                changes += found.changes
     limits = {}
     for kind in dict.fromkeys(row.kind for row in changes):
         sizes = [abs(row.change) for row in changes if row.kind == kind and row.change is not None]
@@ -589,6 +599,7 @@ def _compare_pairs(
         }
     return {
         "n": len(residuals),
+        "n_normal": n_normal,
         "largest_residual": float(f"{max(residuals):.3g}") if residuals else None,
         "largest_sum_of_swapped": float(f"{max(swaps):.3g}") if swaps else None,
         "day_to_day": limits,

@@ -75,7 +75,7 @@ _HOOGEN = (
     "Eur Heart J 1992;13:1606"
 )
 _UNIVERSAL = "new ST elevation, Fourth Universal Definition 2018, doi:10.1016/j.jacc.2018.08.1038"
-_PTBXL = "95 % of the changes between two normal ECGs of one patient, 100 pairs of PTB-XL, docs/earlier-ecg.md"
+_PTBXL = "95 % of the changes between two normal ECGs of one patient in PTB-XL, docs/earlier-ecg.md"
 DAY_TO_DAY_SHARE = 0.28  # 1.96 * sqrt(2) * 10 %: two ECGs of one patient, 95 % of the days
 
 #: By kind of measurement. Where no published limit was found, PTB-XL's own unchanged pairs give it.
@@ -303,8 +303,8 @@ def difference(earlier: Case, later: Case) -> CaseDifference:
     total = after.contribution - before.contribution
     both = before.seen & after.seen
     voltage = np.where(both, (before.weight + after.weight) / 2 * (after.level - before.level), total)
-    beats = _mean_beats(earlier.reading, later.reading)
-    changes = tuple(_changes(earlier.reading.measurements, later.reading.measurements))
+    beats = mean_beats(earlier.reading, later.reading)
+    changes = measured_changes(earlier.reading, later.reading)
     return CaseDifference(
         earlier=earlier,
         later=later,
@@ -366,8 +366,8 @@ def _integral(rows: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.
 KNOTS = ("p_onset", "p_offset", "qrs_onset", "qrs_offset", "t_offset")
 
 
-def _mean_beats(earlier: SignalReading, later: SignalReading) -> MeanBeats | None:
-    """Fit the earlier mean beat to the wave borders that both have."""
+def mean_beats(earlier: SignalReading, later: SignalReading) -> MeanBeats | None:
+    """Fit the earlier mean beat to the wave borders that both have; None where one of the two has no mean beat."""
     if earlier.measurements is None or later.measurements is None:
         return None
     before, after = earlier.measurements.beat, later.measurements.beat
@@ -389,8 +389,12 @@ def _mean_beats(earlier: SignalReading, later: SignalReading) -> MeanBeats | Non
     return MeanBeats(after.fs, earlier_mv, after.signal - later.levels[:, None], float(after.common["qrs_onset"]))
 
 
+def measured_changes(earlier: SignalReading, later: SignalReading) -> tuple[Change, ...]:
+    """Put every measurement of the two side by side, without any model; empty where one of the two has none."""
+    return tuple(_changes(earlier.measurements, later.measurements))
+
+
 def _changes(before: Measurements | None, after: Measurements | None) -> list[Change]:
-    """Put every measurement of the two side by side."""
     if before is None or after is None:
         return []
     old, new = before.intervals, after.intervals

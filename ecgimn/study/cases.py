@@ -20,7 +20,7 @@ from ecgimn.leads import LIMB_FROM_I_II, LIMB_LEADS, STANDARD_LEADS, lead_index
 from ecgimn.recording import Recording
 from ecgimn.sources.composites.case import list_composites, load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
-from ecgimn.study.definition import AuditCase, canonical
+from ecgimn.study.definition import AuditCase, canonical, no_earlier
 
 COMPOSITE, PTBXL = "composite", "ptbxl"
 COLUMNS = ("case", "ref", "ecg_id", "record")
@@ -73,10 +73,42 @@ def find_case(ref: str, ptbxl: PtbXl | None) -> StudyCase:
     return StudyCase(ref, _nameless(recording), tuple(c for c in SUPERCLASSES if row[c]), f"PTB-XL {name}")
 
 
-def audit_case(ref: str, ptbxl: PtbXl | None) -> AuditCase:
-    """Return a case as an audit lists it: reference, digest, labels."""
+def audit_case(ref: str, ptbxl: PtbXl | None, *, with_earlier: bool = False) -> AuditCase:
+    """Return a case as an audit lists it: reference, digest, labels, and where asked for the patient's earlier ECG.
+
+    Raises
+    ------
+    StudyError
+        The reference names no case that is here, or the case has no earlier ECG and should have one.
+    """
     case = find_case(ref, ptbxl)
-    return AuditCase(ref, case.recording.digest, case.labels)
+    if not with_earlier:
+        return AuditCase(ref, case.recording.digest, case.labels)
+    before = earlier_of(ref, ptbxl)
+    if before is None:
+        raise no_earlier([ref], 1)
+    return AuditCase(ref, case.recording.digest, case.labels, before, find_case(before, ptbxl).recording.digest)
+
+
+def earlier_of(ref: str, ptbxl: PtbXl | None) -> str | None:
+    """Return the reference of the same patient's ECG before a case; None where there is none, as for composites."""
+    kind, _, name = ref.partition(":")
+    if ptbxl is None or kind != PTBXL or not name.isdecimal() or int(name) not in ptbxl.table.index:
+        return None
+    before = ptbxl.earlier(int(name))
+    return None if before is None or not ptbxl.rates(before) else f"{PTBXL}:{before}"
+
+
+def time_before(case: AuditCase, ptbxl: PtbXl | None) -> str:
+    """Return how long before a case its earlier ECG was recorded, in words; empty where a date is missing."""
+    if ptbxl is None or not case.earlier:
+        return ""
+    days = ptbxl.days_between(*(int(ref.partition(":")[2]) for ref in (case.earlier, case.ref)))
+    if days is None:
+        return ""
+    if days < 60:
+        return f"{days:.0f} days before"
+    return f"{days / 30.44:.0f} months before" if days < 730 else f"{days / 365.25:.1f} years before"
 
 
 def read_audit_case(listed: AuditCase, ptbxl: PtbXl | None) -> StudyCase:
@@ -129,11 +161,22 @@ def draw_cases(labels: Mapping[str, Iterable[str]], per_class: int, seed: int) -
     return tuple(drawn)
 
 
-def drawable(ptbxl: PtbXl | None, *, folds: Iterable[int] = (9, 10)) -> dict[str, tuple[str, ...]]:
-    """Return the labels of all cases that may be drawn: PTB-XL records of some folds, or else all composites."""
+def drawable(
+    ptbxl: PtbXl | None, *, folds: Iterable[int] = (9, 10), with_earlier: bool = False
+) -> dict[str, tuple[str, ...]]:
+    """Return the labels of all cases that may be drawn: PTB-XL records of some folds, or else all composites.
+
+    With `with_earlier`, only the last record of each patient who has an earlier one, so that no case is the earlier ECG
+    of another.
+    """
     if ptbxl is None:
-        return {f"{COMPOSITE}:{card.name}": (card.superclass,) for card in list_composites()}
+        return {} if with_earlier else {f"{COMPOSITE}:{card.name}": (card.superclass,) for card in list_composites()}
     table = ptbxl.table[ptbxl.table["strat_fold"].isin(list(folds))]
+    if with_earlier:
+        pairs = ptbxl.pairs(folds)
+        first = {before for before, _ in pairs}
+        last = [after for before, after in pairs if after not in first and ptbxl.rates(before)]
+        table = table.loc[sorted(last)]
     classes = np.array(SUPERCLASSES)
     flags = table[list(SUPERCLASSES)].to_numpy(dtype=bool)
     return {
@@ -149,7 +192,7 @@ def _nameless(recording: Recording) -> Recording:
 
 
 FOLDER = shipped("assets/collections")
-KINDS = ("typical", "subtle", "mimics", "model errors", "poor quality")
+KINDS = ("typical", "subtle", "what is new", "mimics", "model errors", "poor quality")
 ARTEFACTS = ("baseline wander", "mains hum", "muscle tremor", "loose electrode")
 MAINS_HZ = 50.0
 
@@ -179,6 +222,8 @@ class QuizCase:
         What to remember.
     artefact : Artefact or None
     question : str
+    earlier : str
+        Reference of the ECG that this one is compared with; empty where it is read alone.
     """
 
     ref: str
@@ -187,6 +232,7 @@ class QuizCase:
     points: tuple[str, ...]
     artefact: Artefact | None = None
     question: str = ""
+    earlier: str = ""
 
 
 @dataclass(frozen=True)
@@ -262,6 +308,123 @@ def read_collection(path: Path) -> Collection:
     return collection
 
 
+@dataclass(frozen=True)
+class NewStatement:
+    """What may be new between two records of PTB-XL.
+
+    Attributes
+    ----------
+    option : str
+        As it is marked.
+    names : frozenset of str
+        SCP statements and superclasses of the data set that stand for it.
+    hint : (str, str)
+        A lead, and what to look for in it.
+    point : str
+        What to remember.
+    """
+
+    option: str
+    names: frozenset[str]
+    hint: tuple[str, str]
+    point: str
+
+
+NOTHING_NEW = "Nothing new"
+NEW_STATEMENTS = (
+    NewStatement(
+        "Infarction, inferior", frozenset({"IMI", "ILMI", "IPLMI", "IPMI"}),
+        ("III", "What does QRS begin with, now and then? And in aVF?"),
+        "A Q that is new in two neighbouring leads dates an infarction between the two tracings.",
+    ),
+    NewStatement(
+        "Infarction, anterior or septal", frozenset({"AMI", "ASMI", "ALMI"}),
+        ("V2", "How high is R, now and then? Is there one at all?"),
+        "R in V1 to V3 is lost in an infarction, and also by chest electrodes placed a rib higher.",
+    ),
+    NewStatement(
+        "ST or T change", frozenset({"STTC"}),
+        ("V5", "Where is J, and which way does T point, now and then?"),
+        "ST and T follow rate, drugs and conduction too. Compare these first.",
+    ),
+    NewStatement(
+        "Left bundle branch block", frozenset({"CLBBB"}),
+        ("V6", "How broad is QRS, and is there still a q?"),
+        "ST and T follow a changed conduction; their change is secondary.",
+    ),
+    NewStatement(
+        "Right bundle branch block", frozenset({"CRBBB"}),
+        ("V1", "Is there a second, late R that was not there?"),
+        "The first half of QRS stays in right bundle branch block, so a new Q can still be seen.",
+    ),
+    NewStatement(
+        "Left anterior fascicular block", frozenset({"LAFB"}),
+        ("II", "Did QRS turn downwards, while I stayed upright?"),
+        "An axis that turned left is the sign; inferior Q waves may come or go with it.",
+    ),
+    NewStatement(
+        "First-degree AV block", frozenset({"1AVB"}),
+        ("II", "How far is P from QRS in either tracing?"),
+        "PR is read off the tracings or the table: the earlier mean beat is fitted to the later one.",
+    ),
+    NewStatement(
+        "Atrial fibrillation", frozenset({"AFIB"}),
+        ("V1", "Is there still a P before each QRS? Look at both tracings."),
+        "A mean beat hides an irregular rhythm. Look at the tracings for it.",
+    ),
+    NewStatement(
+        "Left ventricular hypertrophy", frozenset({"LVH"}),
+        ("V5", "How high is R, and how deep is S in V1, now and then?"),
+        "Voltage differs by about a tenth from day to day, and more where electrodes are placed anew.",
+    ),
+)  # fmt: skip
+SURE = 80.0  # per cent; PTB-XL gives 100, 80, 50, 35 and 15, and 0 where no likelihood was stated
+PAIRS_EACH = 4  # of an option
+
+
+def pairs_of_ptbxl(ptbxl: PtbXl) -> Collection | None:
+    """Return pairs of records of one patient in which something is new by PTB-XL's statements; None without any.
+
+    From folds 9 and 10, on which no model was trained, `PAIRS_EACH` of each option; new is what the later record has
+    and the earlier one does not. A pair with a new statement of less than `SURE` is left out, and as many pairs with
+    the very same statements in both are put in.
+
+    Parameters
+    ----------
+    ptbxl : PtbXl
+    """
+    said = ptbxl.table["scp_codes"]
+    count = dict.fromkeys([NOTHING_NEW, *(one.option for one in NEW_STATEMENTS)], 0)
+    cases = []
+    for earlier, later in ptbxl.pairs((9, 10)):
+        before, after = ({*said.at[k], *_superclasses(ptbxl, k)} for k in (earlier, later))
+        fresh = after - before
+        found = [one for one in NEW_STATEMENTS if one.names & fresh and not one.names & before]
+        likelihoods = [said.at[later].get(name, 100.0) for one in found for name in one.names & fresh]
+        options = tuple(one.option for one in found) or ((NOTHING_NEW,) if after == before else ())
+        if not options or any(0 < likelihood < SURE for likelihood in likelihoods):
+            continue
+        if all(count[option] >= PAIRS_EACH for option in options) or not (ptbxl.rates(earlier) and ptbxl.rates(later)):
+            continue
+        count |= {option: count[option] + 1 for option in options}
+        hints = [one.hint for one in found] or [("II", "Is there a stretch of the beat where both lines part?")]
+        points = [one.point for one in found] or ["What stays within day-to-day variability is not new."]
+        cases.append(QuizCase(f"{PTBXL}:{later}", options, tuple(hints), tuple(points), earlier=f"{PTBXL}:{earlier}"))
+    if not cases:
+        return None
+    cases.sort(key=lambda case: hashlib.sha256(case.ref.encode()).digest())  # mixed, and the same everywhere
+    return Collection(
+        "what-is-new-ptbxl", "What is new? Pairs of PTB-XL", "what is new",
+        "Two ECGs of one patient, the mean beats over one another, the earlier one dashed. Mark what is new.",
+        tuple(count), tuple(cases),
+    )  # fmt: skip
+
+
+def _superclasses(ptbxl: PtbXl, ecg_id: int) -> set[str]:
+    row = ptbxl.table.loc[ecg_id]
+    return {name for name in SUPERCLASSES if row[name]}
+
+
 def disturb(recording: Recording, artefact: Artefact) -> Recording:
     """Return the recording with an artefact added; the same each time.
 
@@ -294,8 +457,12 @@ def disturb(recording: Recording, artefact: Artefact) -> Recording:
 
 
 def collection_text(collection: Collection) -> str:
-    """Return a collection as JSON that is the same wherever it is read."""
-    return canonical(asdict(collection))
+    """Return a collection as JSON that is the same wherever it is read; attempts are kept under its SHA-256."""
+    content = asdict(collection)
+    for case in content["cases"]:
+        if not case["earlier"]:
+            del case["earlier"]  # as before there were pairs, so that attempts at those collections are still found
+    return canonical(content)
 
 
 def attempt_of(case: QuizCase, result: Score, hints: int) -> dict[str, Any]:
@@ -322,6 +489,7 @@ def _case(content: dict[str, Any]) -> QuizCase:
             str(artefact["kind"]), float(artefact["amount_mv"]), tuple(artefact.get("leads", STANDARD_LEADS))
         ),
         question=str(content.get("question", "")),
+        earlier=str(content.get("earlier", "")),
     )
 
 

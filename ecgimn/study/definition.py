@@ -245,11 +245,14 @@ class Arm:
         Whether the model's answer is shown after the blind reading.
     method : {"none", "isoelectric", "contribution", "weights"}
         Which map is then laid behind the leads.
+    earlier : bool
+        Whether the patient's earlier ECG, and how the measurements changed since, are shown from the start.
     """
 
     name: str
     model: bool = True
     method: Method = "isoelectric"
+    earlier: bool = False
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -272,11 +275,15 @@ class AuditCase:
         Of the recording that is read, so that every site reads the same samples.
     labels : tuple of str
         Classes that the data set gives it; never shown before a reader has committed.
+    earlier, earlier_digest : str
+        Reference and digest of the patient's earlier ECG; empty where no arm shows one. Its labels are never shown.
     """
 
     ref: str
     digest: str
     labels: tuple[str, ...]
+    earlier: str = ""
+    earlier_digest: str = ""
 
 
 MAX_WASHOUT_DAYS, MAX_TRAINING, MAX_ADJUDICATORS = 365, 50, 10
@@ -398,6 +405,8 @@ class Audit:
         names = [arm.name for arm in self.arms]
         if not names or len(set(names)) < len(names) or not all(name.strip() for name in names):
             raise StudyError("The arms need names of their own, and there must be one at least. Name them.")
+        if any(arm.earlier for arm in self.arms):
+            self._check_earlier()
         allowed = (("allocation", {self.allocation}, ALLOCATIONS), ("shows", set(self.shows), SHOWN),
                    ("method", {arm.method for arm in self.arms}, METHODS))  # fmt: skip
         for field, found, choices in allowed:
@@ -409,12 +418,37 @@ class Audit:
                 f"{min(trained)} is a training case and a case. Readers would know it. Remove it from one."
             )
 
+    def _check_earlier(self) -> None:
+        """See that each case has an earlier ECG, and that no earlier ECG is a case itself; raises `StudyError`."""
+        without = [case.ref for case in self.cases if not (case.earlier and case.earlier_digest)]
+        if without:
+            raise no_earlier(without, len(self.cases))
+        read = {case.ref for case in (*self.cases, *(self.design.training if self.design is not None else ()))}
+        doubled = sorted(read & {case.earlier for case in self.cases})
+        if doubled:
+            raise StudyError(
+                f"{doubled[0]} is a case, and the earlier ECG of another case. Readers would see it twice. Remove one."
+            )
+
     @property
     def text(self) -> str:
-        """Return the definition as JSON that is the same at every site; without a design, as before there was one."""
+        """Return the definition as JSON that is the same at every site.
+
+        What came later (a design, earlier ECGs) is left out where it is not used, so that the text, and with it the
+        identity, of an audit stays as it was.
+        """
         content = asdict(self)
+        listed = list(content["cases"])
         if self.design is None:
             del content["design"]
+        else:
+            listed += content["design"]["training"]
+        for case in listed:
+            if not case["earlier"]:
+                del case["earlier"], case["earlier_digest"]
+        for arm in content["arms"]:
+            if not arm["earlier"]:
+                del arm["earlier"]
         return canonical(content)
 
     @property
@@ -430,6 +464,15 @@ class Audit:
     def case(self, ref: str) -> AuditCase:
         """Return a case by its reference."""
         return next(case for case in self.cases if case.ref == ref)
+
+
+def no_earlier(without: Sequence[str], n_cases: int) -> StudyError:
+    """Return what to say where an arm shows the earlier ECG and some cases have none."""
+    named = ", ".join(without[:5]) + (" and others" if len(without) > 5 else "")
+    return StudyError(
+        f"{len(without)} of {n_cases} cases have no earlier ECG of the same patient: {named}. An arm with the earlier "
+        "ECG needs one for each case. Take these cases out, or that arm."
+    )
 
 
 def read_audit(text: str) -> Audit:

@@ -94,6 +94,7 @@ class ArmShape(_Shape):
     name: Annotated[str, StringConstraints(min_length=1, max_length=80)]
     model: bool
     method: Literal[METHODS]  # type: ignore[valid-type]
+    earlier: bool = False
 
 
 class CaseShape(_Shape):
@@ -102,6 +103,8 @@ class CaseShape(_Shape):
     ref: Ref
     digest: Sha
     labels: Annotated[list[Label], Field(max_length=MAX_CLASSES)]
+    earlier: Ref = ""
+    earlier_digest: Sha = ""
 
 
 class DesignShape(_Shape):

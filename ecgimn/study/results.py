@@ -379,7 +379,10 @@ def compute_results(record: StudyRecord) -> dict[str, Any]:
             "classes": list(audit.classes),
             "n_cases": len(audit.cases),
             "selection": audit.selection,
-            "arms": [{"name": arm.name, "model": arm.model, "method": arm.method} for arm in audit.arms],
+            "arms": [
+                {"name": arm.name, "model": arm.model, "method": arm.method, "earlier": arm.earlier}
+                for arm in audit.arms
+            ],
             "allocation": audit.allocation,
             "blocks": audit.blocks,
             "shows": list(audit.shows),

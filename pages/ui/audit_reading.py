@@ -22,11 +22,13 @@ from ecgimn.escape import for_markdown
 from ecgimn.explain.box import Box as Stretch
 from ecgimn.explain.box import box_measures
 from ecgimn.explain.case import Case, Evidence
+from ecgimn.explain.difference import measured_changes
 from ecgimn.explain.sentences import class_chips, percent
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import Model
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
+from ecgimn.study.cases import time_before
 from ecgimn.study.definition import CONFIDENCES, FLAGS, RATINGS, Audit, MarkedBox, items_of, read_box, repeat_over_beats
 from ecgimn.study.session import (
     CaseState,
@@ -41,6 +43,7 @@ from ecgimn.study.session import (
 )
 from ecgimn.study.store import Store
 from pages.ui import cache as cached
+from pages.ui.earlier import show_both_beats, show_changes
 from pages.ui.state import case as session
 from pages.ui.state import study
 from pages.ui.state import view as view_state
@@ -467,6 +470,8 @@ def _case(reading: Reading, state: CaseState, n_cases: int) -> None:
     with left:
         draw_trace(reading, state, signal, opened if state.sees("evidence") else None, n_cases)
         _beside(audit, signal)
+        if state.planned.arm.earlier:
+            _show_earlier(state, signal)
     with right:
         show_committed(audit, state)
         if state.step == "evidence" and opened is not None:
@@ -638,6 +643,23 @@ def _beside(audit: Audit, signal: SignalReading) -> None:
         st.markdown(st_grid(signal) or f"— ({signal.measurements.reason})")
     for warning in signal.quality.warnings:
         st.caption(warning)
+
+
+def _show_earlier(state: CaseState, signal: SignalReading) -> None:
+    """Show the patient's earlier ECG and what changed in numbers; nothing that a data set or a model says of either."""
+    case, place = state.planned.case, state.planned.place
+    try:
+        recording = cached.get_audit_recording(case.earlier, case.earlier_digest)
+        since = time_before(case, cached.current_ptbxl())
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+        return
+    st.markdown("**Earlier ECG of the same patient**" + (f" · {since}" if since else ""))
+    _plain_trace(recording, f"answer_earlier_{place}", f"12-lead ECG, the earlier one of case {place}")
+    before = cached.get_reading(cached.identity(recording), recording)
+    width = screen_for(session.window()).width_px
+    show_both_beats(before, signal, (width, BEAT_SHARE * session.window()[1]), "answer_earlier_beats")
+    show_changes(measured_changes(before, signal))
 
 
 def _model(audit: Audit) -> Model:

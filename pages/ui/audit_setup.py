@@ -14,8 +14,8 @@ from ecgimn.errors import EcgImnError
 from ecgimn.escape import for_markdown
 from ecgimn.model.card import ModelCard
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
-from ecgimn.study.cases import COMPOSITE, PTBXL, audit_case, draw_cases, refs_from_csv
-from ecgimn.study.definition import KIND, MAX_WASHOUT_DAYS, SHOWN, Arm, Audit, Design
+from ecgimn.study.cases import COMPOSITE, PTBXL, audit_case, draw_cases, earlier_of, refs_from_csv
+from ecgimn.study.definition import KIND, MAX_WASHOUT_DAYS, SHOWN, Arm, Audit, Design, no_earlier
 from ecgimn.study.record import import_study, read_export, signer_of
 from ecgimn.study.store import Store
 from pages.ui import cache as cached
@@ -28,6 +28,8 @@ ARMS = {
     "weights": Arm("with weights", method="weights"),
     "from zero": Arm("with contribution from zero", method="contribution"),
     "blind": Arm("blind only", model=False, method="none"),
+    "earlier": Arm("blind with the earlier ECG", model=False, method="none", earlier=True),
+    "earlier and evidence": Arm("with the earlier ECG and evidence", earlier=True),
 }
 ARM_WORDS = {
     "evidence": f"answer and {METHOD_WORDS['isoelectric']}",
@@ -35,7 +37,14 @@ ARM_WORDS = {
     "weights": "answer and weights",
     "from zero": f"answer and {METHOD_WORDS['contribution']}",
     "blind": "blind reading only",
+    "earlier": "blind reading with the patient's earlier ECG",
+    "earlier and evidence": f"the patient's earlier ECG, then answer and {METHOD_WORDS['isoelectric']}",
 }
+EARLIER_HELP = (
+    "The earlier ECG lies below the case from the start, with the change of each measurement; its labels are never "
+    "shown. Each case then needs an earlier record of the same patient: a random sample holds the last record of "
+    "patients who have one, and a list with other cases is refused."
+)
 LISTS = {
     "composite": "Composite cases",
     "sample": "Random sample, the same number of each class",
@@ -78,12 +87,13 @@ def _set_up(store: Store) -> None:
     name = st.text_input("Name", max_chars=120, key="audit_name", placeholder="Inferior leads, spring round")
     kind = st.selectbox("Cases", list(LISTS), format_func=LISTS.__getitem__, key="audit_list", filter_mode=None)
     seed = st.number_input("Seed of sample, order and arms", 0, 2**31 - 1, 1, key="audit_seed", width=220)
-    refs, selection = _cases(kind, ptbxl, int(seed))
+    with_earlier = any(ARMS[arm].earlier for arm in study.chosen("audit_arms") or ())
+    refs, selection = _cases(kind, ptbxl, int(seed), with_earlier=with_earlier)
     st.caption(f"{len(refs)} cases chosen.")
     model = st.selectbox("Model", list(cards), index=cached.default_model(tuple(cards)), key="audit_model")
     arms = st.multiselect(
-        "After the blind reading, a reader sees (each is an arm)", list(ARMS), default=["evidence"],
-        format_func=ARM_WORDS.__getitem__, key="audit_arms",
+        "What a reader sees (each is an arm)", list(ARMS), default=["evidence"],
+        format_func=ARM_WORDS.__getitem__, key="audit_arms", help=EARLIER_HELP,
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
         allocation = st.selectbox(
@@ -99,10 +109,13 @@ def _set_up(store: Store) -> None:
             if not refs:
                 st.error("No case is chosen. One at least is needed. Choose cases.", icon=":material/error:")
                 return
+            without = [ref for ref in refs if earlier_of(ref, ptbxl) is None] if with_earlier else []
+            if without:
+                raise no_earlier(without, len(refs))
             bar = st.progress(0.0, "Reading the cases") if len(refs) >= MANY else None
             listed = []
             for done, ref in enumerate(refs, start=1):
-                listed.append(audit_case(ref, ptbxl))
+                listed.append(audit_case(ref, ptbxl, with_earlier=with_earlier))
                 if bar is not None:
                     bar.progress(done / len(refs), f"Reading the cases: {done} of {len(refs)}")
             card = cards[model]
@@ -175,7 +188,7 @@ def _cards() -> dict[str, ModelCard]:
     return {card.name: card for card in cards if set(card.classes) <= set(SUPERCLASSES)}
 
 
-def _cases(kind: str, ptbxl: PtbXl | None, seed: int) -> tuple[tuple[str, ...], str]:
+def _cases(kind: str, ptbxl: PtbXl | None, seed: int, *, with_earlier: bool) -> tuple[tuple[str, ...], str]:
     """Return the references chosen and how they were chosen, in words."""
     if kind == "composite":
         titles = {f"{COMPOSITE}:{case.name}": case.title for case in cached.get_composites()}
@@ -197,9 +210,15 @@ def _cases(kind: str, ptbxl: PtbXl | None, seed: int) -> tuple[tuple[str, ...], 
         return (tuple(_from_csv(file.getvalue())) if file else ()), "listed in a CSV file"
     per_class = st.number_input("Cases of each class", 1, 200, 4, key="audit_per_class", width=220)
     source = "composite cases" if ptbxl is None else "PTB-XL folds 9 and 10, never trained on"
-    if ptbxl is None:
+    if with_earlier and ptbxl is None:
+        st.caption("PTB-XL is not set up, and composite cases have no earlier ECG.")
+    elif with_earlier:
+        st.caption("Drawn from the last records of patients who have an earlier one.")
+        source += ", last records of patients with an earlier one"
+    elif ptbxl is None:
         st.caption("PTB-XL is not set up; the sample is drawn from the composite cases.")
-    drawn = draw_cases(cached.get_drawable(str(ptbxl.folder) if ptbxl else ""), int(per_class), seed)
+    there = cached.get_drawable(str(ptbxl.folder) if ptbxl else "", with_earlier=with_earlier)
+    drawn = draw_cases(there, int(per_class), seed)
     return drawn, f"random sample, {per_class} of each class, of {source}; seed {seed}"
 
 

@@ -439,6 +439,14 @@ def get_collections() -> tuple[Collection, ...]:
     return list_collections()
 
 
+@st.cache_data(max_entries=1, show_spinner="Looking for pairs of one patient")
+def get_pairs(place: str) -> Collection | None:
+    """Return the collection of pairs of the PTB-XL at a place; None where it has none; raises `SourceError`."""
+    from ecgimn.study.cases import pairs_of_ptbxl
+
+    return pairs_of_ptbxl(get_ptbxl(place))
+
+
 @st.cache_data(max_entries=32, show_spinner="Opening the case")
 def get_quiz_case(key: str, _case: QuizCase) -> tuple[Recording, str]:
     """Return the tracing of a teaching case and its title; raises `EcgImnError`."""
@@ -446,6 +454,17 @@ def get_quiz_case(key: str, _case: QuizCase) -> tuple[Recording, str]:
 
     found = find_case(_case.ref, _ptbxl_of(_case.ref))
     return (found.recording if _case.artefact is None else disturb(found.recording, _case.artefact)), found.title
+
+
+@st.cache_data(max_entries=32, show_spinner="Opening the earlier ECG")
+def get_quiz_earlier(ref: str) -> tuple[Recording, str, str]:
+    """Return the ECG that a teaching case is compared with, its title and its date; raises `EcgImnError`."""
+    from ecgimn.study.cases import PTBXL, find_case
+
+    ptbxl = _ptbxl_of(ref)
+    found = find_case(ref, ptbxl)
+    kind, _, name = ref.partition(":")
+    return found.recording, found.title, ptbxl.date(int(name)) if ptbxl is not None and kind == PTBXL else ""
 
 
 @st.cache_data(max_entries=32, show_spinner="Opening the case")
@@ -464,12 +483,12 @@ def _ptbxl_of(ref: str) -> PtbXl | None:
     return current_ptbxl() if ref.startswith(f"{PTBXL}:") else None
 
 
-@st.cache_data(max_entries=2, show_spinner="Looking for records that are here")
-def get_drawable(place: str) -> dict[str, tuple[str, ...]]:
+@st.cache_data(max_entries=4, show_spinner="Looking for records that are here")
+def get_drawable(place: str, *, with_earlier: bool = False) -> dict[str, tuple[str, ...]]:
     """Return the cases that an audit can draw, by class; of the composites where there is no PTB-XL."""
     from ecgimn.study.cases import drawable
 
-    return drawable(current_ptbxl())
+    return drawable(current_ptbxl(), with_earlier=with_earlier)
 
 
 @st.cache_data(max_entries=4, show_spinner="Computing the figures")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ecgimn.draw.charts.ledger import ledger_figure
-from ecgimn.draw.painted import difference_beat
+from ecgimn.draw.painted import difference_beat, overlaid_beat
 from ecgimn.draw.print.case import difference_bytes
 from ecgimn.draw.screen.ecg import rooms_for
 from ecgimn.draw.screen.mean_beat import difference_svg
@@ -18,10 +18,11 @@ from ecgimn.errors import EcgImnError
 from ecgimn.escape import for_markdown
 from ecgimn.explain.as_json import difference_json
 from ecgimn.explain.case import Case
-from ecgimn.explain.difference import CaseDifference, difference, difference_sentences
+from ecgimn.explain.difference import CaseDifference, Change, difference, difference_sentences
 from ecgimn.formats import read_upload, start_reader
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
+from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 from pages.ui import cache as cached
 from pages.ui.case_bar import explained
@@ -34,6 +35,7 @@ from pages.ui.upload import identity_of
 CHART = {"displayModeBar": False}
 ABOVE_PX = 250.0  # what stands above both mean beats
 NORMAL = "norm"
+NO_BEATS = "One of the two has no mean beat, so there is no picture of both."
 
 
 def compare_with_earlier(case: Case, bar: DeltaGenerator) -> None:
@@ -61,9 +63,9 @@ def compare_with_earlier(case: Case, bar: DeltaGenerator) -> None:
     if rooms.beside:
         left, right = st.columns([width + 8, rooms.beats_px[0] + 8], gap="small")
     with left:
-        _beats(found, name, since, (width, rooms.beats_px[1]))
+        show_difference(found, name, since, (width, rooms.beats_px[1]), "difference_beats")
     with right:
-        _changes(found)
+        show_changes(found.changes)
     if research:
         _parts(found, name)
 
@@ -160,20 +162,34 @@ def _downloads(found: CaseDifference, name: str, since: str) -> None:
         )  # fmt: skip
 
 
-def _beats(found: CaseDifference, name: str, since: str, size_px: tuple[float, float]) -> None:
+def show_difference(found: CaseDifference, name: str, since: str, size_px: tuple[float, float], key: str) -> None:
+    """Show both mean beats with the change between them painted for a class."""
     beat = difference_beat(found, name)
     if beat is None:
-        st.info("One of the two has no mean beat, so there is no picture of both.", icon=":material/info:")
+        st.info(NO_BEATS, icon=":material/info:")
         return
     markup = difference_svg(
         beat, name=name, size_px=size_px, earlier=since or "earlier ECG", later="this ECG",
         numbers=view_state.is_research(), dark=session.is_dark(),
     )  # fmt: skip
-    picture(markup, "difference_beats")
+    picture(markup, key)
 
 
-def _changes(found: CaseDifference) -> None:
-    rows = change_rows(found.changes)
+def show_both_beats(earlier: SignalReading, later: SignalReading, size_px: tuple[float, float], key: str) -> None:
+    """Show both mean beats over one another, without anything that a model or a data set says."""
+    beat = overlaid_beat(earlier, later)
+    if beat is None:
+        st.info(NO_BEATS, icon=":material/info:")
+        return
+    markup = difference_svg(
+        beat, name=None, size_px=size_px, earlier="earlier ECG", later="this ECG", dark=session.is_dark()
+    )
+    picture(markup, key)
+
+
+def show_changes(changes: Sequence[Change]) -> None:
+    """List the measurements of both ECGs, those changed beyond day-to-day variability first."""
+    rows = change_rows(changes)
     if not rows:
         st.markdown("Measurements of one of the two are missing.")
         return

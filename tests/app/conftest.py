@@ -16,8 +16,10 @@ from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import ModelCard
 from ecgimn.model.model import save_model
 from ecgimn.model.network import EcgImn, NetworkConfig
+from ecgimn.sources.composites.case import load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from ecgimn.study.store import Store, open_store
+from tests.sources.physionet_server import ecg_records
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,3 +92,23 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     yield opened
     opened.close()
     st.cache_resource.clear()
+
+
+DATES = ("1987-03-02 10:00:00", "1990-01-01 08:00:00", "1991-05-05 09:00:00")
+PATIENTS = (7.0, 7.0, 8.0)
+
+
+@pytest.fixture
+def ptbxl(small_app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """Two ECGs of one patient, normal and then with inferior ST elevation, and one of another."""
+    files = ecg_records([load_composite(name) for name in ("norm", "twin-ste-inferior", "norm")])
+    head, *rows = files["ptbxl_database.csv"].decode().splitlines()
+    dated = [f"{row},{patient},{date}" for row, patient, date in zip(rows, PATIENTS, DATES, strict=True)]
+    files["ptbxl_database.csv"] = "\n".join([f"{head},patient_id,recording_date", *dated]).encode()
+    for name, data in files.items():
+        path = tmp_path / "ptb-xl" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    monkeypatch.setenv("ECGIMN_PTBXL", str(tmp_path / "ptb-xl"))
+    st.cache_resource.clear()
+    return small_app

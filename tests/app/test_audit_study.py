@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import read_card
+from ecgimn.sources.ptbxl import open_ptbxl
 from ecgimn.study.cases import audit_case
 from ecgimn.study.definition import KIND, Arm, Audit, Design, read_audit
 from ecgimn.study.session import Reading, disputed_cases
@@ -64,6 +65,55 @@ def test_training_comes_first_and_tells_the_label_afterwards(
     button(app, "Commit, then see").click().run()
     assert not app.exception
     assert [item for item in app.button if item.label == "Begin"]
+
+
+EARLIER = Arm("earlier", model=False, method="none", earlier=True)
+
+
+def test_the_earlier_ecg_lies_below_the_case_from_the_start_and_no_label_of_either_is_sent(
+    ptbxl: AppTest, store: Store, models_folder: Path
+) -> None:
+    folder = open_ptbxl()
+    listed = audit_case("ptbxl:2", folder, with_earlier=True)
+    card = read_card(models_folder / f"{DEFAULT_MODEL}.json")
+    pages = []
+    for arm in (EARLIER, Arm("alone", model=False, method="none")):
+        audit = Audit("With before", card.name, card.sha256, card.classes, (listed,), arms=(arm,))
+        store.add_study(audit.uid, audit.name, KIND, audit.text)
+        signed_in(ptbxl) if not pages else ptbxl.run()
+        ptbxl.selectbox(key="audit_uid").set_value(audit.uid).run()
+        button(ptbxl, "Begin").click().run()
+        assert not ptbxl.exception
+        assert not ptbxl.error
+        pages.append((shown_text(ptbxl), sent(ptbxl), len(ptbxl.get("plotly_chart")), len(ptbxl.dataframe)))
+    (text, page, n_traces, n_tables), (bare, _, n_alone, none) = pages
+    assert "**Earlier ECG of the same patient** · 2.8 years before" in text
+    assert "measurements** changed beyond day-to-day variability" in text
+    assert (n_traces, n_tables, n_alone, none) == (2, 1, 1, 0)
+    assert "Earlier ECG" not in bare
+    words = ("report 1", "report 2", "ptbxl:", "scp", "New since", "probability", "1987", "STE")
+    assert [word for word in words if word in page] == []
+
+
+def test_set_up_refuses_cases_without_an_earlier_ecg_by_name_and_takes_those_that_have_one(
+    ptbxl: AppTest, store: Store
+) -> None:
+    app = as_coordinator(ptbxl)
+    app.text_input(key="audit_name").set_value("With and without")
+    app.multiselect(key="audit_composites").set_value(["composite:imi", "composite:lvh"])
+    app.multiselect(key="audit_arms").set_value(["blind", "earlier"])
+    button(app, "Set up the audit").click().run()
+    said = "2 of 2 cases have no earlier ECG of the same patient: composite:imi, composite:lvh."
+    assert said in app.error[0].value
+    assert store.studies(KIND) == {}
+    app.selectbox(key="audit_list").set_value("csv").run()
+    app.file_uploader(key="audit_csv").set_value(("cases.csv", b"ecg_id\n2\n", "text/csv")).run()
+    button(app, "Set up the audit").click().run()
+    assert not app.exception
+    (uid,) = store.studies(KIND)
+    audit = read_audit(store.definition(uid))
+    assert [arm.earlier for arm in audit.arms] == [False, True]
+    assert [(case.ref, case.earlier) for case in audit.cases] == [("ptbxl:2", "ptbxl:1")]
 
 
 def test_a_case_put_off_gives_way_to_the_next_one(small_app: AppTest, store: Store, models_folder: Path) -> None:

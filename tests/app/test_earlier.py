@@ -6,7 +6,6 @@ import gc
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ecgimn.explain.case import open_case
@@ -16,28 +15,8 @@ from ecgimn.recording import Recording
 from ecgimn.sources.composites.case import load_composite
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import as_upload, opened_with
-from tests.sources.physionet_server import ecg_records
 
 pytestmark = pytest.mark.usefixtures("visited")
-
-DATES = ("1987-03-02 10:00:00", "1990-01-01 08:00:00", "1991-05-05 09:00:00")
-PATIENTS = (7.0, 7.0, 8.0)
-
-
-@pytest.fixture
-def ptbxl(small_app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """Two ECGs of one patient, normal and then with inferior ST elevation, and one of another."""
-    files = ecg_records([load_composite(name) for name in ("norm", "twin-ste-inferior", "norm")])
-    head, *rows = files["ptbxl_database.csv"].decode().splitlines()
-    dated = [f"{row},{patient},{date}" for row, patient, date in zip(rows, PATIENTS, DATES, strict=True)]
-    files["ptbxl_database.csv"] = "\n".join([f"{head},patient_id,recording_date", *dated]).encode()
-    for name, data in files.items():
-        path = tmp_path / "ptb-xl" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    monkeypatch.setenv("ECGIMN_PTBXL", str(tmp_path / "ptb-xl"))
-    st.cache_resource.clear()
-    return small_app
 
 
 def test_a_composite_stands_for_the_earlier_ecg_and_the_change_is_named(

@@ -57,6 +57,44 @@ def test_a_case_is_read_hinted_committed_and_explained(teach: AppTest) -> None:
     assert attempts.iloc[0].to_dict() == {"Case": "2", "Correct": "1", "Missed": "0", "Wrong": "1", "Hints": "1"}
 
 
+def test_two_ecgs_of_a_pair_are_compared_by_eye_and_the_models_difference_comes_after_the_answer(
+    teach: AppTest,
+) -> None:
+    collection = next(one for one in list_collections() if one.kind == "what is new")
+    case = collection.cases[0]
+    teach.selectbox(key="teach_collection").set_value(collection.name).run()
+    page = sent(teach)
+    assert "What is new since the earlier ECG?" in page
+    hidden = ["→", "New since", "Difference for", "painted", "changed beyond", case.ref, case.earlier, *case.points]
+    assert [word for word in hidden if word in page] == []
+    for seen in ("Later ECG", "Earlier ECG"):
+        next(item for item in teach.button_group if item.label == "Shown").set_value(seen).run()
+        assert len(teach.get("plotly_chart")) == 1
+        assert [word for word in hidden if word in sent(teach)] == []
+    next(item for item in teach.button_group if item.label == "Shown").set_value("Both mean beats").run()
+    mark(teach, case.answers[0])
+    button(teach, "Commit").click().run()
+    assert not teach.exception
+    text = shown_text(teach)
+    assert f"{case.answers[0]} · correct" in text
+    assert "New since the earlier ECG: ST elevation in II, III and aVF" in text
+    rows = teach.dataframe[0].value
+    assert {"ST in II", "ST in III", "ST in aVF"} <= set(rows[rows["beyond"] == "●"]["measurement"])
+    assert teach.dataframe[1].value.iloc[0]["Correct"] == "1"
+
+
+def test_every_pair_that_comes_with_the_app_opens_before_and_after_the_answer(teach: AppTest) -> None:
+    collection = next(one for one in list_collections() if one.kind == "what is new")
+    teach.selectbox(key="teach_collection").set_value(collection.name).run()
+    teach.toggle(key="teach_large").set_value(True).run()
+    for case in collection.cases:
+        button(teach, "Reveal").click().run()
+        assert not teach.exception
+        assert not teach.warning
+        assert f"{case.answers[0]} · what was there" in shown_text(teach)
+        button(teach, "Next case").click().run()
+
+
 def test_nothing_is_revealed_without_a_mark(teach: AppTest) -> None:
     button(teach, "Commit").click().run()
     assert "Nothing is marked" in "".join(str(item.value) for item in teach.error)

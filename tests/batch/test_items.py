@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from ecgimn.batch import work
 from ecgimn.batch.work import Chunk, explain_chunk, kind_of, list_items, read_salt
 from ecgimn.errors import SourceError
 from tests.batch.conftest import tracing, write
@@ -90,7 +93,7 @@ def test_a_remote_folder_is_listed_like_one_of_this_machine(folder):
     ]
 
 
-def test_a_patients_earlier_ecg_is_compared_and_its_parts_make_the_change(tmp_path, card):
+def test_a_patients_earlier_ecg_is_compared_and_its_parts_make_the_change(tmp_path, card, monkeypatch):
     lines = [
         "ecg_id,patient_id,recording_date,age,sex,report,scp_codes,strat_fold,filename_lr,filename_hr,"
         "NORM,MI,STTC,CD,HYP,diagnostic_subclass,rhythm,form"
@@ -102,7 +105,14 @@ def test_a_patients_earlier_ecg_is_compared_and_its_parts_make_the_change(tmp_pa
     items = list_items(tmp_path)
     assert [(item.earlier, item.days) for item in items] == [("", None), ("ptbxl-1", 3.0), ("", None)]
     chunk = Chunk(tuple(items), card.name, card.sha256, "five leads", "youden")
+    read = []
+    monkeypatch.setattr(work, "_read", lambda item, read_one=work._read: read.append(item.path) or read_one(item))
     rows = explain_chunk(chunk)["differences"].to_pylist()
+    assert len(read) == len(set(read)) == 3  # the earlier ECG is in the same batch, and is not explained again
+    alone = explain_chunk(replace(chunk, items=(items[1],)))["differences"].to_pylist()
+    assert len(read) == 5
+    for row, again in zip(rows, alone, strict=True):
+        assert all(abs(row[name] - again[name]) < 1e-4 for name in ("logit_earlier", "voltage", "weights", "change"))
     assert [(row["record"], row["earlier"], row["class"]) for row in rows] == [
         ("ptbxl-2", "ptbxl-1", name) for name in card.classes
     ]

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from ecgimn.draw.painted import UNIT_S, difference_beat
+from ecgimn.draw.painted import UNIT_S, difference_beat, overlaid_beat
 from ecgimn.draw.print.case import difference_bytes
 from ecgimn.draw.screen.mean_beat import difference_svg
 from ecgimn.explain.difference import FIRST_BIN, change_line, difference
@@ -52,6 +52,16 @@ def test_the_svg_holds_twelve_panels_with_their_sums_and_both_dates(found, dark)
     assert sum(len(list(panel.iter(f"{space}polygon"))) for panel in panels) > 12
     assert "dashed: 1987-03-02" in root.get("aria-label")
     assert "nan" not in svg
+
+
+def test_without_a_class_both_beats_are_drawn_and_nothing_is_painted_or_summed(found):
+    beat = overlaid_beat(found.earlier.reading, found.later.reading)
+    np.testing.assert_array_equal(beat.earlier_mv, difference_beat(found, "A").earlier_mv)
+    svg = difference_svg(beat, name=None, size_px=(900, 600))
+    assert svg.count("data-lead=") == 12
+    assert svg.count("<path d='") == 12 * 3  # the level and two beats each
+    for word in ("polygon", "class='sum'", "painted", "raises", "lowers", "nan"):
+        assert word not in svg
 
 
 def test_a_page_is_printed_with_and_without_a_painted_beat(found):

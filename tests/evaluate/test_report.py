@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from ecgimn.draw.words.methods import EARLIER_MARKS, write_earlier_ecg_into
+from ecgimn.errors import SourceError
 from ecgimn.evaluate.localisation import planted_evidence, territory_hits, wave_shares
 from ecgimn.evaluate.report import (
     bias_alone,
     calibration,
     discrimination_of_model,
+    earlier_ecg,
     evaluate,
     mi_against_norm,
     statement_groups,
@@ -22,8 +25,10 @@ from ecgimn.model.card import ModelCard
 from ecgimn.model.model import Model
 from ecgimn.model.network import EcgImn, NetworkConfig
 from ecgimn.signal.waves.quick import quick_landmarks
-from ecgimn.sources.ptbxl import open_ptbxl
+from ecgimn.sources.composites.case import load_composite
+from ecgimn.sources.ptbxl import PtbXl, open_ptbxl
 from ecgimn.sources.ptbxl_arrays import RHYTHM, STATEMENTS, TASKS, Dataset
+from tests.sources.physionet_server import ecg_records
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 
@@ -122,6 +127,37 @@ def test_statements_are_measured_by_kind_on_the_records_that_are_known():
     assert found["rhythm"] == {"n": 50, "classes": 2, "macro_auroc": [1.0, 1.0, 1.0]}
     assert found["form"]["macro_auroc"] == [None] * 3
     assert set(RHYTHM) >= {"SR", "AFIB"}
+
+
+def test_pairs_of_one_patient_are_measured_and_only_the_place_between_the_marks_is_rewritten(tmp_path):
+    """Two patients with two ECGs each, and one with a single one; the table calls all of them normal."""
+    names = ("norm", "twin-ste-inferior", "norm", "imi", "norm")
+    files = ecg_records([load_composite(name) for name in names])
+    head, *rows = files["ptbxl_database.csv"].decode().splitlines()
+    dated = [f"{row},{n // 2}.0,19{80 + n}-03-02 10:00:00" for n, row in enumerate(rows)]
+    files["ptbxl_database.csv"] = "\n".join([f"{head},patient_id,recording_date", *dated]).encode()
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    found = earlier_ecg(tiny_model(), PtbXl(tmp_path))
+    assert (found["n_pairs"], found["n_patients"], found["n_any_label_changed"]) == (2, 2, 0)
+    exact = found["exactness"]
+    assert (exact["n"], exact["n_normal"]) == (2, 2)
+    assert exact["largest_residual"] < 1e-4
+    assert exact["largest_sum_of_swapped"] == 0.0
+    assert exact["day_to_day"]["ST"]["n"] == 24
+    assert exact["day_to_day"]["ST"]["percentile_95"] > 0.1
+    content = {"command": "python -m ecgimn earlier-ecg", "model": "tiny", "sha256": "0" * 64, **found}
+    written = write_earlier_ecg_into(
+        f"# Head\n\n{EARLIER_MARKS[0]}\nstale\n{EARLIER_MARKS[1]}\n\nLast words.\n", content
+    )
+    assert written.startswith(f"# Head\n\n{EARLIER_MARKS[0]}\n\n`python -m ecgimn earlier-ecg`\n")
+    assert written.endswith(f"{EARLIER_MARKS[1]}\n\nLast words.\n")
+    assert "stale" not in written
+    assert f"| ST | 0.10 | {exact['day_to_day']['ST']['percentile_95']:.2f} mV |" in written
+    assert write_earlier_ecg_into(written, content) == written
+    with pytest.raises(SourceError, match="no place for the tables"):
+        write_earlier_ecg_into("# Head\n", content)
 
 
 @pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")

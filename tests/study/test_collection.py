@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,24 @@ import pytest
 from ecgimn.errors import SourceError, StudyError
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.sources.composites.case import load_composite
-from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.sources.ptbxl import PtbXl, open_ptbxl
 from ecgimn.study.cases import (
     ARTEFACTS,
     KINDS,
     Artefact,
+    audit_case,
+    collection_text,
     disturb,
     draw_cases,
     drawable,
     find_case,
     list_collections,
+    pairs_of_ptbxl,
     read_audit_case,
     read_collection,
     refs_from_csv,
     score,
+    time_before,
 )
 from ecgimn.study.definition import AuditCase
 from tests.sources.physionet_server import ecg_records
@@ -49,6 +54,85 @@ def test_every_kind_of_collection_comes_with_the_app_and_needs_no_data_set() -> 
             assert find_case(case.ref, None).recording.source == "case"
             assert case.hints
             assert case.points
+            assert not case.earlier or find_case(case.earlier, None).recording.source == "case"
+    pairs = [case for collection in found if collection.kind == "what is new" for case in collection.cases]
+    assert all(case.earlier for case in pairs)
+    assert len({case.ref for case in pairs}) == len(pairs) > 10
+
+
+def test_a_collection_without_pairs_keeps_the_text_under_which_attempts_are_stored(tmp_path: Path) -> None:
+    (tmp_path / "x.yml").write_text(GOOD)
+    assert collection_text(read_collection(tmp_path / "x.yml")) == (
+        '{"cases":[{"answers":["a","b"],"artefact":null,"hints":[["II","look"]],"points":["p"],"question":"",'
+        '"ref":"composite:norm"}],"kind":"typical","name":"x","options":["a","b","c"],"remark":"R","title":"T"}'
+    )
+    (tmp_path / "x.yml").write_text(f"{GOOD}    earlier: composite:imi\n")
+    pair = read_collection(tmp_path / "x.yml")
+    assert pair.cases[0].earlier == "composite:imi"
+    assert '"earlier":"composite:imi"' in collection_text(pair)
+
+
+def test_pairs_of_ptbxl_are_asked_for_what_the_later_record_alone_says(tmp_path: Path) -> None:
+    said = {  # two records of folds 9 and 10 for each patient; the others stand alone
+        9: ("{'NORM': 100.0}", 1), 10: ("{'IMI': 100.0, 'AFIB': 0.0}", 1),
+        19: ("{'NORM': 100.0}", 2), 20: ("{'IMI': 50.0}", 2),
+        29: ("{'NORM': 100.0, 'SR': 0.0}", 3), 30: ("{'NORM': 100.0, 'SR': 0.0}", 3),
+        39: ("{'IMI': 100.0}", 4), 40: ("{'ILMI': 100.0}", 4),
+        1: ("{'NORM': 100.0}", 5), 2: ("{'IMI': 100.0}", 5),
+    }  # fmt: skip
+    files = ecg_records([load_composite("norm")] * 40)
+    head, *rows = files["ptbxl_database.csv"].decode().splitlines()
+    lines = [f"{head},patient_id,recording_date"]
+    for number, row in enumerate(rows, start=1):
+        codes, patient = said.get(number, ("{'NORM': 100.0}", 100 + number))
+        named = row.replace("{'NORM': 100.0}", f'"{codes}"')
+        lines.append(f"{named},{patient}.0,19{number + 10}-03-02 10:00:00")
+    files["ptbxl_database.csv"] = "\n".join(lines).encode()
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    found = pairs_of_ptbxl(PtbXl(tmp_path))
+    asked = {(case.earlier, case.ref): case.answers for case in found.cases}
+    assert asked == {
+        ("ptbxl:9", "ptbxl:10"): ("Infarction, inferior", "Atrial fibrillation"),
+        ("ptbxl:29", "ptbxl:30"): ("Nothing new",),
+    }
+    assert all(set(case.answers) <= set(found.options) and case.hints and case.points for case in found.cases)
+    assert find_case(found.cases[0].earlier, PtbXl(tmp_path)).recording.source == "case"
+
+
+def test_a_case_with_an_earlier_ecg_is_a_patients_last_and_carries_the_earlier_ones_digest(tmp_path: Path) -> None:
+    """Records 9, 10, 19 and 20 are of one patient, 29 and 30 of another; all others stand alone."""
+    files = ecg_records([load_composite("norm"), load_composite("imi")] * 15)
+    head, *rows = files["ptbxl_database.csv"].decode().splitlines()
+    patient = {9: 1, 10: 1, 19: 1, 20: 1, 29: 2, 30: 2}
+    dated = [f"{row},{patient.get(n, 100 + n)}.0,{1950 + n}-03-02 10:00:00" for n, row in enumerate(rows, start=1)]
+    files["ptbxl_database.csv"] = "\n".join([f"{head},patient_id,recording_date", *dated]).encode()
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    ptbxl = PtbXl(tmp_path)
+    assert set(drawable(ptbxl, with_earlier=True)) == {"ptbxl:20", "ptbxl:30"}
+    assert drawable(None, with_earlier=True) == {}
+    case = audit_case("ptbxl:20", ptbxl, with_earlier=True)
+    assert (case.earlier, case.earlier_digest) == ("ptbxl:19", find_case("ptbxl:19", ptbxl).recording.digest)
+    assert time_before(case, ptbxl) == "12 months before"
+    assert time_before(case, None) == ""
+    assert audit_case("ptbxl:20", ptbxl).earlier == ""
+    for ref in ("ptbxl:9", "ptbxl:8", "composite:norm"):
+        with pytest.raises(StudyError, match=f"1 of 1 cases have no earlier ECG of the same patient: {ref}"):
+            audit_case(ref, ptbxl, with_earlier=True)
+
+
+@pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
+def test_ptbxl_itself_gives_pairs_of_most_options_and_none_more_often_than_asked_for() -> None:
+    ptbxl = open_ptbxl()
+    found = pairs_of_ptbxl(ptbxl)
+    given = [answer for case in found.cases for answer in case.answers]
+    assert len(set(given)) > len(found.options) / 2
+    for case in found.cases:
+        earlier, later = (int(ref.partition(":")[2]) for ref in (case.earlier, case.ref))
+        assert ptbxl.earlier(later) == earlier
 
 
 def test_a_score_names_what_was_correct_missed_and_wrong(tmp_path: Path) -> None:

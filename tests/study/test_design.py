@@ -44,6 +44,61 @@ def test_a_definition_without_a_design_is_the_same_text_as_before_there_were_any
     assert with_one.uid != audit.uid
 
 
+def with_earlier(audit: Audit) -> Audit:
+    """The same audit with an earlier ECG for every case and an arm that shows it."""
+    cases = tuple(replace(case, earlier=f"ptbxl:{100 + i}", earlier_digest="e" * 64)
+                  for i, case in enumerate(audit.cases))  # fmt: skip
+    return replace(audit, cases=cases, arms=(Arm("alone", False, "none"), Arm("earlier", False, "none", earlier=True)))
+
+
+def test_an_audit_without_earlier_ecgs_is_known_by_the_same_digest_as_before_there_were_any() -> None:
+    audit = small_audit(2)
+    assert audit.uid == "e79dffd6473cf3d36fc582b5ba52561193ea0ad74fca6ee0877b22651aa41716"
+    study = replace(audit, design=Design(crossover=True, training=TRAINING[:1]))
+    assert study.uid == "9243f37e1f00aac4365e6a0f73503ab237ca7f4cb921baa828c510c3fe9faaad"
+    assert '"earlier' not in study.text
+    shown = with_earlier(audit)
+    assert read_audit(shown.text) == shown
+    assert json.loads(shown.text)["arms"] == [
+        {"method": "none", "model": False, "name": "alone"},
+        {"earlier": True, "method": "none", "model": False, "name": "earlier"},
+    ]
+
+
+def test_an_arm_with_the_earlier_ecg_needs_one_for_each_case_and_none_that_is_read_itself() -> None:
+    shown = with_earlier(small_audit(8))
+    bare = tuple(replace(case, earlier="", earlier_digest="") for case in shown.cases[:7])
+    with pytest.raises(StudyError, match=r"7 of 8 cases have no earlier ECG .*: ptbxl:1, .* and others"):
+        replace(shown, cases=(*bare, shown.cases[7]))
+    twice = replace(shown.cases[0], earlier="ptbxl:2")
+    with pytest.raises(StudyError, match="ptbxl:2 is a case, and the earlier ECG of another"):
+        replace(shown, cases=(twice, *shown.cases[1:]))
+    training = AuditCase("ptbxl:100", "a" * 64, ("NORM",))
+    with pytest.raises(StudyError, match="ptbxl:100 is a case, and the earlier ECG of another"):
+        replace(shown, design=Design(training=(training,)))
+
+
+def test_arms_with_and_without_the_earlier_ecg_travel_in_an_export_and_are_compared_like_any_two(store: Store) -> None:
+    audit = keep(store, replace(with_earlier(small_audit(10)), design=Design(crossover=True)))
+    reading = Reading(store, audit, store.sign_in("Ada")[0])
+    for planned in reading.plan:  # right with the earlier ECG, wrong without it
+        reading.open(planned.place)
+        wrong = next(name for name in SUPERCLASSES if name not in planned.case.labels)
+        primary = planned.case.labels[0] if planned.arm.earlier else wrong
+        reading.commit(planned.place, "blind", {"primary": primary, "also": [], "confidence": 4})
+    record = record_of(parse_export(json.dumps(export_study(store, audit.uid)).encode()))
+    assert record.audit == audit
+    results = compute_results(record)
+    assert [arm["earlier"] for arm in results["study"]["arms"]] == [False, True]
+    (compared,) = results["outcomes"]["arms"]
+    assert (compared["arm"], compared["against"]) == ("earlier", "alone")
+    assert compared["final_right"][0] == pytest.approx(1.0)
+    assert "earlier (model hidden, map: no map, earlier ECG shown)" in str(reporting_checklist(results))
+    assert "alone (model hidden, map: none); earlier (model hidden, map: none, earlier ECG shown)" in study_html(
+        results, made="a test"
+    )
+
+
 def test_in_a_crossover_each_case_is_read_once_in_every_arm_and_once_a_period() -> None:
     audit = small_audit(10, arms=ARMS, design=Design(crossover=True))
     for uid in ("a" * 32, "b" * 32):

@@ -98,6 +98,7 @@ METHOD_WORDS = {
     "contribution": "contribution from the zero of the file",
     "weights": "weights",
 }
+EARLIER_SHOWN = ", earlier ECG shown"
 SCORE_WORDS = {
     "auroc": "point AUROC",
     "dice": "Dice with the strongest cells",
@@ -277,7 +278,8 @@ def reporting_checklist(results: Mapping[str, Any]) -> list[dict[str, str]]:
     design = study["design"] or {}
     whole = next(row for row in outcomes["reliance"] if row["by"] == "all")
     arms = "; ".join(
-        f"{arm['name']} (model {'shown' if arm['model'] else 'hidden'}, map: {METHOD_WORDS[arm['method']]})"
+        f"{arm['name']} (model {'shown' if arm['model'] else 'hidden'}, map: {METHOD_WORDS[arm['method']]}"
+        f"{EARLIER_SHOWN if arm['earlier'] else ''})"
         for arm in study["arms"]
     )
     readers = f"{len(results['progress'])} readers at {len({row['site'] for row in results['progress']})} sites."
@@ -430,7 +432,8 @@ def study_html(results: Mapping[str, Any], *, made: str) -> str:
         "Model": f"{study['model']} · SHA-256 {study['model_sha256']}",
         "Cases": f"{study['n_cases']} · {study['selection'] or 'chosen by hand'}",
         "Arms": "; ".join(
-            f"{arm['name']} (model {'shown' if arm['model'] else 'hidden'}, map: {arm['method']})"
+            f"{arm['name']} (model {'shown' if arm['model'] else 'hidden'}, map: {arm['method']}"
+            f"{EARLIER_SHOWN if arm['earlier'] else ''})"
             for arm in study["arms"]
         ),
         "Arms drawn": f"once per {study['allocation']}{', in blocks' if study['blocks'] else ', mixed'}",

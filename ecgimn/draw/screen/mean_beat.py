@@ -152,7 +152,7 @@ def mean_beat_svg(
 def difference_svg(
     beat: DifferenceBeat,
     *,
-    name: str,
+    name: str | None,
     size_px: tuple[float, float],
     earlier: str = "earlier",
     later: str = "later",
@@ -164,8 +164,8 @@ def difference_svg(
     Parameters
     ----------
     beat : DifferenceBeat
-    name : str
-        Class.
+    name : str or None
+        Class; None where nothing is painted, and neither words nor key speak of paint then.
     size_px : tuple of float
         Width and most height in CSS pixels.
     earlier, later : str
@@ -177,17 +177,18 @@ def difference_svg(
     colours, scale = palette(overlay=True, dark=dark), evidence_colours(dark=dark, paint=True)
     limit, narrow = beat.paint.largest, size_px[0] < NARROW_PX
     left_out = float(beat.voltage.sum()) - beat.shown
-    words = _wrapped_lines(
-        [
-            f"black: {later} · dashed: {earlier}, fitted wave by wave",
+    told = [f"black: {later} · dashed: {earlier}, fitted wave by wave"]
+    if name is None:
+        told.append(f"boxes {BOX_S:g} s, {BOX_MV:g} mV")
+    else:
+        told.append(
             f"painted: voltage {signed(float(beat.voltage.sum()))} of {signed(float(beat.total.sum()))} for {name}, "
             f"not on this beat {signed(left_out)}"
             if numbers
-            else f"painted: where the change of the tracing raises (orange) or lowers (blue) {name}",
-        ],
-        size_px[0],
-    )
-    foot = (len(words) + 1 + narrow) * LINE_PX + 4
+            else f"painted: where the change of the tracing raises (orange) or lowers (blue) {name}"
+        )
+    words = _wrapped_lines(told, size_px[0])
+    foot = (len(words) + (1 + narrow if name is not None else 0)) * LINE_PX + 4
     room = (size_px[0] - 2 * MARGIN_PX, max(size_px[1] - foot - MARGIN_PX, 120.0))
     layout = beat_layout(beat, room, head=HEAD_PX, gap=GAP_PX, others_mv=beat.earlier_mv, stretch=4.0)
     left = MARGIN_PX + max((room[0] - layout.width_mm) / 2, 0.0)
@@ -218,7 +219,7 @@ def difference_svg(
             f"<text x='{panel.x0_mm + 1:.1f}' y='{top - 5:.1f}' font-weight='bold' font-size='13' "
             f"fill='{colours.text}'>{panel.label}</text>"
         )
-        if numbers:
+        if numbers and name is not None:
             shapes.append(
                 f"<text class='sum' x='{panel.x0_mm + width - 1:.1f}' y='{top - 5:.1f}' text-anchor='end' "
                 f"font-size='13' fill='{_readable(tints[total >= 0], colours)}'>{signed(total)}</text>"
@@ -229,7 +230,8 @@ def difference_svg(
         f"fill='{colours.muted}'>{for_html(line)}</text>"
         for place, line in enumerate(words)
     ]
-    lines.append(_key(layout.height_mm + LINE_PX * (len(words) + 0.35), limit, colours, narrow=narrow, dark=dark))
+    if name is not None:
+        lines.append(_key(layout.height_mm + LINE_PX * (len(words) + 0.35), limit, colours, narrow=narrow, dark=dark))
     said = for_html("; ".join(words))
     height = layout.height_mm + foot + MARGIN_PX
     return (

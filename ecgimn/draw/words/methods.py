@@ -298,10 +298,7 @@ def write_into(document: str, content: Mapping[str, Any]) -> str:
     SourceError
         The document does not hold the marks.
     """
-    start, _, rest = document.partition(MARKS[0])
-    _, found, end = rest.partition(MARKS[1])
-    if not found:
-        raise SourceError(f"The document holds no place for the tables. The lines {' and '.join(MARKS)} are needed.")
+    before, behind = _around(document, MARKS)
     parts = [
         f"`{content['command']}`",
         f"Model {content.get('model')}, sha256 {str(content.get('sha256'))[:16]}. {sample_words(content)}",
@@ -316,11 +313,24 @@ def write_into(document: str, content: Mapping[str, Any]) -> str:
         "### The networks themselves",
         _markdown(network_rows(content)),
     ]
-    return f"{start}{MARKS[0]}\n\n" + "\n\n".join(part for part in parts if part) + f"\n\n{MARKS[1]}{end}"
+    return before + "\n\n".join(part for part in parts if part) + behind
 
 
-def earlier_ecg_page(content: Mapping[str, Any]) -> str:
-    """Return the page about the patient's earlier ECG, from what `earlier-ecg` measured."""
+def _around(document: str, marks: tuple[str, str]) -> tuple[str, str]:
+    """Return what stands before and behind the text between two marks, the marks included."""
+    start, _, rest = document.partition(marks[0])
+    _, found, end = rest.partition(marks[1])
+    if not found:
+        raise SourceError(f"The document holds no place for the tables. The lines {' and '.join(marks)} are needed.")
+    return f"{start}{marks[0]}\n\n", f"\n\n{marks[1]}{end}"
+
+
+EARLIER_MARKS = ("<!-- tables: written by earlier-ecg -->", "<!-- end of tables -->")
+
+
+def write_earlier_ecg_into(document: str, content: Mapping[str, Any]) -> str:
+    """Return a Markdown document with what `earlier-ecg` measured between its two marks; raises like `write_into`."""
+    before, behind = _around(document, EARLIER_MARKS)
     exact = content["exactness"]
 
     def area(figure: Sequence[float | None]) -> str:
@@ -340,47 +350,58 @@ def earlier_ecg_page(content: Mapping[str, Any]) -> str:
         }
         for row in content["classes"]
     ]
+    measured = exact["day_to_day"]
     limits = [
         {
             "measurement": kind,
-            "95 % of changes within": f"{row['percentile_95']:.{2 if row['unit'] == 'mV' else 0}f} {row['unit']}",
-            "of the mean of the two": NOTHING if row["share_95"] is None else f"{100 * row['share_95']:.0f} %",
             "limit in use": _limit_words(kind),
-            "source": LIMITS[kind].source if kind in LIMITS else "follows activity and drugs; it is named, not marked",
+            "95 % of changes within": _within(measured.get(kind)),
+            "of the mean of the two": _share_words(measured.get(kind) if limit.share else None),
+            "source of the limit": limit.source,
         }
-        for kind, row in exact["day_to_day"].items()
-        if row["percentile_95"] is not None
+        for kind, limit in LIMITS.items()
     ]
+    residuals = "No pair could be compared in full."
+    if exact["n"]:
+        residuals = (
+            f"Over {exact['n']:,} pairs the parts and the change of the logit differ by at most "
+            f"{exact['largest_residual']:.1e} logit. A part and the same part of the swapped pair add up to at most "
+            f"{exact['largest_sum_of_swapped']:.1e}."
+        )
     parts = [
-        "# The patient's earlier ECG",
-        f"Written by `{content['command']}`. Model {content['model']}, sha256 {content['sha256'][:16]}.",
-        "Two tracings of one patient can show what one cannot: whether a change is new. `difference(earlier, later)` "
-        "splits the change of each logit over lead and wave into what came from the voltage and what came from the "
-        "weights that the network wrote. The page that compares two ECGs, `python -m ecgimn difference` and the "
-        "table `differences` of a batch run all print it.",
-        "## Are the parts exact?",
-        f"Over {exact['n']:,} pairs of PTB-XL the parts and the change of the logit differ by at most "
-        f"{exact['largest_residual']:.1e} logit. Part and swapped part add up to at most "
-        f"{exact['largest_sum_of_swapped']:.1e}.",
-        "## Does the change of the score tell pairs whose label changed from the others?",
+        f"`{content['command']}`",
+        f"Model {content['model']}, sha256 {content['sha256'][:16]}.",
+        "### Are the parts exact?",
+        residuals,
+        "### Does the change of the score tell pairs whose label changed from the others?",
         f"{content['n_pairs']:,} pairs of successive ECGs of {content['n_patients']:,} patients (folds 1 to 9, "
         f"100 Hz, passed by the quality check); in {content['n_any_label_changed']:,} a superclass changed. AUROC of "
-        "the size of the change, with 95 % intervals from 1,000 bootstrap samples of patients. The models were "
-        "trained on folds 1 to 8 with these labels, so the first columns flatter them; fold 9 only chose.",
+        f"the size of the change, with 95 % intervals from {content['bootstraps']:,} bootstrap samples of patients. "
+        "The models were trained on folds 1 to 8 with these labels, so the first columns flatter them; fold 9 only "
+        "chose.",
         _markdown(scores),
         "PTB-XL's labels were given to each tracing, not to the pair: some change from one reader's words to "
         "another's while the tracing stays, and the other way round.",
-        "## What changes from day to day?",
-        "Changes between two successive ECGs of one patient, both labelled normal and nothing else. Years may lie "
-        "between the two, electrodes were placed anew, and 100 Hz is coarse: two tracings of one week differ less.",
+        "### What changes from day to day?",
+        f"Changes over {exact['n_normal']:,} pairs of successive ECGs of one patient, both labelled normal and nothing "
+        "else, at 100 Hz, waves sought in five leads. Years may lie between the two, electrodes were placed anew, and "
+        "100 Hz is coarse: two tracings of one week differ less.",
         _markdown(limits),
     ]
-    return "\n\n".join(parts) + "\n"
+    return before + "\n\n".join(parts) + behind
+
+
+def _within(row: Mapping[str, Any] | None) -> str:
+    if row is None or row["percentile_95"] is None:
+        return NOTHING
+    return f"{row['percentile_95']:.{2 if row['unit'] == 'mV' else 0}f} {row['unit']}"
+
+
+def _share_words(row: Mapping[str, Any] | None) -> str:
+    return NOTHING if row is None or row["share_95"] is None else f"{100 * row['share_95']:.0f} %"
 
 
 def _limit_words(kind: str) -> str:
-    if kind not in LIMITS:
-        return NOTHING
     limit, digits = LIMITS[kind], 2 if kind in ("voltage", "Q", "R", "S", "ST", "T") else 0
     words = f"{limit.value:.{digits}f}"
     return f"{words}, or {100 * limit.share:.0f} %" if limit.share else words
@@ -427,13 +448,8 @@ def criteria_table(content: Mapping[str, Any], command: str) -> str:
 
 def write_criteria_into(document: str, content: Mapping[str, Any], command: str) -> str:
     """Return a Markdown document with the table between its two marks rewritten; raises like `write_into`."""
-    start, _, rest = document.partition(CRITERIA_MARKS[0])
-    _, found, end = rest.partition(CRITERIA_MARKS[1])
-    if not found:
-        raise SourceError(
-            f"The document holds no place for the table. The lines {' and '.join(CRITERIA_MARKS)} are needed."
-        )
-    return f"{start}{CRITERIA_MARKS[0]}\n\n{criteria_table(content, command)}\n\n{CRITERIA_MARKS[1]}{end}"
+    before, behind = _around(document, CRITERIA_MARKS)
+    return before + criteria_table(content, command) + behind
 
 
 def _bullets(lines: Sequence[str]) -> str:
