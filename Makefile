@@ -12,6 +12,9 @@ TESTS ?= tests
 # Processes that run tests; files stay together, and so does what shares a server (tests/conftest.py).
 JOBS ?= auto
 PARALLEL := -n $(JOBS) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+# Of the soak in `make bench`.
+READERS ?= 20
+CASES ?= 200
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := run
@@ -41,9 +44,10 @@ lint: env-dev  ## ruff (rules and format), mypy, and Node's syntax check of the 
 format: env-dev  ## let ruff format the code
 	$(BIN)/ruff format .
 
-bench: env-dev  ## budgets of time, then rates and memory; on a quiet machine
+bench: env-dev chromium  ## budgets of time, rates, then memory with READERS=20 of CASES=200 each; on a quiet machine
 	$(PYTEST) -m bench -p no:randomly $(TESTS)
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.browser.load $(READERS) $(CASES)
 
 bench-ui: env-dev chromium  ## what the reading page costs in a browser; on a quiet machine
 	$(BIN)/python -m tests.browser.bench

@@ -1,8 +1,8 @@
 """What the program costs: `make bench`. Medians, spread and ratios; run it on a quiet machine, it prints the load.
 
 Rates of a batch run are measured in one process by its own CPU time, which other programs disturb least, and given for
-two cores. With ECGIMN_PTBXL set they are of PTB-XL's records, else of the composite cases. Times of the app and the
-memory with open sessions are measured in browsers: `make bench-ui` and `python -m tests.browser.load`.
+two cores. With ECGIMN_PTBXL set they are of PTB-XL's records, else of the composite cases. Times of the app are
+measured in browsers by `make bench-ui`; memory with many readers by `tests.browser.load`, which `make bench` runs last.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,7 @@ assert reading.measurements is not None  # waves were found, so onnxruntime was 
 make_ledger(explain(recording, load_model()), recording, reading.waves, reading.levels)
 time.sleep(8)  # a thread of onnxruntime's own looks names up, some seconds after it was imported
 """
-#: One visitor of the app, and one page of another site that tries to talk to it.
+#: One visitor who opens every page of the app, and one page of another site that tries to talk to it.
 VISIT = """
 import subprocess, sys, time, urllib.request
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -67,26 +67,61 @@ except InvalidStatus:
     pass
 else:
     sys.exit("a page of another site may talk to the app")
+seen = {}
 with connect(address, origin="http://127.0.0.1:8765", max_size=None, proxy=None) as visitor:
-    ask = BackMsg()
-    ask.rerun_script.query_string = ""
-    visitor.send(ask.SerializeToString())
-    drawn = b""
-    while ForwardMsg.FromString(message := visitor.recv(timeout=300)).WhichOneof("type") != "script_finished":
-        drawn += message
-assert b"QTc" in drawn  # the case was read and its intervals are on the page
+    def draw(page):
+        ask = BackMsg()
+        ask.rerun_script.page_script_hash = page
+        visitor.send(ask.SerializeToString())
+        drawn, pages = b"", []
+        while True:
+            message = ForwardMsg.FromString(data := visitor.recv(timeout=300))
+            kind = message.WhichOneof("type")
+            if kind == "navigation":
+                pages = list(message.navigation.app_pages)
+            elif kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
+                sys.exit("a page ended in an error: " + message.delta.new_element.exception.message)
+            elif kind == "script_finished":
+                return drawn, pages
+            drawn += data
+    drawn, pages = draw("")
+    assert b"QTc" in drawn  # the case was read and its intervals are on the page
+    for page in pages:
+        seen[page.url_pathname or "read"] = len(draw(page.page_script_hash)[0])
+print("PAGES", *sorted(seen), flush=True)
+assert min(seen.values()) > 5_000, seen
 time.sleep(8)
 app.terminate()
 sys.exit(app.wait(20) not in (0, -15))
 """
 
 
+#: In every Python that reads its site: names what its own sockets are asked to reach, beside what the kernel counts.
+ASKED = """
+import os, sys
+def hook(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
+        asked = arguments[0] if event == "socket.getaddrinfo" else arguments[1]
+        host = str(asked[0] if isinstance(asked, tuple) else asked or "")
+        local = host in ("", "127.0.0.1", "::1", "localhost", "0.0.0.0", "::", os.uname().nodename)
+        if not local and not host.startswith(("/", "b'")):
+            with open(os.environ["ASKED"], "a") as handle:
+                handle.write(f"{event} {host}\\n")
+sys.addaudithook(hook)
+"""
+
+
 @dataclass(frozen=True)
 class Seen:
-    """What a program did: tries to reach something that is not on this machine, and files that it left."""
+    """What a program did: tries to reach something that is not on this machine, files that it left, what it said.
+
+    `asked` names the hosts that Python's own sockets were asked for; the kernel's count holds native code too.
+    """
 
     tries: int
     left: list[str]
+    asked: tuple[str, ...] = ()
+    said: str = field(default="", compare=False)
 
 
 @pytest.fixture
@@ -103,15 +138,19 @@ def watch(folder: Path, *command: str | Path, loopback: str = "down") -> Seen:
     (folder / "resolv.conf").write_text("nameserver 192.0.2.53\n")  # TEST-NET-1, never routed (RFC 5737)
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(folder / "home"), "XDG_CACHE_HOME": str(folder / "cache"),
-        "TMPDIR": str(folder / "tmp"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "0",
+        "TMPDIR": str(folder / "tmp"), "PYTHONPATH": f"{folder / 'site'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1",
+        "ORT_DISABLE_TELEMETRY": "0", "ASKED": str(folder / "asked"),
     }  # fmt: skip  # and no CI=true, which silences onnxruntime by itself
+    (folder / "site").mkdir()
+    (folder / "site" / "sitecustomize.py").write_text(ASKED)
     done = subprocess.run(
         [*NAMESPACE, sys.executable, "-c", INSIDE, folder / "resolv.conf", loopback, *command],
         cwd=folder / "work", env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     left = sorted(path.relative_to(folder).as_posix() for name in FOLDERS for path in (folder / name).rglob("*"))
-    return Seen(int(done.stdout.splitlines()[-1]), left)
+    asked = (folder / "asked").read_text().splitlines() if (folder / "asked").exists() else []
+    return Seen(int(done.stdout.splitlines()[-1]), left, tuple(asked), done.stdout)
 
 
 @pytest.mark.usefixtures("namespace")
@@ -129,6 +168,7 @@ open(os.path.expanduser("~/left"), "w").close()
 """
     seen = watch(tmp_path, sys.executable, "-c", code)
     assert seen.tries >= 3
+    assert {line.split()[1] for line in seen.asked} == {"example.org", "192.0.2.1", "2001:db8::1"}
     assert seen.left == ["home/left"]
 
 
@@ -147,7 +187,10 @@ def test_the_workers_of_a_batch_run_contact_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("namespace")
-def test_a_visit_of_the_app_contacts_nobody_and_writes_in_its_own_folders(tmp_path: Path) -> None:
+def test_a_visit_of_every_page_contacts_nobody_and_writes_in_its_own_folders(tmp_path: Path) -> None:
     seen = watch(tmp_path, sys.executable, "-c", VISIT, ROOT, loopback="up")
-    assert seen.tries == 0
-    assert [name for name in seen.left if "ecgimn" not in name] == []
+    assert (seen.tries, seen.asked) == (0, ())
+    opened = next(line for line in seen.said.splitlines() if line.startswith("PAGES ")).split()[1:]
+    assert len(opened) == len(list((ROOT / "pages").glob("[!_]*.py")))
+    own = [name for name in seen.left if "ecgimn" in name]  # the study database among them
+    assert [name for name in seen.left if name not in own and not own[0].startswith(f"{name}/")] == []

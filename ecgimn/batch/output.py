@@ -417,7 +417,8 @@ class Output:
         (self._folder / name / _file_name(part)).write(content.getvalue())
 
     def _read(self, name: str, part: tuple[int, int]) -> pa.Table:
-        with self._folder.fs.open((self._folder / name / _file_name(part)).path, "rb") as handle:
+        path = (self._folder / name / _file_name(part)).path
+        with _readable([path]), self._folder.fs.open(path, "rb") as handle:
             return pq.read_table(handle, schema=SCHEMAS[name])
 
     def _forget_faults(self, parts: Sequence[tuple[int, int]]) -> int:
@@ -502,9 +503,11 @@ def open_output(folder: Path | str, settings: Settings) -> Iterator[Output]:
     try:
         place.fs.makedirs(place.path, exist_ok=True)
         lock = (Path(place.path) / ".lock").open("w") if place.local else None
-    except OSError as exc:
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or type(exc).__name__
         raise SourceError(
-            f"The output folder cannot be written ({exc.strerror or type(exc).__name__}). Choose another with --out."
+            f"The output folder cannot be written ({reason}). A folder that may be written is needed. Choose another "
+            "with --out."
         ) from exc
     with lock or nullcontext():
         if lock is not None:
@@ -593,10 +596,11 @@ def read_table(
         if not paths:
             return SCHEMAS[name].empty_table().select(columns or SCHEMAS[name].names)
         try:
-            if class_name is not None:
-                wanted = pa.schema([SCHEMAS[name].field(column) for column in columns or SCHEMAS[name].names])
-                return pa.concat_tables([_of_class(place, path, wanted, class_name) for path in paths])
-            return pq.read_table(paths, columns=columns, schema=SCHEMAS[name], filesystem=place.fs)
+            with _readable(paths):
+                if class_name is not None:
+                    wanted = pa.schema([SCHEMAS[name].field(column) for column in columns or SCHEMAS[name].names])
+                    return pa.concat_tables([_of_class(place, path, wanted, class_name) for path in paths])
+                return pq.read_table(paths, columns=columns, schema=SCHEMAS[name], filesystem=place.fs)
         except FileNotFoundError:  # a run that is under way has merged parts since they were listed
             if not attempts:
                 raise
@@ -619,6 +623,23 @@ def _of_class(place: Place, path: str, wanted: pa.Schema, class_name: str) -> pa
         for field in wanted
     ]
     return pa.table(columns, schema=wanted)
+
+
+@contextmanager
+def _readable(paths: Sequence[str]) -> Iterator[None]:
+    """Name the parts of which one is damaged where a table cannot be read; one that is gone stays a missing file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, KeyError) as exc:
+        first, last = (path.rpartition("/")[2] for path in (paths[0], paths[-1]))
+        which = first if first == last else f"one of {first} to {last}"
+        raise SourceError(
+            f"A part of this run cannot be read ({which}). Whole parts "
+            "are needed. Delete that file from every folder of the run and start the run again: its recordings are "
+            "explained again."
+        ) from exc
 
 
 def _old_parts(place: Place) -> list[str]:

@@ -5,6 +5,7 @@ Exit codes: 0 done, 2 bad input (one plain sentence on stderr), 1 a bug.
 
 from __future__ import annotations
 
+import errno
 import runpy
 import sys
 from typing import Annotated
@@ -42,6 +43,12 @@ EXTRA_OF = {
     "xarray": "tables",
     "yaml": "study",
 }
+
+#: What the system says where there is no more room to write, or none for this user; and where a path leads nowhere.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NO_PATH = (
+    errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS,
+)  # fmt: skip
 
 app = typer.Typer(
     help="Read a 12-lead ECG and show exactly which millivolts in which lead and wave the network's answer is made of. "
@@ -99,6 +106,18 @@ def main() -> None:
         app()
     except EcgImnError as exc:
         refuse(str(exc))
+    except OSError as exc:
+        if exc.errno in _NO_PATH:
+            refuse(
+                f"A file or folder that was named cannot be used ({exc.strerror}). One that may be read or written is "
+                "needed. Check the paths of the command."
+            )
+        if exc.errno not in _NO_ROOM:
+            raise
+        refuse(
+            "The disk is full, so what was asked for is not written, or only in part. Free room is needed. Make some, "
+            "or name another place, and start the command again; a batch run goes on where it stopped."
+        )
     except ModuleNotFoundError as exc:
         extra = EXTRA_OF.get((exc.name or "").partition(".")[0])
         if extra is None:

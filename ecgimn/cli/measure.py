@@ -21,7 +21,7 @@ def evaluate(
     fold: FoldOption,
     json_path: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
     model: ModelOption = DEFAULT_MODEL,
-    limit: Annotated[int | None, typer.Option(help="Only the first records, for a quick look.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first records, for a quick look.")] = None,
     card: Annotated[bool, typer.Option("--card", help="Also write the figures on the model's card.")] = False,
     taken_out: Annotated[
         bool,
@@ -211,6 +211,8 @@ def bench(
     from ecgimn.model.model import load_model
     from ecgimn.sources.composites.case import load_composite
 
+    if json_path is not None:
+        writable(json_path)
     result = measure(load_model(model), load_composite("imi-st"))
     if json_path is not None:
         write_json(result, json_path)
@@ -236,7 +238,8 @@ def train(
     ] = False,
     seed: Annotated[int | None, typer.Option(help="Train only this network, and write no model.")] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that make batches ahead; by default none, or with CUDA one per core.")
+        int | None,
+        typer.Option(min=0, help="Processes that make batches ahead; by default none, or with CUDA one per core."),
     ] = None,
     runs: Annotated[Path, typer.Option(help="Folder of the checkpoints.")] = RUNS,
     out: Annotated[Path | None, typer.Option(help="Where the models go; models/ by default.")] = None,

@@ -71,6 +71,8 @@ def read_table(path: Path | None, find_statements: Callable[[], Path | None]) ->
             "The ecg_id column of ptbxl_database.csv holds doubles or no numbers. One number per record is needed. "
             "Download the table again."
         )
+    for column in ("age", "strat_fold", *(name for name in SUPERCLASSES if name in table.columns)):
+        _check_numbers(table, column)
     codes = [_codes(text) for text in table["scp_codes"]]
     table["scp_codes"] = pd.Series(codes, index=table.index, dtype=object)
     table["age"] = table["age"].where(table["age"] != _AGE_90_OR_OLDER, 90.0)
@@ -122,6 +124,21 @@ def _read_csv(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
             f"{path.name} has no column {', '.join(missing)}. The published columns are needed. Download it again."
         )
     return table
+
+
+def _check_numbers(table: pd.DataFrame, column: str) -> None:
+    """See that a column holds what is published: folds 1 to 10, labels 0 or 1, ages as numbers or nothing."""
+    numbers = pd.to_numeric(table[column], errors="coerce")
+    if column == "age":
+        fits = table[column].isna() | np.isfinite(numbers)
+    else:
+        fits = numbers.isin(range(1, 11) if column == "strat_fold" else (0, 1))
+    if not fits.all():
+        raise SourceError(
+            f"The column {column} of ptbxl_database.csv holds {int((~fits).sum()):,} cells that cannot be read. "
+            "Numbers as published are needed. Download the table again."
+        )
+    table[column] = numbers
 
 
 def _mapped(record: dict[str, float], target: dict[str, str]) -> tuple[str, ...]:
@@ -192,7 +209,13 @@ class PtbXl:
     """
 
     def __init__(self, folder: Path | str, *, fetch: Callable[[str], object] | None = None) -> None:
-        self.folder = Path(folder).expanduser().resolve()
+        try:
+            self.folder = Path(folder).expanduser().resolve()
+        except (OSError, ValueError, RuntimeError) as exc:
+            raise SourceError(
+                "The PTB-XL folder leads nowhere. A folder that holds ptbxl_database.csv is needed. "
+                "Check its path and links."
+            ) from exc
         self._fetch = fetch
         self.table = read_table(self._existing("ptbxl_database.csv"), lambda: self._existing("scp_statements.csv"))
 
@@ -231,7 +254,8 @@ class PtbXl:
         """
         if not {"patient_id", "recording_date"} <= set(self.table.columns):
             return pd.DataFrame({"patient": [], "time": []}, index=pd.Index([], dtype=np.int64))
-        times = pd.to_datetime(self.table["recording_date"], errors="coerce")
+        times = pd.to_datetime(self.table["recording_date"], errors="coerce", format="ISO8601", utc=True)
+        times = times.dt.tz_localize(None)
         rows = pd.DataFrame({"patient": self.table["patient_id"], "time": times}).dropna(subset="patient")
         rows["record"] = rows.index
         dated = times.dropna()
@@ -365,7 +389,7 @@ class PtbXl:
             raise _outside()
         if fetch and self._fetch is not None:
             self._fetch(relative)
-        return path if path.is_file() else None
+        return path if os.path.isfile(path) else None  # also where no file can have such a name
 
     def _not_here(self, ecg_id: int, fs: int) -> SourceError:
         rates = self.rates(ecg_id)

@@ -118,8 +118,8 @@ def _composite() -> tuple[Recording, str]:
 def _own_file() -> tuple[Recording, str] | None:
     """Read a second file of the reader's own; that it is of the same patient is the reader's to say."""
     files = st.file_uploader(
-        "Earlier ECG of the same patient", accept_multiple_files=True, key="earlier_upload", on_change=start_reader,
-        width=330,
+        "Earlier ECG of the same patient", accept_multiple_files=True, key=session.widget_key("earlier_upload"),
+        on_change=start_reader, width=330,
     )  # fmt: skip
     if not files:
         st.caption("Nothing in a file is taken for who the patient is or when it was recorded.", width="content")

@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ecgimn.errors import EcgImnError
 from ecgimn.escape import for_markdown
 from ecgimn.formats import MissingFactsError, Preview, ReadingHints, read_upload, start_reader
+from ecgimn.formats.sandbox.wall import overwrite_what_is_freed
 from ecgimn.formats.table import counts_time
 from ecgimn.leads import INDEPENDENT_LEADS, STANDARD_LEADS, canonical_lead_name
 from ecgimn.recording import MAX_FS, MIN_FS, PLAUSIBLE_MV, Recording, Sex
@@ -224,6 +225,7 @@ def upload_area(body: DeltaGenerator) -> Recording | None:
 
     Questions and refusals are put into `body`, below the line of the case.
     """
+    overwrite_what_is_freed()  # before a file comes in
     whole = session.own_recording()
     label = whole.record_name if whole is not None else "Open a file"
     with st.popover(label, icon=":material/upload_file:", width=220):
@@ -231,7 +233,7 @@ def upload_area(body: DeltaGenerator) -> Recording | None:
         files = st.file_uploader(
             "ECG file: WFDB (.hea with .dat), DICOM, SCP-ECG, EDF, ISHNE, XML, CSV, NPY, MAT, or a ZIP of one record",
             accept_multiple_files=True,
-            key="upload",
+            key=session.widget_key("upload"),
             on_change=start_reader,
         )
         left, right = st.columns(2)
@@ -243,7 +245,7 @@ def upload_area(body: DeltaGenerator) -> Recording | None:
         if files:
             with body:
                 whole = _read({file.name: file.getvalue() for file in files}, age, sex)
-        elif whole is not None:
+        if whole is not None:
             st.button("Forget this file", icon=":material/delete:", on_click=session.forget_own_recording)
         if whole is not None and session.last_window(whole) > 0:
             st.slider(

@@ -83,16 +83,15 @@ def test_two_own_files_are_compared_once_this_very_pair_is_confirmed_and_both_ar
     opened_with(small_app, files["twin-ste-inferior"])
     page = small_app.switch_page("pages/compare.py").run()
     page.segmented_control(key="cmp").set_value("Earlier ECG").run()
-    page.file_uploader(key="earlier_upload").set_value(files["norm"]).run()
+    page.file_uploader(key="earlier_upload_0").set_value(files["norm"]).run()
     assert "New since" not in shown_text(page)
     confirmed = "Both ECGs are of the same patient, and this one is the earlier"
     next(box for box in page.checkbox if box.label == confirmed).check().run()
     assert "New since the earlier ECG: ST elevation in II, III and aVF" in shown_text(page)
-    page.file_uploader(key="earlier_upload").set_value(files["imi-st"]).run()
+    page.file_uploader(key="earlier_upload_0").set_value(files["imi-st"]).run()
     assert not next(box for box in page.checkbox if box.label == confirmed).value
     assert "New since" not in shown_text(page)
     page.switch_page("pages/read.py").run()
-    page.file_uploader(key="upload").set_value(None).run()
     next(button for button in page.button if button.label == "Forget this file").click().run()
     gc.collect()
     kept = [one for one in gc.get_objects() if isinstance(one, Recording) and one.source == "upload"]

@@ -124,7 +124,7 @@ def opened_with(app: AppTest, files: list[tuple[str, bytes, str]]) -> AppTest:
     """The app after a visitor has chosen files."""
     app.run()
     app.selectbox(key="source").set_value("file").run()
-    return app.file_uploader(key="upload").set_value(files).run()
+    return app.file_uploader(key="upload_0").set_value(files).run()
 
 
 def as_upload(recording: Recording, folder: Path) -> list[tuple[str, bytes, str]]:

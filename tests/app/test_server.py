@@ -103,7 +103,6 @@ def test_a_forgotten_file_is_in_no_object_and_no_cache_of_the_session(
         return [one for one in gc.get_objects() if isinstance(one, Recording) and one.source == "upload"]
 
     assert kept()
-    app.file_uploader(key="upload").set_value(None).run()
     next(button for button in app.button if button.label == "Forget this file").click().run()
     assert not app.exception
     assert len(set(cleared)) == 1

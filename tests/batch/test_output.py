@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -247,3 +249,45 @@ def test_a_run_of_the_layout_before_can_still_be_read(tmp_path):
 def test_an_address_of_no_known_kind_is_refused_with_what_to_install(tmp_path):
     with pytest.raises(SourceError, match="s3fs"):
         read_table("nonsense://bucket/run", "ledger")
+
+
+@pytest.mark.parametrize("content", [b"", b"half a file", b"PAR1" + bytes(200) + b"PAR1", None])
+@pytest.mark.parametrize("table", ["records", "ledger"])
+def test_a_damaged_part_is_named_with_what_to_do_and_can_be_made_again(tmp_path, table, content):
+    folder = tmp_path / "out"
+    for names in (("a", "b"), ("c",)):
+        with open_output(folder, SETTINGS) as output:
+            output.write(part(*names))
+            output.merge = lambda: None
+    path = folder / table / "part-000002.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(SourceError, match=r"cannot be read .*part-000002.*Delete"):
+        read_table(folder, table)
+    with pytest.raises(SourceError, match="cannot be read"), open_output(folder, SETTINGS) as output:
+        output.merge()
+    for damaged in folder.rglob("part-000002.parquet"):
+        damaged.unlink()
+    assert done_records(folder) == {"a", "b"}
+    with open_output(folder, SETTINGS) as output:
+        output.write(part("c"))
+    assert done_records(folder) == {"a", "b", "c"}
+
+
+def test_a_full_disk_stops_a_run_which_goes_on_once_there_is_room(tmp_path, monkeypatch):
+    with open_output(tmp_path / "out", SETTINGS) as output:
+        output.write(part("a"))
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, open_output(tmp_path / "out", SETTINGS) as output:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            output.write(part("b"))
+        output.merge = lambda: None  # as where the error ends the run
+    assert done_records(tmp_path / "out") == {"a"}
+    with open_output(tmp_path / "out", SETTINGS) as output:
+        output.write(part("b"))
+    assert done_records(tmp_path / "out") == {"a", "b"}
+    assert not list((tmp_path / "out").rglob(".unfinished-*"))

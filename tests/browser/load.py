@@ -1,8 +1,10 @@
-"""Several readers at once: `python -m tests.browser.load [SESSIONS CASES]`, 10 and 20 by default; no part of the tests.
+"""Several readers at once: `python -m tests.browser.load [SESSIONS CASES]`, part of `make bench` and not of the tests.
 
-Each session opens the app in a browser context of its own and goes through cases with the right arrow key, all sessions
-in turn. Printed are errors, the time to each next case (median, 95 %, longest), and the memory of the server. Ten
-browsers need as much of the machine as the server; the numbers are therefore upper bounds.
+`make bench READERS=4 CASES=10` is a short one; 20 readers of 200 cases each take some hours. Each session opens the app
+in a browser context of its own and goes through cases with the right arrow key, all sessions in turn. Printed are
+errors, the time to each next case (median, 95 %, longest), and the memory of the server with its child processes: at
+the beginning, after every tenth of the cases, and its most. The browsers need as much of the machine as the server; the
+times are therefore upper bounds. Ends with 1 where anything went wrong in a browser, or the memory reached its bound.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ from tests.browser.measuring import (
 )
 from tests.browser.visit import Visit
 
+MOST_MB = 1200  # of the server with 20 readers who have read 200 cases each
+
 
 def main() -> None:
-    """Open the sessions and go through the cases in turn; ends with 1 where anything went wrong in a browser."""
+    """Open the sessions, go through the cases in turn, and print what it took."""
     parser = argparse.ArgumentParser(description="Several readers at once.")
-    parser.add_argument("sessions", nargs="?", type=int, default=10)
-    parser.add_argument("cases", nargs="?", type=int, default=20)
+    parser.add_argument("sessions", nargs="?", type=int, default=20)
+    parser.add_argument("cases", nargs="?", type=int, default=200)
     asked = parser.parse_args()
     with app_and_browser("load") as (address, browser, _):
         visits = []
@@ -38,8 +42,11 @@ def main() -> None:
             seconds_to_first_paint(visit.page)
             visits.append(visit)
         opened = time.perf_counter() - begun
-        memory = [server_memory_mb(address)]
-        times = [seconds_to_paint(visit.page, "ArrowRight") for _ in range(asked.cases) for visit in visits]
+        memory, times = [server_memory_mb(address)], []
+        for case in range(1, asked.cases + 1):
+            times += [seconds_to_paint(visit.page, "ArrowRight") for visit in visits]
+            if case % max(asked.cases // 10, 1) == 0:
+                memory.append(server_memory_mb(address))
         for visit in visits:
             visit.settle()
         memory.append(server_memory_mb(address))
@@ -50,7 +57,9 @@ def main() -> None:
         f"next case: median {statistics.median(times):.2f} s, 95 % {sorted(times)[int(0.95 * len(times))]:.2f} s, "
         f"longest {max(times):.2f} s"
     )
-    print(f"memory of the server: {memory[0]:.0f} MB with all sessions open, {memory[1]:.0f} MB at the end")
+    print(f"memory of the server in MB: {' '.join(f'{one:.0f}' for one in memory)}; at most {max(memory):.0f}")
+    if max(memory) >= MOST_MB:
+        errors.append(f"The server took {max(memory):.0f} MB. Less than {MOST_MB} MB is needed.")
     if errors:
         raise SystemExit("\n".join(errors[:10]))
 

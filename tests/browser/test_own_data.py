@@ -7,12 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from ecgimn.formats.read import read_files
 from ecgimn.recording import Recording
 from ecgimn.sources.composites.case import load_composite
 from tests.browser.conftest import running_app
@@ -174,3 +177,53 @@ def test_a_reader_fetches_the_table_and_reads_a_record_at_either_rate(running: R
         friend.chart()
         expect(page.get_by_role("combobox", name="Sampling frequency")).to_have_value("100 Hz", timeout=WAIT_MS)
         printed_sum(page)
+
+
+def in_memory(server: psutil.Process, words: tuple[bytes, ...]) -> set[tuple[int, bytes]]:
+    """Which of the words stand in the memory of the app and of its children, by process."""
+    found = set()
+    for process in (server, *server.children(recursive=True)):
+        with open(f"/proc/{process.pid}/maps", encoding="ascii") as maps:
+            ranges = [line.split()[0] for line in maps if line.split()[1].startswith("rw")]
+        with open(f"/proc/{process.pid}/mem", "rb", buffering=0) as memory:
+            for start, stop in (map(partial(int, base=16), part.split("-")) for part in ranges):
+                memory.seek(start)
+                try:
+                    held = memory.read(stop - start)
+                except OSError:  # a mapping that cannot be read, or is gone by now
+                    continue
+                found |= {(process.pid, word) for word in words if word in held}
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="memory is read through /proc")
+def test_a_forgotten_file_is_in_no_file_and_in_no_memory_of_app_and_reader(running: Running, browser: Browser) -> None:
+    recording = load_composite("norm")
+    rng = np.random.default_rng(33)
+    noisy = recording.with_signal(recording.signal + rng.normal(0, 0.01, recording.signal.shape).astype(np.float32))
+    files = named_record(noisy, "zaphod_trillian_1978")
+    read = read_files(files)
+    words = (
+        b"zaphod_trillian",
+        files["zaphod_trillian_1978.dat"][60_000:60_048],  # as it was uploaded
+        read.signal[3, 2000:2012].tobytes(),  # as it was read
+        read.signal[3, 2000:2012].astype(np.float64).tobytes(),  # as it is computed with
+    )
+    port = f"--server.port={running.address.rsplit(':', 1)[1]}"
+    server = next(one for one in psutil.process_iter(["cmdline"]) if port in (one.info["cmdline"] or ()))
+    with visitor(running, browser, "forget") as reader:
+        upload(reader, files)
+        page = reader.page
+        assert {word for _, word in in_memory(server, words)} >= set(words[:3])  # where it is open, it is found
+        page.keyboard.press("Escape")
+        for link in ("What if", "Compare", "Read"):
+            page.get_by_role("link", name=link, exact=True).click()
+            reader.settle()
+        page.get_by_role("button", name=re.compile("case-")).click()
+        page.get_by_role("button", name="Forget this file").click()
+        expect(page.get_by_text("Open a 12-lead ECG file")).to_be_visible(timeout=WAIT_MS)
+        reader.settle()
+        time.sleep(2)
+        left = in_memory(server, words)
+        assert {word for _, word in left} == set()
+        assert traces(running.folders, words) == []

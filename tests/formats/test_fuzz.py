@@ -1,7 +1,8 @@
 """Damaged files of every format, seeded: each is read or refused in one plain sentence, in time, within bounds.
 
-More than 2,500 files are read in this process, where nothing hides a parser's bug: any error but our own fails the
-test. Some 300 more go through the child process as an upload does, where a crash would be reported and fail too.
+2,640 files (120 of each of 22 kinds) are read in this process, where nothing hides a parser's bug: any error but our
+own fails the test. 330 more go through the child process as an upload does, where a crash would be reported and fail
+too: 2,970 in all. With ECGIMN_FUZZ_FILES=1000 it is 22,000 and 2,750. Values of options: tests/test_cli_options.py.
 Time is what a reader computes, not what the clock says: other work on the machine is not the reader's.
 """
 

@@ -214,7 +214,7 @@ def in_fork(
     with tempfile.TemporaryDirectory() as folder:
         given = room(Path(folder))
         job = {"files": []} if path is None else {"path": str(path), "source": "file"}
-        header, _ = child._in_fork((job, b""), given)
+        header, _ = child._in_fork(child.seal(job), given).open()
         assert not list(Path(folder).iterdir())
     for descriptor in (given.nowhere, given.size):
         if descriptor is not None:

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from ecgimn.errors import StudyError
@@ -320,6 +320,23 @@ def test_an_answer_is_not_acknowledged_when_the_file_was_taken_away_under_the_ap
         file.write_bytes(b"")
     with pytest.raises(StudyError, match="nothing was saved"):
         store.append(audit.uid, reader.uid, "ptbxl:1", "blind", {"primary": "MI"})
+
+
+def test_an_answer_is_not_acknowledged_when_the_disk_is_full_and_later_ones_are(store: Store) -> None:
+    audit = keep(store, small_audit())
+    reader, _ = store.sign_in("Ada")
+    with store.engine.connect() as connection:
+        room = {"pages": connection.execute(text("PRAGMA page_count")).scalar_one()}
+    event.listen(
+        store.engine, "checkout", lambda dbapi, *_: dbapi.execute(f"PRAGMA max_page_count={room['pages']}").close()
+    )
+    long = {"primary": "MI", "note": "x" * 50_000}
+    with pytest.raises(StudyError, match="nothing was saved"):
+        store.append(audit.uid, reader.uid, "ptbxl:1", "blind", long)
+    assert store.events(audit.uid) == ()
+    room["pages"] = 1_000_000
+    store.append(audit.uid, reader.uid, "ptbxl:1", "blind", long)
+    assert len(store.events(audit.uid)) == 1
 
 
 def test_the_migrations_make_the_tables_that_the_code_maps(any_store: Store) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import json
 import math
 import os
@@ -98,6 +99,61 @@ def _read_all(stream: BinaryIO, n_bytes: int) -> bytes:
     return b"".join(parts)
 
 
+@dataclass(frozen=True)
+class Sealed:
+    """A message as it came, header and body. Only the process that it is meant for opens it.
+
+    What nobody has opened is in no object of Python, so that it can be wiped.
+    """
+
+    header: bytearray
+    body: bytearray
+
+    def open(self) -> tuple[dict[str, Any], bytes]:
+        """Return the header's JSON object and the body."""
+        return json.loads(self.header), bytes(self.body)
+
+    def wipe(self) -> None:
+        """Overwrite all of it."""
+        for part in (self.header, self.body):
+            part[:] = bytes(len(part))
+
+
+def seal(header: Mapping[str, Any]) -> Sealed:
+    """Return a message without a body."""
+    return Sealed(bytearray(json.dumps(header).encode()), bytearray())
+
+
+def _pass_on(stream: BinaryIO, message: Sealed) -> None:
+    """Write a message as it came."""
+    for part in (_LENGTHS.pack(len(message.header), len(message.body)), message.header, message.body):
+        with memoryview(part) as left:
+            done = 0
+            while done < len(left):
+                done += stream.write(left[done:])
+
+
+def _receive(stream: BinaryIO) -> Sealed | None:
+    """Read one message and leave it closed; None as for `read_message`."""
+    prefix = _read_all(stream, _LENGTHS.size)
+    if len(prefix) < _LENGTHS.size:
+        return None
+    lengths = _LENGTHS.unpack(prefix)
+    if sum(lengths) > _MAX_MESSAGE_BYTES:
+        return None
+    message = Sealed(*map(bytearray, lengths))
+    for part in (message.header, message.body):
+        with memoryview(part) as left:
+            done = 0
+            while done < len(left):
+                got = cast(io.RawIOBase, stream).readinto(left[done:])
+                if not got:
+                    message.wipe()
+                    return None
+                done += got
+    return message
+
+
 def answer(header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     """Read one job's files; return the recording as a message, or the error that its reader raised."""
     if "task" in header:
@@ -113,7 +169,10 @@ def answer(header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], byte
         return {"error": type(exc).__name__, "message": str(exc)}, b""
     except MemoryError:
         return {"error": "RecordingFormatError", "message": MEMORY_MESSAGE}, b""
-    return _described(recording), recording.signal.tobytes()
+    described = _described(recording)
+    if "path" not in header:
+        described["record_name"] = "upload"  # what a file or its header calls it stays here
+    return described, recording.signal.tobytes()
 
 
 def _read(header: Mapping[str, Any], body: bytes) -> Recording:
@@ -191,12 +250,15 @@ def main(work: str = "uploads") -> None:
 
 def _answer_next(jobs: BinaryIO, answers: BinaryIO, room: _Room) -> bool:
     """Answer one job; False when there is none any more."""
-    job = read_message(jobs)
+    job = _receive(jobs)
     if job is None:
         return False
-    if "task" in job[0]:  # code of this package, loaded once and outside of the fork's limits
-        importlib.import_module(job[0]["task"].partition(":")[0])
-    write_message(answers, *_in_fork(job, room))
+    if b'"task": ' in job.header:  # code of this package, loaded once and outside of the fork's limits
+        importlib.import_module(json.loads(job.header)["task"].partition(":")[0])
+    answered = _in_fork(job, room)
+    job.wipe()
+    _pass_on(answers, answered)
+    answered.wipe()
     return True
 
 
@@ -221,7 +283,7 @@ class _Room:
     size: int | None
 
 
-def _in_fork(job: tuple[dict[str, Any], bytes], room: _Room) -> tuple[dict[str, Any], bytes]:
+def _in_fork(job: Sealed, room: _Room) -> Sealed:
     """Answer one job in a fork with limits and a folder of its own; say so when the fork does not live to answer."""
     folder = tempfile.mkdtemp(dir=room.folder)
     try:
@@ -230,36 +292,37 @@ def _in_fork(job: tuple[dict[str, Any], bytes], room: _Room) -> tuple[dict[str, 
         shutil.rmtree(folder, ignore_errors=True)  # also what a stopped parser left
 
 
-def _answer_in_fork(job: tuple[dict[str, Any], bytes], room: _Room, folder: str) -> tuple[dict[str, Any], bytes]:
+def _answer_in_fork(job: Sealed, room: _Room, folder: str) -> Sealed:
     receiving, sending = os.pipe()
     child = _fork()
     if child == 0:
         status = 1
         try:
-            _limit(scale_of(len(job[1])), room.size)
+            _limit(scale_of(len(job.body)), room.size)
+            header, body = job.open()
             tempfile.tempdir = folder
             os.chdir(folder)
             os.dup2(room.nowhere, 0)  # where the next visitor's job comes in
             os.closerange(3, sending)
             os.closerange(sending + 1, _MAX_DESCRIPTORS)
-            own = [os.path.dirname(job[0]["path"])] if "path" in job[0] else []  # WFDB has several files
+            own = [os.path.dirname(header["path"])] if "path" in header else []  # WFDB has several files
             restrict_files(read=[*room.code, *own], write=[folder, os.devnull])
             refuse_calls(a_fork=True)
             with os.fdopen(sending, "wb") as stream:
-                write_message(stream, *answer(*job))
+                write_message(stream, *answer(header, body))
             status = 0
         finally:
             os._exit(status)  # whatever happened: no clean-up of the parent's state, no traceback with values in it
     os.close(sending)
     with os.fdopen(receiving, "rb", buffering=0) as stream:
-        message = read_message(cast(BinaryIO, stream))
+        message = _receive(cast(BinaryIO, stream))
     _, status = os.waitpid(child, 0)
     if message is not None:
         return message
     killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     late = killed_by in (signal.SIGALRM, getattr(signal, "SIGXCPU", 0), signal.SIGKILL)
     text = TIME_MESSAGE if late else CRASH_MESSAGE
-    return {"error": "RecordingFormatError", "message": text, "crashed": not late}, b""
+    return seal({"error": "RecordingFormatError", "message": text, "crashed": not late})
 
 
 def _limit(scale: float, size: int | None) -> None:

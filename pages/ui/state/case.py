@@ -179,9 +179,13 @@ def set_own_recording(recording: Recording | None, key: str = "") -> None:
 
 
 def forget_own_recording() -> None:
-    """Forget the visitor's own recording and everything that was entered about it or computed from it."""
+    """Forget the visitor's own recording, its files and everything that was entered about it or computed from it."""
     for name in ("own_recording", "own_key", "own_windows", "own_facts", "own_earlier", "gone_on"):
         st.session_state.pop(name, None)  # what is only overwritten stays until a run of the page reaches its end
+    for uploader in ("upload", "earlier_upload"):
+        st.session_state.pop(widget_key(uploader), None)
+        put(uploader, None)
+    st.session_state.update(upload_age=None, upload_sex=None)
     show_window(0.0, WINDOW_S)
     server.forget_derived()
 

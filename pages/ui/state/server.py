@@ -36,7 +36,7 @@ from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 
 from ecgimn.errors import EcgImnError
-from ecgimn.formats.sandbox.wall import give_memory_back
+from ecgimn.formats.sandbox.wall import give_memory_back, overwrite_what_was_freed
 
 MAX_VISITOR_BYTES = 60_000_000  # three uploads of the largest size
 MAX_VISITOR_FILES = 100  # a folder of a long WFDB record has some dozens
@@ -61,13 +61,15 @@ def prepare() -> None:
 
 
 def forget_derived() -> None:
-    """Forget everything that was computed from this visitor's recordings.
+    """Forget the files that this visitor opened and everything that was computed from them.
 
-    Beside the caches, parts of the last run of the page still hold them: Streamlit keeps its fragments and the
-    callbacks of its widgets until a later run reaches its end, which a page that stops early does not.
+    Streamlit keeps an upload until its session ends, also where its widget was left for another page. Beside that and
+    the caches, parts of the last run of the page still hold what came of it: fragments and the callbacks of widgets are
+    kept until a later run reaches its end, which a page that stops early does not.
     """
     context = get_script_run_ctx()
     if context is not None:
+        context.uploaded_file_mgr.remove_session_files(context.session_id)
         caching.clear_session_data_cache(context.session_id)
         caching.clear_session_resource_cache(context.session_id)
         context.fragment_storage.clear()
@@ -75,6 +77,7 @@ def forget_derived() -> None:
         for key, widget in widgets.items():
             widgets[key] = replace(widget, callback=None, callback_args=None, callback_kwargs=None)
     gc.collect()
+    overwrite_what_was_freed()
     give_memory_back()
 
 
