@@ -291,7 +291,7 @@ def find_caveats(
             no_voltage.append("possible pre-excitation")
         items.extend(_qtc(measurements, recording.sex, qrs))
     if rhythm.kind == "paced":
-        text = f"pacing spikes in {rhythm.paced_beats} of {rhythm.n_beats} beats"
+        text = f"pacing spikes in {len(rhythm.spiked)} of {rhythm.n_beats} beats"
         items.append(Finding("pacing", text, (), "note", "ST and T changes may be secondary to it."))
         secondary.append("pacing")
         no_voltage.append("paced rhythm")

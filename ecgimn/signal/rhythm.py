@@ -86,8 +86,8 @@ class Rhythm:
         Start and length of each pause in seconds.
     n_beats : int
         Beats found.
-    paced_beats : int
-        Beats with a pacing spike; 0 too where spikes cannot be seen.
+    spiked : tuple of int
+        Numbers of the beats with a pacing spike; none too where spikes cannot be seen.
     """
 
     kind: Kind
@@ -98,7 +98,14 @@ class Rhythm:
     ventricular: tuple[int, ...] = ()
     pauses: tuple[tuple[float, float], ...] = ()
     n_beats: int = 0
-    paced_beats: int = 0
+    spiked: tuple[int, ...] = ()
+
+    @property
+    def beat_letters(self) -> dict[int, Literal["V", "S", "P"]]:
+        """Return a letter for each beat that the statement sets apart, by its number; other beats need none."""
+        letters: dict[int, Literal["V", "S", "P"]] = dict.fromkeys(self.spiked, "P") if self.kind == "paced" else {}
+        letters |= dict.fromkeys(self.supraventricular, "S")
+        return letters | dict.fromkeys(self.ventricular, "V")
 
     @property
     def often_ectopic(self) -> bool:
@@ -482,7 +489,7 @@ def find_rhythm(
         ventricular=ventricular,
         pauses=tuple(pauses),
         n_beats=n_beats,
-        paced_beats=0 if paced is None else int(paced.sum()),
+        spiked=() if paced is None else tuple(int(k) for k in np.flatnonzero(paced)),
     )
 
 
