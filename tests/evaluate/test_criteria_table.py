@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgimn.draw.words.methods import CRITERIA_MARKS, write_criteria_into
+from ecgimn.draw.words.methods import CRITERIA_MARKS, REVERSALS_MARKS, write_criteria_into, write_reversals_into
 from ecgimn.errors import SourceError
-from ecgimn.evaluate.localisation import STATEMENTS_OF, criteria_against_statements, criteria_sample, wilson
+from ecgimn.evaluate.localisation import (
+    REVERSALS,
+    STATEMENTS_OF,
+    criteria_against_statements,
+    criteria_sample,
+    reversals_found,
+    wilson,
+)
 from ecgimn.signal.criteria import CRITERIA
 from ecgimn.sources.ptbxl import FOLDER_VARIABLE, open_ptbxl
 from ecgimn.sources.ptbxl_arrays import STATEMENTS
@@ -55,6 +62,26 @@ def test_the_criteria_are_counted_on_ptbxl_and_written_between_the_marks():
     assert write_criteria_into(written, found, "the command") == written
 
 
-def test_a_document_without_the_marks_is_refused():
+def test_cables_are_exchanged_on_ptbxl_and_counted_between_the_marks():
+    folder = open_ptbxl()
+    if folder is None:
+        pytest.skip(f"{FOLDER_VARIABLE} is not set")
+    found = reversals_found(folder, [9], limit=6)
+    assert [row["name"] for row in found["rows"]] == list(REVERSALS)
+    assert found["false_alarms"]["hits"] <= 1
+    seen = {row["name"]: row for row in found["rows"]}
+    assert all(row["named"]["hits"] <= row["suspected"]["hits"] <= 6 for row in found["rows"])
+    assert seen["right arm and left leg"]["named"]["hits"] >= 5
+    assert seen["V1 to V6 in reverse"]["named"]["hits"] >= 5
+    before = f"# Head\n{REVERSALS_MARKS[0]}\nan outdated table\n{REVERSALS_MARKS[1]}\nfoot"
+    written = write_reversals_into(before, found, "the command")
+    assert "an outdated table" not in written
+    assert all(f"| {name} |" in written for name in REVERSALS)
+
+
+@pytest.mark.parametrize("write", [write_criteria_into, write_reversals_into])
+def test_a_document_without_the_marks_is_refused(write):
+    content = {"rows": [], "records": 0, "available": 0, "folds": [9], "false_alarms": None, "limit": None, "base": 0,
+               "not_measured": 0}  # fmt: skip
     with pytest.raises(SourceError, match="no place"):
-        write_criteria_into("# Head", {"rows": []}, "the command")
+        write("# Head", content, "the command")
