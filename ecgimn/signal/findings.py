@@ -267,7 +267,8 @@ def find_caveats(
         warn("quality", "failed the quality check: " + " ".join(quality.refusals), "failed quality check")
     if 0 < measurements.n_beats < MIN_BEATS or not measurements.st:
         warn("beats", measurements.reason or "fewer than 3 usable beats", "fewer than 3 usable beats")
-    if qrs is not None and shapes:
+    adult = recording.age is None or recording.age >= ADULT_AGE
+    if qrs is not None and shapes and adult:
         right = conduction.is_rbbb(qrs, shapes)
         block = "RBBB" if right else "LBBB" if conduction.is_lbbb(qrs, shapes) else ""
         if right:
@@ -295,7 +296,7 @@ def find_caveats(
         items.append(Finding("pacing", text, (), "note", "ST and T changes may be secondary to it."))
         secondary.append("pacing")
         no_voltage.append("paced rhythm")
-    if recording.age is not None and recording.age < ADULT_AGE:
+    if not adult:
         reasons.append(f"age {recording.age}: the limits are those of adults")
         no_voltage.append(reasons[-1])
     if quality.einthoven_residual_mv > EINTHOVEN_LIMIT_MV:

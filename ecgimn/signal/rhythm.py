@@ -21,6 +21,7 @@ from scipy.signal import butter, find_peaks, sosfiltfilt
 from ecgimn.leads import lead_index
 from ecgimn.recording import Recording, bridge_gaps
 from ecgimn.signal.intervals import whole_rr
+from ecgimn.signal.quality import ADULT_AGE
 from ecgimn.signal.waves.openecg import RHYTHM_KINDS
 
 if TYPE_CHECKING:
@@ -453,11 +454,12 @@ def find_rhythm(
         kind, name = "undetermined", f"rhythm undetermined ({pattern}, no clear P waves)"
         grounds.append("Junctional rhythm, hidden P waves and pacing without visible spikes look alike here.")
     else:
-        kind, name = _with_p(measurements, rate, rr, whole, early_s | early_v, grounds)
+        adult = recording.age is None or recording.age >= ADULT_AGE
+        kind, name = _with_p(measurements, rate, rr, whole, early_s | early_v, grounds, adult=adult)
         if kind == "sinus" and score >= 0.5:
             grounds.append("Fibrillation or flutter is not ruled out, although RR is regular and P waves were found.")
         pr = measurements.intervals.pr.value
-        if pr is not None and round(pr) > AV_BLOCK_PR_MS:
+        if adult and pr is not None and round(pr) > AV_BLOCK_PR_MS:
             extras.append("first degree AV block")
             grounds.append(f"PR {pr:.0f} ms, above {AV_BLOCK_PR_MS:.0f} ms.")
     if paced is None:
@@ -503,25 +505,29 @@ def _with_p(
     whole: NDArray[np.bool_],
     ectopic: NDArray[np.bool_],
     grounds: list[str],
+    *,
+    adult: bool,
 ) -> tuple[Kind, str]:
-    """Name a rhythm with P waves, and add its grounds."""
+    """Name a rhythm with P waves, and add its grounds; the limits of rate and PR are those of adults."""
     p_ii, p_avf = _p_in_ii_and_avf(measurements)
     if max(p_ii, p_avf) <= INVERTED_P_MV:
         grounds.append(f"P points down in II ({p_ii:.2f} mV) and aVF ({p_avf:.2f} mV).")
         pr = measurements.intervals.pr.value
-        if pr is not None and round(pr) < JUNCTIONAL_PR_MS and rate <= TACHYCARDIA:
+        if adult and pr is not None and round(pr) < JUNCTIONAL_PR_MS and rate <= TACHYCARDIA:
             grounds.append(f"PR {pr:.0f} ms, under {JUNCTIONAL_PR_MS:.0f} ms.")
             return "junctional", "junctional rhythm suspected"
         return "ectopic atrial", "ectopic atrial rhythm suspected"
     steady = whole & ~ectopic[1:] & ~ectopic[:-1]
     spread = float(np.ptp(rr[steady])) if steady.sum() >= MIN_BEATS - 1 else 0.0
-    if rate < BRADYCARDIA:
+    if adult and rate < BRADYCARDIA:
         name = "sinus bradycardia"
-    elif rate > TACHYCARDIA:
+    elif adult and rate > TACHYCARDIA:
         name = "sinus tachycardia"
     else:
         name = "sinus rhythm"
-    grounds.append(f"Rate {rate:.0f}/min.")
+    grounds.append(
+        f"Rate {rate:.0f}/min." if adult else f"Rate {rate:.0f}/min; rate and PR are not judged under {ADULT_AGE}."
+    )
     if spread > ARRHYTHMIA_S and rate <= TACHYCARDIA:
         name = "sinus arrhythmia" if name == "sinus rhythm" else f"{name} with sinus arrhythmia"
         grounds.append(f"RR of sinus beats differs by {1000 * spread:.0f} ms, above {1000 * ARRHYTHMIA_S:.0f} ms.")
