@@ -206,7 +206,7 @@ def reversals(
     ptbxl: PtbXlOption,
     json_path: Annotated[Path, typer.Option("--json", help="Where the counts go.")],
     limit: Annotated[int, typer.Option(min=2, help="Size of the random sample of normal records.")] = 500,
-    fold: Annotated[int, typer.Option(min=1, max=10, help="Limits were set on folds 1-8.")] = 9,
+    fold: Annotated[int, typer.Option(min=1, max=10, help="Fold of the records.")] = 9,
     document: Annotated[
         Path | None, typer.Option("--doc", help="Also write the table into this Markdown file.")
     ] = None,

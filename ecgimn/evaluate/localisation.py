@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from ecgimn.evaluate.fidelity import SIGNS
-from ecgimn.evaluate.metrics import mean, patient_weights, plain, ratio_estimate, rounded
+from ecgimn.evaluate.metrics import auroc, mean, patient_weights, plain, ratio_estimate, rounded
 from ecgimn.evaluate.stability import mean_over, quick_ledgers
 from ecgimn.evaluate.subjects import OWN, Array, ComparedRecord, Explained, Subject, composite_case
 from ecgimn.explain.edits import LEAD_GROUPS, intervention, masks_from_landmarks
@@ -31,6 +31,7 @@ from ecgimn.signal.criteria import CRITERIA, PRESENT
 from ecgimn.signal.measure import measure
 from ecgimn.signal.preprocess import input_change
 from ecgimn.signal.reading import read_signal
+from ecgimn.signal.rhythm import Rhythm
 from ecgimn.signal.waves.find import find_waves
 from ecgimn.signal.waves.spans import LANDMARKS
 from ecgimn.sources.composites.case import read_composite
@@ -339,6 +340,30 @@ STATEMENTS_OF: dict[str, tuple[str, ...]] = {
     "Right atrial enlargement": ("RAO/RAE",),
     "Prolonged QTc": ("LNGQT",),
 }
+#: The same for the rhythm; pacing spikes cannot be seen at 100 Hz.
+RHYTHM_STATEMENTS: dict[str, tuple[str, ...]] = {
+    "atrial fibrillation or flutter": ("AFIB", "AFLT"),
+    "sinus bradycardia": ("SBRAD",),
+    "sinus tachycardia": ("STACH",),
+    "first degree AV block": ("1AVB",),
+    "AV block of second or third degree suspected": ("2AVB", "3AVB"),
+    "ventricular ectopic beats": ("PVC", "BIGU", "TRIGU"),
+    "supraventricular ectopic beats": ("PAC",),
+}
+
+
+def _rhythms_said(rhythm: Rhythm) -> set[str]:
+    """Return which of `RHYTHM_STATEMENTS` a statement on the rhythm says."""
+    said = {
+        "atrial fibrillation or flutter": rhythm.kind in ("atrial fibrillation", "possible flutter"),
+        "AV block of second or third degree suspected": rhythm.kind == "AV block",
+        "ventricular ectopic beats": bool(rhythm.ventricular),
+        "supraventricular ectopic beats": bool(rhythm.supraventricular),
+    }
+    by_name = {name: name in rhythm.statement for name in RHYTHM_STATEMENTS}
+    return {name for name, here in (by_name | said).items() if here}
+
+
 Z_95 = 1.96
 
 
@@ -378,7 +403,7 @@ def criteria_sample(
     ids = [int(i) for i in np.random.default_rng(seed).permutation(sorted(statements))]
     base = ids if limit is None else ids[:limit]
     positives = {}
-    for name, codes in STATEMENTS_OF.items():
+    for name, codes in {**STATEMENTS_OF, **RHYTHM_STATEMENTS}.items():
         inside = [i for i in base if statements[i] & set(codes)]
         more = [i for i in ids[len(base) :] if statements[i] & set(codes)]
         positives[name] = inside + more[: max(0, least - len(inside))]
@@ -413,10 +438,12 @@ def criteria_against_statements(
     base, positives = criteria_sample(statements, limit, least)
     wanted = list(dict.fromkeys([*base, *(i for some in positives.values() for i in some)]))
     found: dict[int, dict[str, str]] = {}
+    rhythms: dict[int, Rhythm] = {}
     for place, ecg_id in enumerate(wanted):
         reading = read_signal(source.recording(ecg_id, fs=100), quick=True)
         if reading.findings is not None:
             found[ecg_id] = {item.name: item.verdict for item in reading.findings.criteria}
+            rhythms[ecg_id] = reading.rhythm
         if report is not None:
             report(place + 1, len(wanted))
     rows = []
@@ -447,7 +474,34 @@ def criteria_against_statements(
     return {
         "folds": [int(fold) for fold in folds], "limit": limit, "least": least, "records": len(wanted),
         "base": len(base), "available": len(statements), "not_measured": len(wanted) - len(found), "rows": rows,
+        "rhythm": _rhythm_rows(statements, base, positives, rhythms),
     }  # fmt: skip
+
+
+def _rhythm_rows(
+    statements: dict[int, frozenset[str]],
+    base: Sequence[int],
+    positives: dict[str, list[int]],
+    rhythms: dict[int, Rhythm],
+) -> dict[str, Any]:
+    """Count how the rhythm agrees with the statements, and rank by `af_score`, over records where a beat was found."""
+    rows = []
+    for name, codes in RHYTHM_STATEMENTS.items():
+        said = {i: name in _rhythms_said(rhythm) for i, rhythm in rhythms.items()}
+        inside = [i for i in base if i in said]
+        rows.append({
+            "name": name,
+            "statements": sorted(codes),
+            "sensitivity": _share([said[i] for i in positives[name] if i in said]),
+            "specificity": _share([not said[i] for i in inside if not statements[i] & set(codes)]),
+            "ppv": _share([bool(statements[i] & set(codes)) for i in inside if said[i]]),
+        })  # fmt: skip
+    fibrillation = set(RHYTHM_STATEMENTS["atrial fibrillation or flutter"])
+    scores = {i: rhythm.af_score for i, rhythm in rhythms.items() if rhythm.af_score is not None}
+    ranked = [i for i in dict.fromkeys([*base, *positives["atrial fibrillation or flutter"]]) if i in scores]
+    labels = np.array([bool(statements[i] & fibrillation) for i in ranked], dtype=np.int64)
+    (area,) = auroc(labels, np.array([scores[i] for i in ranked]))
+    return {"rows": rows, "af_score_auroc": plain(area), "ranked": len(ranked), "of_these": int(labels.sum())}
 
 
 #: Cables exchanged, by what a hint must name, with the exchange of `what_if`; None turns the row of chest leads round.

@@ -25,6 +25,7 @@ from ecgimn.signal.measure import (
     StMeasurement,
     TWave,
     measure,
+    slow_start,
     whole_microvolts,
 )
 from ecgimn.signal.quality import ADULT_AGE, Quality, assess_quality
@@ -269,8 +270,10 @@ def find_caveats(
         warn("beats", measurements.reason or "fewer than 3 usable beats", "fewer than 3 usable beats")
     adult = recording.age is None or recording.age >= ADULT_AGE
     if qrs is not None and shapes and adult:
-        right = conduction.is_rbbb(qrs, shapes)
-        block = "RBBB" if right else "LBBB" if conduction.is_lbbb(qrs, shapes) else ""
+        start = slow_start(measurements.beat)
+        delta = conduction.has_delta_wave(start)  # its QRS may look like that of either block
+        right = not delta and conduction.is_rbbb(qrs, shapes)
+        block = "RBBB" if right else "LBBB" if not delta and conduction.is_lbbb(qrs, shapes) else ""
         if right:
             items.append(Finding("RBBB criteria", f"meets RBBB criteria (QRS {qrs:.0f} ms)", RBBB_LEADS, "meets",
                                  "ST and T changes in V1-V3 may be secondary to it."))  # fmt: skip
@@ -284,9 +287,10 @@ def find_caveats(
         elif thresholds.qrs_verdict(qrs) == "wide":
             items.append(Finding("wide QRS", f"wide QRS ({qrs:.0f} ms)", (), "note"))
             secondary.append(f"wide QRS ({qrs:.0f} ms)")
-        preexcited = conduction.is_preexcited(pr, qrs) and not right
+        preexcited = delta or (conduction.is_preexcited(pr, qrs) and not right)
         if preexcited:
-            text = "possible pre-excitation: short PR with broad QRS"
+            sign = f"delta wave, QRS begins over {start.length_ms:.0f} ms" if delta and start else ""
+            text = f"possible pre-excitation: {sign or 'short PR with broad QRS'}"
             items.append(Finding("pre-excitation", text, (), "note"))
             secondary.append("pre-excitation")
             no_voltage.append("possible pre-excitation")

@@ -1,11 +1,10 @@
 """The rhythm of a recording from RR intervals, P waves, the shape of each QRS and pacing spikes, with its grounds.
 
 Atrial fibrillation or flutter: openecg's own judgement, lowered by every P wave found and raised by RR that varies.
-Over a sample of folds 1 to 9 of PTB-XL at 100 Hz (90 records with AFIB, 43 with AFLT, 230 without either) the score
-ranks with an area of .994 and finds 93 % of either at 98 % specificity. Flutter is told from fibrillation by one sharp
-line between 220 and 350/min in the spectrum of II, III, aVF or V1 with QRS bridged: there in 91 % of those records with
-AFLT and in 3 % of those with AFIB. A screen, not a diagnosis: it sees ten seconds. Rates and PR limits are those of the
-AHA/ACCF/HRS recommendations as taught; limits marked so are project choices, set on PTB-XL.
+Flutter is told from fibrillation by one sharp line between 220 and 350/min in the spectrum of II, III, aVF or V1 with
+QRS bridged. How each statement agrees with PTB-XL's is counted by `python -m ecgimn criteria`: docs/criteria.md. A
+screen, not a diagnosis: it sees ten seconds. Rates and PR limits are those of the AHA/ACCF/HRS recommendations as
+taught, for adults; limits marked so are project choices, set on PTB-XL.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ P_SHARE, RR_VARIATION = 0.5, 0.06  # P in fewer beats and RR more variable than 
 FEW_P = 0.25  # with P in fewer beats, intervals about early beats count as irregular too
 P_SHARE_SCALE, RR_VARIATION_SCALE = 0.12, 0.3  # how gradually `af_score` goes from 0 to 1 (project choices)
 #: Logistic model of `af_score` with openecg's judgement: constant, log odds of fibrillation, P per beat, P per beat and
-#: lead, logarithm of RR variation over 6 %; fitted to that sample, the constant moved to 98 % specificity at .5.
+#: lead, logarithm of RR variation over 6 %. Set once on records of PTB-XL, the constant so that .5 is specific.
 AF_MODEL = (0.4, 1.2, -1.0, -1.0, 0.3)
 FLUTTER_HZ, FLUTTER_BAND_HZ, FLUTTER_SHARE = (3.7, 5.9), (2.5, 11.0), 0.55  # of atrial activity (project choices)
 LEAST_FLUTTER_SCORE = 0.2  # regular flutter is like other tachycardias to openecg: the line decides from here on

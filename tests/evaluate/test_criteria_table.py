@@ -9,6 +9,7 @@ from ecgimn.draw.words.methods import CRITERIA_MARKS, REVERSALS_MARKS, write_cri
 from ecgimn.errors import SourceError
 from ecgimn.evaluate.localisation import (
     REVERSALS,
+    RHYTHM_STATEMENTS,
     STATEMENTS_OF,
     criteria_against_statements,
     criteria_sample,
@@ -28,7 +29,8 @@ def test_wilson_gives_the_published_interval():
 
 def test_every_statement_and_criterion_of_the_map_exists():
     assert set(STATEMENTS_OF) <= {name for name, _, _ in CRITERIA}
-    assert {code for codes in STATEMENTS_OF.values() for code in codes} <= set(STATEMENTS)
+    every = {**STATEMENTS_OF, **RHYTHM_STATEMENTS}
+    assert {code for codes in every.values() for code in codes} <= set(STATEMENTS)
 
 
 def test_a_rare_statement_gets_further_records_beyond_the_random_sample():
@@ -53,12 +55,14 @@ def test_the_criteria_are_counted_on_ptbxl_and_written_between_the_marks():
             counted = row[part]
             assert (counted is None) == (part != "met_in_normal" and row["name"] not in STATEMENTS_OF)
             assert counted is None or 0 <= counted["hits"] <= counted["n"] <= found["records"]
+    assert [row["name"] for row in found["rhythm"]["rows"]] == list(RHYTHM_STATEMENTS)
+    assert sum(row["sensitivity"]["n"] for row in found["rhythm"]["rows"]) >= len(RHYTHM_STATEMENTS) - 1
     before = f"# Head\n{CRITERIA_MARKS[0]}\nan outdated table\n{CRITERIA_MARKS[1]}\nfoot"
     written = write_criteria_into(before, found, "the command")
     assert "an outdated table" not in written
     assert written.startswith("# Head")
     assert written.endswith("foot")
-    assert all(f"| {name} |" in written for name, _, _ in CRITERIA)
+    assert all(f"| {name} |" in written for name in (*(name for name, _, _ in CRITERIA), *RHYTHM_STATEMENTS))
     assert write_criteria_into(written, found, "the command") == written
 
 

@@ -447,7 +447,23 @@ def criteria_table(content: Mapping[str, Any], command: str) -> str:
         f"{sample}, of folds {folds[0]}-{folds[-1]} with at least one statement, at 100 Hz with waves found in five "
         f"leads; on {content['not_measured']} no beat was found. 95 % intervals after Wilson, then hits/records."
     )
-    return f"`{command}`\n\n{words}\n\n{_markdown(rows)}"
+    rhythm = content["rhythm"]
+    rhythms = [
+        {
+            "Rhythm": row["name"],
+            "Statements": ", ".join(row["statements"]),
+            "Sensitivity": _counted(row["sensitivity"]),
+            "Specificity": _counted(row["specificity"]),
+            "PPV": _counted(row["ppv"]),
+        }
+        for row in rhythm["rows"]
+    ]
+    area = NOTHING if rhythm["af_score_auroc"] is None else f"{rhythm['af_score_auroc']:.3f}".removeprefix("0")
+    score = (
+        f"The score of atrial fibrillation or flutter ranks {rhythm['of_these']} records with AFIB or AFLT among "
+        f"{rhythm['ranked']:,} with an area under the ROC curve of {area}."
+    )
+    return f"`{command}`\n\n{words}\n\n{_markdown(rows)}\n\n{score}\n\n{_markdown(rhythms)}"
 
 
 def write_criteria_into(document: str, content: Mapping[str, Any], command: str) -> str:
