@@ -85,7 +85,8 @@ def test_cables_are_exchanged_on_ptbxl_and_counted_between_the_marks():
 
 @pytest.mark.parametrize("write", [write_criteria_into, write_reversals_into])
 def test_a_document_without_the_marks_is_refused(write):
+    rhythm = {"rows": [], "af_score_auroc": None, "of_these": 0, "ranked": 0}
     content = {"rows": [], "records": 0, "available": 0, "folds": [9], "false_alarms": None, "limit": None, "base": 0,
-               "not_measured": 0}  # fmt: skip
+               "not_measured": 0, "rhythm": rhythm}  # fmt: skip
     with pytest.raises(SourceError, match="no place"):
         write("# Head", content, "the command")
