@@ -12,8 +12,7 @@ from ecgimn.draw.view import View
 from ecgimn.draw.words.case import header_words, interval_values, st_grid, subject_words
 from ecgimn.errors import EcgImnError, QualityError
 from ecgimn.explain.case import Case, Evidence
-from ecgimn.explain.measured import reasons_of
-from ecgimn.explain.sentences import answer, class_chips, describe_evidence, outcome_text, reasons_sentences
+from ecgimn.explain.sentences import answer, class_chips, describe_evidence, outcome_text
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading, with_reference
 from pages.ui import cache as cached
@@ -175,8 +174,8 @@ def show_answer(room: DeltaGenerator, case: Case, evidence: Evidence) -> None:
         return
     reasons.markdown(":gray[Checking each reason on this ECG: the network is re-run without every wave …]")
     checked = cached.get_measured(case)
-    found = reasons_of(evidence, checked.of(evidence.name))
-    reasons.markdown(" ".join((*answer(evidence, checked.claims[evidence.name]).sentences, *reasons_sentences(found))))
+    said = answer(evidence, checked.claims[evidence.name])
+    reasons.markdown(" ".join((*said.sentences, *cached.get_reasons(case, evidence.name))))
 
 
 def show_rhythm_and_scope(line: DeltaGenerator, reading: SignalReading) -> None:

@@ -249,6 +249,8 @@ def show_measurements(signal: SignalReading, opened: Case | None, state: dict[st
         shown = study.chosen(key) or opened.most_probable
         for sentence in describe_evidence(opened.of(shown), logits=view_state.is_research()):
             words(sentence, large=large)
+        for sentence in cached.get_reasons(opened, shown):
+            words(sentence, large=large)
     rows = st_rows(signal)
     if large:
         return  # a table is not for a room

@@ -15,7 +15,17 @@ import typer
 from ecgimn import __version__
 from ecgimn.about import shipped
 from ecgimn.cli.explain import batch, difference, explain
-from ecgimn.cli.measure import bench, compare_methods, composites, criteria, earlier_ecg, evaluate, models, train
+from ecgimn.cli.measure import (
+    bench,
+    compare_methods,
+    composites,
+    criteria,
+    earlier_ecg,
+    evaluate,
+    models,
+    reversals,
+    train,
+)
 from ecgimn.cli.study import studies
 from ecgimn.cli.terminal import refuse
 from ecgimn.errors import EcgImnError
@@ -90,6 +100,7 @@ for command in (
     evaluate,
     compare_methods,
     criteria,
+    reversals,
     earlier_ecg,
     bench,
     train,

@@ -1,4 +1,4 @@
-"""evaluate, compare-methods, criteria, bench, train, composites and models: making models, and measuring them."""
+"""evaluate, compare-methods, criteria, reversals, bench, train, composites and models: making and measuring them."""
 
 from __future__ import annotations
 
@@ -200,6 +200,38 @@ def criteria(
         text = write_criteria_into(document.read_text(encoding="utf-8"), content, command)
         document.write_text(text, encoding="utf-8")
     typer.echo(f"judged {len(content['rows'])} criteria on {content['records']} records")
+
+
+def reversals(
+    ptbxl: PtbXlOption,
+    json_path: Annotated[Path, typer.Option("--json", help="Where the counts go.")],
+    limit: Annotated[int, typer.Option(min=2, help="Size of the random sample of normal records.")] = 500,
+    fold: Annotated[int, typer.Option(min=1, max=10, help="Fold of the records.")] = 9,
+    document: Annotated[
+        Path | None, typer.Option("--doc", help="Also write the table into this Markdown file.")
+    ] = None,
+) -> None:
+    """Exchange the cables of normal records of PTB-XL by computation and count how often that is suspected."""
+    from ecgimn.draw.words.methods import write_reversals_into
+    from ecgimn.evaluate.localisation import reversals_found
+    from ecgimn.sources.ptbxl import PtbXl
+
+    writable(json_path)
+    if document is not None and not document.is_file():
+        refuse(f"The document {document.name} is not there. Name an existing one, such as docs/criteria.md.")
+    with progress_bar() as progress:
+        task = progress.add_task("exchanging cables", total=None)
+        content = reversals_found(
+            PtbXl(ptbxl), [fold], limit=limit,
+            report=lambda done, of: progress.update(task, description=f"record {done} of {of}"),
+        )  # fmt: skip
+    write_json(content, json_path)
+    if document is not None:
+        few = ("" if limit == 500 else f" --limit {limit}") + ("" if fold == 9 else f" --fold {fold}")
+        command = f"python -m ecgimn reversals --ptbxl DIR --json OUT --doc docs/criteria.md{few}"
+        text = write_reversals_into(document.read_text(encoding="utf-8"), content, command)
+        document.write_text(text, encoding="utf-8")
+    typer.echo(f"exchanged the cables of {content['records']} normal records")
 
 
 def bench(

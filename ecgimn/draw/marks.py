@@ -1,6 +1,7 @@
-"""ST segments, T waves and J points as lines in mm, for the screen and for print. They mark; they measure nothing.
+"""ST segments, T waves, J points and kinds of beats in mm, for screen and print. They mark; they measure nothing.
 
-What a mark says is what the verdict says: a lead is "raised", "lowered" or "inverted" where its threshold is met.
+What a mark says is what the verdict says: a lead is "raised", "lowered" or "inverted" where its threshold is met, and a
+beat has the letter that the rhythm's statement counts it under.
 
 Segments are marked by bars under the baseline, or under the trace where it lies lower: the trace and what is painted
 beside it stay free, and rules and evidence are told apart at a glance.
@@ -26,6 +27,10 @@ LOWERED, LEVEL, RAISED = 0, 1, 2  # places in `Palette.st_levels`
 J_TICK_MM = 1.6  # half height of the tick at a J point
 BAR_BELOW_MM = 1.2  # from the lower of baseline and trace to the middle of a bar
 
+BEAT_HALF_S = 0.12  # about R, where a beat's letter keeps clear of the trace
+LETTER_CLEAR_MM, LETTER_MM = 0.8, 3.5  # between trace and letter; height that a letter needs
+BEAT_WORDS = {"V": "ventricular", "S": "supraventricular", "P": "paced"}
+
 Line = tuple[NDArray[np.float32], NDArray[np.float32]]  # x and y in mm, NaN between strokes
 
 
@@ -45,6 +50,10 @@ class StMarks:
         Whether ST was measured at all; the legend then names the colours.
     reference : str
         Reference level ("PQ" or "TP").
+    beats : tuple of (float, str)
+        Time of R in s and letter of every beat that is no beat of the basic rhythm.
+    pauses : tuple of (float, float)
+        Start and length in s.
     """
 
     outlined: tuple[str, ...] = ()
@@ -52,6 +61,15 @@ class StMarks:
     inverted: tuple[str, ...] = ()
     measured: bool = False
     reference: str = "PQ"
+    beats: tuple[tuple[float, str], ...] = ()
+    pauses: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def beats_key(self) -> str:
+        """Say what the letters mean; empty where there are none."""
+        used = {letter for _, letter in self.beats}
+        words = ", ".join(f"{letter} {word}" for letter, word in BEAT_WORDS.items() if letter in used)
+        return f"beats: {words}" if words else ""
 
     def step(self, lead: str) -> int:
         """Return `RAISED`, `LOWERED` or `LEVEL` for a lead."""
@@ -60,15 +78,39 @@ class StMarks:
 
 def st_marks(reading: SignalReading) -> StMarks:
     """Return what the verdicts of a recording say as marks for a figure."""
-    if reading.measurements is None:
+    if reading.measurements is None or reading.waves is None:
         return StMarks()
+    at_s = reading.waves.r_samples / reading.waves.fs
     return StMarks(
         reading.st_elevation_leads,
         reading.st_depression_leads,
         reading.t_inversion_leads,
         measured=bool(reading.measurements.st),
         reference=reading.measurements.reference,
+        beats=tuple((float(at_s[beat]), letter) for beat, letter in sorted(reading.rhythm.beat_letters.items())),
+        pauses=reading.rhythm.pauses,
     )
+
+
+def beat_words(layout: PaperLayout, recording: Recording, st: StMarks) -> list[tuple[float, float, str]]:
+    """Return what stands over the rhythm strip: middle and foot in mm, and the letter of a beat or a pause's length.
+
+    Without a strip of lead II they stand over the top row.
+    """
+    panels = [panel for panel in layout.panels if panel.rhythm and panel.lead == "II"]
+    panels = panels or [panel for panel in layout.panels if panel.row == 0]
+    said = [*st.beats, *((start + length / 2, f"pause {length:.1f} s") for start, length in st.pauses)]
+    words = []
+    for panel in panels:
+        drawn, row = panel.samples(recording.fs, recording.n_samples), recording.signal[lead_index(panel.lead)]
+        for middle_s, word in said:
+            if panel.start_s <= middle_s < panel.stop_s:
+                first, last = (round((middle_s + side) * recording.fs) for side in (-BEAT_HALF_S, BEAT_HALF_S))
+                near = row[max(first, drawn.start) : min(last, drawn.stop)]
+                mm = np.append(np.asarray(layout.voltage_mm(panel, near[np.isfinite(near)])), panel.baseline_mm)
+                foot = min(float(mm.max()) + LETTER_CLEAR_MM, layout.height_mm - LETTER_MM)
+                words.append((float(layout.time_mm(panel, middle_s)), foot, word))
+    return words
 
 
 def st_lines(layout: PaperLayout, recording: Recording, waves: Waves, st: StMarks) -> dict[int, Line]:

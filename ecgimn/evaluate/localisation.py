@@ -18,16 +18,22 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from ecgimn.evaluate.fidelity import SIGNS
-from ecgimn.evaluate.metrics import mean, patient_weights, plain, ratio_estimate, rounded
+from ecgimn.evaluate.metrics import auroc, mean, patient_weights, plain, ratio_estimate, rounded
 from ecgimn.evaluate.stability import mean_over, quick_ledgers
 from ecgimn.evaluate.subjects import OWN, Array, ComparedRecord, Explained, Subject, composite_case
 from ecgimn.explain.edits import LEAD_GROUPS, intervention, masks_from_landmarks
 from ecgimn.explain.ledger import QUICK_WAVES
+from ecgimn.explain.what_if import exchange_matrix
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import Model
+from ecgimn.signal.conduction import possible_lead_reversal
 from ecgimn.signal.criteria import CRITERIA, PRESENT
+from ecgimn.signal.measure import measure
 from ecgimn.signal.preprocess import input_change
 from ecgimn.signal.reading import read_signal
+from ecgimn.signal.rhythm import Rhythm
+from ecgimn.signal.waves.find import find_waves
+from ecgimn.signal.waves.spans import LANDMARKS
 from ecgimn.sources.composites.case import read_composite
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.ptbxl_arrays import SUPERCLASSES, Dataset
@@ -334,6 +340,30 @@ STATEMENTS_OF: dict[str, tuple[str, ...]] = {
     "Right atrial enlargement": ("RAO/RAE",),
     "Prolonged QTc": ("LNGQT",),
 }
+#: The same for the rhythm; pacing spikes cannot be seen at 100 Hz.
+RHYTHM_STATEMENTS: dict[str, tuple[str, ...]] = {
+    "atrial fibrillation or flutter": ("AFIB", "AFLT"),
+    "sinus bradycardia": ("SBRAD",),
+    "sinus tachycardia": ("STACH",),
+    "first degree AV block": ("1AVB",),
+    "AV block of second or third degree suspected": ("2AVB", "3AVB"),
+    "ventricular ectopic beats": ("PVC", "BIGU", "TRIGU"),
+    "supraventricular ectopic beats": ("PAC",),
+}
+
+
+def _rhythms_said(rhythm: Rhythm) -> set[str]:
+    """Return which of `RHYTHM_STATEMENTS` a statement on the rhythm says."""
+    said = {
+        "atrial fibrillation or flutter": rhythm.kind in ("atrial fibrillation", "possible flutter"),
+        "AV block of second or third degree suspected": rhythm.kind == "AV block",
+        "ventricular ectopic beats": bool(rhythm.ventricular),
+        "supraventricular ectopic beats": bool(rhythm.supraventricular),
+    }
+    by_name = {name: name in rhythm.statement for name in RHYTHM_STATEMENTS}
+    return {name for name, here in (by_name | said).items() if here}
+
+
 Z_95 = 1.96
 
 
@@ -373,7 +403,7 @@ def criteria_sample(
     ids = [int(i) for i in np.random.default_rng(seed).permutation(sorted(statements))]
     base = ids if limit is None else ids[:limit]
     positives = {}
-    for name, codes in STATEMENTS_OF.items():
+    for name, codes in {**STATEMENTS_OF, **RHYTHM_STATEMENTS}.items():
         inside = [i for i in base if statements[i] & set(codes)]
         more = [i for i in ids[len(base) :] if statements[i] & set(codes)]
         positives[name] = inside + more[: max(0, least - len(inside))]
@@ -408,10 +438,12 @@ def criteria_against_statements(
     base, positives = criteria_sample(statements, limit, least)
     wanted = list(dict.fromkeys([*base, *(i for some in positives.values() for i in some)]))
     found: dict[int, dict[str, str]] = {}
+    rhythms: dict[int, Rhythm] = {}
     for place, ecg_id in enumerate(wanted):
         reading = read_signal(source.recording(ecg_id, fs=100), quick=True)
         if reading.findings is not None:
             found[ecg_id] = {item.name: item.verdict for item in reading.findings.criteria}
+            rhythms[ecg_id] = reading.rhythm
         if report is not None:
             report(place + 1, len(wanted))
     rows = []
@@ -442,4 +474,94 @@ def criteria_against_statements(
     return {
         "folds": [int(fold) for fold in folds], "limit": limit, "least": least, "records": len(wanted),
         "base": len(base), "available": len(statements), "not_measured": len(wanted) - len(found), "rows": rows,
+        "rhythm": _rhythm_rows(statements, base, positives, rhythms),
+    }  # fmt: skip
+
+
+def _rhythm_rows(
+    statements: dict[int, frozenset[str]],
+    base: Sequence[int],
+    positives: dict[str, list[int]],
+    rhythms: dict[int, Rhythm],
+) -> dict[str, Any]:
+    """Count how the rhythm agrees with the statements, and rank by `af_score`, over records where a beat was found."""
+    rows = []
+    for name, codes in RHYTHM_STATEMENTS.items():
+        said = {i: name in _rhythms_said(rhythm) for i, rhythm in rhythms.items()}
+        inside = [i for i in base if i in said]
+        rows.append({
+            "name": name,
+            "statements": sorted(codes),
+            "sensitivity": _share([said[i] for i in positives[name] if i in said]),
+            "specificity": _share([not said[i] for i in inside if not statements[i] & set(codes)]),
+            "ppv": _share([bool(statements[i] & set(codes)) for i in inside if said[i]]),
+        })  # fmt: skip
+    fibrillation = set(RHYTHM_STATEMENTS["atrial fibrillation or flutter"])
+    scores = {i: rhythm.af_score for i, rhythm in rhythms.items() if rhythm.af_score is not None}
+    ranked = [i for i in dict.fromkeys([*base, *positives["atrial fibrillation or flutter"]]) if i in scores]
+    labels = np.array([bool(statements[i] & fibrillation) for i in ranked], dtype=np.int64)
+    (area,) = auroc(labels, np.array([scores[i] for i in ranked]))
+    return {"rows": rows, "af_score_auroc": plain(area), "ranked": len(ranked), "of_these": int(labels.sum())}
+
+
+#: Cables exchanged, by what a hint must name, with the exchange of `what_if`; None turns the row of chest leads round.
+REVERSALS: dict[str, str | None] = {
+    "left arm and right arm": "RA and LA",
+    "right arm and left leg": "RA and LL",
+    "left arm and left leg": "LA and LL",
+    "right arm and right leg": "RA and RL",
+    "left arm and right leg": "LA and RL",
+    **{f"V{k} and V{k + 1}": f"V{k} and V{k + 1}" for k in range(1, 6)},
+    "V1 to V6 in reverse": None,
+}
+
+
+def reversals_found(
+    source: PtbXl, folds: Sequence[int], *, limit: int = 500, report: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
+    """Exchange the cables of normal records by computation, and count how often a reversal is suspected and named.
+
+    Waves are found once, in the record as it is, and exchanged with the leads.
+
+    Parameters
+    ----------
+    source : PtbXl
+    folds : sequence of int
+    limit : int
+        Size of the random sample of records labelled NORM, at 100 Hz with waves found in five leads.
+    report : callable, optional
+        Called with the number of records done and of all.
+    """
+    table = source.table.loc[source.ids(folds, fs=100)]
+    normal = table.index[table["NORM"] == 1].to_numpy()
+    ids = [int(i) for i in np.random.default_rng(0).permutation(normal)[:limit]]
+    row = np.eye(12)
+    row[6:] = row[6:][::-1]
+    matrices = {name: row if exchange is None else exchange_matrix(exchange) for name, exchange in REVERSALS.items()}
+    found: dict[str, list[tuple[str, ...]]] = {name: [] for name in ("", *REVERSALS)}
+    for place, ecg_id in enumerate(ids):
+        recording = source.recording(ecg_id, fs=100)
+        waves = find_waves(recording, quick=True)
+        for name, matrix in {"": np.eye(12), **matrices}.items():
+            exchanged = recording.with_signal(matrix @ recording.signal)
+            came_from = np.abs(matrix).argmax(axis=1)
+            moved = replace(
+                waves,
+                labels=waves.labels[came_from],
+                **{landmark: getattr(waves, landmark)[came_from] for landmark in LANDMARKS},
+            )
+            found[name].append(possible_lead_reversal(exchanged, moved, measure(exchanged, moved)))
+        if report is not None:
+            report(place + 1, len(ids))
+    return {
+        "folds": [int(fold) for fold in folds], "records": len(ids), "available": len(normal),
+        "false_alarms": _share([bool(hints) for hints in found[""]]),
+        "rows": [
+            {
+                "name": name,
+                "suspected": _share([bool(hints) for hints in found[name]]),
+                "named": _share([any(f": {name}" in hint for hint in hints) for hints in found[name]]),
+            }
+            for name in REVERSALS
+        ],
     }  # fmt: skip

@@ -218,6 +218,13 @@ def measured_json(reading: SignalReading) -> dict[str, Any]:
             "statement": reading.rhythm.statement,
             "grounds": list(reading.rhythm.grounds),
             "af_score": reading.rhythm.af_score,
+            "beats": [
+                {"at_s": float(reading.waves.r_samples[beat] / reading.waves.fs), "kind": letter}
+                for beat, letter in sorted(reading.rhythm.beat_letters.items())
+            ]
+            if reading.waves is not None
+            else [],
+            "pauses": [{"start_s": start, "length_s": length} for start, length in reading.rhythm.pauses],
         },
         "scope": {
             "within": scope.within,

@@ -2,11 +2,9 @@
 
 Block criteria: AHA/ACCF/HRS 2009, part III (doi:10.1016/j.jacc.2008.12.013); voltage: part V
 (doi:10.1016/j.jacc.2008.12.015). They are screens that withhold verdicts, not diagnoses. Signs of swapped electrodes
-after Rosen et al. (doi:10.5195/ijms.2014.95) and Batchvarov et al. (PMC6932211); their margins are project choices, set
-on exchanges computed from 123 normal records of folds 1 to 9 of PTB-XL at 100 Hz. Found of these: left and right arm
-93 %, right arm and left leg 98 %, V1 to V6 in reverse 97 %, V1 and V2 82 %, V2 and V3 90 %, V3 and V4 89 %, V4 and V5
-60 %; raised in 2 % of the records as they are. Left arm and left leg exchanged look like another normal ECG and are
-found in one of six; V5 and V6 look alike. Nothing is corrected silently.
+after Rosen et al. (doi:10.5195/ijms.2014.95) and Batchvarov et al. (PMC6932211); their margins are project choices.
+How often each exchange is suspected in normal records is counted by `python -m ecgimn reversals`: docs/criteria.md.
+Left arm and left leg exchanged look like another normal ECG, and V5 and V6 look alike. Nothing is corrected silently.
 """
 
 from __future__ import annotations
@@ -19,12 +17,15 @@ from numpy.typing import NDArray
 from ecgimn.leads import CHEST_LEADS, lead_index
 from ecgimn.recording import Recording, Sex, bridge_gaps
 from ecgimn.signal.criteria import CORNELL_UV, SOKOLOW_LYON_UV, WIDE_QRS_MS
-from ecgimn.signal.measure import Measurements, QrsShape, whole_microvolts
+from ecgimn.signal.measure import Measurements, QrsShape, SlowStart, whole_microvolts
 from ecgimn.signal.waves.find import Waves
 
 BROAD_R_MS = 80.0  # project choice for "broad R"
 BROAD_S_MS = 40.0  # S wider than this, or than R, in I and V6 (part III)
 PREEXCITATION_PR_MS, PREEXCITATION_QRS_MS = 120.0, 110.0
+#: A delta wave (project choice, set on folds 1 to 8): QRS begins this slowly, and so soon after the onset of P. The
+#: wave finder begins QRS behind a delta wave, so that PR alone is too long.
+DELTA_MS, DELTA_PR_MS = 45.0, 140.0
 MIN_FS_FOR_SPIKES = 400.0  # Hz; a 1-2 ms spike is not resolved below
 SPIKE_LEADS = ("II", "V1", "V2", "V3", "V5")
 MIN_SPIKE_LEADS = 2
@@ -91,6 +92,11 @@ def is_rbbb(qrs_ms: float, shapes: dict[str, QrsShape]) -> bool:
 def is_preexcited(pr_ms: float | None, qrs_ms: float) -> bool:
     """Screen for a delta wave: PR < 120 ms with QRS >= 110 ms (project choice)."""
     return pr_ms is not None and round(pr_ms) < PREEXCITATION_PR_MS and round(qrs_ms) >= PREEXCITATION_QRS_MS
+
+
+def has_delta_wave(start: SlowStart | None) -> bool:
+    """Whether QRS begins as slowly, and as soon after P, as with an accessory pathway."""
+    return start is not None and start.length_ms >= DELTA_MS and start.pr_ms < DELTA_PR_MS
 
 
 def _there_and_back(row: NDArray[np.float64], at: int, fs: float) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ecgimn.leads import CHEST_LEADS, CONTIGUOUS_CHEST, CONTIGUOUS_LIMB, LIMB_LEADS, STANDARD_LEADS, TERRITORIES
 from ecgimn.recording import Sex
-from ecgimn.signal.measure import Measurements, QrsShape, StMeasurement, TWave
+from ecgimn.signal.measure import Measurements, QrsShape, StMeasurement, TWave, slow_start
 from ecgimn.signal.quality import ADULT_AGE
 
 AGE_LIMIT_MEN = 40
@@ -679,9 +679,11 @@ def _of_conduction(ecg: _Tracing, found: dict[str, Criterion]) -> list[Criterion
                             ("I", "aVL", "III", "aVF"), met=met, not_with=("paced", "preexcited")))  # fmt: skip
     pr = ecg.measured.intervals.pr
     given = "" if pr.value is None else f"PR {pr.value:.0f} ms, "
+    start = slow_start(ecg.measured.beat)
+    begins = "" if start is None else f"; QRS begins over {start.length_ms:.0f} ms"
     items.append(Criterion(
-        "Pre-excitation", "Willems 1985 (WHO/ISFC), J Am Coll Cardiol 5:1261; QRS from 110 ms without delta wave: "
-        "project choice", given + words, "met" if ecg.given.preexcited else
+        "Pre-excitation", "Willems 1985 (WHO/ISFC), J Am Coll Cardiol 5:1261; delta wave from 45 ms, or short PR with "
+        "QRS from 110 ms: project choice", given + words + begins, "met" if ecg.given.preexcited else
         "not met" if pr.value is not None else "not measurable", "" if pr.value is not None else f"PR: {pr.reason}.",
         STANDARD_LEADS, "QRS",
     ))  # fmt: skip

@@ -25,6 +25,7 @@ from ecgimn.signal.measure import (
     StMeasurement,
     TWave,
     measure,
+    slow_start,
     whole_microvolts,
 )
 from ecgimn.signal.quality import ADULT_AGE, Quality, assess_quality
@@ -267,9 +268,12 @@ def find_caveats(
         warn("quality", "failed the quality check: " + " ".join(quality.refusals), "failed quality check")
     if 0 < measurements.n_beats < MIN_BEATS or not measurements.st:
         warn("beats", measurements.reason or "fewer than 3 usable beats", "fewer than 3 usable beats")
-    if qrs is not None and shapes:
-        right = conduction.is_rbbb(qrs, shapes)
-        block = "RBBB" if right else "LBBB" if conduction.is_lbbb(qrs, shapes) else ""
+    adult = recording.age is None or recording.age >= ADULT_AGE
+    if qrs is not None and shapes and adult:
+        start = slow_start(measurements.beat)
+        delta = conduction.has_delta_wave(start)  # its QRS may look like that of either block
+        right = not delta and conduction.is_rbbb(qrs, shapes)
+        block = "RBBB" if right else "LBBB" if not delta and conduction.is_lbbb(qrs, shapes) else ""
         if right:
             items.append(Finding("RBBB criteria", f"meets RBBB criteria (QRS {qrs:.0f} ms)", RBBB_LEADS, "meets",
                                  "ST and T changes in V1-V3 may be secondary to it."))  # fmt: skip
@@ -283,19 +287,20 @@ def find_caveats(
         elif thresholds.qrs_verdict(qrs) == "wide":
             items.append(Finding("wide QRS", f"wide QRS ({qrs:.0f} ms)", (), "note"))
             secondary.append(f"wide QRS ({qrs:.0f} ms)")
-        preexcited = conduction.is_preexcited(pr, qrs) and not right
+        preexcited = delta or (conduction.is_preexcited(pr, qrs) and not right)
         if preexcited:
-            text = "possible pre-excitation: short PR with broad QRS"
+            sign = f"delta wave, QRS begins over {start.length_ms:.0f} ms" if delta and start else ""
+            text = f"possible pre-excitation: {sign or 'short PR with broad QRS'}"
             items.append(Finding("pre-excitation", text, (), "note"))
             secondary.append("pre-excitation")
             no_voltage.append("possible pre-excitation")
         items.extend(_qtc(measurements, recording.sex, qrs))
     if rhythm.kind == "paced":
-        text = f"pacing spikes in {rhythm.paced_beats} of {rhythm.n_beats} beats"
+        text = f"pacing spikes in {len(rhythm.spiked)} of {rhythm.n_beats} beats"
         items.append(Finding("pacing", text, (), "note", "ST and T changes may be secondary to it."))
         secondary.append("pacing")
         no_voltage.append("paced rhythm")
-    if recording.age is not None and recording.age < ADULT_AGE:
+    if not adult:
         reasons.append(f"age {recording.age}: the limits are those of adults")
         no_voltage.append(reasons[-1])
     if quality.einthoven_residual_mv > EINTHOVEN_LIMIT_MV:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgimn.leads import STANDARD_LEADS
+from ecgimn.leads import INDEPENDENT_LEADS, STANDARD_LEADS, lead_index
 from ecgimn.recording import Recording, bridge_gaps
 from ecgimn.signal.beat import PQ_S, MedianBeat, median_beat
 from ecgimn.signal.intervals import Intervals, Measured, measure_intervals
@@ -126,6 +126,55 @@ def qrs_shape(lead: str, trace: NDArray[np.float64], onset: float, offset: float
         lead, q.peak_mv, lobes[first].peak_mv, s.peak_mv, r2.peak_mv,
         q.duration_ms, lobes[first].duration_ms, s.duration_ms, r2.duration_ms, lobes[-1].peak_mv > 0,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SlowStart:
+    """How slowly QRS begins, all leads together.
+
+    Attributes
+    ----------
+    length_ms : float
+        From where the leads leave the level before P until they are half way to their largest departure, and until
+        they are half as steep as they become; the shorter of the two.
+    pr_ms : float
+        From the onset of P to where they begin to be steep. A delta wave lies before the onset that PR is measured to.
+    """
+
+    length_ms: float
+    pr_ms: float
+
+
+def slow_start(beat: MedianBeat) -> SlowStart | None:
+    """Return how slowly QRS begins; None without a median beat or P wave.
+
+    A wave begins where a track falls to a tenth of its peak, searched back no further than 40 ms before the end of P.
+    """
+    marks = [beat.common[name] for name in ("p_onset", "p_offset", "qrs_onset", "qrs_offset")]
+    if beat.signal is None or not np.isfinite(marks).all():
+        return None
+    fs = beat.fs
+    p_onset, p_offset, onset, offset = (int(mark) for mark in marks)
+    x = beat.signal[[lead_index(lead) for lead in INDEPENDENT_LEADS]]
+    half, before = max(1, round(0.01 * fs)), max(1, round(0.03 * fs))
+    if p_onset < before or offset + half >= x.shape[1] or offset <= onset:
+        return None
+    if not np.isfinite(x[:, p_onset - before : offset + half + 1]).all():
+        return None
+    level = x[:, p_onset - before : p_onset + 1].mean(axis=1, keepdims=True)
+    away = np.sqrt(np.square(x - level).sum(axis=0))
+    steep = np.zeros_like(away)
+    steep[half:-half] = np.sqrt(np.square(x[:, 2 * half :] - x[:, : -2 * half]).sum(axis=0))
+    earliest = max(p_offset - round(0.04 * fs), 0)
+    lengths, start = [], onset
+    for track in (away, steep):
+        peak = float(track[onset : offset + 1].max())
+        middle = onset + int(np.argmax(track[onset : offset + 1] >= 0.5 * peak))
+        start = middle
+        while start > earliest and track[start] > 0.1 * peak:
+            start -= 1
+        lengths.append((middle - start) / fs * 1000.0)
+    return SlowStart(min(lengths), (start - beat.common["p_onset"]) / fs * 1000.0)
 
 
 FLAT_UV = 100  # within +/-0.1 mV

@@ -377,7 +377,8 @@ ROUNDING_S = 0.05  # a recorder may stop a few samples early
 
 
 #: What is compared with the training data, by name: middle (median) and spread (half of what lies between the 16th and
-#: the 84th percentile) over 1,600 records of folds 1 to 8 of PTB-XL at 100 Hz, drawn with seed 0.
+#: the 84th percentile) over 1,600 records of folds 1 to 8 of PTB-XL at 100 Hz, drawn with seed 0;
+#: tests/signal/test_scope.py draws them anew.
 TYPICAL = {
     "amplitude of limb leads": (-0.076, 0.295),
     "amplitude of chest leads": (0.459, 0.308),

@@ -1,11 +1,10 @@
 """The rhythm of a recording from RR intervals, P waves, the shape of each QRS and pacing spikes, with its grounds.
 
 Atrial fibrillation or flutter: openecg's own judgement, lowered by every P wave found and raised by RR that varies.
-Over a sample of folds 1 to 9 of PTB-XL at 100 Hz (90 records with AFIB, 43 with AFLT, 230 without either) the score
-ranks with an area of .994 and finds 93 % of either at 98 % specificity. Flutter is told from fibrillation by one sharp
-line between 220 and 350/min in the spectrum of II, III, aVF or V1 with QRS bridged: there in 91 % of those records with
-AFLT and in 3 % of those with AFIB. A screen, not a diagnosis: it sees ten seconds. Rates and PR limits are those of the
-AHA/ACCF/HRS recommendations as taught; limits marked so are project choices, set on PTB-XL.
+Flutter is told from fibrillation by one sharp line between 220 and 350/min in the spectrum of II, III, aVF or V1 with
+QRS bridged. How each statement agrees with PTB-XL's is counted by `python -m ecgimn criteria`: docs/criteria.md. A
+screen, not a diagnosis: it sees ten seconds. Rates and PR limits are those of the AHA/ACCF/HRS recommendations as
+taught, for adults; limits marked so are project choices, set on PTB-XL.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from scipy.signal import butter, find_peaks, sosfiltfilt
 from ecgimn.leads import lead_index
 from ecgimn.recording import Recording, bridge_gaps
 from ecgimn.signal.intervals import whole_rr
+from ecgimn.signal.quality import ADULT_AGE
 from ecgimn.signal.waves.openecg import RHYTHM_KINDS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ P_SHARE, RR_VARIATION = 0.5, 0.06  # P in fewer beats and RR more variable than 
 FEW_P = 0.25  # with P in fewer beats, intervals about early beats count as irregular too
 P_SHARE_SCALE, RR_VARIATION_SCALE = 0.12, 0.3  # how gradually `af_score` goes from 0 to 1 (project choices)
 #: Logistic model of `af_score` with openecg's judgement: constant, log odds of fibrillation, P per beat, P per beat and
-#: lead, logarithm of RR variation over 6 %; fitted to that sample, the constant moved to 98 % specificity at .5.
+#: lead, logarithm of RR variation over 6 %. Set once on records of PTB-XL, the constant so that .5 is specific.
 AF_MODEL = (0.4, 1.2, -1.0, -1.0, 0.3)
 FLUTTER_HZ, FLUTTER_BAND_HZ, FLUTTER_SHARE = (3.7, 5.9), (2.5, 11.0), 0.55  # of atrial activity (project choices)
 LEAST_FLUTTER_SCORE = 0.2  # regular flutter is like other tachycardias to openecg: the line decides from here on
@@ -86,8 +86,8 @@ class Rhythm:
         Start and length of each pause in seconds.
     n_beats : int
         Beats found.
-    paced_beats : int
-        Beats with a pacing spike; 0 too where spikes cannot be seen.
+    spiked : tuple of int
+        Numbers of the beats with a pacing spike; none too where spikes cannot be seen.
     """
 
     kind: Kind
@@ -98,7 +98,14 @@ class Rhythm:
     ventricular: tuple[int, ...] = ()
     pauses: tuple[tuple[float, float], ...] = ()
     n_beats: int = 0
-    paced_beats: int = 0
+    spiked: tuple[int, ...] = ()
+
+    @property
+    def beat_letters(self) -> dict[int, Literal["V", "S", "P"]]:
+        """Return a letter for each beat that the statement sets apart, by its number; other beats need none."""
+        letters: dict[int, Literal["V", "S", "P"]] = dict.fromkeys(self.spiked, "P") if self.kind == "paced" else {}
+        letters |= dict.fromkeys(self.supraventricular, "S")
+        return letters | dict.fromkeys(self.ventricular, "V")
 
     @property
     def often_ectopic(self) -> bool:
@@ -446,11 +453,12 @@ def find_rhythm(
         kind, name = "undetermined", f"rhythm undetermined ({pattern}, no clear P waves)"
         grounds.append("Junctional rhythm, hidden P waves and pacing without visible spikes look alike here.")
     else:
-        kind, name = _with_p(measurements, rate, rr, whole, early_s | early_v, grounds)
+        adult = recording.age is None or recording.age >= ADULT_AGE
+        kind, name = _with_p(measurements, rate, rr, whole, early_s | early_v, grounds, adult=adult)
         if kind == "sinus" and score >= 0.5:
             grounds.append("Fibrillation or flutter is not ruled out, although RR is regular and P waves were found.")
         pr = measurements.intervals.pr.value
-        if pr is not None and round(pr) > AV_BLOCK_PR_MS:
+        if adult and pr is not None and round(pr) > AV_BLOCK_PR_MS:
             extras.append("first degree AV block")
             grounds.append(f"PR {pr:.0f} ms, above {AV_BLOCK_PR_MS:.0f} ms.")
     if paced is None:
@@ -482,7 +490,7 @@ def find_rhythm(
         ventricular=ventricular,
         pauses=tuple(pauses),
         n_beats=n_beats,
-        paced_beats=0 if paced is None else int(paced.sum()),
+        spiked=() if paced is None else tuple(int(k) for k in np.flatnonzero(paced)),
     )
 
 
@@ -496,25 +504,29 @@ def _with_p(
     whole: NDArray[np.bool_],
     ectopic: NDArray[np.bool_],
     grounds: list[str],
+    *,
+    adult: bool,
 ) -> tuple[Kind, str]:
-    """Name a rhythm with P waves, and add its grounds."""
+    """Name a rhythm with P waves, and add its grounds; the limits of rate and PR are those of adults."""
     p_ii, p_avf = _p_in_ii_and_avf(measurements)
     if max(p_ii, p_avf) <= INVERTED_P_MV:
         grounds.append(f"P points down in II ({p_ii:.2f} mV) and aVF ({p_avf:.2f} mV).")
         pr = measurements.intervals.pr.value
-        if pr is not None and round(pr) < JUNCTIONAL_PR_MS and rate <= TACHYCARDIA:
+        if adult and pr is not None and round(pr) < JUNCTIONAL_PR_MS and rate <= TACHYCARDIA:
             grounds.append(f"PR {pr:.0f} ms, under {JUNCTIONAL_PR_MS:.0f} ms.")
             return "junctional", "junctional rhythm suspected"
         return "ectopic atrial", "ectopic atrial rhythm suspected"
     steady = whole & ~ectopic[1:] & ~ectopic[:-1]
     spread = float(np.ptp(rr[steady])) if steady.sum() >= MIN_BEATS - 1 else 0.0
-    if rate < BRADYCARDIA:
+    if adult and rate < BRADYCARDIA:
         name = "sinus bradycardia"
-    elif rate > TACHYCARDIA:
+    elif adult and rate > TACHYCARDIA:
         name = "sinus tachycardia"
     else:
         name = "sinus rhythm"
-    grounds.append(f"Rate {rate:.0f}/min.")
+    grounds.append(
+        f"Rate {rate:.0f}/min." if adult else f"Rate {rate:.0f}/min; rate and PR are not judged under {ADULT_AGE}."
+    )
     if spread > ARRHYTHMIA_S and rate <= TACHYCARDIA:
         name = "sinus arrhythmia" if name == "sinus rhythm" else f"{name} with sinus arrhythmia"
         grounds.append(f"RR of sinus beats differs by {1000 * spread:.0f} ms, above {1000 * ARRHYTHMIA_S:.0f} ms.")

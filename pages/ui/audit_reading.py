@@ -482,6 +482,20 @@ def _case(reading: Reading, state: CaseState, n_cases: int) -> None:
             ask_rating(reading, state)
         else:
             _finished(reading, state)
+            if opened is not None:
+                _show_reasons(audit, state, opened)
+
+
+def _show_reasons(audit: Audit, state: CaseState, opened: Case) -> None:
+    """Say whether the class shown rests on its textbook criteria, once the last answer of the case is committed.
+
+    Only where the arm painted the evidence: criteria are a second opinion. A study adds nothing, since its cases may
+    be read again and answers made wrong must not be told.
+    """
+    if audit.design is None and state.sees("evidence") and state.planned.arm.method not in ("none", "weights"):
+        shown = study.chosen(f"answer_class_{state.planned.place}") or opened.most_probable
+        for sentence in cached.get_reasons(opened, str(shown)):
+            st.markdown(sentence)
 
 
 def _head(reading: Reading, state: CaseState, n_cases: int) -> None:

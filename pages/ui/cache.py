@@ -42,7 +42,8 @@ from ecgimn.explain.checks import (
 )
 from ecgimn.explain.edits import WaveMasks
 from ecgimn.explain.explanation import Explanation, explain
-from ecgimn.explain.measured import MeasuredLedger, measure_case
+from ecgimn.explain.measured import MeasuredLedger, measure_case, reasons_of
+from ecgimn.explain.sentences import reasons_sentences
 from ecgimn.explain.what_if import FlipSearch, smallest_st_change
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model import model as checkpoint
@@ -296,6 +297,13 @@ def get_measured(case: Case) -> MeasuredLedger:
     """Return what taking out each cell does to every class; raises `ValueError` where no beat was found."""
     measure = _public_measured if case.recording.source in PUBLIC_SOURCES else _own_measured
     return measure(f"{identity(case.recording)} {case.card.sha256}", case)
+
+
+def get_reasons(case: Case, name: str) -> tuple[str, ...]:
+    """Say whether a class rests on its textbook criteria, each checked by the network re-run; empty without beats."""
+    if case.reading.waves is None:
+        return ()
+    return reasons_sentences(reasons_of(case.of(name), get_measured(case).of(name)))
 
 
 @st.cache_data(show_spinner=False)

@@ -19,6 +19,7 @@ from ecgimn.study.keys import fingerprint, public_key
 from ecgimn.study.record import export_study
 from ecgimn.study.session import Reading
 from ecgimn.study.store import Store, open_store
+from pages.ui import cache as cached
 from tests.app.test_pages import ROOT, shown_text
 from tests.study.study_worlds import box
 
@@ -37,7 +38,7 @@ def keep(store: Store, models_folder: Path, cases: tuple[AuditCase, ...] = (), *
     listed = cases or tuple(audit_case(ref, None) for ref in CASES)
     audit = Audit(
         "Two cases", card.name, settings.pop("sha256", card.sha256), card.classes, listed,
-        arms=(Arm("with evidence"),), **settings,
+        arms=settings.pop("arms", (Arm("with evidence"),)), **settings,
     )  # fmt: skip
     store.add_study(audit.uid, audit.name, KIND, audit.text)
     return audit
@@ -114,6 +115,29 @@ def test_a_reader_goes_through_a_case(small_app: AppTest, audit: Audit, store: S
     button(app, "Go on with case 2").click().run()
     assert "Case 2 of 2" in shown_text(app)
     assert not app.exception
+
+
+@pytest.mark.parametrize("method", ["isoelectric", "none"])
+def test_reasons_are_said_after_the_last_commit_and_only_where_evidence_was_shown(
+    small_app: AppTest, store: Store, models_folder: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(cached, "get_reasons", lambda case, name: (f"Textbook criteria of {name} present and used.",))
+    keep(store, models_folder, arms=(Arm("an arm", method=method),))
+    app = begun(small_app)
+    for step in ("blind", "revision"):
+        answer(app, f"{step}_primary", "MI")
+        answer(app, f"{step}_confidence", 4)
+        button(app, "Commit").click().run()
+        assert "Textbook criteria" not in sent(app)
+        if step == "blind" and method != "none":
+            button(app, "Show the evidence").click().run()
+            assert "Textbook criteria" not in sent(app)
+    for item in ("relevant", "helpful", "trust") if method != "none" else ("trust",):
+        answer(app, f"rating_{item}", 2)
+    button(app, "Commit").click().run()
+    assert not app.exception
+    assert "This case is finished" in "".join(str(item.value) for item in app.success)
+    assert ("Textbook criteria of" in shown_text(app)) == (method != "none")
 
 
 def test_swapping_labels_changes_nothing_that_is_sent_before_the_commit(

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from ecgimn.sources.composites.case import list_composites
 from ecgimn.study.cases import list_collections
+from pages.ui import cache as cached
 from tests.app.test_audit import button, sent
 from tests.app.test_pages import shown_text
 
@@ -93,6 +94,18 @@ def test_every_pair_that_comes_with_the_app_opens_before_and_after_the_answer(te
         assert not teach.warning
         assert f"{case.answers[0]} · what was there" in shown_text(teach)
         button(teach, "Next case").click().run()
+
+
+def test_whether_the_model_is_right_for_the_right_reasons_is_said_after_the_commit(
+    teach: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached, "get_reasons", lambda case, name: (f"Textbook criteria of {name} present and used.",))
+    teach.run()
+    assert "Textbook criteria" not in sent(teach)
+    mark(teach, list_collections()[0].options[0])
+    button(teach, "Commit").click().run()
+    assert not teach.exception
+    assert "Textbook criteria of" in shown_text(teach)
 
 
 def test_nothing_is_revealed_without_a_mark(teach: AppTest) -> None:

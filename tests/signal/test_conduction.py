@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from synthetic_ecg import Tracing
+from scipy.special import expit
+from synthetic_ecg import ORDINARY, Tracing
 
 from ecgimn.leads import INDEPENDENT_LEADS, STANDARD_LEADS, order_leads
 from ecgimn.recording import Recording
 from ecgimn.signal.conduction import (
+    has_delta_wave,
     is_lbbb,
     is_paced,
     is_preexcited,
@@ -17,8 +19,10 @@ from ecgimn.signal.conduction import (
     possible_lead_reversal,
     voltages,
 )
-from ecgimn.signal.measure import QrsShape, measure, qrs_shape
+from ecgimn.signal.measure import QrsShape, SlowStart, measure, qrs_shape
+from ecgimn.signal.reading import read_signal
 from ecgimn.signal.waves.find import find_waves
+from ecgimn.signal.waves.openecg import resample
 
 
 def bump(time, centre, height, width=0.010):
@@ -74,6 +78,40 @@ def test_block_needs_a_qrs_of_120_ms(qrs_ms, met):
 @pytest.mark.parametrize("lead", ["I", "V5", "V6"])
 def test_a_q_speaks_against_left_bundle_branch_block(lead):
     assert not is_lbbb(140.0, LBBB | {lead: QrsShape(lead, q_mv=-0.1, r_mv=1.0, r_ms=120.0)})
+
+
+def with_delta(fs, delta_s):
+    """Draw broad beats soon after P, whose QRS begins with a slow ramp of this length."""
+    tracing = Tracing(stretch_qrs=1.6, waves={lead: (0.0, 0.0, *row[2:]) for lead, row in ORDINARY.items()})
+    time = np.arange(round(tracing.duration_s * tracing.fs)) / tracing.fs
+    rows = np.zeros((len(INDEPENDENT_LEADS), len(time)))
+    for r in tracing.r_times():
+        ramp = np.clip((time - (r - 0.03 - delta_s)) / max(delta_s, 1e-9), 0.0, 1.0) * expit((r - time) / 0.008)
+        for row, lead in zip(rows, INDEPENDENT_LEADS, strict=True):
+            p, _, height = ORDINARY[lead][:3]
+            row += p * np.exp(-0.5 * ((time - r + 0.150) / 0.022) ** 2)
+            row += 0.5 * height * ramp if delta_s else 0.0
+    signal = tracing.signal() + order_leads(rows, INDEPENDENT_LEADS)[0]
+    return Recording(resample(signal, tracing.fs, fs), fs)
+
+
+@pytest.mark.parametrize("fs", [500.0, 100.0])
+def test_a_qrs_that_begins_slowly_soon_after_p_is_pre_excitation(fs):
+    found = read_signal(with_delta(fs, 0.07)).findings
+    assert "delta wave" in found.of("pre-excitation")[0].text
+    assert found.of("LBBB criteria") == ()
+    criteria = {item.name: item for item in found.criteria}
+    assert criteria["Pre-excitation"].verdict == "met"
+    assert "QRS begins over" in criteria["Pre-excitation"].numbers
+    assert read_signal(with_delta(fs, 0.0)).findings.of("pre-excitation") == ()
+
+
+@pytest.mark.parametrize(
+    ("length_ms", "pr_ms", "met"), [(60.0, 110.0, True), (44.0, 110.0, False), (60.0, 160.0, False)]
+)
+def test_a_delta_wave_is_slow_and_near_p(length_ms, pr_ms, met):
+    assert has_delta_wave(SlowStart(length_ms, pr_ms)) is met
+    assert not has_delta_wave(None)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from synthetic_ecg import ORDINARY, Tracing
 
 from ecgimn.signal.findings import find_findings
 from ecgimn.signal.measure import measure
+from ecgimn.signal.reading import read_signal
 from ecgimn.signal.waves.find import find_waves
 
 SHIFT = {"V2": 0.35, "V3": 0.35, "V4": 0.25}
@@ -82,6 +85,20 @@ def test_high_voltage_stands_beside_the_verdict_as_a_possible_cause():
     assert "may be secondary to high voltage" in found.of("ST elevation")[0].text
     assert found.withheld == ()
     assert "V4" in found.st_elevation_leads
+
+
+@pytest.mark.parametrize("age", [9, 17])
+def test_no_limit_of_adults_is_applied_under_18(age):
+    fast_and_wide = replace(Tracing(rr_s=0.56, stretch_qrs=1.5).recording(), sex="male", age=age)
+    reading = read_signal(fast_and_wide)
+    assert reading.rhythm.statement == "sinus rhythm"
+    assert any("not judged under 18" in ground for ground in reading.rhythm.grounds)
+    assert {item.verdict for item in reading.findings.items} <= {"withheld", "note"}
+    limits = {"wide QRS", "LBBB criteria", "RBBB criteria", "pre-excitation", "QTc"}
+    assert not limits & {item.kind for item in reading.findings.items}
+    assert {item.verdict for item in reading.findings.criteria} == {"not measurable"}
+    assert reading.scope.names == (f"age {age}",)
+    assert read_signal(replace(fast_and_wide, age=45)).rhythm.statement == "sinus tachycardia"
 
 
 def test_voltage_is_not_judged_in_children():

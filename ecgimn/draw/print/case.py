@@ -66,11 +66,13 @@ def case_report_bytes(
 
     reading, evidence = case.reading, case.of(class_name, against)
     signal = _measured(reading)
+    taken_out = None if measured is None else measured.of(class_name, against)
+    reasons = reasons_sentences(reasons_of(evidence, taken_out))
     text = replace(
         signal,
         ledger=[*_cells(evidence), ("", "baseline", evidence.baseline)],
-        taken_out=None if measured is None else measured.of(class_name, against),
-        notes=[*_sentences(case, evidence, measured), *reasons_sentences(reasons_of(evidence)), *signal.notes],
+        taken_out=taken_out,
+        notes=[*_sentences(case, evidence, measured), *reasons, *signal.notes],
         recording_hash=recording_hash,
     )
     return report_bytes(

@@ -23,7 +23,7 @@ from ecgimn.draw.evidence import (
     panel_cell,
     raster_dots,
 )
-from ecgimn.draw.marks import LEVEL, StMarks, j_ticks, st_lines, t_lines
+from ecgimn.draw.marks import LEVEL, StMarks, beat_words, j_ticks, st_lines, t_lines
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, PaperLayout
 from ecgimn.draw.view import View
 from ecgimn.leads import lead_index
@@ -121,6 +121,9 @@ def draw_paper(
         _marks(axes, layout, recording, view, waves, st, colours)
     _traces(axes, layout, recording, colours)
     _labels(axes, layout, st, colours)
+    for x, y, word in beat_words(layout, recording, st):
+        style = {"fontsize": 8, "fontweight": "bold", "ha": "center", "va": "bottom", "color": colours.outline}
+        axes.text(x, y, word, zorder=9, **style)
     axes.set_xlim(0, layout.width_mm)
     axes.set_ylim(0, layout.height_mm)
 

@@ -437,6 +437,7 @@ def _page(
     parts = list(footer_parts(layout, recording.fs, filter_name=view.filter_name))
     parts.append(f"shown: {100 * evidence.shown_share(layout):.0f} % of the evidence")
     parts += [f"the trace leaves the grid in {', '.join(beyond)}"] if beyond else []
+    parts += [st.beats_key] if st.beats_key else []
     sheet.text(MARGIN_MM, y, " · ".join(parts), size=5.8, color=colours.muted)
     y -= 4.0
     foot = 15.5

@@ -323,6 +323,8 @@ def _ecg_page(
         draw_colour_bar(sheet, PAPER_LEFT_MM + layout.width_mm + 4.0, 120.0, drawn, view)
     if beyond:
         parts.append(f"the trace leaves the grid in {', '.join(beyond)}")
+    if st.beats_key:
+        parts.append(st.beats_key)
     words = " · ".join(parts)
     sheet.text(PAPER_LEFT_MM, 9.4, words, size=6.2 if len(words) < 200 else 5.2)
 

@@ -21,6 +21,7 @@ from ecgimn.draw.marks import StMarks
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, PaperLayout, footer_parts
 from ecgimn.draw.screen.parts import (
     FOOTER_LINE_PX,
+    beat_trace,
     colour_bar_trace,
     evidence_switch,
     footer,
@@ -100,7 +101,7 @@ def ecg_figure(
     waves : Waves, optional
         For ST segments, T waves, J points and the "blocks" style.
     st : StMarks, optional
-        Leads whose ST or T meets its threshold.
+        Leads whose ST or T meets its threshold; beats and pauses to name over the rhythm strip.
     screen : Screen, optional
         Room; px per mm are equal in x and y. Show the figure at its own width and height.
     evidence_apart : bool
@@ -133,6 +134,7 @@ def ecg_figure(
     traces.append(pulse_trace(layout, colours))
     traces += hover_traces(layout, recording, drawn, bare=evidence_apart)
     traces.append(label_trace(layout, st, colours))
+    traces += beat_trace(layout, recording, st, colours)
     if drawn is not None:
         traces.append(colour_bar_trace(drawn, view, colours))
 

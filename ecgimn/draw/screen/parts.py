@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ecgimn.draw.colours import Palette, blended, css, evidence_colours, evidence_index
 from ecgimn.draw.evidence import BIN_S, EvidenceMap, panel_cell
-from ecgimn.draw.marks import LEVEL, LOWERED, RAISED, StMarks, j_ticks, st_lines, t_lines
+from ecgimn.draw.marks import LEVEL, LOWERED, RAISED, StMarks, beat_words, j_ticks, st_lines, t_lines
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, Panel, PaperLayout
 from ecgimn.draw.view import View
 from ecgimn.escape import for_plotly
@@ -58,6 +58,27 @@ def label_trace(layout: PaperLayout, st: StMarks, colours: Palette) -> dict[str,
         "selected": {"textfont": {"color": colours.text}},  # else a box on the trace would fade the names outside it
         "hoverinfo": "skip",
     }
+
+
+def beat_trace(layout: PaperLayout, recording: Recording, st: StMarks, colours: Palette) -> list[dict[str, Any]]:
+    """Return the letters of beats and the lengths of pauses over the rhythm strip as one text trace, or nothing."""
+    words = beat_words(layout, recording, st)
+    if not words:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "text",
+            "name": "beats",
+            "x": [x for x, _, _ in words],
+            "y": [y for _, y, _ in words],
+            "text": [f"<b>{word}</b>" for _, _, word in words],
+            "textposition": "top center",
+            "textfont": {"size": 12, "color": colours.outline},
+            "selected": {"textfont": {"color": colours.outline}},
+            "hoverinfo": "skip",
+        }
+    ]
 
 
 def _second_marks(layout: PaperLayout) -> list[tuple[str, float]]:
@@ -165,8 +186,9 @@ def outline_shapes(layout: PaperLayout, st: StMarks, colours: Palette) -> list[d
 
 def legend(view: View, waves: Waves | None, st: StMarks, colours: Palette) -> str:
     """Return the words that explain the marks, each in its colour, as markup."""
+    key = [st.beats_key] if st.beats_key else []
     if waves is None:
-        return ""
+        return "".join(key)
 
     def word(text: str, colour: str) -> str:
         return f'<span style="color:{colour}">▬ {text}</span>'
@@ -182,7 +204,7 @@ def legend(view: View, waves: Waves | None, st: StMarks, colours: Palette) -> st
         words.append("| J point")
     if view.show_t:
         words += [word("T wave", colours.t_upright), word("T inverted", colours.t_inverted)]
-    return "  ".join(words)
+    return "  ".join([*words, *key])
 
 
 def footer_lines(parts: list[str], words: str, width_px: float) -> list[str]:

@@ -410,15 +410,19 @@ def _limit_words(kind: str) -> str:
 CRITERIA_MARKS = ("<!-- tables: written by criteria -->", "<!-- end of tables -->")
 
 
+REVERSALS_MARKS = ("<!-- table: written by reversals -->", "<!-- end of the table -->")
+
+
+def _counted(counted: Mapping[str, Any] | None) -> str:
+    """Write a share with its interval and the counts behind it."""
+    if counted is None or not counted["n"]:
+        return NOTHING
+    value, low, high = (100 * share for share in counted["share"])
+    return f"{value:.0f} % ({low:.0f}-{high:.0f}; {counted['hits']}/{counted['n']})"
+
+
 def criteria_table(content: Mapping[str, Any], command: str) -> str:
     """Return what textbook criteria are worth against PTB-XL's statements, as Markdown."""
-
-    def interval(counted: Mapping[str, Any] | None) -> str:
-        if counted is None or not counted["n"]:
-            return NOTHING
-        value, low, high = (100 * share for share in counted["share"])
-        return f"{value:.0f} % ({low:.0f}-{high:.0f}; {counted['hits']}/{counted['n']})"
-
     whole = content["limit"] is None
     sample = (
         f"All {content['base']:,} records"
@@ -431,10 +435,10 @@ def criteria_table(content: Mapping[str, Any], command: str) -> str:
         {
             "Criterion": row["name"],
             "Statements": ", ".join(row["statements"]) or NOTHING,
-            "Sensitivity": interval(row["sensitivity"]),
-            "Specificity": interval(row["specificity"]),
-            "PPV": interval(row["ppv"]),
-            "Met in NORM": interval(row["met_in_normal"]),
+            "Sensitivity": _counted(row["sensitivity"]),
+            "Specificity": _counted(row["specificity"]),
+            "PPV": _counted(row["ppv"]),
+            "Met in NORM": _counted(row["met_in_normal"]),
             "Source": row["source"],
         }
         for row in content["rows"]
@@ -443,13 +447,45 @@ def criteria_table(content: Mapping[str, Any], command: str) -> str:
         f"{sample}, of folds {folds[0]}-{folds[-1]} with at least one statement, at 100 Hz with waves found in five "
         f"leads; on {content['not_measured']} no beat was found. 95 % intervals after Wilson, then hits/records."
     )
-    return f"`{command}`\n\n{words}\n\n{_markdown(rows)}"
+    rhythm = content["rhythm"]
+    rhythms = [
+        {
+            "Rhythm": row["name"],
+            "Statements": ", ".join(row["statements"]),
+            "Sensitivity": _counted(row["sensitivity"]),
+            "Specificity": _counted(row["specificity"]),
+            "PPV": _counted(row["ppv"]),
+        }
+        for row in rhythm["rows"]
+    ]
+    area = NOTHING if rhythm["af_score_auroc"] is None else f"{rhythm['af_score_auroc']:.3f}".removeprefix("0")
+    score = (
+        f"The score of atrial fibrillation or flutter ranks {rhythm['of_these']} records with AFIB or AFLT among "
+        f"{rhythm['ranked']:,} with an area under the ROC curve of {area}."
+    )
+    return f"`{command}`\n\n{words}\n\n{_markdown(rows)}\n\n{score}\n\n{_markdown(rhythms)}"
 
 
 def write_criteria_into(document: str, content: Mapping[str, Any], command: str) -> str:
     """Return a Markdown document with the table between its two marks rewritten; raises like `write_into`."""
     before, behind = _around(document, CRITERIA_MARKS)
     return before + criteria_table(content, command) + behind
+
+
+def write_reversals_into(document: str, content: Mapping[str, Any], command: str) -> str:
+    """Return a Markdown document with the table of exchanged cables rewritten between its marks; raises alike."""
+    before, behind = _around(document, REVERSALS_MARKS)
+    rows = [
+        {"Exchanged": row["name"], "Suspected": _counted(row["suspected"]), "Named rightly": _counted(row["named"])}
+        for row in content["rows"]
+    ]
+    folds = ", ".join(map(str, content["folds"]))
+    words = (
+        f"{content['records']:,} of the {content['available']:,} normal records of fold {folds}, at 100 Hz with waves "
+        "found in five leads, each with its cables exchanged by computation. Suspected in the records as they are: "
+        f"{_counted(content['false_alarms'])}. 95 % intervals after Wilson, then hits/records."
+    )
+    return f"{before}`{command}`\n\n{words}\n\n{_markdown(rows)}{behind}"
 
 
 def _bullets(lines: Sequence[str]) -> str:
