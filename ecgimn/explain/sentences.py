@@ -63,6 +63,11 @@ def signed(value: float | None, digits: int = 2) -> str:
     return text[1:] if float(text) == 0 else text.replace("-", MINUS)
 
 
+def with_bound(value: float, margin: float = math.nan, digits: int = 2) -> str:
+    """Return a booked cell with how far taking it out may lie from it, "+0.80 ± 0.30"; none where no bound is known."""
+    return signed(value, digits) + (f" ± {margin:.{digits}f}" if math.isfinite(margin) else "")
+
+
 def outcome_text(evidence: Evidence) -> str:
     """Return what a logit comes to: a probability, or for a difference of two logits the ratio of their odds."""
     if evidence.probability is None:

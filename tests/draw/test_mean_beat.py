@@ -38,7 +38,7 @@ from ecgimn.draw.view import View
 from ecgimn.draw.words.case import header_words
 from ecgimn.explain.case import Evidence, open_case
 from ecgimn.explain.measured import agreement, measure_case
-from ecgimn.explain.sentences import answer, signed
+from ecgimn.explain.sentences import answer, signed, with_bound
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES, lead_index
 from ecgimn.signal.waves.find import WAVE_NAMES
 from tests.draw.colour_values import evidence_value
@@ -391,6 +391,10 @@ def test_json_and_csv_hold_what_was_taken_out(checked):
         assert row["booked"] == pytest.approx(case.ledger.of(name)[8, WAVE_NAMES.index("QRS")])
         assert row["agreement"] == agreement(row["booked"], row["measured"])
         assert row["margin"] is None  # nothing was measured for this card
+    bounded = replace(case, card=with_bounds(case.card, case.classes))
+    content = json.loads(case_export("json", bounded, class_name="A", view=View(), measured=measured))
+    row = next(row for row in content["taken_out"]["cells"] if (row["lead"], row["wave"]) == ("V3", "QRS"))
+    assert row["margin"] == pytest.approx(0.4 * (0.1 + abs(row["booked"])))
     assert content["taken_out"]["runs"] == measured.n_runs
     assert {row["territory"] for row in content["taken_out"]["territories"]} == set(TERRITORIES)
     assert json.loads(case_export("json", case, class_name="A", view=View()))["taken_out"] is None
@@ -398,6 +402,37 @@ def test_json_and_csv_hold_what_was_taken_out(checked):
     table = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     row = next(row for row in table if (row["class"], row["lead"], row["wave"]) == ("B", "V3", "QRS"))
     assert float(row["taken_out"]) == measured.of("B")[8, WAVE_NAMES.index("QRS")]
+    assert row["margin"] == ""
+
+
+def test_the_bound_of_the_card_is_printed_with_every_cell_and_nothing_where_there_is_none():
+    case = open_case(load_composite("imi-st"), load_model())
+    bare = replace(case, card=replace(case.card, metrics={}))
+    measured, cells = measure_case(case, load_model()), case.of("MI").cells
+    bound = case.card.metrics["taken_out"]["classes"]["MI"]["bound"]["QRS"]
+    qrs = WAVE_NAMES.index("QRS")
+    said = f"III QRS {signed(cells[2, qrs])} ± {bound * (0.1 + abs(cells[2, qrs])):.2f}"
+    for kind in ("page", "slide"):
+        assert said in words_in(case_sheet(kind, "svg", case, class_name="MI", measured=measured))
+        assert "±" not in words_in(case_sheet(kind, "svg", bare, class_name="MI", measured=measured))
+    difference = words_in(case_sheet("page", "svg", case, class_name="MI", against="NORM", measured=measured))
+    assert "±" not in difference  # no bound is known of a difference
+    report = words_in(case_report_bytes("svg", case, class_name="MI", measured=measured))
+    for lead in range(12):
+        if np.isfinite(measured.of("MI")[lead, qrs]):
+            booked = float(cells[lead, qrs])
+            assert with_bound(booked, bound * (0.1 + abs(booked))).replace(" ", "") in report
+    assert "in 90 % of cells like it" in report
+    unbound = words_in(case_report_bytes("svg", bare, class_name="MI", measured=measured))
+    assert "in 90 % of cells like it" not in unbound
+    assert not re.search(r"\d±", unbound)
+
+
+def with_bounds(card, classes):
+    """A card on which every wave of every class has the bound 0.4 (0.1 + |booked|)."""
+    bound = dict.fromkeys(WAVE_NAMES, 0.4)
+    taken_out = {"floor": 0.1, "classes": {name: {"bound": bound} for name in classes}}
+    return replace(card, metrics={**card.metrics, "taken_out": taken_out})
 
 
 def test_the_grey_beat_is_the_mean_beat_about_its_isoelectric_line():

@@ -18,7 +18,7 @@ from ecgimn.draw.colours import N_STEPS, Palette, css, evidence_colours, evidenc
 from ecgimn.escape import for_html, for_plotly
 from ecgimn.explain.case import WindowLogits
 from ecgimn.explain.measured import AGREEMENT_MARKS, agreement, agreements
-from ecgimn.explain.sentences import NOTHING, signed
+from ecgimn.explain.sentences import NOTHING, signed, with_bound
 from ecgimn.leads import TERRITORIES
 
 FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
@@ -206,8 +206,8 @@ def ledger_html(
 ) -> str:
     """Return the ledger as a heat table with its sums; every cell prints its number.
 
-    Once each cell was taken out and the network re-run, what it measured stands below what is booked, with a mark:
-    ✓ confirmed, ~ about, ✗ not confirmed. Cells that are not confirmed are hatched (class "unsure").
+    Once each cell was taken out and the network re-run, what it measured stands below what is booked and its bound,
+    with a mark: ✓ confirmed, ~ about, ✗ not confirmed. Cells that are not confirmed are hatched (class "unsure").
 
     Parameters
     ----------
@@ -239,9 +239,11 @@ def ledger_html(
             return f"<td{tint}>{signed(value)}</td>"
         margin = np.nan if margins is None else float(margins[row, column])
         said = checked_words(value, seen, margin)
+        booked, _, bound = with_bound(value, margin).partition(" ")
+        bound = f" <i>{bound}</i>" if bound else ""
         unsure = " class='unsure'" if grades[row, column] == 0 else ""
         return (
-            f"<td{unsure}{tint} title='{said}' data-said='{said}'>{signed(value)}"
+            f"<td{unsure}{tint} title='{said}' data-said='{said}'>{booked}{bound}"
             f"<small>{signed(seen)} {AGREEMENT_MARKS[grades[row, column]]}</small></td>"
         )
 
@@ -255,6 +257,7 @@ def ledger_html(
     sums = "".join(f"<td>{signed(float(value))}</td>" for value in (*cells.sum(axis=0), cells.sum()))
     by = "territory" if leads[0] in TERRITORIES else "lead"
     told = "" if measured is None else "; below: taken out. ✓ confirmed, ~ about, ✗ hatched: not confirmed"
+    told += "; ± for 90 % of cells like it" if margins is not None and np.isfinite(margins).any() else ""
     return (
         f"<table class='ledger' role='grid'><caption><b>Ledger of {for_html(name)}</b>, logit by {by} and wave{told}"
         f"</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
@@ -264,8 +267,7 @@ def ledger_html(
 
 def checked_words(booked: float, measured: float, margin: float = np.nan) -> str:
     """Return "booked +0.80 ± 0.30, taken out +0.71: confirmed"; no bound where the model card has none."""
-    bound = f" ± {margin:.2f}" if np.isfinite(margin) else ""
-    return f"booked {signed(booked)}{bound}, taken out {signed(measured)}: {agreement(booked, measured)}"
+    return f"booked {with_bound(booked, margin)}, taken out {signed(measured)}: {agreement(booked, measured)}"
 
 
 def _tint(step: int, *, dark: bool) -> str:

@@ -239,6 +239,7 @@ def case_page_bytes(
     st: StMarks | None = None,
     view: View | None = None,
     confirmed: NDArray[np.bool_] | None = None,
+    margins: NDArray[np.floating] | None = None,
     grey: GreyBeat | None = None,
 ) -> bytes:
     """Return one A4 page, landscape, as the bytes of a PDF, SVG or PNG.
@@ -258,6 +259,8 @@ def case_page_bytes(
         Speed, gain, order of leads and marks; the layout is 3x4 with a rhythm strip. Waves too tall for the page are
         drawn at half the gain, which is printed.
     confirmed : ndarray of shape (12, n_waves), bool, optional
+    margins : ndarray of shape (12, n_waves), optional
+        How far taking a cell out may lie from it, printed as "±" after a cell that is named.
     grey : GreyBeat, optional
         Behind the mean beats.
 
@@ -269,7 +272,7 @@ def case_page_bytes(
     view = replace(view or View(), layout="3x4+1R", style="painted", dark=False, page=0, opacity=1.0)
 
     def draw(sheet: Sheet) -> None:
-        _page(sheet, recording, evidence, beat, text, waves, st or StMarks(), view, confirmed, grey)
+        _page(sheet, recording, evidence, beat, text, waves, st or StMarks(), view, confirmed, margins, grey)
 
     return _saved(kind, A4_MM, draw, PAGE_DPI)
 
@@ -282,6 +285,7 @@ def case_slide_bytes(
     name: str,
     limit: float | None = None,
     confirmed: NDArray[np.bool_] | None = None,
+    margins: NDArray[np.floating] | None = None,
     grey: GreyBeat | None = None,
 ) -> bytes:
     """Return one slide, 16:9, with the painted mean beats and the answer.
@@ -296,7 +300,7 @@ def case_slide_bytes(
         Class, for the words about the strongest cells.
     limit : float, optional
         End of the colour scale; the largest value of the beat when None.
-    confirmed, grey
+    confirmed, margins, grey
         As for `case_page_bytes`.
     """
     limit = limit or beat.paint.largest
@@ -314,7 +318,8 @@ def case_slide_bytes(
             sheet, (edge, y - 1.0), (width - 2 * edge, y - 1.0 - foot), beat, limit=limit, confirmed=confirmed,
             grey=grey, size=12,
         )  # fmt: skip
-        words = [strongest_words(strongest_cells(beat.cells, confirmed), name), beats_words(beat)]
+        strong = strongest_cells(beat.cells, confirmed, margins=margins)
+        words = [strongest_words(strong, name), beats_words(beat)]
         sheet.text(edge, 15.5, " · ".join(filter(None, words)), size=9)
         _key(sheet, edge, 9.5, limit, size=9, hatched=confirmed is not None, grey=grey)
         sheet.text(edge, 5.4, " · ".join(filter(None, (INTENDED_USE, text.made_by))), size=7)
@@ -419,6 +424,7 @@ def _page(
     st: StMarks,
     view: View,
     confirmed: NDArray[np.bool_] | None,
+    margins: NDArray[np.floating] | None,
     grey: GreyBeat | None,
 ) -> None:
     width, height = A4_MM
@@ -447,7 +453,7 @@ def _page(
             grey=grey, size=6.5,
         )  # fmt: skip
         left += BEATS_MM + 6.0
-        words = strongest_words(strongest_cells(beat.cells, confirmed), evidence.name)
+        words = strongest_words(strongest_cells(beat.cells, confirmed, margins=margins), evidence.name)
         sheet.text(MARGIN_MM, 12.2, " · ".join(filter(None, (words, beats_words(beat)))), size=6)
     columns = ((left, "Criteria", text.criteria), (left + 68.0, "Measurements", text.measurements))
     for x, head, lines in columns:

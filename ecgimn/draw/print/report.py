@@ -30,7 +30,7 @@ from ecgimn.draw.paper import footer_parts
 from ecgimn.draw.print.ecg import A4_MM, Sheet, draw_colour_bar, draw_paper
 from ecgimn.draw.view import View
 from ecgimn.explain.measured import AGREEMENT_MARKS, agreements
-from ecgimn.explain.sentences import NOTHING, signed
+from ecgimn.explain.sentences import NOTHING, signed, with_bound
 from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.signal.waves.find import WAVE_NAMES
 
@@ -71,10 +71,11 @@ def draw_ledger(
     rows: Sequence[tuple[str, str, float]],
     evidence: Evidence,
     taken_out: NDArray[np.floating] | None = None,
+    margins: NDArray[np.floating] | None = None,
 ) -> float:
     """Write the lead by wave table, its lines and the sum that is the logit; return the height of the last line.
 
-    What taking a cell out does stands beside what is booked, with the mark of their agreement.
+    What taking a cell out does stands beside what is booked and its bound, with the mark of their agreement.
     """
     if not rows:
         return top_mm
@@ -103,13 +104,15 @@ def draw_ledger(
                 cell.set_hatch("/////")
                 cell.set_edgecolor("#FFFFFF")
             axes.add_patch(cell)
-            found = np.nan if taken_out is None else float(taken_out[lead_index(lead), WAVE_NAMES.index(waves[place])])
+            at = lead_index(lead), WAVE_NAMES.index(waves[place])
+            found = np.nan if taken_out is None else float(taken_out[at])
+            margin = np.nan if margins is None else float(margins[at])
             if not np.isfinite(found):
                 sheet.text(corner[0] + 8, y, signed(amount, 3), size=6.2, ha="center")
                 continue
             mark = AGREEMENT_MARKS[int(agreements(np.asarray(amount), np.asarray(found)))]
-            sheet.text(corner[0] + 0.5, y, signed(amount, 2), size=5.8)
-            sheet.text(corner[0] + 15.9, y, f"{signed(found, 2)}{mark}", size=5.0, ha="right")
+            sheet.text(corner[0] + 0.3, y, with_bound(amount, margin).replace(" ", ""), size=5.0)
+            sheet.text(corner[0] + 16.2, y, f"{signed(found, 2)}{mark}", size=5.0, ha="right")
         sheet.text(x_mm + 14 + width * len(waves) + 8, y, signed(sum(amounts), 3), size=6.2, bold=True, ha="center")
     y -= ROW_MM + 0.8
     sheet.text(lead_x, y, "sum", size=6.5, bold=True)
@@ -133,7 +136,12 @@ def draw_ledger(
     if taken_out is not None:
         for words in (
             "Left in a cell: booked by the map. Right: logit with the wave minus logit without it, network re-run.",
-            "✓ confirmed (within 20 % or 0.1 logit), ~ about (same sign), ✗ not confirmed.",
+            "✓ confirmed (within 20 % or 0.1 logit), ~ about (same sign), ✗ not confirmed."
+            + (
+                " ±: off by at most this in 90 % of cells like it."
+                if margins is not None and np.isfinite(margins).any()
+                else ""
+            ),
         ):
             y -= ROW_MM - 0.8
             sheet.text(lead_x, y, words, size=6.2)
@@ -218,6 +226,8 @@ class ReportText:
         Lines as shown on the page; of criteria those that are on the ECG.
     taken_out : ndarray of shape (12, n_waves), optional
         What taking out each cell does to the logit; NaN where there was nothing to take out.
+    margins : ndarray of shape (12, n_waves), optional
+        How far that may lie from what is booked, in 90 % of cells like it; NaN where not known.
     recording_hash : str or None
         Printed in place of the recording's digest: a salted hash for uploads.
     """
@@ -228,6 +238,7 @@ class ReportText:
     criteria: Sequence[str] = ()
     notes: Sequence[str] = ()
     taken_out: NDArray[np.float64] | None = None
+    margins: NDArray[np.float64] | None = None
     recording_hash: str | None = None
 
 
@@ -356,7 +367,7 @@ def _numbers_page(
             low -= ROW_MM
             sheet.text(12.0, low, f"Outside what the model was taught: {', '.join(scope.names)}", size=7, bold=True)
     if evidence is not None:
-        draw_ledger(sheet, 12.0, low - 6.0, text.ledger, evidence, text.taken_out)
+        draw_ledger(sheet, 12.0, low - 6.0, text.ledger, evidence, text.taken_out, text.margins)
     st_low = draw_st_table(sheet, 178.0, top, text.st_rows)
     lines = [f"• {line}" for line in text.findings]
     if text.criteria:

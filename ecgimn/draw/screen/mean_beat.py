@@ -65,6 +65,7 @@ def mean_beat_svg(
     size_px: tuple[float, float],
     limit: float | None = None,
     confirmed: NDArray[np.bool_] | None = None,
+    margins: NDArray[np.floating] | None = None,
     grey: GreyBeat | None = None,
     show_evidence: bool = True,
     show_marks: bool = True,
@@ -89,6 +90,8 @@ def mean_beat_svg(
         value when None.
     confirmed : ndarray of shape (12, n_waves), bool, optional
         Cells that the network confirmed when they were taken out; the others are hatched and not called out.
+    margins : ndarray of shape (12, n_waves), optional
+        How far taking a cell out may lie from it, printed as "±" after a cell that is called out.
     grey : GreyBeat, optional
     show_evidence, show_marks : bool
         The two layers: painted areas, sums and called cells; J points, ST levels and T waves.
@@ -106,7 +109,7 @@ def mean_beat_svg(
     """
     colours = palette(overlay=True, dark=dark)
     limit = limit or beat.paint.largest
-    strong = strongest_cells(beat.cells, confirmed, most=called) if show_evidence else ()
+    strong = strongest_cells(beat.cells, confirmed, margins=margins, most=called) if show_evidence else ()
     words = _words(beat, strong, name, size_px[0], confirmed, grey, show_evidence=show_evidence)
     narrow = size_px[0] < NARROW_PX
     foot = (len(words) + (show_evidence + show_marks) * (1 + narrow)) * LINE_PX + 4 if show_words else 4.0
