@@ -20,7 +20,7 @@ from ecgimn.explain.sentences import class_chips, describe_evidence
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
 from ecgimn.sources.physionet import ptbxl_place
-from ecgimn.study.cases import Collection, QuizCase, attempt_of, collection_text, score
+from ecgimn.study.cases import QUIZ, Collection, QuizCase, attempt_of, collection_text, kept_attempts, score
 from pages.ui import cache as cached
 from pages.ui import case_bar
 from pages.ui.earlier import show_both_beats, show_changes, show_difference
@@ -32,7 +32,6 @@ from pages.ui.trace import picture
 session.run_under_app()
 
 CHART = {"displayModeBar": False}
-KIND = "collection"
 N_ATTEMPTS = 8
 BEAT_SHARE = 0.6  # of the window's height, for the mean beat below the trace
 SEEN = ("Both mean beats", "Later ECG", "Earlier ECG")
@@ -211,7 +210,7 @@ def keep_attempt(collection: Collection, case: QuizCase, state: dict[str, Any]) 
         try:
             store, text = cached.get_store(), collection_text(collection)
             uid = hashlib.sha256(text.encode()).hexdigest()
-            store.add_study(uid, collection.title, KIND, text)
+            store.add_study(uid, collection.title, QUIZ, text)
             store.append(uid, reader.uid, case.ref, "quiz", attempt)
         except EcgImnError as exc:
             st.toast(str(exc), icon=":material/error:")
@@ -264,9 +263,7 @@ def show_attempts(collection: Collection) -> None:
     reader = study.reader()
     if reader is not None:
         try:
-            uid = hashlib.sha256(collection_text(collection).encode()).hexdigest()
-            kept = [event.payload for event in cached.get_store().events(uid, reader.uid)]
-            attempts = kept[::-1] or attempts
+            attempts = list(kept_attempts(cached.get_store(), collection, reader.uid)) or attempts
         except EcgImnError as exc:
             st.error(str(exc), icon=":material/error:")
     if not attempts:

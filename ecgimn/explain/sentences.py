@@ -520,14 +520,14 @@ def leads_text(leads: Sequence[str]) -> str:
 
 
 def claim_text(claim: Claim, reading: SignalReading) -> str:
-    """Return what a claim names: "Q waves in III and aVF", "raised ST in V2–V4", "inverted T waves in V4–V6"."""
+    """Return what a claim names: "Q waves in III and aVF", "ST elevation in V2–V4", "T-wave inversion in V4–V6"."""
     kind, leads = PART_NAMES[claim.part], set(claim.leads)
     if claim.part == "ST" and leads <= set(reading.st_elevation_leads):
-        kind = "raised ST"
+        kind = "ST elevation"
     elif claim.part == "ST" and leads <= set(reading.st_depression_leads):
-        kind = "lowered ST"
+        kind = "ST depression"
     elif claim.part == "T" and leads <= set(reading.t_inversion_leads):
-        kind = "inverted T waves"
+        kind = "T-wave inversion"
     return f"{kind} in {leads_text(claim.leads)}"
 
 

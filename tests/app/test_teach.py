@@ -43,12 +43,12 @@ def test_a_case_is_read_hinted_committed_and_explained(teach: AppTest) -> None:
     assert case.hints[0][1] in shown_text(teach)
     assert case.hints[1][1] not in shown_text(teach)
     mark(teach, case.answers[0])
-    mark(teach, "Left axis")
+    mark(teach, "Left axis deviation")
     button(teach, "Commit").click().run()
     words = shown_text(teach)
     assert not teach.exception
     assert f"{case.answers[0]} · correct" in words
-    assert "Left axis · wrong" in words
+    assert "Left axis deviation · wrong" in words
     assert card.title in words
     assert case.points[0] in words
     assert "1 hints used" in words

@@ -298,7 +298,7 @@ def test_the_page_is_one_a4_sheet_true_to_the_millimetre_with_everything_on_it(n
     assert (points[3, 0] - points[2, 0]) * 25.4 / 72 == pytest.approx(5.0, abs=0.05)
     words = words_in(page)
     given = (TEXT.title, TEXT.header, TEXT.answer, "Criteria", *TEXT.criteria, "Measurements", *TEXT.measurements)
-    marks = ("ST raised", "T inverted", f"{gain} mm/mV", "25 mm/s", "strongest for", "Not a medical device")
+    marks = ("ST elevation", "T inversion", f"{gain} mm/mV", "25 mm/s", "strongest for", "Not a medical device")
     for expected in (*given, *marks):
         assert expected.replace("&", "&amp;") in words, expected
     for state in ("class_index", "opacity", "quantity", "True", "False", "None"):

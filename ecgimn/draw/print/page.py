@@ -535,9 +535,9 @@ def _key(
     )  # fmt: skip
     x += wide + 0.5 * space
     word(f"raises +{limit:g} logit per 40 ms")
-    word("▬ ST raised", colours.st_levels[-1])
-    word("▬ ST lowered", colours.st_levels[0])
-    word("▬ T inverted", colours.t_inverted)
+    word("▬ ST elevation", colours.st_levels[-1])
+    word("▬ ST depression", colours.st_levels[0])
+    word("▬ T inversion", colours.t_inverted)
     word("| J point")
     word("● ST at J+60")
     if strip:

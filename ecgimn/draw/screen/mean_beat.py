@@ -519,9 +519,9 @@ def _key(y: float, limit: float | None, colours: Palette, *, narrow: bool, dark:
 def _marks_key(y: float, colours: Palette, *, narrow: bool) -> str:
     """Return what the marks of the rules mean, each in its colour."""
     marks = (
-        ("▬ ST raised", colours.st_levels[-1]),
-        ("▬ ST lowered", colours.st_levels[0]),
-        ("▬ T inverted", colours.t_inverted),
+        ("▬ ST elevation", colours.st_levels[-1]),
+        ("▬ ST depression", colours.st_levels[0]),
+        ("▬ T inversion", colours.t_inverted),
         ("| J point", colours.text),
         ("● ST level at J+60", colours.text),
     )
