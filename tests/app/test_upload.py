@@ -101,6 +101,7 @@ def test_all_windows_are_explained_and_each_logit_is_that_of_the_window(
 ) -> None:
     whole = longer(load_composite(NORMAL), 2)
     whole = whole.with_signal(whole.signal[:, : round(17 * whole.fs)] * np.linspace(1, 1.5, round(17 * whole.fs)))
+    small_app.session_state["mode"] = "research"
     opened_with(small_app, as_upload(whole, tmp_path))
     small_app.toggle(key="all_windows").set_value(True).run()
     assert not small_app.exception

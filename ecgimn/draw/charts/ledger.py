@@ -18,7 +18,7 @@ from ecgimn.draw.colours import N_STEPS, Palette, css, evidence_colours, evidenc
 from ecgimn.escape import for_html, for_plotly
 from ecgimn.explain.case import WindowLogits
 from ecgimn.explain.measured import AGREEMENT_MARKS, agreement, agreements
-from ecgimn.explain.sentences import NOTHING, signed, with_bound
+from ecgimn.explain.sentences import NOTHING, percent, signed, with_bound
 from ecgimn.leads import TERRITORIES
 
 FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
@@ -31,6 +31,7 @@ def ledger_figure(
     waves: Sequence[str],
     *,
     limit: float | None = None,
+    unit: str = "logit",
     dark: bool = False,
     height_px: float = 330.0,
 ) -> go.Figure:
@@ -44,6 +45,8 @@ def ledger_figure(
         Names of rows and columns.
     limit : float, optional
         End of the symmetric colour scale; the largest |cell| when None. Sums are printed and not coloured.
+    unit : str
+        Printed under the pointer; empty for none.
     dark : bool
     height_px : float
 
@@ -75,7 +78,7 @@ def ledger_figure(
         "showscale": False,
         "xgap": 1,
         "ygap": 1,
-        "hovertemplate": "%{y} %{x}: %{text} logit<extra></extra>",
+        "hovertemplate": f"%{{y}} %{{x}}: %{{text}} {unit}".rstrip() + "<extra></extra>",
         "text": text,
     }
     labels = {
@@ -402,9 +405,15 @@ _NOTHINGES = ("solid", "dash", "dot", "dashdot", "longdash")  # a class is told 
 
 
 def timeline_figure(
-    found: WindowLogits, *, shown: str, chosen: int | None = None, dark: bool = False, height_px: float = 200.0
+    found: WindowLogits,
+    *,
+    shown: str,
+    chosen: int | None = None,
+    logits: bool = True,
+    dark: bool = False,
+    height_px: float = 200.0,
 ) -> go.Figure:
-    """Draw the logits over time, the class shown on top and strongest.
+    """Draw the logits, or the probabilities, over time, the class shown on top and strongest.
 
     Parameters
     ----------
@@ -413,6 +422,8 @@ def timeline_figure(
         The class whose line is thick.
     chosen : int, optional
         Place of the window on the screen; it is shaded.
+    logits : bool
+        Else probabilities in percent.
     dark : bool
     height_px : float
 
@@ -427,7 +438,9 @@ def timeline_figure(
     spans = [window.words for window in found.windows]
     data = []
     for place, name in enumerate(reversed(_drawn(found, shown))):
-        logits = found.logit[:, found.classes.index(name)]
+        column = found.classes.index(name)
+        heights = found.logit[:, column] if logits else 100 * found.probability[:, column]
+        said = [_words(y) for y in heights] if logits else [_percent(y / 100) for y in heights]
         bold = name == shown
         data.append(
             {
@@ -435,9 +448,9 @@ def timeline_figure(
                 "mode": "lines+markers",
                 "name": for_plotly(name),
                 "x": middle,
-                "y": logits,
+                "y": heights,
                 "customdata": list(range(len(middle))),
-                "text": [f"{for_plotly(name)} {_words(y)}, {span}" for y, span in zip(logits, spans, strict=True)],
+                "text": [f"{for_plotly(name)} {word}, {span}" for word, span in zip(said, spans, strict=True)],
                 "hovertemplate": "%{text}<extra></extra>",
                 "line": {"color": colours.outline if bold else colours.muted, "width": 2.5 if bold else 1.2,
                          "dash": "solid" if bold else _NOTHINGES[place % len(_NOTHINGES)]},
@@ -451,11 +464,11 @@ def timeline_figure(
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": "not asked",
+                "name": "model not run",
                 "x": middle[refused],
                 "y": [0.0] * len(refused),
                 "customdata": refused,
-                "text": [f"not asked, {spans[place]}: {for_plotly(found.refusals[place][0])}" for place in refused],
+                "text": [f"model not run, {spans[place]}: {for_plotly(found.refusals[place][0])}" for place in refused],
                 "hovertemplate": "%{text}<extra></extra>",
                 "marker": {"symbol": "x-thin", "size": MARKER_PX, "line": {"width": 2, "color": colours.muted}},
             }
@@ -477,27 +490,37 @@ def timeline_figure(
         "xaxis": {"title": {"text": "time in the recording (s)", "font": {"size": 11}},
                   "range": [0, found.windows[-1].stop_s], "gridcolor": colours.fine, "zeroline": False,
                   "fixedrange": True},
-        "yaxis": {"title": {"text": "logit", "font": {"size": 11}}, "gridcolor": colours.fine,
+        "yaxis": {"title": {"text": "logit" if logits else "probability (%)", "font": {"size": 11}},
+                  "range": None if logits else [-4, 104], "gridcolor": colours.fine,
                   "zerolinecolor": colours.muted, "fixedrange": True},
         "shapes": shapes,
     }  # fmt: skip
     return go.Figure({"data": data, "layout": layout}, _validate=False)
 
 
-def window_rows(found: WindowLogits) -> list[dict[str, str]]:
-    """Return one row of text per window: its time, its logit of every class, and why there is none."""
+def window_rows(found: WindowLogits, *, logits: bool = True) -> list[dict[str, str]]:
+    """Return one row of text per window: its time, logit or percent of every class, and why there is none."""
     return [
         {
             "Window": window.words,
-            **{name: _words(logit) for name, logit in zip(found.classes, logits, strict=True)},
+            **{
+                name: _words(logit) if logits else _percent(probability)
+                for name, logit, probability in zip(found.classes, row, shares, strict=True)
+            },
             "Quality": " ".join(reasons) or "usable",
         }
-        for window, logits, reasons in zip(found.windows, found.logit, found.refusals, strict=True)
+        for window, row, shares, reasons in zip(
+            found.windows, found.logit, found.probability, found.refusals, strict=True
+        )
     ]
 
 
 def _words(logit: float) -> str:
     return NOTHING if np.isnan(logit) else signed(float(logit))
+
+
+def _percent(probability: float) -> str:
+    return NOTHING if np.isnan(probability) else percent(float(probability))
 
 
 def _drawn(found: WindowLogits, shown: str) -> list[str]:
