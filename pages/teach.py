@@ -35,7 +35,7 @@ CHART = {"displayModeBar": False}
 N_ATTEMPTS = 8
 BEAT_SHARE = 0.6  # of the window's height, for the mean beat below the trace
 SEEN = ("Both mean beats", "Later ECG", "Earlier ECG")
-HOW = "Mark all that fit, then commit. Only then the answer, the model and its evidence appear."
+HOW = "Mark all that fit, then submit. Only then the answer, the model and its evidence appear."
 
 
 def show_mean_beat(evidence: Evidence, size_px: tuple[float, float], key: str) -> None:
@@ -192,7 +192,7 @@ def ask(collection: Collection, case: QuizCase, state: dict[str, Any], *, large:
     if large and st.button("Reveal", icon=":material/visibility:", key=f"{key}_reveal", shortcut="A"):
         state["answer"] = []  # for a room: nobody's attempt
         st.rerun()
-    if st.button("Commit", type="primary", icon=":material/lock:", key=f"{key}_commit", shortcut="Mod+Enter"):
+    if st.button("Submit", type="primary", icon=":material/lock:", key=f"{key}_commit", shortcut="Mod+Enter"):
         if not chosen:
             st.error("Nothing is marked. One statement at least is needed. Mark what you see.", icon=":material/error:")
             return

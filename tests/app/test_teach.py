@@ -44,7 +44,7 @@ def test_a_case_is_read_hinted_committed_and_explained(teach: AppTest) -> None:
     assert case.hints[1][1] not in shown_text(teach)
     mark(teach, case.answers[0])
     mark(teach, "Left axis deviation")
-    button(teach, "Commit").click().run()
+    button(teach, "Submit").click().run()
     words = shown_text(teach)
     assert not teach.exception
     assert f"{case.answers[0]} · correct" in words
@@ -96,7 +96,7 @@ def test_every_pair_that_comes_with_the_app_opens_before_and_after_the_answer(te
 
 
 def test_nothing_is_revealed_without_a_mark(teach: AppTest) -> None:
-    button(teach, "Commit").click().run()
+    button(teach, "Submit").click().run()
     assert "Nothing is marked" in "".join(str(item.value) for item in teach.error)
     assert "To remember" not in shown_text(teach)
 

@@ -330,7 +330,7 @@ def _ecg_page(
         footer_parts(layout, recording.fs, filter_name=view.filter_name, reference=st.reference if st.measured else "")
     )
     if drawn is not None:
-        parts.append(f"shown: {100 * drawn.shown_share(layout):.0f} % of total |evidence|")
+        parts.append(f"shown: {100 * drawn.shown_share(layout):.0f} % of the evidence")
         draw_colour_bar(sheet, PAPER_LEFT_MM + layout.width_mm + 4.0, 120.0, drawn, view)
     if beyond:
         parts.append(f"the trace leaves the grid in {', '.join(beyond)}")

@@ -180,7 +180,7 @@ def difference_svg(
     colours, scale = palette(overlay=True, dark=dark), evidence_colours(dark=dark, paint=True)
     limit, narrow = beat.paint.largest, size_px[0] < NARROW_PX
     left_out = float(beat.voltage.sum()) - beat.shown
-    told = [f"black: {later} · dashed: {earlier}, fitted wave by wave"]
+    told = [f"full line: {later} · dashed: {earlier}, fitted wave by wave"]
     if name is None:
         told.append(f"boxes {BOX_S:g} s, {BOX_MV:g} mV")
     else:
@@ -234,7 +234,8 @@ def difference_svg(
         for place, line in enumerate(words)
     ]
     if name is not None:
-        lines.append(_key(layout.height_mm + LINE_PX * (len(words) + 0.35), limit, colours, narrow=narrow, dark=dark))
+        ends, y = limit if numbers else None, layout.height_mm + LINE_PX * (len(words) + 0.35)
+        lines.append(_key(y, ends, colours, narrow=narrow, dark=dark))
     said = for_html("; ".join(words))
     height = layout.height_mm + foot + MARGIN_PX
     return (
@@ -442,7 +443,8 @@ def _ring(
     elif cell.wave == "QRS" and left - 3 - wide >= panel.x0_mm:
         x, anchor = left - 3, "end"
     else:
-        x, anchor, middle = left + width / 2, "middle", top - 4 if upright else foot + 12
+        above = upright or foot + 12 > layout.height_mm  # else it would lie in the words below the panels
+        x, anchor, middle = left + width / 2, "middle", top - 4 if above else foot + 12
         x = float(np.clip(x, wide / 2, layout.width_mm - wide / 2))
     halo = f"stroke='{colours.paper}' stroke-width='3' paint-order='stroke'"
     return (

@@ -69,7 +69,7 @@ function write() {
   find("scale-bar").style.background = `linear-gradient(to right, ${data.stops.join(", ")})`
   find("scale-bar").style.opacity = chosen.opacity
   find("scale").textContent =
-    `Scale: ${data.limit_source} · shown: ${Math.round(100 * data.shown)} % of total |evidence|`
+    `Scale: ${data.limit_source} · shown: ${Math.round(100 * data.shown)} % of the evidence`
   find("evidence").classList.toggle("clinical", !served?.research)
   find("switch").textContent = chosen.on ? "Hide" : "Show"
   find("switch").setAttribute("aria-pressed", String(chosen.on))
