@@ -227,7 +227,7 @@ def _take(recording: Recording, evidence: BeatByBeat) -> None:
 
 ST_WIDTHS = {"Lead": 45, "J": 125, "J+60": 125, "J+80": 125, "Slope (mV/s)": 85, "ST shape": 110, "T (mV)": 60}
 CRITERIA_WIDTHS = {"Criterion": 210, "Verdict": 110, "Measured": 260, "Leads": 130, "Wave": 55}
-DETAILS = ("ST and T table", "Criteria", "Median beat", "Beats", "Box", "Polar view", "Export")
+DETAILS = ("ST and T table", "Criteria", "Median beat", "Beats", "Box", "Polar view", "Note", "Export")
 MIME = {
     "pdf": "application/pdf",
     "png": "image/png",
@@ -278,6 +278,8 @@ def show_details(case: Case, name: str, minus: str | None, view: View) -> None:
             config=CHART,
             alt=f"ST level and contribution to {evidence.name} by lead",
         )
+    elif detail == "Note":
+        write_note(reading.recording)
     elif detail == "Export":
         show_export(case, name, minus, view)
 
@@ -327,6 +329,19 @@ def show_median_beat(evidence: Evidence, *, dark: bool) -> None:
     st.plotly_chart(figure, width="content", theme=None, key="beat", config=CHART, alt=alt)
 
 
+def write_note(recording: Recording) -> None:
+    """Let the reader note something on the case; it is kept in this visit and nowhere else."""
+    key = f"note {recording.digest}"
+    st.text_area(
+        "Note on this case", session.note_on(recording), key=key, max_chars=session.MAX_NOTE, height=100,
+        on_change=session.take_note, args=(recording, key), placeholder="What you see; a question; a second opinion",
+    )  # fmt: skip
+    st.caption(
+        "Kept while this window is open, then gone; never stored with the case, sent or put into a link. Export adds "
+        "it to page, report and JSON if you ask for it there. Write nothing that says who the patient is."
+    )
+
+
 def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
     """Offer the case as files: a page and a slide to show, then the whole report, values and samples."""
     salt = session.export_salt(case.recording)
@@ -334,6 +349,10 @@ def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
     has_beat = case.reading.measurements is not None and case.reading.measurements.beat.signal is not None
     link = session.link_of(name) if case.recording.source != "upload" else ""
     grey = cached.get_grey_beat() if view_state.grey_wanted() else None
+    written = session.note_on(case.recording)
+    if written:
+        st.toggle("With my note", key="export_note", help="On the page, in the report and in the JSON.")
+    note = written if view_state.chosen("export_note") else ""
     with st.container(horizontal=True):
         for label, sheet, form in SHEETS:
             st.download_button(
@@ -341,7 +360,7 @@ def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
                 session.noting_export(
                     partial(
                         case_sheet, sheet, form, case, class_name=name, against=minus, measured=measured, view=view,
-                        salt=salt, link=link, grey=grey,
+                        salt=salt, link=link, note=note, grey=grey,
                     ),
                     f"{label} of {session.what_is_open(case.recording)}",
                 ),
@@ -366,6 +385,7 @@ def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
                         view=view,
                         salt=salt,
                         measured=measured,
+                        note=note,
                     ),
                     f"{kind.upper()} of {session.what_is_open(case.recording)}",
                 ),

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import segno
 from PIL import Image
 
 from ecgimn import load_composite, load_model
@@ -365,6 +366,50 @@ def test_the_page_of_a_case_says_answer_reasons_criteria_and_measurements(checke
     assert recording_hash(case.recording, b"grain")[:12] in words
     difference = words_in(case_sheet("slide", "svg", case, class_name="A", against="B", measured=measured))
     assert "Evidence for A − B" in difference
+
+
+def drawn_code(page: bytes) -> set[tuple[int, int]] | None:
+    """The dark modules of the QR code on a page, column and row from its corner; None where there is no code."""
+    group = next((part for part in ElementTree.fromstring(page).iter(f"{SVG}g") if part.get("id") == "code"), None)
+    if group is None:
+        return None
+    corners = re.findall(r"M (\S+) (\S+)\s+L (\S+) ", group.find(f"{SVG}path").get("d"))
+    places = np.array([corner[:2] for corner in corners], dtype=float)
+    side = float(corners[0][2]) - float(corners[0][0])
+    return {tuple(place) for place in np.round((places - places.min(axis=0)) / side).astype(int).tolist()}
+
+
+def test_a_link_that_others_can_open_stands_on_the_page_as_a_qr_code_too(checked):
+    case, _ = checked
+    link = "https://ecg.example.org/?composite=imi-st&class=MI"
+    page = case_sheet("page", "svg", case, class_name="A", link=link)
+    assert link in words_in(page).replace("&amp;", "&")
+    wanted = {
+        (column, row)
+        for row, line in enumerate(segno.make_qr(link, error="l").matrix)
+        for column, dark in enumerate(line)
+        if dark
+    }
+    assert drawn_code(page) == wanted
+    for link in ("http://127.0.0.1:8501/?composite=imi-st", "http://localhost:8501/", ""):
+        alone = case_sheet("page", "svg", case, class_name="A", link=link)
+        assert link in words_in(alone)
+        assert drawn_code(alone) is None
+
+
+def test_the_readers_note_goes_into_page_report_and_json_as_it_was_written_and_only_when_given(checked):
+    case, _ = checked
+    note = "Q in III: <b>old</b>?\n$x$ see \U0001fac0"
+    shown = "Reader's note: Q in III: &lt;b&gt;old&lt;/b&gt;? $x$ see ?"
+    for write in (case_sheet, case_export):
+        kind = ("page", "svg") if write is case_sheet else ("svg",)
+        view = {} if write is case_sheet else {"view": View()}
+        assert shown in words_in(write(*kind, case, class_name="A", note=note, **view)).replace("\n", " ")
+        assert "Reader's note" not in words_in(write(*kind, case, class_name="A", **view))
+    assert json.loads(case_export("json", case, class_name="A", view=View(), note=note))["note"] == note
+    assert "note" not in json.loads(case_export("json", case, class_name="A", view=View()))
+    long = words_in(case_sheet("page", "svg", case, class_name="A", note="word " * 60))
+    assert long.count("word") == 60
 
 
 def test_the_report_prints_what_was_taken_out_beside_what_is_booked_and_no_program_state(checked):

@@ -45,6 +45,7 @@ def case_report_bytes(
     view: View | None = None,
     recording_hash: str | None = None,
     measured: MeasuredLedger | None = None,
+    note: str = "",
 ) -> bytes:
     """Return the report of one case for one class, or for the difference of two.
 
@@ -61,7 +62,10 @@ def case_report_bytes(
         Printed in place of the digest: a salted hash for uploads.
     measured : MeasuredLedger, optional
         What taking out each cell does, printed below what is booked.
+    note : str
+        The reader's own.
     """
+    from ecgimn.draw.print.page import note_words
     from ecgimn.draw.print.report import report_bytes  # matplotlib: half a second that no screen needs
 
     reading, evidence = case.reading, case.of(class_name, against)
@@ -71,7 +75,12 @@ def case_report_bytes(
         ledger=[*_cells(evidence), ("", "baseline", evidence.baseline)],
         taken_out=None if measured is None else measured.of(class_name, against),
         margins=None if measured is None else margins(case.card, evidence.name, evidence.cells),
-        notes=[*_sentences(case, evidence, measured), *reasons_sentences(reasons_of(evidence)), *signal.notes],
+        notes=[
+            *([note_words(note)] if note else []),
+            *_sentences(case, evidence, measured),
+            *reasons_sentences(reasons_of(evidence)),
+            *signal.notes,
+        ],
         recording_hash=recording_hash,
     )
     return report_bytes(
@@ -201,6 +210,7 @@ def case_sheet(
     view: View | None = None,
     salt: bytes = b"",
     link: str = "",
+    note: str = "",
     grey: GreyBeat | None = None,
 ) -> bytes:
     """Return one page of a case to file, or one slide to show, with everything on it put into words here.
@@ -222,6 +232,8 @@ def case_sheet(
         For uploads; empty for public recordings.
     link : str
         Address of this view of a public case.
+    note : str
+        The reader's own; printed on the page.
     grey : GreyBeat, optional
 
     Raises
@@ -262,6 +274,7 @@ def case_sheet(
         made_by=f"model {case.card.name} {case.card.sha256[:8]} · recording "
         f"{recording_hash(reading.recording, salt)[:12]}",
         link=link,
+        note=note,
     )  # fmt: skip
     return case_sheet_bytes(sheet, kind, evidence, text=text, view=view, confirmed=confirmed, bounds=bounds, grey=grey)
 
@@ -318,6 +331,7 @@ def case_export(
     view: View,
     salt: bytes = b"",
     measured: MeasuredLedger | None = None,
+    note: str = "",
 ) -> bytes:
     """Return one export of a case.
 
@@ -335,6 +349,8 @@ def case_export(
         For uploads; empty for public recordings.
     measured : MeasuredLedger, optional
         What taking out each cell does: in JSON, CSV and report beside what is booked.
+    note : str
+        The reader's own, for report and JSON.
     """
     identity = recording_hash(case.recording, salt)
     if kind == "json":
@@ -342,12 +358,15 @@ def case_export(
         content["recording"]["digest"] = identity
         content["shown"] = {"class": class_name, "against": against}
         content["view"] = view.as_dict()
+        if note:
+            content["note"] = note
         return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
     if kind == "csv":
         return _ledger_csv(case, class_name, against, identity, measured).encode()
     return case_report_bytes(
-        kind, case, class_name=class_name, against=against, view=view, recording_hash=identity, measured=measured
-    )
+        kind, case, class_name=class_name, against=against, view=view, recording_hash=identity, measured=measured,
+        note=note,
+    )  # fmt: skip
 
 
 def _ledger_csv(

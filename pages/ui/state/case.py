@@ -218,6 +218,22 @@ def last_window(whole: Recording) -> float:
     return round(max(whole.duration_s - WINDOW_S, 0.0), 2)
 
 
+# A note on the case.
+
+MAX_NOTE = 300  # characters; three lines of the page
+
+
+def note_on(recording: Recording) -> str:
+    """Return what the visitor noted on a case."""
+    return str(st.session_state.get("case_notes", {}).get(recording.digest, ""))
+
+
+def take_note(recording: Recording, key: str) -> None:
+    """Keep what the visitor has just written on a case, for this visit."""
+    kept = {**st.session_state.get("case_notes", {}), recording.digest: str(st.session_state[key])[:MAX_NOTE].strip()}
+    st.session_state["case_notes"] = {digest: note for digest, note in kept.items() if note}
+
+
 # The class.
 
 
