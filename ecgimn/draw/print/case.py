@@ -75,12 +75,8 @@ def case_report_bytes(
         ledger=[*_cells(evidence), ("", "baseline", evidence.baseline)],
         taken_out=None if measured is None else measured.of(class_name, against),
         margins=None if measured is None else margins(case.card, evidence.name, evidence.cells),
-        notes=[
-            *([note_words(note)] if note else []),
-            *_sentences(case, evidence, measured),
-            *reasons_sentences(reasons_of(evidence)),
-            *signal.notes,
-        ],
+        findings=[*([note_words(note)] if note else []), *signal.findings],
+        notes=[*_sentences(case, evidence, measured), *reasons_sentences(reasons_of(evidence)), *signal.notes],
         recording_hash=recording_hash,
     )
     return report_bytes(

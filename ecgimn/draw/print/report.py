@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ecgimn.signal.waves.find import Waves
 
 
-ROW_MM = 4.4
+ROW_MM, TAKEN_OUT_MM = 4.4, 2.3  # a line; what a second one within a cell needs besides
 MM_PER_MV_TABLE = 10.0  # a column headed "mm" counts 0.1 mV as 1 mm whatever the gain of the picture
 
 
@@ -92,14 +92,16 @@ def draw_ledger(
     scale = evidence_colours()
     axes = sheet.axes(0, 0, *A4_MM)
     axes.set_zorder(-1)
+    two_lines = taken_out is not None and margins is not None and bool(np.isfinite(margins).any())
+    row_mm = ROW_MM + (TAKEN_OUT_MM if two_lines else 0.0)
     for lead in STANDARD_LEADS:
-        y -= ROW_MM
+        y -= row_mm
         sheet.text(lead_x, y, lead, size=6.5, bold=True)
         amounts = [value.get((lead, wave), 0.0) for wave in waves]
         for place, amount in enumerate(amounts):
             colour = scale[int(evidence_index(np.asarray(amount), limit))]
             corner = (x_mm + 14 + width * place, y - 1.2)
-            cell = Rectangle(corner, width - 0.6, ROW_MM - 0.4, facecolor=css(colour), edgecolor="none", linewidth=0)
+            cell = Rectangle(corner, width - 0.6, row_mm - 0.4, facecolor=css(colour), edgecolor="none", linewidth=0)
             if amount < -0.02 * limit:
                 cell.set_hatch("/////")
                 cell.set_edgecolor("#FFFFFF")
@@ -111,8 +113,12 @@ def draw_ledger(
                 sheet.text(corner[0] + 8, y, signed(amount, 3), size=6.2, ha="center")
                 continue
             mark = AGREEMENT_MARKS[int(agreements(np.asarray(amount), np.asarray(found)))]
-            sheet.text(corner[0] + 0.3, y, with_bound(amount, margin).replace(" ", ""), size=5.0)
-            sheet.text(corner[0] + 16.2, y, f"{signed(found, 2)}{mark}", size=5.0, ha="right")
+            if two_lines:
+                sheet.text(corner[0] + 8, y + TAKEN_OUT_MM, with_bound(amount, margin), size=5.8, ha="center")
+                sheet.text(corner[0] + 8, y - 0.3, f"{signed(found, 2)} {mark}", size=5.2, ha="center")
+            else:
+                sheet.text(corner[0] + 0.5, y, signed(amount, 2), size=5.8)
+                sheet.text(corner[0] + 15.9, y, f"{signed(found, 2)}{mark}", size=5.0, ha="right")
         sheet.text(x_mm + 14 + width * len(waves) + 8, y, signed(sum(amounts), 3), size=6.2, bold=True, ha="center")
     y -= ROW_MM + 0.8
     sheet.text(lead_x, y, "sum", size=6.5, bold=True)
@@ -134,14 +140,12 @@ def draw_ledger(
         size=7,
     )
     if taken_out is not None:
+        first, second = ("Above", "Below") if two_lines else ("Left", "Right")
         for words in (
-            "Left in a cell: booked by the map. Right: logit with the wave minus logit without it, network re-run.",
+            f"{first} in a cell: booked by the map. {second}: logit "
+            "with the wave minus logit without it, network re-run.",
             "✓ confirmed (within 20 % or 0.1 logit), ~ about (same sign), ✗ not confirmed."
-            + (
-                " ±: off by at most this in 90 % of cells like it."
-                if margins is not None and np.isfinite(margins).any()
-                else ""
-            ),
+            + (" ±: off by at most this in 90 % of cells like it." if two_lines else ""),
         ):
             y -= ROW_MM - 0.8
             sheet.text(lead_x, y, words, size=6.2)
