@@ -504,7 +504,7 @@ def _key(y: float, limit: float | None, colours: Palette, *, narrow: bool, dark:
     )
     left = 92.0
     boxes = f"boxes {BOX_S:g} s, {BOX_MV:g} mV"
-    low, high, unit = "lowers", "raises", boxes
+    low, high, unit = "lowers", "raises", boxes if narrow else f"· {boxes}"
     if limit is not None:
         low, high, unit = f"lowers −{limit:g}", f"raises +{limit:g}", f"logit per 40 ms · {boxes}"
     words, below = (high, unit) if narrow else (f"{high} {unit}", "")
@@ -641,8 +641,8 @@ def median_beat_figure(
     words = ["25 mm/s · 10 mm/mV, enlarged"]
     words += [f"{beats_used[0]} of {beats_used[1]} beats used"] if beats_used else []
     if contribution is not None and limit is not None:
-        ends = f", ±{1000 * limit:.2g} · 10⁻³ logit per sample" if numbers else ""
-        words.append(f"strip: {what} to {for_plotly(name)}{ends}")
+        scale_words = f", ±{1000 * limit:.2g} · 10⁻³ logit per sample" if numbers else ""
+        words.append(f"strip: {what} to {for_plotly(name)}{scale_words}")
         words += ["band: standard deviation over beats"] if spread is not None else []
     words += [f"not in the mean beat: {remainder:+.2f} logit"] if remainder is not None and numbers else []
     words += [f"lines: {', '.join(for_plotly(mark) for mark in landmarks_s)}"] if landmarks_s else []

@@ -56,6 +56,7 @@ function showReach(chart, point) {
   drawMarks(chart, "reach-marks", momentsAbout(regions, at, reach.close_s[place] / 2, speed))
   find("reached").textContent =
     `Here the model looks at ${reach.close_s[place].toFixed(1)} s of all leads (90 %).`
+  find("reached").dataset.seconds = reach.close_s[place]
 }
 
 function write() {
