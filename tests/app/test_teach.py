@@ -73,7 +73,7 @@ def test_two_ecgs_of_a_pair_are_compared_by_eye_and_the_models_difference_comes_
         assert [word for word in hidden if word in sent(teach)] == []
     next(item for item in teach.button_group if item.label == "Shown").set_value("Both mean beats").run()
     mark(teach, case.answers[0])
-    button(teach, "Commit").click().run()
+    button(teach, "Submit").click().run()
     assert not teach.exception
     text = shown_text(teach)
     assert f"{case.answers[0]} · correct" in text
