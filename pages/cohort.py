@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import streamlit as st
+from scipy.special import expit
 
 from ecgimn.batch import cohort
 from ecgimn.batch.output import read_settings
@@ -47,6 +48,8 @@ if not folders:
 
 
 def case_table(title: str, cases: pd.DataFrame, key: str) -> None:
+    if not view_state.is_research():
+        cases = cases.assign(logit=expit(cases["logit"])).rename(columns={"logit": "probability"})
     st.markdown(f"**{title}**")
     chosen = st.dataframe(
         cases,
@@ -57,6 +60,7 @@ def case_table(title: str, cases: pd.DataFrame, key: str) -> None:
         height=320,
         column_config={
             "logit": st.column_config.NumberColumn("logit", format="%+.2f"),
+            "probability": st.column_config.NumberColumn("probability", format="percent"),
             "alike": st.column_config.NumberColumn("likeness", format="%.2f", help="Cosine with the mean ledger"),
             "lead": st.column_config.TextColumn("strongest lead"),
             "wave": st.column_config.TextColumn("strongest wave"),
@@ -95,9 +99,10 @@ def show_class(folder: Path, name: str) -> None:
         picture(beats_picture([pane], size_px=size, numbers=view_state.is_research(), dark=dark), "mean_beat")
     left, right = st.columns(2, gap="medium")
     with left:
-        st.markdown(f"**Mean evidence for {name}**, logit")
+        unit = "logit" if view_state.is_research() else ""
+        st.markdown(f"**Mean evidence for {name}**{unit and f', {unit}'}")
         st.plotly_chart(
-            ledger_figure(cells.mean(axis=0), STANDARD_LEADS, evidence.waves, dark=dark),
+            ledger_figure(cells.mean(axis=0), STANDARD_LEADS, evidence.waves, unit=unit, dark=dark),
             theme=None, key="mean_ledger", config=CHART, alt="Mean evidence of lead by wave",
         )  # fmt: skip
     with right:
@@ -106,7 +111,7 @@ def show_class(folder: Path, name: str) -> None:
         )
         sums, names = (cells.sum(axis=2), STANDARD_LEADS) if by == "lead" else (cells.sum(axis=1), evidence.waves)
         st.plotly_chart(
-            spread_figure(sums, names, dark=dark), theme=None, key="spread", config=CHART,
+            spread_figure(sums, names, unit=unit or "evidence", dark=dark), theme=None, key="spread", config=CHART,
             alt=f"Spread of the evidence by {by} over recordings",
         )  # fmt: skip
     ranked = cohort.closeness(evidence)

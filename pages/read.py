@@ -134,6 +134,8 @@ def read_case(case: Case) -> None:
         right, left, below = st.container(), st.container(), st.container()
     with left:
         st.caption(header_words(reading, rhythm=reading.rhythm.statement))
+        if note := session.note_on(reading.recording):
+            st.text(f"Note: {note}")  # as it is, never Markdown
         # The words about the evidence stand beside the chart: here they would make the browser draw it again.
         alt = f"12-lead ECG, layout {view.layout}, {view.speed:g} mm/s, {view.gain:g} mm/mV"
         with st.container(key="trace_room"):

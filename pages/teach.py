@@ -20,7 +20,7 @@ from ecgimn.explain.sentences import class_chips, describe_evidence
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
 from ecgimn.sources.physionet import ptbxl_place
-from ecgimn.study.cases import Collection, QuizCase, attempt_of, collection_text, score
+from ecgimn.study.cases import QUIZ, Collection, QuizCase, attempt_of, collection_text, kept_attempts, score
 from pages.ui import cache as cached
 from pages.ui import case_bar
 from pages.ui.earlier import show_both_beats, show_changes, show_difference
@@ -32,11 +32,10 @@ from pages.ui.trace import picture
 session.run_under_app()
 
 CHART = {"displayModeBar": False}
-KIND = "collection"
 N_ATTEMPTS = 8
 BEAT_SHARE = 0.6  # of the window's height, for the mean beat below the trace
 SEEN = ("Both mean beats", "Later ECG", "Earlier ECG")
-HOW = "Mark all that fit, then commit. Only then the answer, the model and its evidence appear."
+HOW = "Mark all that fit, then submit. Only then the answer, the model and its evidence appear."
 
 
 def show_mean_beat(evidence: Evidence, size_px: tuple[float, float], key: str) -> None:
@@ -193,7 +192,7 @@ def ask(collection: Collection, case: QuizCase, state: dict[str, Any], *, large:
     if large and st.button("Reveal", icon=":material/visibility:", key=f"{key}_reveal", shortcut="A"):
         state["answer"] = []  # for a room: nobody's attempt
         st.rerun()
-    if st.button("Commit", type="primary", icon=":material/lock:", key=f"{key}_commit", shortcut="Mod+Enter"):
+    if st.button("Submit", type="primary", icon=":material/lock:", key=f"{key}_commit", shortcut="Mod+Enter"):
         if not chosen:
             st.error("Nothing is marked. One statement at least is needed. Mark what you see.", icon=":material/error:")
             return
@@ -211,7 +210,7 @@ def keep_attempt(collection: Collection, case: QuizCase, state: dict[str, Any]) 
         try:
             store, text = cached.get_store(), collection_text(collection)
             uid = hashlib.sha256(text.encode()).hexdigest()
-            store.add_study(uid, collection.title, KIND, text)
+            store.add_study(uid, collection.title, QUIZ, text)
             store.append(uid, reader.uid, case.ref, "quiz", attempt)
         except EcgImnError as exc:
             st.toast(str(exc), icon=":material/error:")
@@ -266,9 +265,7 @@ def show_attempts(collection: Collection) -> None:
     reader = study.reader()
     if reader is not None:
         try:
-            uid = hashlib.sha256(collection_text(collection).encode()).hexdigest()
-            kept = [event.payload for event in cached.get_store().events(uid, reader.uid)]
-            attempts = kept[::-1] or attempts
+            attempts = list(kept_attempts(cached.get_store(), collection, reader.uid)) or attempts
         except EcgImnError as exc:
             st.error(str(exc), icon=":material/error:")
     if not attempts:

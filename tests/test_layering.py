@@ -49,6 +49,7 @@ HOME_OF: dict[str, tuple[str, ...]] = {
     "streamlit": (),
     "plotly": ("draw/",),
     "matplotlib": ("draw/",),
+    "segno": ("draw/print/",),
     "torch": ("model/", "train/", "evaluate/", "explain/methods.py"),
     "captum": ("explain/methods.py",),
     "safetensors": ("model/", "train/"),

@@ -26,7 +26,7 @@ from ecgimn.draw.colours import N_STEPS, TRANSPARENT, evidence_index
 from ecgimn.draw.marks import LEVEL, StMarks, st_marks
 from ecgimn.draw.paper import Panel, PaperLayout
 from ecgimn.explain.difference import FIRST_BIN, mean_beats
-from ecgimn.explain.sentences import signed
+from ecgimn.explain.sentences import signed, with_bound
 from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.signal.waves.find import PR, QRS, ST, TP, WAVE_NAMES, P, T
 
@@ -523,10 +523,15 @@ class StrongCell:
     lead: str
     wave: str
     logit: float
+    margin: float = np.nan
 
 
 def strongest_cells(
-    cells: NDArray[np.floating], confirmed: NDArray[np.bool_] | None = None, *, most: int = 3
+    cells: NDArray[np.floating],
+    confirmed: NDArray[np.bool_] | None = None,
+    *,
+    margins: NDArray[np.floating] | None = None,
+    most: int = 3,
 ) -> tuple[StrongCell, ...]:
     """Return the cells that say most in the direction of the whole, the strongest first.
 
@@ -536,6 +541,8 @@ def strongest_cells(
         Logit.
     confirmed : ndarray of shape (12, n_waves), bool, optional
         Others are not called out.
+    margins : ndarray of shape (12, n_waves), optional
+        How far taking a cell out may lie from it, in logit; NaN where not known.
     most : int
     """
     sign = 1.0 if cells.sum() >= 0 else -1.0
@@ -544,17 +551,22 @@ def strongest_cells(
         size = np.where(confirmed, size, -np.inf)
     order = np.argsort(-size, axis=None, kind="stable")[:most]
     return tuple(
-        StrongCell(STANDARD_LEADS[lead], WAVE_NAMES[wave], float(cells[lead, wave]))
+        StrongCell(
+            STANDARD_LEADS[lead],
+            WAVE_NAMES[wave],
+            float(cells[lead, wave]),
+            np.nan if margins is None else float(margins[lead, wave]),
+        )
         for lead, wave in (np.unravel_index(at, cells.shape) for at in order.tolist())
         if size[lead, wave] >= LEAST_LOGIT
     )
 
 
 def strongest_words(cells: Sequence[StrongCell], name: str) -> str:
-    """Return "III QRS +1.19, strongest for MI; then aVL QRS +0.69, aVF QRS +0.41"; empty where nothing is strong."""
+    """Return "III QRS +1.19 ± 0.42, strongest for MI; then aVL QRS +0.69 ± 0.27"; empty where nothing is strong."""
     if not cells:
         return ""
-    first, *others = (f"{cell.lead} {cell.wave} {signed(cell.logit)}" for cell in cells)
+    first, *others = (f"{cell.lead} {cell.wave} {with_bound(cell.logit, cell.margin)}" for cell in cells)
     way = "for" if cells[0].logit >= 0 else "against"
     return f"{first}, strongest {way} {name}" + (f"; then {', '.join(others)}" if others else "")
 

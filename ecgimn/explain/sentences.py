@@ -63,6 +63,11 @@ def signed(value: float | None, digits: int = 2) -> str:
     return text[1:] if float(text) == 0 else text.replace("-", MINUS)
 
 
+def with_bound(value: float, margin: float = math.nan, digits: int = 2) -> str:
+    """Return a booked cell with how far taking it out may lie from it, "+0.80 ± 0.30"; none where no bound is known."""
+    return signed(value, digits) + (f" ± {margin:.{digits}f}" if math.isfinite(margin) else "")
+
+
 def outcome_text(evidence: Evidence) -> str:
     """Return what a logit comes to: a probability, or for a difference of two logits the ratio of their odds."""
     if evidence.probability is None:
@@ -515,14 +520,14 @@ def leads_text(leads: Sequence[str]) -> str:
 
 
 def claim_text(claim: Claim, reading: SignalReading) -> str:
-    """Return what a claim names: "Q waves in III and aVF", "raised ST in V2–V4", "inverted T waves in V4–V6"."""
+    """Return what a claim names: "Q waves in III and aVF", "ST elevation in V2–V4", "T-wave inversion in V4–V6"."""
     kind, leads = PART_NAMES[claim.part], set(claim.leads)
     if claim.part == "ST" and leads <= set(reading.st_elevation_leads):
-        kind = "raised ST"
+        kind = "ST elevation"
     elif claim.part == "ST" and leads <= set(reading.st_depression_leads):
-        kind = "lowered ST"
+        kind = "ST depression"
     elif claim.part == "T" and leads <= set(reading.t_inversion_leads):
-        kind = "inverted T waves"
+        kind = "T-wave inversion"
     return f"{kind} in {leads_text(claim.leads)}"
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 from collections.abc import Collection as AnyCollection
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -20,8 +21,12 @@ from ecgimn.leads import LIMB_FROM_I_II, LIMB_LEADS, STANDARD_LEADS, lead_index
 from ecgimn.recording import Recording
 from ecgimn.sources.composites.case import list_composites, load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES, PtbXl
-from ecgimn.study.definition import AuditCase, canonical, no_earlier
+from ecgimn.study.definition import AuditCase, Event, canonical, no_earlier
 
+if TYPE_CHECKING:
+    from ecgimn.study.store import Store
+
+QUIZ = "collection"  # kind of a teaching collection in the store
 COMPOSITE, PTBXL = "composite", "ptbxl"
 COLUMNS = ("case", "ref", "ecg_id", "record")
 
@@ -474,6 +479,19 @@ def attempt_of(case: QuizCase, result: Score, hints: int) -> dict[str, Any]:
         "wrong": list(result.wrong),
         "hints": hints,
     }
+
+
+def kept_attempts(store: Store, collection: Collection, reader_uid: str) -> tuple[dict[str, Any], ...]:
+    """Return a reader's attempts at a collection, the last one first, whatever its options were called at the time.
+
+    An attempt is kept under the text of the collection as it was then: a new wording of an option begins another
+    study in the store, and takes nothing away from what a reader did before.
+    """
+    found: list[Event] = []
+    for uid in store.studies(QUIZ):
+        if json.loads(store.definition(uid))["name"] == collection.name:
+            found += store.events(uid, reader_uid)
+    return tuple(event.payload for event in sorted(found, key=lambda event: event.at)[::-1])
 
 
 def _case(content: dict[str, Any]) -> QuizCase:

@@ -379,7 +379,7 @@ class Store:
             return event
         except IntegrityError as exc:
             raise StudyError(
-                "This answer was already committed, in another window perhaps. A committed answer stays as it is. "
+                "This answer was already submitted, in another window perhaps. A submitted answer stays as it is. "
                 "Go on from there."
             ) from exc
 

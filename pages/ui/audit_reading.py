@@ -106,7 +106,7 @@ def ask_diagnosis(reading: Reading, state: CaseState) -> None:
         content |= {"flags": list(flags), "boxes": state.draft.get("boxes", [])}
     _keep(reading, state, content, given)
     label = (
-        "Commit, then see the model's answer" if step == "blind" and "model" in state.planned.arm.steps else "Commit"
+        "Submit, then see the model's answer" if step == "blind" and "model" in state.planned.arm.steps else "Submit"
     )
     _commit(reading, state, content, label)
 
@@ -129,7 +129,7 @@ def ask_rating(reading: Reading, state: CaseState) -> None:
     )
     content |= {"flags": list(flags), "missed": given.get("missed", []), "invented": given.get("invented", [])}
     _keep(reading, state, content, given)
-    _commit(reading, state, content, "Commit the rating")
+    _commit(reading, state, content, "Submit the rating")
 
 
 def _keep(reading: Reading, state: CaseState, content: dict[str, Any], given: dict[str, Any]) -> None:
@@ -349,7 +349,7 @@ def _save(reading: Reading, place: int, content: dict[str, Any]) -> None:
 
 
 HOW = (
-    "You read each ECG blind and commit your answer. Only then the model's answer and, where planned, its evidence are "
+    "You read each ECG blind and submit your answer. Only then the model's answer and, where planned, its evidence are "
     "shown; you may revise, and you rate what you saw. Submitted answers cannot be changed. Every entry is saved at "
     "once: you may close the window and go on another day."
 )
@@ -555,7 +555,7 @@ def _training_room(reading: Reading, training: Training) -> None:
         _plain_trace(recording, f"{key}_trace", "12-lead ECG, a training case")
     with right:
         primary = st.pills("Main diagnosis", reading.audit.diagnoses, key=f"{key}_primary")
-        if st.button("Commit, then see the label", type="primary", icon=":material/lock:", key=f"{key}_commit"):
+        if st.button("Submit, then see the label", type="primary", icon=":material/lock:", key=f"{key}_commit"):
             try:
                 is_right = reading.answer_training(case.ref, primary)
             except EcgImnError as exc:
@@ -615,7 +615,7 @@ def _decide(reading: Reading, one: Disputed) -> None:
         )
         text = st.text_area("Reasons (optional)", max_chars=2000, height=80, key=f"{key}_text",
                             help="No names and nothing else that identifies a person.")  # fmt: skip
-        if st.button("Commit the decision", type="primary", icon=":material/gavel:", key=f"{key}_commit"):
+        if st.button("Submit the decision", type="primary", icon=":material/gavel:", key=f"{key}_commit"):
             content = {"primary": primary, "also": list(also), "confidence": confidence, "text": text}
             try:
                 adjudicate(reading.store, audit, reading.reader, one.case.ref, content)

@@ -102,11 +102,15 @@ def neighbour_case(step: int) -> tuple[str, str | int]:
 
 
 def step_case(step: int) -> None:
-    """Go to the next (1) or previous (-1) case: composite, PTB-XL record, or 10-second window of one's own file."""
+    """Go to the next (1) or previous (-1) case: composite, PTB-XL record, window of an own file or another own file."""
     kind, name = neighbour_case(step)
     if kind:
         session.put("composite" if kind == "composite" else "ptbxl_id", name)
     elif (whole := session.own_recording()) is not None:
+        ends = session.window_start() >= session.last_window(whole) if step > 0 else session.window_start() <= 0
+        if ends and len(session.own_files()) > 1:
+            session.step_own(step)
+            return
         session.show_window(
             min(max(session.window_start() + step * WINDOW_S, 0.0), session.last_window(whole)), WINDOW_S
         )
@@ -152,8 +156,9 @@ def case_line(bar: DeltaGenerator) -> Recording | None:
                     label_visibility="collapsed", width=100, persist_state="session", filter_mode=None,
                 )  # fmt: skip
         whole = upload_area(body) if kind == "file" else None
-        alone = kind == "file" and (whole is None or session.last_window(whole) == 0)
-        step_of = "10-second window" if kind == "file" else "case"
+        several = kind == "file" and len(session.own_files()) > 1
+        alone = kind == "file" and (whole is None or (session.last_window(whole) == 0 and not several))
+        step_of = "10-second window or file" if several else "10-second window" if kind == "file" else "case"
         st.button("Previous", shortcut="Left", on_click=step_case, args=(-1,), disabled=alone,
                   help=f"Previous {step_of}")  # fmt: skip
         st.button("Next", shortcut="Right", on_click=step_case, args=(1,), disabled=alone,
@@ -197,7 +202,12 @@ def status_line(bar: DeltaGenerator, recording: Recording, card: ModelCard | Non
 
 
 def earlier_button(bar: DeltaGenerator) -> None:
-    """Offer the patient's earlier ECG where the data set has one; of one's own files nothing is known."""
+    """Offer the patient's earlier ECG where the data set has one; of one's own files the reader knows which it is."""
+    if session.source() == "file" and len(session.own_files()) > 1:
+        if bar.button("Compare the two", icon=":material/history:", shortcut="E", key="earlier_ecg",
+                      help="With another file of this visit as the patient's earlier ECG"):  # fmt: skip
+            st.switch_page("pages/compare.py", query_params={"cmp": "Earlier ECG"})
+        return
     ptbxl = cached.current_ptbxl() if session.source() == "ptbxl" else None
     earlier = None if ptbxl is None else ptbxl.earlier(session.ptbxl_id())
     if ptbxl is None or earlier is None:

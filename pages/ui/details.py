@@ -131,31 +131,32 @@ def _found(whole: Recording, model: Model) -> WindowLogits:
 
 
 def _show(found: WindowLogits, start: float, stop: float) -> None:
-    shown = session.chosen_class(found.classes, found.highest_class)
+    shown, logits = session.chosen_class(found.classes, found.highest_class), view_state.is_research()
     place = next(
         (place for place, window in enumerate(found.windows) if (window.start_s, window.stop_s) == (start, stop)), None
     )
     st.plotly_chart(
-        timeline_figure(found, shown=shown, chosen=place, dark=session.is_dark()),
+        timeline_figure(found, shown=shown, chosen=place, logits=logits, dark=session.is_dark()),
         theme=None,
         key="timeline",
         on_select=partial(own.open_window, "timeline", found),
         selection_mode="points",
         config={"displayModeBar": False},
-        alt=f"Logit of {shown} and other classes over the windows of the recording",
+        alt=f"{'Logit' if logits else 'Probability'} of {shown} and other classes over the windows of the recording",
     )
     st.dataframe(
-        window_rows(found),
+        window_rows(found, logits=logits),
         key="window_table",
         on_select=partial(own.open_window, "window_table", found),
         selection_mode="single-row",
         hide_index=True,
         height="content" if len(found.windows) <= FEW_WINDOWS else 220,
-        alt="Logit of every class in every window",
+        alt=f"{'Logit' if logits else 'Probability'} of every class in every window",
     )
     strongest = found.strongest(shown)
     where = f" {shown} is highest from {found.windows[strongest].words}." if strongest is not None else ""
-    st.caption(f"The windows tile the recording; each logit is exact for its own window.{where} Click one to open it.")
+    how = "each logit is exact for its own window" if logits else "the model reads each by itself"
+    st.caption(f"The windows tile the recording; {how}.{where} Click one to open it.")
 
 
 CHART = {"displayModeBar": False}
@@ -167,7 +168,7 @@ def beats(case: Case, seen: Evidence, *, dark: bool) -> None:
 
     B steps to the next beat, Shift and B back: arrow keys belong to the cases, and to the row of details once clicked.
     """
-    name, recording = seen.name, case.recording
+    name, recording, research = seen.name, case.recording, view_state.is_research()
     evidence = beat_by_beat(seen)
     if evidence is None:
         st.markdown(f"Beats — ({case.reading.reason})")
@@ -177,8 +178,8 @@ def beats(case: Case, seen: Evidence, *, dark: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         step_to(recording, "Previous beat", "Shift+B", beat.number - 1, n_beats)
         step_to(recording, "Next beat", "B", beat.number + 1, n_beats)
-        st.markdown(single_beat.beat_words(beat, n_beats, name), width="content")
-    st.caption(single_beat.median_words(beat))
+        st.markdown(single_beat.beat_words(beat, n_beats, name, logits=research), width="content")
+    st.caption(single_beat.median_words(beat, correlation=research))
     width_px = screen_for(session.window()).width_px
     if beat.stop > beat.start:
         figure = single_beat.single_beat_figure(
@@ -186,13 +187,14 @@ def beats(case: Case, seen: Evidence, *, dark: bool) -> None:
             name=name,
             longest=max(one.stop - one.start for one in evidence.beats),
             frame_mv=recording.signal,
+            numbers=research,
             dark=dark,
             width_px=width_px,
         )
         alt = f"Beat {beat.number} of {n_beats} in each lead with its contribution to {name}"
         st.plotly_chart(figure, width="content", theme=None, key="single_beat", config=CHART, alt=alt)
     st.plotly_chart(
-        single_beat.beats_figure(evidence, beat.number, dark=dark, width_px=width_px),
+        single_beat.beats_figure(evidence, beat.number, logits=research, dark=dark, width_px=width_px),
         width="content",
         theme=None,
         key=BARS,
@@ -201,9 +203,9 @@ def beats(case: Case, seen: Evidence, *, dark: bool) -> None:
         on_select=lambda: _take(recording, evidence),
         selection_mode="points",
     )
-    st.caption(single_beat.sum_words(evidence))
+    st.caption(single_beat.sum_words(evidence, logits=research))
     field = cached.get_field(f"{recording.digest} {case.card.sha256} {beat.r_s}", case, beat.r_s)
-    st.caption(single_beat.field_words(field))
+    st.caption(single_beat.field_words(field, research=research))
 
 
 def step_to(recording: Recording, label: str, shortcut: str, number: int, n_beats: int) -> None:
@@ -225,7 +227,7 @@ def _take(recording: Recording, evidence: BeatByBeat) -> None:
 
 ST_WIDTHS = {"Lead": 45, "J": 125, "J+60": 125, "J+80": 125, "Slope (mV/s)": 85, "ST shape": 110, "T (mV)": 60}
 CRITERIA_WIDTHS = {"Criterion": 210, "Verdict": 110, "Measured": 260, "Leads": 130, "Wave": 55}
-DETAILS = ("ST and T table", "Criteria", "Median beat", "Beats", "Box", "Polar view", "Export")
+DETAILS = ("ST and T table", "Criteria", "Median beat", "Beats", "Box", "Polar view", "Note", "Export")
 MIME = {
     "pdf": "application/pdf",
     "png": "image/png",
@@ -276,6 +278,8 @@ def show_details(case: Case, name: str, minus: str | None, view: View) -> None:
             config=CHART,
             alt=f"ST level and contribution to {evidence.name} by lead",
         )
+    elif detail == "Note":
+        write_note(reading.recording)
     elif detail == "Export":
         show_export(case, name, minus, view)
 
@@ -316,12 +320,26 @@ def show_median_beat(evidence: Evidence, *, dark: bool) -> None:
         over_beats.spread,
         remainder=over_beats.remainder,
         name=evidence.name,
+        numbers=view_state.is_research(),
         dark=dark,
         width_px=screen_for(session.window()).width_px,
         beats_used=(reading.measurements.n_beats, reading.measurements.n_beats_found),
     )
     alt = f"Median beat of each lead with the mean contribution to {evidence.name}"
     st.plotly_chart(figure, width="content", theme=None, key="beat", config=CHART, alt=alt)
+
+
+def write_note(recording: Recording) -> None:
+    """Let the reader note something on the case; it is kept in this visit and nowhere else."""
+    key = f"note {recording.digest}"
+    st.text_area(
+        "Note on this case", session.note_on(recording), key=key, max_chars=session.MAX_NOTE, height=100,
+        on_change=session.take_note, args=(recording, key), placeholder="What you see; a question; a second opinion",
+    )  # fmt: skip
+    st.caption(
+        "Kept while this window is open, then gone; never stored with the case, sent or put into a link. Export adds "
+        "it to page, report and JSON if you ask for it there. Write nothing that says who the patient is."
+    )
 
 
 def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
@@ -331,6 +349,10 @@ def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
     has_beat = case.reading.measurements is not None and case.reading.measurements.beat.signal is not None
     link = session.link_of(name) if case.recording.source != "upload" else ""
     grey = cached.get_grey_beat() if view_state.grey_wanted() else None
+    written = session.note_on(case.recording)
+    if written:
+        st.toggle("With my note", key="export_note", help="On the page, in the report and in the JSON.")
+    note = written if view_state.chosen("export_note") else ""
     with st.container(horizontal=True):
         for label, sheet, form in SHEETS:
             st.download_button(
@@ -338,7 +360,7 @@ def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
                 session.noting_export(
                     partial(
                         case_sheet, sheet, form, case, class_name=name, against=minus, measured=measured, view=view,
-                        salt=salt, link=link, grey=grey,
+                        salt=salt, link=link, note=note, grey=grey,
                     ),
                     f"{label} of {session.what_is_open(case.recording)}",
                 ),
@@ -363,6 +385,7 @@ def show_export(case: Case, name: str, minus: str | None, view: View) -> None:
                         view=view,
                         salt=salt,
                         measured=measured,
+                        note=note,
                     ),
                     f"{kind.upper()} of {session.what_is_open(case.recording)}",
                 ),

@@ -35,6 +35,7 @@ from pages.ui.upload import identity_of
 CHART = {"displayModeBar": False}
 ABOVE_PX = 250.0  # what stands above both mean beats
 NORMAL = "norm"
+ANOTHER_FILE = "another file"
 NO_BEATS = "One of the two has no mean beat, so there is no picture of both."
 
 
@@ -116,7 +117,16 @@ def _composite() -> tuple[Recording, str]:
 
 
 def _own_file() -> tuple[Recording, str] | None:
-    """Read a second file of the reader's own; that it is of the same patient is the reader's to say."""
+    """Take another file of this visit, or read one; that it is of the same patient is the reader's to say."""
+    listed = session.own_files()
+    names = [name for name in listed if name != session.own_key()][::-1]
+    if names:
+        name = st.selectbox(
+            "Earlier ECG of the same patient", [*names, ANOTHER_FILE], key=f"earlier_own {session.own_key()}",
+            width=330, format_func=lambda name: name if name == ANOTHER_FILE else listed[name].record_name,
+        )  # fmt: skip
+        if name != ANOTHER_FILE:
+            return _if_confirmed(listed[str(name)], str(name))
     files = st.file_uploader(
         "Earlier ECG of the same patient", accept_multiple_files=True, key=session.widget_key("earlier_upload"),
         on_change=start_reader, width=330,
@@ -126,7 +136,11 @@ def _own_file() -> tuple[Recording, str] | None:
         return None
     named = {file.name: file.getvalue() for file in files}
     identity = identity_of(named)
-    recording = _read(named, identity)
+    return _if_confirmed(_read(named, identity), identity)
+
+
+def _if_confirmed(recording: Recording | None, identity: str) -> tuple[Recording, str] | None:
+    """Return the earlier ECG once the reader has said that both are of one patient."""
     same = st.checkbox(
         "Both ECGs are of the same patient, and this one is the earlier",
         key=f"earlier_confirmed {session.own_key()} {identity}",  # of this pair and no other

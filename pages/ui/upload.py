@@ -12,11 +12,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ecgimn.errors import EcgImnError
 from ecgimn.escape import for_markdown
-from ecgimn.formats import MissingFactsError, Preview, ReadingHints, read_upload, start_reader
+from ecgimn.formats import MissingFactsError, Preview, ReadingHints, read_upload
 from ecgimn.formats.sandbox.wall import overwrite_what_is_freed
 from ecgimn.formats.table import counts_time
 from ecgimn.leads import INDEPENDENT_LEADS, STANDARD_LEADS, canonical_lead_name
-from ecgimn.recording import MAX_FS, MIN_FS, PLAUSIBLE_MV, Recording, Sex
+from ecgimn.recording import MAX_FS, MIN_FS, PLAUSIBLE_MV, Recording
 from ecgimn.sources.physionet import CITATION, LICENCE, RECORD_MB, TABLES_MB, PhysioNetFiles, Progress, ptbxl_url
 from pages.ui.state import case as session
 from pages.ui.state import upload as own
@@ -234,17 +234,29 @@ def upload_area(body: DeltaGenerator) -> Recording | None:
             "ECG file: WFDB (.hea with .dat), DICOM, SCP-ECG, EDF, ISHNE, XML, CSV, NPY, MAT, or a ZIP of one record",
             accept_multiple_files=True,
             key=session.widget_key("upload"),
-            on_change=start_reader,
+            on_change=own.begin_upload,
+            help="Several ECGs, at once or one after the other, make a list for this visit.",
         )
+        take, opened = session.take_own_subject, (session.own_key(),)
         left, right = st.columns(2)
-        age = left.number_input("Age in years (if known)", 0, 120, value=None, step=1, key="upload_age")
-        sex: Sex | None = right.selectbox(
-            "Sex (if known)", ["male", "female"], index=None, key="upload_sex", placeholder="unknown"
+        left.number_input(
+            "Age in years (if known)", 0, 120, value=None, step=1, key="upload_age", on_change=take, args=opened
         )
+        right.selectbox(
+            "Sex (if known)", ["male", "female"], index=None, key="upload_sex", placeholder="unknown", on_change=take,
+            args=opened,
+        )  # fmt: skip
         st.caption("Age and sex choose the ST thresholds and nothing else.")
-        if files:
-            with body:
-                whole = _read({file.name: file.getvalue() for file in files}, age, sex)
+        records = _by_record({file.name: file.getvalue() for file in files})
+        with body:
+            whole = _read(records)
+        listed = session.own_files()
+        if len(listed) > 1 and whole is not None:
+            st.selectbox(
+                f"ECGs of this visit ({len(listed)})", list(listed), list(listed).index(session.own_key()),
+                format_func=lambda name: f"{listed[name].record_name}, {listed[name].duration_s:.0f} s",
+                key=(key := session.widget_key("own_key")), on_change=session.choose_own, args=(key,),
+            )  # fmt: skip
         if whole is not None:
             st.button("Forget this file", icon=":material/delete:", on_click=session.forget_own_recording)
         if whole is not None and session.last_window(whole) > 0:
@@ -258,27 +270,53 @@ def upload_area(body: DeltaGenerator) -> Recording | None:
     return whole
 
 
-def _read(files: Mapping[str, bytes], age: int | None, sex: Sex | None) -> Recording | None:
-    """Read the files once per set of facts; what is wrong with them is said in one sentence."""
-    identity = identity_of(files)
-    hints = own.given_facts(identity)
-    key = f"{identity} {age} {sex} {hints}"
-    if key == session.own_key() and session.own_recording() is not None:
-        _offer_to_answer_again(identity, hints)
-        return session.own_recording()
-    session.set_own_recording(None)
-    try:
-        with st.spinner("Reading the file"):
-            whole = read_upload(files, age=age, sex=sex, hints=hints)
-    except MissingFactsError as missing:
-        ask_for_facts(missing, identity)
+def _by_record(files: Mapping[str, bytes]) -> dict[str, Mapping[str, bytes]]:
+    """Return files as one ECG each, by the hash of its files, as far as their names tell; else all as one."""
+    stems: dict[str, dict[str, bytes]] = {}
+    for name, data in files.items():
+        stems.setdefault(name.rpartition(".")[0] or name, {})[name] = data
+    whole = all(
+        (len(of_stem) == 1 and not next(iter(of_stem)).lower().endswith((".hea", ".dat")))
+        or (any(name.lower().endswith(".hea") for name in of_stem) and len(of_stem) > 1)
+        for of_stem in stems.values()
+    )  # a header of segments has no signal file beside it, and belongs to files of other names
+    groups = stems.values() if whole else [dict(files)] if files else []
+    return {identity_of(group): group for group in groups}
+
+
+def _read(records: Mapping[str, Mapping[str, bytes]]) -> Recording | None:
+    """Read what is not on the visitor's list yet; what is wrong with a file is said in one sentence."""
+    failed = is_new = False
+    put_in = session.newly_in_box(records)
+    for identity, files in records.items():
+        hints = own.given_facts(identity)
+        if identity in session.own_files():
+            if identity == session.own_key():
+                _offer_to_answer_again(identity, hints)
+            elif identity in put_in:  # the same file once more
+                session.keep_own(identity, session.own_files()[identity])
+                is_new = True
+            continue
+        try:
+            with st.spinner("Reading the file"):
+                recording = read_upload(files, hints=hints)
+        except MissingFactsError as missing:
+            ask_for_facts(missing, identity)
+            return None  # one question at a time
+        except EcgImnError as exc:
+            st.error(str(exc), icon=":material/error:")
+            _offer_to_answer_again(identity, hints)
+            failed = True
+            continue
+        session.keep_own(identity, recording)
+        if len(records) == 1:
+            session.take_own_subject(identity)
+        is_new = True
+    if failed:
         return None
-    except EcgImnError as exc:
-        st.error(str(exc), icon=":material/error:")
-        _offer_to_answer_again(identity, hints)
-        return None
-    session.set_own_recording(whole, key)
-    st.rerun()  # with the case's name on the button, and its window closed
+    if is_new:
+        st.rerun()  # with the case's name on the button, and its window closed
+    return session.own_recording()
 
 
 def identity_of(files: Mapping[str, bytes]) -> str:
@@ -293,4 +331,4 @@ def _offer_to_answer_again(identity: str, hints: ReadingHints) -> None:
     """Where facts came from the visitor, let them be corrected."""
     if hints != ReadingHints():
         st.button("Correct what was given about the file", icon=":material/edit:", key="correct_facts",
-                  on_click=own.give_facts, args=(identity, None))  # fmt: skip
+                  on_click=own.take_back_facts, args=(identity,))  # fmt: skip

@@ -98,15 +98,15 @@ def test_a_reader_goes_through_a_case(small_app: AppTest, audit: Audit, store: S
     assert not app.exception
     answer(app, "blind_primary", "MI")
     answer(app, "blind_confidence", 4)
-    button(app, "Commit").click().run()
+    button(app, "Submit").click().run()
     assert "Read blind: **MI**" in shown_text(app)
     assert "Model: **" in shown_text(app)
     button(app, "Show the evidence").click().run()
     answer(app, "revision_primary", "CD")
-    button(app, "Commit").click().run()
+    button(app, "Submit").click().run()
     for item in ("relevant", "helpful", "trust"):
         answer(app, f"rating_{item}", -2)
-    button(app, "Commit").click().run()
+    button(app, "Submit").click().run()
     assert "This case is finished" in "".join(str(item.value) for item in app.success)
     reading = Reading(store, audit, store.sign_in("Ada")[0])
     done = reading.state(1).done

@@ -58,11 +58,11 @@ def test_training_comes_first_and_tells_the_label_afterwards(
     assert "Training, case 1 of 1" in shown_text(app)
     assert "Label: NORM" not in sent(app)
     answer(app, "_primary", "uncertain")
-    button(app, "Commit, then see").click().run()
+    button(app, "Submit, then see").click().run()
     assert "not right. Label: NORM" in app.warning[0].value
     assert "round 2" in shown_text(app)
     answer(app, "_primary", "NORM")
-    button(app, "Commit, then see").click().run()
+    button(app, "Submit, then see").click().run()
     assert not app.exception
     assert [item for item in app.button if item.label == "Begin"]
 
@@ -123,7 +123,7 @@ def test_a_case_put_off_gives_way_to_the_next_one(small_app: AppTest, store: Sto
     assert "Case 2 of 2" in shown_text(app)
     answer(app, "blind_primary", "uncertain")
     answer(app, "blind_confidence", 1)
-    button(app, "Commit").click().run()
+    button(app, "Submit").click().run()
     button(app, "Go on with case 1").click().run()
     assert "Case 1 of 2" in shown_text(app)
     reading = Reading(store, audit, store.sign_in("Ada")[0])
@@ -141,7 +141,7 @@ def test_an_answer_made_wrong_is_shown_as_the_models_and_nothing_on_the_page_tel
     button(app, "Begin").click().run()
     answer(app, "blind_primary", right)
     answer(app, "blind_confidence", 4)
-    button(app, "Commit").click().run()
+    button(app, "Submit").click().run()
     button(app, "Show the evidence").click().run()
     assert not app.exception
     shown = Reading(store, audit, store.sign_in("Ada")[0]).state(1).done["model"]
@@ -172,7 +172,7 @@ def test_an_adjudicator_sees_both_answers_without_names_and_decides(
     assert not {"Ada", "Ben"} & set(text.split())
     answer(app, "_primary", "MI")
     answer(app, "_confidence", 5)
-    button(app, "Commit the decision").click().run()
+    button(app, "Submit the decision").click().run()
     assert not app.exception
     assert "Nothing to decide" in app.success[0].value
     (disputed,) = disputed_cases(audit, store.readers(), store.events(audit.uid))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -41,17 +42,18 @@ def test_a_reader_steps_through_the_beats_whose_sum_is_the_evidence(stepping: Ap
     assert table is not None
     n_beats = len(table.beats)
     assert button(stepping, "Previous beat").disabled
-    assert single_beat.beat_words(table.beats[0], n_beats, table.class_name) in shown_text(stepping)
+    assert single_beat.beat_words(table.beats[0], n_beats, table.class_name, logits=False) in shown_text(stepping)
     bars = below_the_trace(stepping, BARS)
     assert numbers(bars["data"][0]["y"]) == pytest.approx([beat.logit for beat in table.beats], abs=1e-9)
     assert bars["layout"]["meta"]["sum"] == pytest.approx(table.evidence, abs=1e-4)
     first = below_the_trace(stepping, BEAT)
+    assert "logit" not in json.dumps([bars, first])  # the clinical view, the usual one
     button(stepping, "Next beat").click().run()
-    assert single_beat.beat_words(table.beats[1], n_beats, table.class_name) in shown_text(stepping)
+    assert single_beat.beat_words(table.beats[1], n_beats, table.class_name, logits=False) in shown_text(stepping)
     second = below_the_trace(stepping, BEAT)
     assert first["layout"]["xaxis"] == second["layout"]["xaxis"]
     assert first["data"] != second["data"]
-    assert re.search(r"looks closely at \d+\.\d s .* whole record", shown_text(stepping))
-    assert single_beat.sum_words(table) in shown_text(stepping)
+    assert re.search(r"At this beat the model looks at \d+\.\d s of all leads", shown_text(stepping))
+    assert single_beat.sum_words(table, logits=False) in shown_text(stepping)
     button(stepping, "Next").click().run()  # another case begins with its first beat
     assert "Beat **1** of" in shown_text(stepping)

@@ -57,7 +57,7 @@ def test_a_challenge_record_is_read_as_the_reader_opens_it(challenge: AppTest, m
     app = challenge.switch_page("pages/read.py").run()
     assert not app.exception
     assert app.session_state["source"] == "file"
-    assert app.session_state["own_recording"].record_name == "A0001"
+    assert [one.record_name for one in app.session_state["own_files"].values()] == ["A0001"]
     assert "1 statement of the file hidden" in shown_text(app)
 
 

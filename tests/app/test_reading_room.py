@@ -508,3 +508,22 @@ def test_every_detail_opens(small_app: AppTest, detail: str) -> None:
     small_app.run()
     small_app.get("button_group")[0].set_value(detail).run()
     assert not small_app.exception
+
+
+def test_a_note_stays_with_its_case_for_the_visit_and_is_shown_as_it_was_written(app: AppTest) -> None:
+    app.run()
+    app.segmented_control(key="detail").set_value("Note").run()
+    assert "Kept while this window is open, then gone" in shown_text(app)
+    hostile = "Q in III? **bold** <img src=x> :smile:"
+    app.text_area[0].set_value(hostile).run()
+    assert [item.value for item in app.text if item.value.startswith("Note:")] == [f"Note: {hostile}"]
+    assert not [item for item in (*app.markdown, *app.caption) if "img src" in item.value]
+    app.segmented_control(key="detail").set_value("Export").run()
+    assert not app.toggle(key="export_note").value  # it leaves the page only when the reader says so
+    app.toggle(key="export_note").set_value(True).run()
+    assert not app.exception
+    button(app, "Next").click().run()
+    assert not [item for item in app.text if item.value.startswith("Note:")]
+    assert "export_note" not in {item.key for item in app.toggle}
+    button(app, "Previous").click().run()
+    assert [item.value for item in app.text if item.value.startswith("Note:")] == [f"Note: {hostile}"]

@@ -44,12 +44,12 @@ def test_a_case_is_read_hinted_committed_and_explained(teach: AppTest) -> None:
     assert case.hints[0][1] in shown_text(teach)
     assert case.hints[1][1] not in shown_text(teach)
     mark(teach, case.answers[0])
-    mark(teach, "Left axis")
-    button(teach, "Commit").click().run()
+    mark(teach, "Left axis deviation")
+    button(teach, "Submit").click().run()
     words = shown_text(teach)
     assert not teach.exception
     assert f"{case.answers[0]} · correct" in words
-    assert "Left axis · wrong" in words
+    assert "Left axis deviation · wrong" in words
     assert card.title in words
     assert case.points[0] in words
     assert "1 hints used" in words
@@ -74,7 +74,7 @@ def test_two_ecgs_of_a_pair_are_compared_by_eye_and_the_models_difference_comes_
         assert [word for word in hidden if word in sent(teach)] == []
     next(item for item in teach.button_group if item.label == "Shown").set_value("Both mean beats").run()
     mark(teach, case.answers[0])
-    button(teach, "Commit").click().run()
+    button(teach, "Submit").click().run()
     assert not teach.exception
     text = shown_text(teach)
     assert f"{case.answers[0]} · correct" in text
@@ -109,7 +109,7 @@ def test_whether_the_model_is_right_for_the_right_reasons_is_said_after_the_comm
 
 
 def test_nothing_is_revealed_without_a_mark(teach: AppTest) -> None:
-    button(teach, "Commit").click().run()
+    button(teach, "Submit").click().run()
     assert "Nothing is marked" in "".join(str(item.value) for item in teach.error)
     assert "To remember" not in shown_text(teach)
 

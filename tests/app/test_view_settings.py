@@ -39,9 +39,9 @@ def test_every_style_and_scale_of_the_evidence_can_be_chosen(normal: AppTest) ->
 
 
 def test_a_coloured_line_takes_the_place_of_the_marks_on_the_trace(normal: AppTest) -> None:
-    assert "ST raised" in figure(normal, ECG)["layout"]["annotations"][0]["text"]
+    assert "ST elevation" in figure(normal, ECG)["layout"]["annotations"][0]["text"]
     normal.selectbox(key="style").set_value("line").run()
-    assert "ST raised" not in figure(normal, ECG)["layout"]["annotations"][0]["text"]
+    assert "ST elevation" not in figure(normal, ECG)["layout"]["annotations"][0]["text"]
 
 
 def test_the_cabrera_order_turns_avr_over_and_says_so(normal: AppTest) -> None:
@@ -82,5 +82,5 @@ def test_the_legend_stays_where_the_footer_is_long(small_app: AppTest, tmp_path:
     layout = figure(small_app, ECG)["layout"]
     lines = layout["annotations"][0]["text"].split("<br>")
     assert any("J point and intervals" in line for line in lines)
-    assert "ST raised" in lines[-1]
+    assert "ST elevation" in lines[-1]
     assert layout["margin"]["b"] >= len(lines) * FOOTER_LINE_PX

@@ -126,7 +126,7 @@ class Desk:
             if step == "rating":
                 for item in items_of(self.reading.plan[place - 1].arm):
                     self.pick(QUESTIONS[item], "+2")
-            self.press("Show the evidence" if step == "evidence" else "Commit")
+            self.press("Show the evidence" if step == "evidence" else "Submit")
 
     def read_all(self, label: str, first: int) -> None:
         for place in range(first, len(CASES) + 1):

@@ -303,10 +303,11 @@ def test_the_pointer_shows_how_far_the_network_looks_for_the_weight_there(visit:
     expect(stretches).to_have_count(12)
     box = stretches.first.bounding_box()
     assert box is not None
-    words = re.findall(r"\d+\.\d", told.inner_text())
+    seconds = float(told.get_attribute("data-seconds") or "nan")
+    assert f"{seconds:.1f} s" in told.inner_text()
     per_s = page.evaluate("(({meta}) => meta.px_per_mm * meta.speed_mm_per_s)"
                           "(document.querySelector('.st-key-ecg .js-plotly-plot').layout)")  # fmt: skip
-    assert abs(box["width"] - float(words[0]) * per_s) < 4 + 0.05 * per_s  # the words are rounded to 0.1 s
+    assert abs(box["width"] - seconds * per_s) < 4
     visit.keep_screenshot()
     page.mouse.move(5, 5)
     expect(stretches).to_have_count(0)
@@ -347,10 +348,13 @@ def test_the_trace_fills_a_large_screen(visit: Visit) -> None:
     visit.page.set_viewport_size({"width": 1920, "height": 1080})
     page = visit.open()
     chart = visit.chart()
-    page.wait_for_function("document.querySelector('.js-plotly-plot')?.clientWidth > 1000")  # the beats stand beside it
-    box = chart.bounding_box()
+    page.wait_for_function("document.querySelector('.js-plotly-plot')?.clientWidth > 1050")
+    box, beats = chart.bounding_box(), page.locator(".beats svg").first.bounding_box()
     assert box is not None
+    assert beats is not None
     assert box["y"] + box["height"] <= 1080
+    assert beats["x"] >= box["x"] + box["width"]  # beside it
+    assert beats["width"] + box["width"] > 0.9 * 1920  # and nothing of the window is empty
     visit.keep_screenshot()
 
 

@@ -98,7 +98,7 @@ def read(visit: Visit, store: Store, audit: Audit, name: str, answers: tuple[str
     expect(page.get_by_text("Training, case 1 of 1")).to_be_visible(timeout=WAIT_MS)
     group(visit, "Main diagnosis").get_by_text("NORM", exact=True).click()
     visit.settle()
-    desk.press("Commit, then see the label")
+    desk.press("Submit, then see the label")
     desk.press("Begin")
     reading = desk.reading = Reading(store, audit, store.sign_in(name)[0])
     desk.press("Come back later")
@@ -127,7 +127,7 @@ def decide(visit: Visit, store: Store, audit: Audit) -> int:
         for question, choice in (("Decision", one.case.labels[0]), ("Confidence", "5 certain")):
             group(visit, question).get_by_text(choice, exact=True).click()
             visit.settle()
-        desk.press("Commit the decision")
+        desk.press("Submit the decision")
     expect(page.get_by_text("Nothing to decide")).to_be_visible(timeout=WAIT_MS)
     return len(open_ones)
 

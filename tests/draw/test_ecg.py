@@ -179,7 +179,7 @@ def test_the_colour_bar_is_symmetric_and_prints_limit_and_unit(recording, eviden
 
 def test_a_cut_layout_says_how_much_evidence_it_shows(recording, evidence):
     footer = ecg_figure(recording, evidence, view=View("3x4+1R")).layout.meta["footer"]
-    assert any(part.startswith("shown: ") and part.endswith("% of total |evidence|") for part in footer)
+    assert any(part.startswith("shown: ") and part.endswith("% of the evidence") for part in footer)
 
 
 def test_the_footer_prints_the_effective_scale_unless_the_size_is_true(recording):

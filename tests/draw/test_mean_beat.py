@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import segno
 from PIL import Image
 
 from ecgimn import load_composite, load_model
@@ -38,7 +39,7 @@ from ecgimn.draw.view import View
 from ecgimn.draw.words.case import header_words
 from ecgimn.explain.case import Evidence, open_case
 from ecgimn.explain.measured import agreement, measure_case
-from ecgimn.explain.sentences import answer, signed
+from ecgimn.explain.sentences import answer, signed, with_bound
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES, lead_index
 from ecgimn.signal.waves.find import WAVE_NAMES
 from tests.draw.colour_values import evidence_value
@@ -298,7 +299,7 @@ def test_the_page_is_one_a4_sheet_true_to_the_millimetre_with_everything_on_it(n
     assert (points[3, 0] - points[2, 0]) * 25.4 / 72 == pytest.approx(5.0, abs=0.05)
     words = words_in(page)
     given = (TEXT.title, TEXT.header, TEXT.answer, "Criteria", *TEXT.criteria, "Measurements", *TEXT.measurements)
-    marks = ("ST raised", "T inverted", f"{gain} mm/mV", "25 mm/s", "strongest for", "Not a medical device")
+    marks = ("ST elevation", "T inversion", f"{gain} mm/mV", "25 mm/s", "strongest for", "Not a medical device")
     for expected in (*given, *marks):
         assert expected.replace("&", "&amp;") in words, expected
     for state in ("class_index", "opacity", "quantity", "True", "False", "None"):
@@ -367,6 +368,50 @@ def test_the_page_of_a_case_says_answer_reasons_criteria_and_measurements(checke
     assert "Evidence for A − B" in difference
 
 
+def drawn_code(page: bytes) -> set[tuple[int, int]] | None:
+    """The dark modules of the QR code on a page, column and row from its corner; None where there is no code."""
+    group = next((part for part in ElementTree.fromstring(page).iter(f"{SVG}g") if part.get("id") == "code"), None)
+    if group is None:
+        return None
+    corners = re.findall(r"M (\S+) (\S+)\s+L (\S+) ", group.find(f"{SVG}path").get("d"))
+    places = np.array([corner[:2] for corner in corners], dtype=float)
+    side = float(corners[0][2]) - float(corners[0][0])
+    return {tuple(place) for place in np.round((places - places.min(axis=0)) / side).astype(int).tolist()}
+
+
+def test_a_link_that_others_can_open_stands_on_the_page_as_a_qr_code_too(checked):
+    case, _ = checked
+    link = "https://ecg.example.org/?composite=imi-st&class=MI"
+    page = case_sheet("page", "svg", case, class_name="A", link=link)
+    assert link in words_in(page).replace("&amp;", "&")
+    wanted = {
+        (column, row)
+        for row, line in enumerate(segno.make_qr(link, error="l").matrix)
+        for column, dark in enumerate(line)
+        if dark
+    }
+    assert drawn_code(page) == wanted
+    for link in ("http://127.0.0.1:8501/?composite=imi-st", "http://localhost:8501/", ""):
+        alone = case_sheet("page", "svg", case, class_name="A", link=link)
+        assert link in words_in(alone)
+        assert drawn_code(alone) is None
+
+
+def test_the_readers_note_goes_into_page_report_and_json_as_it_was_written_and_only_when_given(checked):
+    case, _ = checked
+    note = "Q in III: <b>old</b>?\n$x$ see \U0001fac0"
+    shown = "Reader's note: Q in III: &lt;b&gt;old&lt;/b&gt;? $x$ see ?"
+    for write in (case_sheet, case_export):
+        kind = ("page", "svg") if write is case_sheet else ("svg",)
+        view = {} if write is case_sheet else {"view": View()}
+        assert shown in words_in(write(*kind, case, class_name="A", note=note, **view)).replace("\n", " ")
+        assert "Reader's note" not in words_in(write(*kind, case, class_name="A", **view))
+    assert json.loads(case_export("json", case, class_name="A", view=View(), note=note))["note"] == note
+    assert "note" not in json.loads(case_export("json", case, class_name="A", view=View()))
+    long = words_in(case_sheet("page", "svg", case, class_name="A", note="word " * 60))
+    assert long.count("word") == 60
+
+
 def test_the_report_prints_what_was_taken_out_beside_what_is_booked_and_no_program_state(checked):
     case, measured = checked
     words = words_in(case_report_bytes("svg", case, class_name="A", measured=measured))
@@ -391,6 +436,10 @@ def test_json_and_csv_hold_what_was_taken_out(checked):
         assert row["booked"] == pytest.approx(case.ledger.of(name)[8, WAVE_NAMES.index("QRS")])
         assert row["agreement"] == agreement(row["booked"], row["measured"])
         assert row["margin"] is None  # nothing was measured for this card
+    bounded = replace(case, card=with_bounds(case.card, case.classes))
+    content = json.loads(case_export("json", bounded, class_name="A", view=View(), measured=measured))
+    row = next(row for row in content["taken_out"]["cells"] if (row["lead"], row["wave"]) == ("V3", "QRS"))
+    assert row["margin"] == pytest.approx(0.4 * (0.1 + abs(row["booked"])))
     assert content["taken_out"]["runs"] == measured.n_runs
     assert {row["territory"] for row in content["taken_out"]["territories"]} == set(TERRITORIES)
     assert json.loads(case_export("json", case, class_name="A", view=View()))["taken_out"] is None
@@ -398,6 +447,37 @@ def test_json_and_csv_hold_what_was_taken_out(checked):
     table = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     row = next(row for row in table if (row["class"], row["lead"], row["wave"]) == ("B", "V3", "QRS"))
     assert float(row["taken_out"]) == measured.of("B")[8, WAVE_NAMES.index("QRS")]
+    assert row["margin"] == ""
+
+
+def test_the_bound_of_the_card_is_printed_with_every_cell_and_nothing_where_there_is_none():
+    case = open_case(load_composite("imi-st"), load_model())
+    bare = replace(case, card=replace(case.card, metrics={}))
+    measured, cells = measure_case(case, load_model()), case.of("MI").cells
+    bound = case.card.metrics["taken_out"]["classes"]["MI"]["bound"]["QRS"]
+    qrs = WAVE_NAMES.index("QRS")
+    said = f"III QRS {signed(cells[2, qrs])} ± {bound * (0.1 + abs(cells[2, qrs])):.2f}"
+    for kind in ("page", "slide"):
+        assert said in words_in(case_sheet(kind, "svg", case, class_name="MI", measured=measured))
+        assert "±" not in words_in(case_sheet(kind, "svg", bare, class_name="MI", measured=measured))
+    difference = words_in(case_sheet("page", "svg", case, class_name="MI", against="NORM", measured=measured))
+    assert "±" not in difference  # no bound is known of a difference
+    report = words_in(case_report_bytes("svg", case, class_name="MI", measured=measured))
+    for lead in range(12):
+        if np.isfinite(measured.of("MI")[lead, qrs]):
+            booked = float(cells[lead, qrs])
+            assert with_bound(booked, bound * (0.1 + abs(booked))) in report
+    assert "in 90 % of cells like it" in report
+    unbound = words_in(case_report_bytes("svg", bare, class_name="MI", measured=measured))
+    assert "in 90 % of cells like it" not in unbound
+    assert not re.search(r"\d ± \d", unbound)
+
+
+def with_bounds(card, classes):
+    """A card on which every wave of every class has the bound 0.4 (0.1 + |booked|)."""
+    bound = dict.fromkeys(WAVE_NAMES, 0.4)
+    taken_out = {"floor": 0.1, "classes": {name: {"bound": bound} for name in classes}}
+    return replace(card, metrics={**card.metrics, "taken_out": taken_out})
 
 
 def test_the_grey_beat_is_the_mean_beat_about_its_isoelectric_line():

@@ -111,6 +111,8 @@ def test_a_checked_cell_prints_booked_and_taken_out_and_an_unconfirmed_one_is_ha
             unsure = column == 1 and abs(2 * booked[1]) > max(0.2 * abs(booked[1]), 0.1)
             assert ("class='unsure'" in cell) == unsure == ("✗" in cell)
             assert signed(booked[column]) in cell
+            assert ("± 0.30" in cell) == ("<small>" in cell)  # a bound for what was taken out
+    assert "± for 90 % of cells like it" in table
     assert f"booked {signed(cells[1, 2])} ± 0.30, taken out {signed(cells[1, 2])}: confirmed" in table
     assert "±" not in ledger_html("MI", cells, STANDARD_LEADS, WAVES, measured=measured)
 

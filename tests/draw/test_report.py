@@ -196,4 +196,4 @@ def test_the_share_shown_is_printed_for_a_layout_that_cuts(recording, evidence):
     view = replace(MI, layout="3x4+1R")
     share = evidence_map(evidence, view).shown_share(view.paper(10.0))
     words = words_of(report_bytes("svg", recording, evidence=evidence, view=view))
-    assert f"shown: {100 * share:.0f} % of total |evidence|" in words
+    assert f"shown: {100 * share:.0f} % of the evidence" in words

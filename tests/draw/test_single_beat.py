@@ -91,6 +91,21 @@ def test_the_words_say_where_the_beat_stands_and_why_it_is_left_out() -> None:
     assert words.endswith("not in the median beat: 2.")
 
 
+def test_without_logits_the_words_name_waves_beats_and_numbers_alone() -> None:
+    field = ReceptiveField(5.0, 0.51, 10.15)
+    words = [
+        single_beat.beat_words(TABLE.beats[0], 3, "MI", logits=False),
+        single_beat.median_words(TABLE.beats[2], correlation=False),
+        single_beat.sum_words(TABLE, logits=False),
+        single_beat.field_words(field, research=False),
+        single_beat.beats_figure(TABLE, 3, logits=False).to_json(),
+    ]
+    assert "for MI **+0.40**" in words[0]
+    assert words[1] == "In the median beat."
+    assert words[3] == "At this beat the model looks at 0.5 s of all leads (90 %)."
+    assert not [text for text in words if "logit" in text or "correlation" in text or "context vector" in text]
+
+
 def test_the_field_is_told_in_seconds_or_not_at_all() -> None:
     words = single_beat.field_words(ReceptiveField(5.0, 0.51, 10.15))
     assert "looks closely at 0.5 s" in words

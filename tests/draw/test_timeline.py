@@ -36,7 +36,7 @@ def test_each_marker_lies_in_the_middle_of_its_window_at_its_logit() -> None:
 
 def test_a_window_that_was_not_asked_is_a_gap_with_its_reason_escaped() -> None:
     figure = timeline_figure(found(), shown="A")
-    refused = next(trace for trace in figure.data if trace.name == "not asked")
+    refused = next(trace for trace in figure.data if trace.name == "model not run")
     assert list(refused.customdata) == [1]
     assert "&lt;b&gt;" in refused.text[0]
     assert all(not trace.connectgaps for trace in figure.data if trace.name in "ABC")
@@ -50,7 +50,7 @@ def test_the_class_shown_is_the_thickest_line_and_drawn_last() -> None:
 
 
 def test_of_many_classes_the_shown_and_the_strongest_are_drawn() -> None:
-    names = [trace.name for trace in timeline_figure(found(12), shown="A").data if trace.name != "not asked"]
+    names = [trace.name for trace in timeline_figure(found(12), shown="A").data if trace.name != "model not run"]
     assert len(names) == 8
     assert {"A", "L", "K"} <= set(names)
 
@@ -61,3 +61,13 @@ def test_the_table_prints_every_logit_and_why_there_is_none() -> None:
     assert rows[1]["A"] == "—"
     assert rows[1]["Quality"].startswith("Lead V4")
     assert rows[2]["Window"] == "20 to 27.5 s"
+
+
+def test_in_percent_the_timeline_says_the_probability_of_each_window_and_no_logit() -> None:
+    figure = timeline_figure(found(), shown="B", logits=False)
+    trace = next(trace for trace in figure.data if trace.name == "B")
+    np.testing.assert_allclose(np.asarray(trace.y, dtype=float), 100 * found().probability[:, 1])
+    assert trace.text[0] == "B 27 %, 0 to 10 s"
+    assert "logit" not in figure.to_json()
+    rows = window_rows(found(), logits=False)
+    assert (rows[0]["B"], rows[1]["B"]) == ("27 %", "—")

@@ -143,9 +143,9 @@ def test_leads_are_listed_as_a_reader_says_them(leads, text):
 @pytest.mark.parametrize(
     ("part", "kind", "word"),
     [
-        ("T", "T inversion", "inverted T waves"),
-        ("ST", "ST elevation", "raised ST"),
-        ("ST", "ST depression", "lowered ST"),
+        ("T", "T inversion", "T-wave inversion"),
+        ("ST", "ST elevation", "ST elevation"),
+        ("ST", "ST depression", "ST depression"),
     ],
 )
 def test_a_wave_is_called_raised_lowered_or_inverted_where_the_verdict_says_so(case, part, kind, word):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from ecgimn.sources.ptbxl import PtbXl, open_ptbxl
 from ecgimn.study.cases import (
     ARTEFACTS,
     KINDS,
+    QUIZ,
     Artefact,
+    attempt_of,
     audit_case,
     collection_text,
     disturb,
     draw_cases,
     drawable,
     find_case,
+    kept_attempts,
     list_collections,
     pairs_of_ptbxl,
     read_audit_case,
@@ -31,6 +35,7 @@ from ecgimn.study.cases import (
     time_before,
 )
 from ecgimn.study.definition import AuditCase
+from ecgimn.study.store import Store
 from tests.sources.physionet_server import ecg_records
 
 GOOD = """
@@ -133,6 +138,25 @@ def test_ptbxl_itself_gives_pairs_of_most_options_and_none_more_often_than_asked
     for case in found.cases:
         earlier, later = (int(ref.partition(":")[2]) for ref in (case.earlier, case.ref))
         assert ptbxl.earlier(later) == earlier
+
+
+def test_attempts_under_earlier_names_of_the_options_are_still_read(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "x.yml"
+    reader, _ = store.sign_in("owl")
+    other, _ = store.sign_in("lynx")
+    for text, chosen in ((GOOD, "a"), (GOOD.replace("[a, b", "[Inferior ST elevation, b"), "Inferior ST elevation")):
+        path.write_text(text)
+        collection = read_collection(path)
+        content = collection_text(collection)
+        uid = hashlib.sha256(content.encode()).hexdigest()
+        store.add_study(uid, collection.title, QUIZ, content)
+        case = collection.cases[0]
+        for who in (reader, other):
+            store.append(uid, who.uid, case.ref, "quiz", attempt_of(case, score(case, [chosen]), 0))
+    kept = kept_attempts(store, collection, reader.uid)
+    assert [attempt["correct"] for attempt in kept] == [["Inferior ST elevation"], ["a"]]
+    path.rename(tmp_path / "y.yml")
+    assert kept_attempts(store, read_collection(tmp_path / "y.yml"), reader.uid) == ()
 
 
 def test_a_score_names_what_was_correct_missed_and_wrong(tmp_path: Path) -> None:

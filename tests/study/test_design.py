@@ -245,7 +245,7 @@ def test_only_a_named_and_guarded_adjudicator_decides_and_only_where_readers_dif
     with pytest.raises(StudyError, match="do not differ"):
         adjudicate(store, audit, cem, "ptbxl:1", verdict)
     adjudicate(store, audit, cem, "ptbxl:2", verdict)
-    with pytest.raises(StudyError, match="already committed"):
+    with pytest.raises(StudyError, match="already submitted"):
         adjudicate(store, audit, cem, "ptbxl:2", verdict)
     results = compute_results(record_of(export_study(store, audit.uid)))
     judged = results["outcomes"]["adjudication"]

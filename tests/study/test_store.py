@@ -45,7 +45,7 @@ def test_a_step_is_committed_once(any_store: Store) -> None:
     audit = keep(any_store, small_audit(name_of=any_store))
     reader, _ = any_store.sign_in("Ada")
     any_store.append(audit.uid, reader.uid, "ptbxl:1", "blind", {"primary": "MI"})
-    with pytest.raises(StudyError, match="already committed"):
+    with pytest.raises(StudyError, match="already submitted"):
         any_store.append(audit.uid, reader.uid, "ptbxl:1", "blind", {"primary": "NORM"})
     assert [event.payload for event in any_store.events(audit.uid)] == [{"primary": "MI"}]
 

@@ -429,7 +429,7 @@ def does_not_words(metrics: Mapping[str, Any]) -> str:
     first, last = raised["steps"][0], raised["steps"][-1]
     staged = infarctions["old"] + infarctions["recent"]
     return (
-        f"**It does not look for raised ST.** ST raised by {last['st_mv']:g} mV in {' and '.join(raised['leads'])} of "
+        f"**It does not look for ST elevation.** {last['st_mv']:g} mV of it in {' and '.join(raised['leads'])} of "
         f"{raised['n']} normal ECGs makes it call MI in {percent(last['called_mi'])} of them "
         f"({percent(first['called_mi'])} as they were); the median probability of MI goes from "
         f"{percent(first['median_probability'])} to {percent(last['median_probability'])}. Its labels are "

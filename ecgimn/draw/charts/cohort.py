@@ -17,7 +17,12 @@ SIDE = 16  # steps from the middle of the scale, for the fill of a box
 
 
 def spread_figure(
-    sums: NDArray[np.floating], names: Sequence[str], *, dark: bool = False, height_px: float = 330.0
+    sums: NDArray[np.floating],
+    names: Sequence[str],
+    *,
+    unit: str = "logit",
+    dark: bool = False,
+    height_px: float = 330.0,
 ) -> go.Figure:
     """Draw how evidence differs between recordings: one box per lead or wave, on one scale about zero.
 
@@ -27,6 +32,8 @@ def spread_figure(
         Logit.
     names : sequence of str
         Of the rows, top to bottom.
+    unit : str
+        Of the axis.
     dark : bool
     height_px : float
 
@@ -56,7 +63,7 @@ def spread_figure(
     ]
     layout = base_layout(colours, height_px=height_px) | {
         "margin": {"l": 70, "r": 10, "t": 8, "b": 40},
-        "xaxis": {"title": {"text": "logit; box: middle half, line: 5 to 95 % of recordings"}, "zeroline": True,
+        "xaxis": {"title": {"text": f"{unit}; box: middle half, line: 5 to 95 % of recordings"}, "zeroline": True,
                   "zerolinecolor": colours.text, "gridcolor": colours.fine, "fixedrange": True},
         "yaxis": {"autorange": "reversed", "fixedrange": True, "showgrid": False},
         "meta": {"quantiles": np.stack([low, first, middle, third, high], axis=1).tolist()},

@@ -18,7 +18,7 @@ from ecgimn.draw.colours import N_STEPS, Palette, css, evidence_colours, evidenc
 from ecgimn.escape import for_html, for_plotly
 from ecgimn.explain.case import WindowLogits
 from ecgimn.explain.measured import AGREEMENT_MARKS, agreement, agreements
-from ecgimn.explain.sentences import NOTHING, signed
+from ecgimn.explain.sentences import NOTHING, percent, signed, with_bound
 from ecgimn.leads import TERRITORIES
 
 FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
@@ -31,6 +31,7 @@ def ledger_figure(
     waves: Sequence[str],
     *,
     limit: float | None = None,
+    unit: str = "logit",
     dark: bool = False,
     height_px: float = 330.0,
 ) -> go.Figure:
@@ -44,6 +45,8 @@ def ledger_figure(
         Names of rows and columns.
     limit : float, optional
         End of the symmetric colour scale; the largest |cell| when None. Sums are printed and not coloured.
+    unit : str
+        Printed under the pointer; empty for none.
     dark : bool
     height_px : float
 
@@ -75,7 +78,7 @@ def ledger_figure(
         "showscale": False,
         "xgap": 1,
         "ygap": 1,
-        "hovertemplate": "%{y} %{x}: %{text} logit<extra></extra>",
+        "hovertemplate": f"%{{y}} %{{x}}: %{{text}} {unit}".rstrip() + "<extra></extra>",
         "text": text,
     }
     labels = {
@@ -206,8 +209,8 @@ def ledger_html(
 ) -> str:
     """Return the ledger as a heat table with its sums; every cell prints its number.
 
-    Once each cell was taken out and the network re-run, what it measured stands below what is booked, with a mark:
-    ✓ confirmed, ~ about, ✗ not confirmed. Cells that are not confirmed are hatched (class "unsure").
+    Once each cell was taken out and the network re-run, what it measured stands below what is booked and its bound,
+    with a mark: ✓ confirmed, ~ about, ✗ not confirmed. Cells that are not confirmed are hatched (class "unsure").
 
     Parameters
     ----------
@@ -239,9 +242,11 @@ def ledger_html(
             return f"<td{tint}>{signed(value)}</td>"
         margin = np.nan if margins is None else float(margins[row, column])
         said = checked_words(value, seen, margin)
+        booked, _, bound = with_bound(value, margin).partition(" ")
+        bound = f" <i>{bound}</i>" if bound else ""
         unsure = " class='unsure'" if grades[row, column] == 0 else ""
         return (
-            f"<td{unsure}{tint} title='{said}' data-said='{said}'>{signed(value)}"
+            f"<td{unsure}{tint} title='{said}' data-said='{said}'>{booked}{bound}"
             f"<small>{signed(seen)} {AGREEMENT_MARKS[grades[row, column]]}</small></td>"
         )
 
@@ -255,6 +260,7 @@ def ledger_html(
     sums = "".join(f"<td>{signed(float(value))}</td>" for value in (*cells.sum(axis=0), cells.sum()))
     by = "territory" if leads[0] in TERRITORIES else "lead"
     told = "" if measured is None else "; below: taken out. ✓ confirmed, ~ about, ✗ hatched: not confirmed"
+    told += "; ± for 90 % of cells like it" if margins is not None and np.isfinite(margins).any() else ""
     return (
         f"<table class='ledger' role='grid'><caption><b>Ledger of {for_html(name)}</b>, logit by {by} and wave{told}"
         f"</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
@@ -264,8 +270,7 @@ def ledger_html(
 
 def checked_words(booked: float, measured: float, margin: float = np.nan) -> str:
     """Return "booked +0.80 ± 0.30, taken out +0.71: confirmed"; no bound where the model card has none."""
-    bound = f" ± {margin:.2f}" if np.isfinite(margin) else ""
-    return f"booked {signed(booked)}{bound}, taken out {signed(measured)}: {agreement(booked, measured)}"
+    return f"booked {with_bound(booked, margin)}, taken out {signed(measured)}: {agreement(booked, measured)}"
 
 
 def _tint(step: int, *, dark: bool) -> str:
@@ -400,9 +405,15 @@ _NOTHINGES = ("solid", "dash", "dot", "dashdot", "longdash")  # a class is told 
 
 
 def timeline_figure(
-    found: WindowLogits, *, shown: str, chosen: int | None = None, dark: bool = False, height_px: float = 200.0
+    found: WindowLogits,
+    *,
+    shown: str,
+    chosen: int | None = None,
+    logits: bool = True,
+    dark: bool = False,
+    height_px: float = 200.0,
 ) -> go.Figure:
-    """Draw the logits over time, the class shown on top and strongest.
+    """Draw the logits, or the probabilities, over time, the class shown on top and strongest.
 
     Parameters
     ----------
@@ -411,6 +422,8 @@ def timeline_figure(
         The class whose line is thick.
     chosen : int, optional
         Place of the window on the screen; it is shaded.
+    logits : bool
+        Else probabilities in percent.
     dark : bool
     height_px : float
 
@@ -425,7 +438,9 @@ def timeline_figure(
     spans = [window.words for window in found.windows]
     data = []
     for place, name in enumerate(reversed(_drawn(found, shown))):
-        logits = found.logit[:, found.classes.index(name)]
+        column = found.classes.index(name)
+        heights = found.logit[:, column] if logits else 100 * found.probability[:, column]
+        said = [_words(y) for y in heights] if logits else [_percent(y / 100) for y in heights]
         bold = name == shown
         data.append(
             {
@@ -433,9 +448,9 @@ def timeline_figure(
                 "mode": "lines+markers",
                 "name": for_plotly(name),
                 "x": middle,
-                "y": logits,
+                "y": heights,
                 "customdata": list(range(len(middle))),
-                "text": [f"{for_plotly(name)} {_words(y)}, {span}" for y, span in zip(logits, spans, strict=True)],
+                "text": [f"{for_plotly(name)} {word}, {span}" for word, span in zip(said, spans, strict=True)],
                 "hovertemplate": "%{text}<extra></extra>",
                 "line": {"color": colours.outline if bold else colours.muted, "width": 2.5 if bold else 1.2,
                          "dash": "solid" if bold else _NOTHINGES[place % len(_NOTHINGES)]},
@@ -449,11 +464,11 @@ def timeline_figure(
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": "not asked",
+                "name": "model not run",
                 "x": middle[refused],
                 "y": [0.0] * len(refused),
                 "customdata": refused,
-                "text": [f"not asked, {spans[place]}: {for_plotly(found.refusals[place][0])}" for place in refused],
+                "text": [f"model not run, {spans[place]}: {for_plotly(found.refusals[place][0])}" for place in refused],
                 "hovertemplate": "%{text}<extra></extra>",
                 "marker": {"symbol": "x-thin", "size": MARKER_PX, "line": {"width": 2, "color": colours.muted}},
             }
@@ -475,27 +490,37 @@ def timeline_figure(
         "xaxis": {"title": {"text": "time in the recording (s)", "font": {"size": 11}},
                   "range": [0, found.windows[-1].stop_s], "gridcolor": colours.fine, "zeroline": False,
                   "fixedrange": True},
-        "yaxis": {"title": {"text": "logit", "font": {"size": 11}}, "gridcolor": colours.fine,
+        "yaxis": {"title": {"text": "logit" if logits else "probability (%)", "font": {"size": 11}},
+                  "range": None if logits else [-4, 104], "gridcolor": colours.fine,
                   "zerolinecolor": colours.muted, "fixedrange": True},
         "shapes": shapes,
     }  # fmt: skip
     return go.Figure({"data": data, "layout": layout}, _validate=False)
 
 
-def window_rows(found: WindowLogits) -> list[dict[str, str]]:
-    """Return one row of text per window: its time, its logit of every class, and why there is none."""
+def window_rows(found: WindowLogits, *, logits: bool = True) -> list[dict[str, str]]:
+    """Return one row of text per window: its time, logit or percent of every class, and why there is none."""
     return [
         {
             "Window": window.words,
-            **{name: _words(logit) for name, logit in zip(found.classes, logits, strict=True)},
+            **{
+                name: _words(logit) if logits else _percent(probability)
+                for name, logit, probability in zip(found.classes, row, shares, strict=True)
+            },
             "Quality": " ".join(reasons) or "usable",
         }
-        for window, logits, reasons in zip(found.windows, found.logit, found.refusals, strict=True)
+        for window, row, shares, reasons in zip(
+            found.windows, found.logit, found.probability, found.refusals, strict=True
+        )
     ]
 
 
 def _words(logit: float) -> str:
     return NOTHING if np.isnan(logit) else signed(float(logit))
+
+
+def _percent(probability: float) -> str:
+    return NOTHING if np.isnan(probability) else percent(float(probability))
 
 
 def _drawn(found: WindowLogits, shown: str) -> list[str]:

@@ -23,7 +23,7 @@ from ecgimn.draw.words.case import header_words, interval_values
 from ecgimn.explain.as_json import explanation_json
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.difference import CaseDifference, change_line, difference_sentences
-from ecgimn.explain.measured import AGREEMENTS, MeasuredLedger, agreements, reasons_of
+from ecgimn.explain.measured import AGREEMENTS, MeasuredLedger, agreements, margins, reasons_of
 from ecgimn.explain.sentences import answer, describe_evidence, outcome_text, reasons_sentences, signed
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
@@ -45,6 +45,7 @@ def case_report_bytes(
     view: View | None = None,
     recording_hash: str | None = None,
     measured: MeasuredLedger | None = None,
+    note: str = "",
 ) -> bytes:
     """Return the report of one case for one class, or for the difference of two.
 
@@ -61,7 +62,10 @@ def case_report_bytes(
         Printed in place of the digest: a salted hash for uploads.
     measured : MeasuredLedger, optional
         What taking out each cell does, printed below what is booked.
+    note : str
+        The reader's own.
     """
+    from ecgimn.draw.print.page import note_words
     from ecgimn.draw.print.report import report_bytes  # matplotlib: half a second that no screen needs
 
     reading, evidence = case.reading, case.of(class_name, against)
@@ -72,6 +76,8 @@ def case_report_bytes(
         signal,
         ledger=[*_cells(evidence), ("", "baseline", evidence.baseline)],
         taken_out=taken_out,
+        margins=None if measured is None else margins(case.card, evidence.name, evidence.cells),
+        findings=[*([note_words(note)] if note else []), *signal.findings],
         notes=[*_sentences(case, evidence, measured), *reasons, *signal.notes],
         recording_hash=recording_hash,
     )
@@ -144,6 +150,7 @@ def case_sheet_bytes(
     text: PageText,
     view: View | None = None,
     confirmed: NDArray[np.bool_] | None = None,
+    bounds: NDArray[np.floating] | None = None,
     grey: GreyBeat | None = None,
 ) -> bytes:
     """Return one page of a case to file, or one slide to show.
@@ -160,6 +167,8 @@ def case_sheet_bytes(
         Speed, gain and marks of the trace.
     confirmed : ndarray of shape (12, n_waves), bool, optional
         Cells that the network confirmed; the others are hatched.
+    bounds : ndarray of shape (12, n_waves), optional
+        How far taking a cell out may lie from it, printed as "±".
     grey : GreyBeat, optional
 
     Raises
@@ -179,10 +188,12 @@ def case_sheet_bytes(
         if beat is None:
             reason = reading.measurements.beat.reason if reading.measurements else reading.reason
             raise ValueError(f"A slide shows the mean beat, and there is none: {reason} Choose the page instead.")
-        return case_slide_bytes(kind, beat, text, name=evidence.name, limit=drawn.limit, confirmed=confirmed, grey=grey)
+        return case_slide_bytes(
+            kind, beat, text, name=evidence.name, limit=drawn.limit, confirmed=confirmed, margins=bounds, grey=grey
+        )
     return case_page_bytes(
         kind, reading.recording, drawn, beat, text, waves=reading.waves, st=st_marks(reading), view=view,
-        confirmed=confirmed, grey=grey,
+        confirmed=confirmed, margins=bounds, grey=grey,
     )  # fmt: skip
 
 
@@ -197,6 +208,7 @@ def case_sheet(
     view: View | None = None,
     salt: bytes = b"",
     link: str = "",
+    note: str = "",
     grey: GreyBeat | None = None,
 ) -> bytes:
     """Return one page of a case to file, or one slide to show, with everything on it put into words here.
@@ -218,6 +230,8 @@ def case_sheet(
         For uploads; empty for public recordings.
     link : str
         Address of this view of a public case.
+    note : str
+        The reader's own; printed on the page.
     grey : GreyBeat, optional
 
     Raises
@@ -233,8 +247,9 @@ def case_sheet(
     else:
         said = answer(evidence, ())
         title = said.text if said.full_name == said.name else f"{said.text} · {said.full_name}"
-    confirmed = None
+    confirmed = bounds = None
     if measured is not None:
+        bounds = margins(case.card, evidence.name, evidence.cells)
         cells = measured.of(class_name, against)
         confirmed = (agreements(evidence.cells, cells) != AGREEMENTS.index("not confirmed")) | ~np.isfinite(cells)
     levels = [f"{lead} {signed(level)}" for lead, level in reading.j60_mv.items()]
@@ -257,8 +272,9 @@ def case_sheet(
         made_by=f"model {case.card.name} {case.card.sha256[:8]} · recording "
         f"{recording_hash(reading.recording, salt)[:12]}",
         link=link,
+        note=note,
     )  # fmt: skip
-    return case_sheet_bytes(sheet, kind, evidence, text=text, view=view, confirmed=confirmed, grey=grey)
+    return case_sheet_bytes(sheet, kind, evidence, text=text, view=view, confirmed=confirmed, bounds=bounds, grey=grey)
 
 
 def write_case_report(path: Path, case: Case, *, class_name: str, measured: MeasuredLedger | None = None) -> None:
@@ -313,6 +329,7 @@ def case_export(
     view: View,
     salt: bytes = b"",
     measured: MeasuredLedger | None = None,
+    note: str = "",
 ) -> bytes:
     """Return one export of a case.
 
@@ -330,6 +347,8 @@ def case_export(
         For uploads; empty for public recordings.
     measured : MeasuredLedger, optional
         What taking out each cell does: in JSON, CSV and report beside what is booked.
+    note : str
+        The reader's own, for report and JSON.
     """
     identity = recording_hash(case.recording, salt)
     if kind == "json":
@@ -337,12 +356,15 @@ def case_export(
         content["recording"]["digest"] = identity
         content["shown"] = {"class": class_name, "against": against}
         content["view"] = view.as_dict()
+        if note:
+            content["note"] = note
         return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
     if kind == "csv":
         return _ledger_csv(case, class_name, against, identity, measured).encode()
     return case_report_bytes(
-        kind, case, class_name=class_name, against=against, view=view, recording_hash=identity, measured=measured
-    )
+        kind, case, class_name=class_name, against=against, view=view, recording_hash=identity, measured=measured,
+        note=note,
+    )  # fmt: skip
 
 
 def _ledger_csv(
@@ -352,14 +374,19 @@ def _ledger_csv(
     text, model = io.StringIO(), case.explanation
     text.write(f"# {INTENDED_USE}\n# model {model.model_name} sha256 {model.model_sha256}\n# recording {identity}\n")
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("class", "lead", "wave", "logit", *(("taken_out",) if measured is not None else ())))
+    rows.writerow(("class", "lead", "wave", "logit", *(("taken_out", "margin") if measured is not None else ())))
 
     def taken_out(name: str, minus: str | None) -> list[tuple[str, ...]]:
         if measured is None:
             return [()] * (12 * len(WAVE_NAMES))
-        return [(repr(value) if np.isfinite(value) else "",) for value in measured.of(name, minus).ravel().tolist()]
+        one = case.of(name, minus)
+        columns = measured.of(name, minus), margins(case.card, one.name, one.cells)
+        return [
+            tuple(repr(value) if np.isfinite(value) else "" for value in pair)
+            for pair in zip(*(column.ravel().tolist() for column in columns), strict=True)
+        ]
 
-    empty = ("",) if measured is not None else ()
+    empty = ("", "") if measured is not None else ()
     each: list[tuple[str, str | None]] = [(name, None) for name in case.classes]
     for listed in (each, [(class_name, against)] if against is not None else []):
         for pair in listed:

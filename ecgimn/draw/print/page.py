@@ -7,12 +7,15 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 import matplotlib
 import numpy as np
+import segno
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, PathPatch
+from matplotlib.path import Path as MatplotlibPath
 from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
@@ -196,6 +199,8 @@ PAGE_DPI, SLIDE_DPI = 250, 192  # a slide then has 2,560 by 1,440 dots
 MARGIN_MM = 9.0
 TRACE_MM = 120.0  # the most the trace takes of the height; at half the gain where it needs more
 BEATS_MM = 150.0  # width of the mean beats
+CODE_MM, CODE_BORDER = 15.0, 2  # side of the QR code with its margin; that in modules, on paper that is white anyway
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 CHAR_MM = 0.19  # mean width of a letter in mm, for each point of its size
 
 
@@ -216,7 +221,9 @@ class PageText:
     made_by : str
         Model and recording, as they may be named.
     link : str
-        Address of this view of a public case.
+        Address of this view of a public case; a QR code besides, unless it is that of this very machine.
+    note : str
+        The reader's own.
     """
 
     title: str
@@ -226,6 +233,7 @@ class PageText:
     measurements: Sequence[str] = ()
     made_by: str = ""
     link: str = ""
+    note: str = ""
 
 
 def case_page_bytes(
@@ -239,6 +247,7 @@ def case_page_bytes(
     st: StMarks | None = None,
     view: View | None = None,
     confirmed: NDArray[np.bool_] | None = None,
+    margins: NDArray[np.floating] | None = None,
     grey: GreyBeat | None = None,
 ) -> bytes:
     """Return one A4 page, landscape, as the bytes of a PDF, SVG or PNG.
@@ -258,6 +267,8 @@ def case_page_bytes(
         Speed, gain, order of leads and marks; the layout is 3x4 with a rhythm strip. Waves too tall for the page are
         drawn at half the gain, which is printed.
     confirmed : ndarray of shape (12, n_waves), bool, optional
+    margins : ndarray of shape (12, n_waves), optional
+        How far taking a cell out may lie from it, printed as "±" after a cell that is named.
     grey : GreyBeat, optional
         Behind the mean beats.
 
@@ -269,7 +280,7 @@ def case_page_bytes(
     view = replace(view or View(), layout="3x4+1R", style="painted", dark=False, page=0, opacity=1.0)
 
     def draw(sheet: Sheet) -> None:
-        _page(sheet, recording, evidence, beat, text, waves, st or StMarks(), view, confirmed, grey)
+        _page(sheet, recording, evidence, beat, text, waves, st or StMarks(), view, confirmed, margins, grey)
 
     return _saved(kind, A4_MM, draw, PAGE_DPI)
 
@@ -282,6 +293,7 @@ def case_slide_bytes(
     name: str,
     limit: float | None = None,
     confirmed: NDArray[np.bool_] | None = None,
+    margins: NDArray[np.floating] | None = None,
     grey: GreyBeat | None = None,
 ) -> bytes:
     """Return one slide, 16:9, with the painted mean beats and the answer.
@@ -296,7 +308,7 @@ def case_slide_bytes(
         Class, for the words about the strongest cells.
     limit : float, optional
         End of the colour scale; the largest value of the beat when None.
-    confirmed, grey
+    confirmed, margins, grey
         As for `case_page_bytes`.
     """
     limit = limit or beat.paint.largest
@@ -314,7 +326,8 @@ def case_slide_bytes(
             sheet, (edge, y - 1.0), (width - 2 * edge, y - 1.0 - foot), beat, limit=limit, confirmed=confirmed,
             grey=grey, size=12,
         )  # fmt: skip
-        words = [strongest_words(strongest_cells(beat.cells, confirmed), name), beats_words(beat)]
+        strong = strongest_cells(beat.cells, confirmed, margins=margins)
+        words = [strongest_words(strong, name), beats_words(beat)]
         sheet.text(edge, 15.5, " · ".join(filter(None, words)), size=9)
         _key(sheet, edge, 9.5, limit, size=9, hatched=confirmed is not None, grey=grey)
         sheet.text(edge, 5.4, " · ".join(filter(None, (INTENDED_USE, text.made_by))), size=7)
@@ -419,6 +432,7 @@ def _page(
     st: StMarks,
     view: View,
     confirmed: NDArray[np.bool_] | None,
+    margins: NDArray[np.floating] | None,
     grey: GreyBeat | None,
 ) -> None:
     width, height = A4_MM
@@ -427,6 +441,8 @@ def _page(
     sheet.text(MARGIN_MM, y, text.title, size=12, bold=True)
     sheet.text(MARGIN_MM, y - 5.2, text.header, size=8.5)
     y = _paragraph(sheet, MARGIN_MM, y - 10.0, text.answer, size=8.5, width_mm=width - 2 * MARGIN_MM, most=3)
+    if text.note:
+        y = _paragraph(sheet, MARGIN_MM, y, note_words(text.note), size=8.5, width_mm=width - 2 * MARGIN_MM, most=3)
     layout, beyond = view.paper_for(recording, TRACE_MM)
     if layout.height_mm > TRACE_MM and view.gain > 5:
         view = replace(view, gain=view.gain / 2)
@@ -441,6 +457,7 @@ def _page(
     sheet.text(MARGIN_MM, y, " · ".join(parts), size=5.8, color=colours.muted)
     y -= 4.0
     foot = 15.5
+    has_code = _draw_code(sheet, width - MARGIN_MM - CODE_MM, 1.5, text.link)
     left = MARGIN_MM
     if beat is not None:
         draw_mean_beat(
@@ -448,17 +465,44 @@ def _page(
             grey=grey, size=6.5,
         )  # fmt: skip
         left += BEATS_MM + 6.0
-        words = strongest_words(strongest_cells(beat.cells, confirmed), evidence.name)
+        words = strongest_words(strongest_cells(beat.cells, confirmed, margins=margins), evidence.name)
         sheet.text(MARGIN_MM, 12.2, " · ".join(filter(None, (words, beats_words(beat)))), size=6)
     columns = ((left, "Criteria", text.criteria), (left + 68.0, "Measurements", text.measurements))
     for x, head, lines in columns:
         room = min(66.0, width - MARGIN_MM - x)
-        _list(sheet, x, y - 2.0, head, lines, width_mm=room, lowest_mm=foot)
+        _list(sheet, x, y - 2.0, head, lines, width_mm=room, lowest_mm=CODE_MM + 3.0 if has_code else foot)
     _key(sheet, MARGIN_MM, 7.6, evidence.limit, size=6, hatched=evidence.uncertain is not None or confirmed is not None,
          grey=grey, strip=view.show_strip)  # fmt: skip
     made = f"ECG-IMN Reader {ecgimn.__version__}"
     sheet.text(MARGIN_MM, 4.6, " · ".join(filter(None, (INTENDED_USE, text.made_by, made))), size=5.5)
     sheet.text(MARGIN_MM, 2.2, text.link, size=5.5)
+
+
+def note_words(note: str) -> str:
+    """Return a reader's note as it is printed, on one line."""
+    return f"Reader's note: {' '.join(note.split())}"
+
+
+def _draw_code(sheet: Sheet, x: float, y: float, link: str) -> bool:
+    """Draw a link as a QR code (ISO/IEC 18004), its margin included; return whether there is one.
+
+    A link to the machine on which the app runs opens nothing on another, so it is printed in letters alone.
+    """
+    if not link or urlsplit(link).hostname in LOOPBACK:
+        return False
+    matrix = [row for row in segno.make_qr(link, error="l").matrix_iter(border=CODE_BORDER)]
+    axes = sheet.axes(x, y, CODE_MM, CODE_MM)
+    axes.set(xlim=(0, len(matrix)), ylim=(len(matrix), 0))
+    squares = [
+        MatplotlibPath([(column, row), (column + 1, row), (column + 1, row + 1), (column, row + 1), (column, row)])
+        for row, line in enumerate(matrix)
+        for column, dark in enumerate(line)
+        if dark
+    ]
+    code = PathPatch(MatplotlibPath.make_compound_path(*squares), facecolor="black", edgecolor="none", linewidth=0)
+    code.set_gid("code")
+    axes.add_patch(code)
+    return True
 
 
 def _wrapped(words: str, size: float, width_mm: float) -> list[str]:
@@ -530,9 +574,9 @@ def _key(
     )  # fmt: skip
     x += wide + 0.5 * space
     word(f"raises +{limit:g} logit per 40 ms")
-    word("▬ ST raised", colours.st_levels[-1])
-    word("▬ ST lowered", colours.st_levels[0])
-    word("▬ T inverted", colours.t_inverted)
+    word("▬ ST elevation", colours.st_levels[-1])
+    word("▬ ST depression", colours.st_levels[0])
+    word("▬ T inversion", colours.t_inverted)
     word("| J point")
     word("● ST at J+60")
     if strip:

@@ -30,7 +30,7 @@ from ecgimn.draw.paper import footer_parts
 from ecgimn.draw.print.ecg import A4_MM, Sheet, draw_colour_bar, draw_paper
 from ecgimn.draw.view import View
 from ecgimn.explain.measured import AGREEMENT_MARKS, agreements
-from ecgimn.explain.sentences import NOTHING, signed
+from ecgimn.explain.sentences import NOTHING, signed, with_bound
 from ecgimn.leads import STANDARD_LEADS, lead_index
 from ecgimn.signal.waves.find import WAVE_NAMES
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ecgimn.signal.waves.find import Waves
 
 
-ROW_MM = 4.4
+ROW_MM, TAKEN_OUT_MM = 4.4, 2.3  # a line; what a second one within a cell needs besides
 MM_PER_MV_TABLE = 10.0  # a column headed "mm" counts 0.1 mV as 1 mm whatever the gain of the picture
 
 
@@ -71,10 +71,11 @@ def draw_ledger(
     rows: Sequence[tuple[str, str, float]],
     evidence: Evidence,
     taken_out: NDArray[np.floating] | None = None,
+    margins: NDArray[np.floating] | None = None,
 ) -> float:
     """Write the lead by wave table, its lines and the sum that is the logit; return the height of the last line.
 
-    What taking a cell out does stands beside what is booked, with the mark of their agreement.
+    What taking a cell out does stands beside what is booked and its bound, with the mark of their agreement.
     """
     if not rows:
         return top_mm
@@ -91,25 +92,33 @@ def draw_ledger(
     scale = evidence_colours()
     axes = sheet.axes(0, 0, *A4_MM)
     axes.set_zorder(-1)
+    two_lines = taken_out is not None and margins is not None and bool(np.isfinite(margins).any())
+    row_mm = ROW_MM + (TAKEN_OUT_MM if two_lines else 0.0)
     for lead in STANDARD_LEADS:
-        y -= ROW_MM
+        y -= row_mm
         sheet.text(lead_x, y, lead, size=6.5, bold=True)
         amounts = [value.get((lead, wave), 0.0) for wave in waves]
         for place, amount in enumerate(amounts):
             colour = scale[int(evidence_index(np.asarray(amount), limit))]
             corner = (x_mm + 14 + width * place, y - 1.2)
-            cell = Rectangle(corner, width - 0.6, ROW_MM - 0.4, facecolor=css(colour), edgecolor="none", linewidth=0)
+            cell = Rectangle(corner, width - 0.6, row_mm - 0.4, facecolor=css(colour), edgecolor="none", linewidth=0)
             if amount < -0.02 * limit:
                 cell.set_hatch("/////")
                 cell.set_edgecolor("#FFFFFF")
             axes.add_patch(cell)
-            found = np.nan if taken_out is None else float(taken_out[lead_index(lead), WAVE_NAMES.index(waves[place])])
+            at = lead_index(lead), WAVE_NAMES.index(waves[place])
+            found = np.nan if taken_out is None else float(taken_out[at])
+            margin = np.nan if margins is None else float(margins[at])
             if not np.isfinite(found):
                 sheet.text(corner[0] + 8, y, signed(amount, 3), size=6.2, ha="center")
                 continue
             mark = AGREEMENT_MARKS[int(agreements(np.asarray(amount), np.asarray(found)))]
-            sheet.text(corner[0] + 0.5, y, signed(amount, 2), size=5.8)
-            sheet.text(corner[0] + 15.9, y, f"{signed(found, 2)}{mark}", size=5.0, ha="right")
+            if two_lines:
+                sheet.text(corner[0] + 8, y + TAKEN_OUT_MM, with_bound(amount, margin), size=5.8, ha="center")
+                sheet.text(corner[0] + 8, y - 0.3, f"{signed(found, 2)} {mark}", size=5.2, ha="center")
+            else:
+                sheet.text(corner[0] + 0.5, y, signed(amount, 2), size=5.8)
+                sheet.text(corner[0] + 15.9, y, f"{signed(found, 2)}{mark}", size=5.0, ha="right")
         sheet.text(x_mm + 14 + width * len(waves) + 8, y, signed(sum(amounts), 3), size=6.2, bold=True, ha="center")
     y -= ROW_MM + 0.8
     sheet.text(lead_x, y, "sum", size=6.5, bold=True)
@@ -131,9 +140,12 @@ def draw_ledger(
         size=7,
     )
     if taken_out is not None:
+        first, second = ("Above", "Below") if two_lines else ("Left", "Right")
         for words in (
-            "Left in a cell: booked by the map. Right: logit with the wave minus logit without it, network re-run.",
-            "✓ confirmed (within 20 % or 0.1 logit), ~ about (same sign), ✗ not confirmed.",
+            f"{first} in a cell: booked by the map. {second}: logit "
+            "with the wave minus logit without it, network re-run.",
+            "✓ confirmed (within 20 % or 0.1 logit), ~ about (same sign), ✗ not confirmed."
+            + (" ±: off by at most this in 90 % of cells like it." if two_lines else ""),
         ):
             y -= ROW_MM - 0.8
             sheet.text(lead_x, y, words, size=6.2)
@@ -218,6 +230,8 @@ class ReportText:
         Lines as shown on the page; of criteria those that are on the ECG.
     taken_out : ndarray of shape (12, n_waves), optional
         What taking out each cell does to the logit; NaN where there was nothing to take out.
+    margins : ndarray of shape (12, n_waves), optional
+        How far that may lie from what is booked, in 90 % of cells like it; NaN where not known.
     recording_hash : str or None
         Printed in place of the recording's digest: a salted hash for uploads.
     """
@@ -228,6 +242,7 @@ class ReportText:
     criteria: Sequence[str] = ()
     notes: Sequence[str] = ()
     taken_out: NDArray[np.float64] | None = None
+    margins: NDArray[np.float64] | None = None
     recording_hash: str | None = None
 
 
@@ -319,7 +334,7 @@ def _ecg_page(
         footer_parts(layout, recording.fs, filter_name=view.filter_name, reference=st.reference if st.measured else "")
     )
     if drawn is not None:
-        parts.append(f"shown: {100 * drawn.shown_share(layout):.0f} % of total |evidence|")
+        parts.append(f"shown: {100 * drawn.shown_share(layout):.0f} % of the evidence")
         draw_colour_bar(sheet, PAPER_LEFT_MM + layout.width_mm + 4.0, 120.0, drawn, view)
     if beyond:
         parts.append(f"the trace leaves the grid in {', '.join(beyond)}")
@@ -358,7 +373,7 @@ def _numbers_page(
             low -= ROW_MM
             sheet.text(12.0, low, f"Outside what the model was taught: {', '.join(scope.names)}", size=7, bold=True)
     if evidence is not None:
-        draw_ledger(sheet, 12.0, low - 6.0, text.ledger, evidence, text.taken_out)
+        draw_ledger(sheet, 12.0, low - 6.0, text.ledger, evidence, text.taken_out, text.margins)
     st_low = draw_st_table(sheet, 178.0, top, text.st_rows)
     lines = [f"• {line}" for line in text.findings]
     if text.criteria:

@@ -152,7 +152,7 @@ def ecg_figure(
             scale=scale,
             calibrated=screen.calibrated,
         )
-        return [*parts, *([f"shown: {100 * shown:.0f} % of total |evidence|"] if shown is not None else []),
+        return [*parts, *([f"shown: {100 * shown:.0f} % of the evidence"] if shown is not None else []),
                 *beyond_words]  # fmt: skip
 
     left, right, top = 6, (COLOUR_BAR_PX if drawn is not None else 6), 4

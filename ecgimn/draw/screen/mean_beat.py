@@ -65,6 +65,7 @@ def mean_beat_svg(
     size_px: tuple[float, float],
     limit: float | None = None,
     confirmed: NDArray[np.bool_] | None = None,
+    margins: NDArray[np.floating] | None = None,
     grey: GreyBeat | None = None,
     show_evidence: bool = True,
     show_marks: bool = True,
@@ -89,6 +90,8 @@ def mean_beat_svg(
         value when None.
     confirmed : ndarray of shape (12, n_waves), bool, optional
         Cells that the network confirmed when they were taken out; the others are hatched and not called out.
+    margins : ndarray of shape (12, n_waves), optional
+        How far taking a cell out may lie from it, printed as "±" after a cell that is called out.
     grey : GreyBeat, optional
     show_evidence, show_marks : bool
         The two layers: painted areas, sums and called cells; J points, ST levels and T waves.
@@ -106,7 +109,7 @@ def mean_beat_svg(
     """
     colours = palette(overlay=True, dark=dark)
     limit = limit or beat.paint.largest
-    strong = strongest_cells(beat.cells, confirmed, most=called) if show_evidence else ()
+    strong = strongest_cells(beat.cells, confirmed, margins=margins, most=called) if show_evidence else ()
     words = _words(beat, strong, name, size_px[0], confirmed, grey, show_evidence=show_evidence)
     narrow = size_px[0] < NARROW_PX
     foot = (len(words) + (show_evidence + show_marks) * (1 + narrow)) * LINE_PX + 4 if show_words else 4.0
@@ -177,7 +180,7 @@ def difference_svg(
     colours, scale = palette(overlay=True, dark=dark), evidence_colours(dark=dark, paint=True)
     limit, narrow = beat.paint.largest, size_px[0] < NARROW_PX
     left_out = float(beat.voltage.sum()) - beat.shown
-    told = [f"black: {later} · dashed: {earlier}, fitted wave by wave"]
+    told = [f"full line: {later} · dashed: {earlier}, fitted wave by wave"]
     if name is None:
         told.append(f"boxes {BOX_S:g} s, {BOX_MV:g} mV")
     else:
@@ -231,7 +234,8 @@ def difference_svg(
         for place, line in enumerate(words)
     ]
     if name is not None:
-        lines.append(_key(layout.height_mm + LINE_PX * (len(words) + 0.35), limit, colours, narrow=narrow, dark=dark))
+        ends, y = limit if numbers else None, layout.height_mm + LINE_PX * (len(words) + 0.35)
+        lines.append(_key(y, ends, colours, narrow=narrow, dark=dark))
     said = for_html("; ".join(words))
     height = layout.height_mm + foot + MARGIN_PX
     return (
@@ -439,7 +443,8 @@ def _ring(
     elif cell.wave == "QRS" and left - 3 - wide >= panel.x0_mm:
         x, anchor = left - 3, "end"
     else:
-        x, anchor, middle = left + width / 2, "middle", top - 4 if upright else foot + 12
+        above = upright or foot + 12 > layout.height_mm  # else it would lie in the words below the panels
+        x, anchor, middle = left + width / 2, "middle", top - 4 if above else foot + 12
         x = float(np.clip(x, wide / 2, layout.width_mm - wide / 2))
     halo = f"stroke='{colours.paper}' stroke-width='3' paint-order='stroke'"
     return (
@@ -499,7 +504,7 @@ def _key(y: float, limit: float | None, colours: Palette, *, narrow: bool, dark:
     )
     left = 92.0
     boxes = f"boxes {BOX_S:g} s, {BOX_MV:g} mV"
-    low, high, unit = "lowers", "raises", boxes
+    low, high, unit = "lowers", "raises", boxes if narrow else f"· {boxes}"
     if limit is not None:
         low, high, unit = f"lowers −{limit:g}", f"raises +{limit:g}", f"logit per 40 ms · {boxes}"
     words, below = (high, unit) if narrow else (f"{high} {unit}", "")
@@ -516,9 +521,9 @@ def _key(y: float, limit: float | None, colours: Palette, *, narrow: bool, dark:
 def _marks_key(y: float, colours: Palette, *, narrow: bool) -> str:
     """Return what the marks of the rules mean, each in its colour."""
     marks = (
-        ("▬ ST raised", colours.st_levels[-1]),
-        ("▬ ST lowered", colours.st_levels[0]),
-        ("▬ T inverted", colours.t_inverted),
+        ("▬ ST elevation", colours.st_levels[-1]),
+        ("▬ ST depression", colours.st_levels[0]),
+        ("▬ T inversion", colours.t_inverted),
         ("| J point", colours.text),
         ("● ST level at J+60", colours.text),
     )
@@ -550,6 +555,7 @@ def median_beat_figure(
     what: str = "mean contribution",
     limit: float | None = None,
     frame_mv: NDArray[np.floating] | None = None,
+    numbers: bool = True,
     dark: bool = False,
     width_px: float = 900.0,
 ) -> go.Figure:
@@ -579,6 +585,8 @@ def median_beat_figure(
         Contribution per sample at the edge of the strips; the 99th percentile of |contribution| when None.
     frame_mv : ndarray of shape (12, m), optional
         What the rows must have room for; the beat itself when None.
+    numbers : bool
+        Print contributions in logit.
     """
     colours = palette(overlay=True, dark=dark)
     scale = evidence_colours(dark=dark)
@@ -612,7 +620,7 @@ def median_beat_figure(
         y = (foot + zeros[row] + STANDARD_GAIN_MM_PER_MV * beat_mv[place]).astype(np.float32)
         custom = [beat_mv[place]] if contribution is None else [beat_mv[place], contribution[place]]
         hover = f"{lead}<br>%{{customdata[0]:.2f}} mV"
-        hover += "" if contribution is None else "<br>%{customdata[1]:+.5f} logit"
+        hover += "<br>%{customdata[1]:+.5f} logit" if contribution is not None and numbers else ""
         data.append(
             {
                 "type": "scatter",
@@ -633,9 +641,10 @@ def median_beat_figure(
     words = ["25 mm/s · 10 mm/mV, enlarged"]
     words += [f"{beats_used[0]} of {beats_used[1]} beats used"] if beats_used else []
     if contribution is not None and limit is not None:
-        words.append(f"strip: {what} to {for_plotly(name)}, ±{1000 * limit:.2g} · 10⁻³ logit per sample")
+        scale_words = f", ±{1000 * limit:.2g} · 10⁻³ logit per sample" if numbers else ""
+        words.append(f"strip: {what} to {for_plotly(name)}{scale_words}")
         words += ["band: standard deviation over beats"] if spread is not None else []
-    words += [f"not in the mean beat: {remainder:+.2f} logit"] if remainder is not None else []
+    words += [f"not in the mean beat: {remainder:+.2f} logit"] if remainder is not None and numbers else []
     words += [f"lines: {', '.join(for_plotly(mark) for mark in landmarks_s)}"] if landmarks_s else []
     caption = "<br>".join(" · ".join(line) for line in (words[:4], words[4:]) if line)
     px_per_mm = (width_px - 16) / width_mm
@@ -715,6 +724,7 @@ def single_beat_figure(
     name: str,
     longest: int,
     frame_mv: NDArray[np.floating],
+    numbers: bool = True,
     dark: bool = False,
     width_px: float = 900.0,
 ) -> go.Figure:
@@ -729,6 +739,8 @@ def single_beat_figure(
         Samples of the longest beat: all beats are drawn as wide, so that stepping does not change the scale.
     frame_mv : ndarray of shape (12, n_samples)
         The whole recording, for the height of the rows.
+    numbers : bool
+        Print contributions in logit.
     dark : bool
     width_px : float
     """
@@ -742,13 +754,20 @@ def single_beat_figure(
         what="contribution",
         limit=trace.limit,
         frame_mv=frame_mv,
+        numbers=numbers,
         dark=dark,
         width_px=width_px,
     )
 
 
 def beats_figure(
-    table: BeatByBeat, chosen: int, *, dark: bool = False, width_px: float = 900.0, height_px: float = BARS_PX
+    table: BeatByBeat,
+    chosen: int,
+    *,
+    logits: bool = True,
+    dark: bool = False,
+    width_px: float = 900.0,
+    height_px: float = BARS_PX,
 ) -> go.Figure:
     """Draw the evidence of each beat as a bar; the chosen one is framed, those left out of the median beat are crossed.
 
@@ -757,7 +776,10 @@ def beats_figure(
     table : BeatByBeat
     chosen : int
         Number of the beat shown, from 1.
+    logits : bool
+        Name the unit.
     """
+    unit = " logit" if logits else ""
     colours = palette(overlay=True, dark=dark)
     scale = evidence_colours(dark=dark)
     values = [beat.logit for beat in table.beats]
@@ -778,7 +800,7 @@ def beats_figure(
         "textfont": {"size": 11, "color": colours.text},
         "cliponaxis": False,
         "customdata": [_hover_words(beat) for beat in table.beats],
-        "hovertemplate": "beat %{x}: %{y:+.2f} logit<br>%{customdata}<extra></extra>",
+        "hovertemplate": f"beat %{{x}}: %{{y:+.2f}}{unit}<br>%{{customdata}}<extra></extra>",
         "unselected": {"marker": {"opacity": 1}},
     }
     low, high = min(0.0, *values), max(0.0, *values)
@@ -790,44 +812,47 @@ def beats_figure(
         "hovermode": "x",  # a click anywhere in its column chooses a beat
         "xaxis": {"type": "category", "fixedrange": True, "title": {"text": "beat", "font": {"size": 11}},
                   "tickvals": numbers, "ticktext": _tick_words(numbers, framed)},
-        "yaxis": {"range": [low - margin, high + margin], "title": {"text": "logit", "font": {"size": 11}},
+        "yaxis": {"range": [low - margin, high + margin],
+                  "title": {"text": "logit" if logits else "evidence", "font": {"size": 11}},
                   "gridcolor": colours.fine, "zerolinecolor": colours.muted, "fixedrange": True},
         "meta": {"sum": float(np.sum(values)) + table.remainder},
     }  # fmt: skip
     return go.Figure({"data": [bars], "layout": layout}, _validate=False)
 
 
-def beat_words(beat: Beat, n_beats: int, class_name: str) -> str:
-    """Say where a beat stands, what came before it, and what it says for the class."""
+def beat_words(beat: Beat, n_beats: int, class_name: str, *, logits: bool = True) -> str:
+    """Say where a beat stands, what came before it, and what it says for the class; `logits` names the unit."""
     before = f"{1000 * beat.rr_before_s:.0f} ms" if beat.rr_before_s is not None else f"{NOTHING} (first beat)"
-    return (
-        f"Beat **{beat.number}** of {n_beats} · R at {beat.r_s:.2f} s · RR before {before} · "
-        f"{class_name} **{signed(beat.logit)}** logit"
+    return f"Beat **{beat.number}** of {n_beats} · R at {beat.r_s:.2f} s · RR before {before} · " + (
+        f"{class_name} **{signed(beat.logit)}** logit" if logits else f"for {class_name} **{signed(beat.logit)}**"
     )
 
 
-def median_words(beat: Beat) -> str:
+def median_words(beat: Beat, *, correlation: bool = True) -> str:
     """Say whether a beat is in the median beat, and why not where it is not."""
     if not beat.used:
         return f"Not in the median beat: {beat.left_out}."
-    return f"In the median beat (correlation {beat.correlation:.2f})."
+    return "In the median beat" + (f" (correlation {beat.correlation:.2f})." if correlation else ".")
 
 
-def sum_words(table: BeatByBeat) -> str:
+def sum_words(table: BeatByBeat, *, logits: bool = True) -> str:
     """Return how beats and remainder make the evidence, and which beats the median beat leaves out."""
     total = sum(beat.logit for beat in table.beats)
     out = [str(beat.number) for beat in table.beats if not beat.used]
     words = (
         f"{len(table.beats)} beats {signed(total)}, outside of them {signed(table.remainder)}: "
-        f"evidence {signed(table.evidence)} logit. A beat reaches from its P wave to the next beat's. "
+        f"evidence {signed(table.evidence)}{' logit' if logits else ''}. A beat reaches from its P wave to the next "
+        "beat's. "
     )
     return words + (f"Crossed, not in the median beat: {', '.join(out)}." if out else "All are in the median beat.")
 
 
-def field_words(field: ReceptiveField | None) -> str:
+def field_words(field: ReceptiveField | None, *, research: bool = True) -> str:
     """Say how far around a moment the network looks when it writes the weights there; nothing where that is unknown."""
     if field is None:
         return ""
+    if not research:
+        return f"At this beat the model looks at {field.close_s:.1f} s of all leads (90 %)."
     return (
         f"A weight at {field.at_s:.2f} s looks closely at {field.close_s:.1f} s about it (90 % of what it depends on), "
         f"can reach {field.reach_s:.0f} s through its convolutions, and sees the whole record through the context "

@@ -195,7 +195,7 @@ def legend(view: View, waves: Waves | None, st: StMarks, colours: Palette) -> st
 
     words = []
     if view.show_st:
-        names = {LOWERED: "ST lowered", LEVEL: "ST segment", RAISED: "ST raised"}
+        names = {LOWERED: "ST depression", LEVEL: "ST segment", RAISED: "ST elevation"}
         words += [
             word(names[step], colours.st_levels[step]) for step in ((LOWERED, RAISED) if st.measured else (LEVEL,))
         ]
@@ -203,7 +203,7 @@ def legend(view: View, waves: Waves | None, st: StMarks, colours: Palette) -> st
             words.append("where the threshold is met at J")
         words.append("| J point")
     if view.show_t:
-        words += [word("T wave", colours.t_upright), word("T inverted", colours.t_inverted)]
+        words += [word("T wave", colours.t_upright), word("T inversion", colours.t_inverted)]
     return "  ".join([*words, *key])
 
 

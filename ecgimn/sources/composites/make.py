@@ -219,12 +219,12 @@ def _arms_exchanged(beat: Template) -> tuple[Template, Planted]:
 
 #: Name, title, what to see, change.
 TWINS: tuple[tuple[str, str, str, Change], ...] = (
-    ("twin-ste-v2-v4", "ST elevation V2 to V4, +0.2 mV", "Raised ST in V2 to V4 and nowhere else.",
+    ("twin-ste-v2-v4", "ST elevation V2 to V4, +0.2 mV", "ST elevation in V2 to V4 and nowhere else.",
      _st_change(("V2", "V3", "V4"), {"V2": 0.2, "V3": 0.2, "V4": 0.2})),
     ("twin-ste-inferior", "ST elevation II, III, aVF, +0.2 mV",
-     "Raised ST in II, III, aVF; lowered in aVL and aVR, as it must be.",
+     "ST elevation in II, III, aVF, with the ST depression in aVL and aVR that must go with it.",
      _st_change(("II", "III", "aVF"), {"II": 0.2})),
-    ("twin-std-v4-v6", "ST depression V4 to V6, -0.15 mV", "Lowered ST in V4 to V6 and nowhere else.",
+    ("twin-std-v4-v6", "ST depression V4 to V6, -0.15 mV", "ST depression in V4 to V6 and nowhere else.",
      _st_change(("V4", "V5", "V6"), {"V4": -0.15, "V5": -0.15, "V6": -0.15})),
     ("twin-tinv-v4-v6", "T inversion V4 to V6, to -0.3 mV", "T turned over in V4 to V6; T of I stays upright.",
      _t_inversion(("V4", "V5", "V6"), -0.3)),

@@ -121,14 +121,15 @@ def _measured(
     evidence = case.of(name, minus)
     cells, areas = measured.of(name, minus), measured.of_territories(name, minus)
     confirmed = agreements(evidence.cells, cells) != AGREEMENTS.index("not confirmed")
+    bounds = margins(case.card, evidence.name, evidence.cells)
     limit = _layer_of(case, name, minus, view, beats_px)["limit"]
     tables = (
-        (evidence.cells, STANDARD_LEADS, cells, margins(case.card, evidence.name, evidence.cells)),
+        (evidence.cells, STANDARD_LEADS, cells, bounds),
         (territory_cells(evidence.cells), tuple(TERRITORIES), areas, None),
     )
     return {
         "class": name,
-        "beats": _beats(evidence, view, limit, beats_px, confirmed=confirmed | ~np.isfinite(cells)),
+        "beats": _beats(evidence, view, limit, beats_px, confirmed=confirmed | ~np.isfinite(cells), bounds=bounds),
         "ledger": "".join(
             ledger_html(evidence.name, table, rows, WAVE_NAMES, measured=taken, margins=bound, dark=view.dark)
             for table, rows, taken, bound in tables
@@ -201,6 +202,7 @@ def _beats(
     limit: float,
     beats_px: tuple[float, float],
     confirmed: NDArray[np.bool_] | None = None,
+    bounds: NDArray[np.float64] | None = None,
 ) -> str:
     """Return the painted mean beat as an SVG element, in the colours of the trace; a reason where there is none."""
     beat = mean_beat_evidence(evidence.reading, evidence.contribution)
@@ -213,6 +215,7 @@ def _beats(
         size_px=beats_px,
         limit=limit if view.quantity == "contribution" else None,
         confirmed=confirmed,
+        margins=bounds,
         grey=cached.get_grey_beat() if view_state.grey_wanted() else None,
         show_marks=view.show_st,
         numbers=view_state.is_research(),

@@ -56,6 +56,7 @@ function showReach(chart, point) {
   drawMarks(chart, "reach-marks", momentsAbout(regions, at, reach.close_s[place] / 2, speed))
   find("reached").textContent =
     `Here the model looks at ${reach.close_s[place].toFixed(1)} s of all leads (90 %).`
+  find("reached").dataset.seconds = reach.close_s[place]
 }
 
 function write() {
@@ -69,7 +70,7 @@ function write() {
   find("scale-bar").style.background = `linear-gradient(to right, ${data.stops.join(", ")})`
   find("scale-bar").style.opacity = chosen.opacity
   find("scale").textContent =
-    `Scale: ${data.limit_source} · shown: ${Math.round(100 * data.shown)} % of total |evidence|`
+    `Scale: ${data.limit_source} · shown: ${Math.round(100 * data.shown)} % of the evidence`
   find("evidence").classList.toggle("clinical", !served?.research)
   find("switch").textContent = chosen.on ? "Hide" : "Show"
   find("switch").setAttribute("aria-pressed", String(chosen.on))

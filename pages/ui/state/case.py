@@ -5,12 +5,13 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from ecgimn.recording import WINDOW_S, Recording
+from ecgimn.recording import WINDOW_S, Recording, Sex
 from ecgimn.sources.composites.case import CompositeCase
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.search import neighbour
@@ -44,6 +45,7 @@ def add_to_case_list(ids: Iterable[int]) -> None:
 
 SOURCES = {"composite": "Composite case", "ptbxl": "PTB-XL record", "file": "Own file"}
 OWN_LINK = ("source", "file")  # in the address while a file of the visitor's own is open
+MOST_OWN = 20  # files of a visitor's own; the first of more is forgotten
 ALONE = "alone"  # the class shown is not compared with another
 FIRST_CASE = "imi-st"  # a frank finding in one territory; any other composite where it is missing
 
@@ -148,7 +150,7 @@ def open_record(ecg_id: int, found: Sequence[int] = ()) -> None:
 
 def open_own(recording: Recording, key: str) -> None:
     """Choose a recording that was read elsewhere on the pages, as one of the visitor's own."""
-    set_own_recording(recording, key)
+    keep_own(key, recording)
     st.session_state.update(own_to_open=True, started=True)
 
 
@@ -167,26 +169,100 @@ def about_shown() -> bool:
     return bool(st.session_state.get("about", False))
 
 
+def own_files() -> dict[str, Recording]:
+    """Return the visitor's own recordings of this visit, whole, by what they were read from, the first one first."""
+    return dict(st.session_state.get("own_files", {}))
+
+
+def own_key() -> str:
+    """Return what the visitor's own recording that is open was read from, as a hash; empty where none is."""
+    return str(st.session_state.get("own_key", ""))
+
+
 def own_recording() -> Recording | None:
-    """Return the visitor's own recording, whole."""
-    return st.session_state.get("own_recording")
+    """Return the visitor's own recording that is open, whole, with age and sex as entered for it."""
+    whole = own_files().get(own_key())
+    age, sex = own_subject(own_key())
+    if whole is None or (age is None and sex is None):
+        return whole
+    return replace(whole, age=whole.age if age is None else age, sex=sex or whole.sex)
 
 
-def set_own_recording(recording: Recording | None, key: str = "") -> None:
-    """Keep the visitor's own recording, or forget it; `key` stands for the files and facts it was read from."""
-    st.session_state.update(own_recording=recording, own_key=key, own_windows=None)
+def own_subject(files: str) -> tuple[int | None, Sex | None]:
+    """Return age and sex as the visitor entered them for one of their own files."""
+    subject: tuple[int | None, Sex | None] = st.session_state.get("own_subjects", {}).get(files, (None, None))
+    return subject
+
+
+def take_own_subject(files: str) -> None:
+    """Keep age and sex, as entered, for one of the visitor's own files."""
+    entered = (st.session_state.get("upload_age"), st.session_state.get("upload_sex"))
+    st.session_state["own_subjects"] = {**st.session_state.get("own_subjects", {}), files: entered}
+
+
+def keep_own(files: str, recording: Recording) -> None:
+    """Keep one of the visitor's own recordings, by what it was read from, and open it."""
+    kept = {**own_files(), files: recording}
+    st.session_state["own_files"] = dict(list(kept.items())[-MOST_OWN:])
+    _open_own(files)
+
+
+def newly_in_box(files: Iterable[str]) -> set[str]:
+    """Return which of the files in the box for uploads were not in it at the last run of the page."""
+    before = set(st.session_state.get("own_box", ()))
+    st.session_state["own_box"] = tuple(files)
+    return set(files) - before
+
+
+def _open_own(files: str) -> None:
+    put("own_key", files)
+    st.session_state["own_windows"] = None
     show_window(0.0, WINDOW_S)
 
 
+def switch_own(files: str) -> None:
+    """Open another of the visitor's own recordings; to be called from a callback."""
+    _open_own(files)
+    age, sex = own_subject(files)
+    st.session_state.update(upload_age=age, upload_sex=sex)
+
+
+def step_own(step: int) -> None:
+    """Open the visitor's own recording that is `step` (1 or -1) away; to be called from a callback."""
+    names = list(own_files())
+    switch_own(names[(names.index(own_key()) + step) % len(names)])
+
+
+def choose_own(key: str) -> None:
+    """Open the own recording that was chosen in a list; to be called from a callback."""
+    if key == widget_key("own_key"):
+        switch_own(st.session_state[key])
+
+
+def drop_own(files: str) -> None:
+    """Take one of the visitor's own recordings off their list, to read it again."""
+    st.session_state["own_files"] = {name: kept for name, kept in own_files().items() if name != files}
+
+
 def forget_own_recording() -> None:
-    """Forget the visitor's own recording, its files and everything that was entered about it or computed from it."""
-    for name in ("own_recording", "own_key", "own_windows", "own_facts", "own_earlier", "gone_on"):
+    """Forget the own recording that is open, its files and everything that was entered about it or computed from it.
+
+    Of several, the last one is open then; to be called from a callback.
+    """
+    forgotten = own_key()
+    kept = {name: recording for name, recording in own_files().items() if name != forgotten}
+    subjects = {name: said for name, said in st.session_state.get("own_subjects", {}).items() if name != forgotten}
+    for name in ("own_files", "own_key", "own_windows", "own_facts", "own_subjects", "own_notes", "own_earlier",
+                 "own_box", "gone_on"):  # fmt: skip
         st.session_state.pop(name, None)  # what is only overwritten stays until a run of the page reaches its end
     for uploader in ("upload", "earlier_upload"):
         st.session_state.pop(widget_key(uploader), None)
         put(uploader, None)
     st.session_state.update(upload_age=None, upload_sex=None)
     show_window(0.0, WINDOW_S)
+    if kept:
+        st.session_state.update(own_files=kept, own_subjects=subjects)
+        switch_own(list(kept)[-1])
     server.forget_derived()
 
 
@@ -199,11 +275,6 @@ def is_of_this_browser() -> bool:
     """Whether this window's session was begun by the browser that asks now; its address alone opens nothing."""
     secret = server.browser_secret()
     return hmac.compare_digest(str(st.session_state.setdefault("browser_secret", secret)), secret)
-
-
-def own_key() -> str:
-    """Return what the visitor's own recording was read from, as a hash."""
-    return str(st.session_state.get("own_key", ""))
 
 
 def window_start() -> float:
@@ -220,6 +291,27 @@ def show_window(start_s: float, length_s: float) -> None:
 def last_window(whole: Recording) -> float:
     """Latest start of a 10-second window in seconds."""
     return round(max(whole.duration_s - WINDOW_S, 0.0), 2)
+
+
+# A note on the case.
+
+MAX_NOTE = 300  # characters; three lines of the page
+
+
+def note_on(recording: Recording) -> str:
+    """Return what the visitor noted on a case."""
+    return str(st.session_state.get(_notes_of(recording), {}).get(recording.digest, ""))
+
+
+def take_note(recording: Recording, key: str) -> None:
+    """Keep what the visitor has just written on a case, for this visit."""
+    name, note = _notes_of(recording), str(st.session_state[key])[:MAX_NOTE].strip()
+    kept = {**st.session_state.get(name, {}), recording.digest: note}
+    st.session_state[name] = {digest: text for digest, text in kept.items() if text}
+
+
+def _notes_of(recording: Recording) -> str:
+    return "own_notes" if recording.source == "upload" else "case_notes"
 
 
 # The class.

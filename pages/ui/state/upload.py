@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import streamlit as st
 
 from ecgimn.explain.case import WindowLogits, tile
-from ecgimn.formats import ReadingHints
+from ecgimn.formats import ReadingHints, start_reader
 from ecgimn.recording import WINDOW_S, Recording
 from pages.ui.state import case as session
 
@@ -26,6 +26,19 @@ def give_facts(files: str, hints: ReadingHints | None) -> None:
         None if hints is None else replace(before, **{name: value for name, value in said.items() if value is not None})
     )
     st.session_state["own_facts"] = (files, kept or ReadingHints())
+
+
+def take_back_facts(files: str) -> None:
+    """Forget what the visitor said about files, so that they are asked again."""
+    give_facts(files, None)
+    session.drop_own(files)
+
+
+def begin_upload() -> None:
+    """Make ready for what was just put into the box: age and sex of another file are not its own."""
+    start_reader()
+    if session.own_recording() is not None:
+        st.session_state.update(upload_age=None, upload_sex=None)
 
 
 def earlier_recording(files: str) -> Recording | None:
