@@ -80,18 +80,18 @@ DAY_TO_DAY_SHARE = 0.28  # 1.96 * sqrt(2) * 10 %: two ECGs of one patient, 95 % 
 
 #: By kind of measurement. Where no published limit was found, PTB-XL's own unchanged pairs give it.
 LIMITS: dict[str, Limit] = {
-    "PR": Limit(31.0, _PTBXL),
+    "PR": Limit(28.0, _PTBXL),
     "QRS": Limit(16.0, _PTBXL),
     "QT": Limit(32.0, _GELLERT),
     "QTc": Limit(26.0, _GELLERT),
-    "axis": Limit(26.0, _PTBXL),
-    "QRS-T angle": Limit(20.0, _PTBXL),
+    "axis": Limit(19.0, _PTBXL),
+    "QRS-T angle": Limit(22.0, _PTBXL),
     "voltage": Limit(0.3, _HOOGEN, DAY_TO_DAY_SHARE),
     "Q": Limit(0.1, _UNIVERSAL.replace("new ST elevation", "depth of a Q wave"), DAY_TO_DAY_SHARE),
     "R": Limit(0.3, _HOOGEN, DAY_TO_DAY_SHARE),
     "S": Limit(0.3, _HOOGEN, DAY_TO_DAY_SHARE),
     "ST": Limit(0.1, _UNIVERSAL),
-    "T": Limit(0.23, _PTBXL),
+    "T": Limit(0.21, _PTBXL),
 }
 RATE_MIMICS = 15.0  # per minute; from here on ST, T, QT and PR also follow the rate (project choice)
 GAIN_MIMICS = 1.25  # one factor for all leads, up or down, from here on (project choice)
