@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from ecgimn.evaluate.fidelity import SIGNS
-from ecgimn.evaluate.metrics import auroc, mean, patient_weights, plain, ratio_estimate, rounded
+from ecgimn.evaluate.metrics import auroc, mean, patient_weights, plain, ratio_estimate, rounded, wilson
 from ecgimn.evaluate.stability import mean_over, quick_ledgers
 from ecgimn.evaluate.subjects import OWN, Array, ComparedRecord, Explained, Subject, composite_case
 from ecgimn.explain.edits import LEAD_GROUPS, intervention, masks_from_landmarks
@@ -364,20 +364,10 @@ def _rhythms_said(rhythm: Rhythm) -> set[str]:
     return {name for name, here in (by_name | said).items() if here}
 
 
-Z_95 = 1.96
-
-
-def wilson(hits: int, n: int) -> tuple[float, float, float]:
-    """Return a proportion with its 95 % interval (Wilson 1927, J Am Stat Assoc 22:209); NaN of nothing."""
-    if n == 0:
-        return float("nan"), float("nan"), float("nan")
-    share, z2 = hits / n, Z_95**2
-    middle, half = (share + z2 / (2 * n)), Z_95 * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return share, float((middle - half) / (1 + z2 / n)), float((middle + half) / (1 + z2 / n))
-
-
 def _share(hits: Sequence[bool]) -> dict[str, Any]:
-    return {"hits": sum(hits), "n": len(hits), "share": rounded(np.array(wilson(sum(hits), len(hits))))}
+    n = len(hits)
+    share = (sum(hits) / n, *wilson(sum(hits), n)) if n else (np.nan,) * 3
+    return {"hits": sum(hits), "n": n, "share": rounded(np.array(share))}
 
 
 def criteria_sample(

@@ -333,13 +333,14 @@ def conformal_limits(target: NDArray[np.integer], probability: Array, miss_rate:
     return order(probability[target == 1]), 1.0 - order(1.0 - probability[target == 0])
 
 
-def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927); 0 to 1 for none."""
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson 1927, J Am Stat Assoc 22:209); 0 to 1 for none."""
+    from scipy.stats import binomtest
+
     if n == 0:
         return 0.0, 1.0
-    share, spread = hits / n, z * z / n
-    half = z * float(np.sqrt(share * (1 - share) / n + spread / (4 * n)))
-    return (share + spread / 2 - half) / (1 + spread), (share + spread / 2 + half) / (1 + spread)
+    interval = binomtest(hits, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def operating_point(target: NDArray[np.integer], probability: Array, threshold: float) -> dict[str, float]:

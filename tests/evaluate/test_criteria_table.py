@@ -1,8 +1,7 @@
-"""Criteria against statements: the sample, Wilson's interval, and the table in the document."""
+"""Criteria against statements: the sample, and the table in the document."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from ecgimn.draw.words.methods import CRITERIA_MARKS, REVERSALS_MARKS, write_criteria_into, write_reversals_into
@@ -14,17 +13,10 @@ from ecgimn.evaluate.localisation import (
     criteria_against_statements,
     criteria_sample,
     reversals_found,
-    wilson,
 )
 from ecgimn.signal.criteria import CRITERIA
 from ecgimn.sources.ptbxl import FOLDER_VARIABLE, open_ptbxl
 from ecgimn.sources.ptbxl_arrays import STATEMENTS
-
-
-def test_wilson_gives_the_published_interval():
-    np.testing.assert_allclose(wilson(81, 263), (0.3080, 0.2553, 0.3662), atol=5e-4)  # Newcombe 1998, table I
-    np.testing.assert_allclose(wilson(0, 20), (0.0, 0.0, 0.1611), atol=5e-4)
-    assert np.isnan(wilson(0, 0)).all()
 
 
 def test_every_statement_and_criterion_of_the_map_exists():

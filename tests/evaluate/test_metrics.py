@@ -108,4 +108,6 @@ def test_where_too_few_are_known_no_limit_promises_anything():
 
 def test_the_interval_of_a_share_is_wilsons():
     assert wilson(5, 100) == pytest.approx((0.0215, 0.1118), abs=1e-3)
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-4)  # Newcombe 1998, table I
+    assert wilson(0, 40)[0] == 0.0
     assert wilson(0, 0) == (0.0, 1.0)
