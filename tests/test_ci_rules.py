@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -19,6 +20,13 @@ SKIPPED_MODULE = """
 
     pytest.importorskip("no_such_library_at_all")
 """
+
+
+def test_the_tests_of_a_group_go_to_one_process(request: pytest.FixtureRequest) -> None:
+    if not getattr(request.config.option, "loadgroup", False):
+        assert "PYTEST_XDIST_WORKER" not in os.environ, "run in parallel with --dist loadgroup, as make test does"
+        return
+    assert request.node.nodeid.endswith("@test_ci_rules.py")  # as pytest-xdist sends it to one of its processes
 
 
 @pytest.mark.parametrize(

@@ -44,13 +44,11 @@ def set_up(visit: Visit) -> None:
     choose(page, "Cases", "A list of my own (CSV)")
     visit.settle()
     listed = "case\n" + "\n".join(f"composite:{name}" for name in CASES)
-    page.locator("input[type=file]").first.set_input_files(
+    page.get_by_role("region", name="CSV with a column").locator("input[type=file]").set_input_files(
         {"name": "cases.csv", "mimeType": "text/csv", "buffer": listed.encode()}
     )
     expect(page.get_by_text("3 cases chosen")).to_be_visible(timeout=WAIT_MS)
-    choose(
-        page, "After the blind reading, a reader sees (each is an arm)", "answer alone, no map", "blind reading only"
-    )
+    choose(page, "What a reader sees (each is an arm)", "answer alone, no map", "blind reading only")
     visit.settle()
     page.get_by_text("Run as a study", exact=True).click()
     visit.settle()
