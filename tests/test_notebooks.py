@@ -111,10 +111,18 @@ def test_the_python_of_the_page_on_exactness_prints_a_difference_of_nothing(caps
     assert abs(float(capsys.readouterr().out)) < 1e-4
 
 
+def test_the_python_of_the_gallery_draws_its_four_pictures(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_all(python_of(ROOT / "docs" / "gallery.md"))
+    drawn = {path.stem: path.read_bytes() for path in tmp_path.iterdir()}
+    assert {path.stem.removeprefix("gallery-") for path in (ROOT / "docs" / "img").glob("gallery-*")} == set(drawn)
+    assert all(picture.startswith(b"\x89PNG") for picture in drawn.values())
+
+
 def test_no_other_page_holds_python_that_nobody_runs():
     """docs/extend.md is run by tests/explain/test_methods.py."""
     pages = [page.name for page in sorted((ROOT / "docs").glob("*.md")) if python_of(page)]
-    assert pages == ["batch.md", "exactness.md", "extend.md", "library.md"]
+    assert pages == ["batch.md", "exactness.md", "extend.md", "gallery.md", "library.md"]
 
 
 def test_every_notebook_is_run_here():

@@ -201,7 +201,7 @@ TRACE_MM = 120.0  # the most the trace takes of the height; at half the gain whe
 BEATS_MM = 150.0  # width of the mean beats
 CODE_MM, CODE_BORDER = 15.0, 2  # side of the QR code with its margin; that in modules, on paper that is white anyway
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-CHAR_MM = 0.19  # mean width of a letter in mm, for each point of its size
+CHAR_MM, BOLD_CHAR_MM = 0.19, 0.25  # mean width of a letter in mm, for each point of its size
 
 
 @dataclass(frozen=True)
@@ -317,7 +317,7 @@ def case_slide_bytes(
         width, height = SLIDE_MM
         edge = 14.0
         y = height - 16.0
-        sheet.text(edge, y, text.title, size=24, bold=True)
+        sheet.text(edge, y, text.title, size=_fitting(text.title, 24, width - 2 * edge), bold=True)
         y -= 8.5
         sheet.text(edge, y, text.header, size=12, color=palette(overlay=True, dark=False).muted)
         y = _paragraph(sheet, edge, y - 8.5, text.answer, size=15, width_mm=width - 2 * edge, most=3)
@@ -438,7 +438,7 @@ def _page(
     width, height = A4_MM
     colours = palette(overlay=True, dark=False)
     y = height - 10.0
-    sheet.text(MARGIN_MM, y, text.title, size=12, bold=True)
+    sheet.text(MARGIN_MM, y, text.title, size=_fitting(text.title, 12, width - 2 * MARGIN_MM), bold=True)
     sheet.text(MARGIN_MM, y - 5.2, text.header, size=8.5)
     y = _paragraph(sheet, MARGIN_MM, y - 10.0, text.answer, size=8.5, width_mm=width - 2 * MARGIN_MM, most=3)
     if text.note:
@@ -505,13 +505,21 @@ def _draw_code(sheet: Sheet, x: float, y: float, link: str) -> bool:
     return True
 
 
+def _fitting(title: str, size: float, width_mm: float) -> float:
+    """Return the largest size of letters, up to `size` points, in which a title fits on its line."""
+    return min(size, width_mm / (BOLD_CHAR_MM * max(len(title), 1)))
+
+
 def _wrapped(words: str, size: float, width_mm: float) -> list[str]:
     return textwrap.wrap(words, max(int(width_mm / (CHAR_MM * size)), 10))
 
 
 def _paragraph(sheet: Sheet, x: float, y: float, words: str, *, size: float, width_mm: float, most: int) -> float:
-    """Write a paragraph; return where the next thing begins."""
-    lines = _wrapped(words, size, width_mm)
+    """Write a paragraph, in smaller letters where it is long; return where the next thing begins."""
+    smallest, lines = 0.8 * size, _wrapped(words, size, width_mm)
+    while len(lines) > most and size > smallest:
+        size -= 0.5
+        lines = _wrapped(words, size, width_mm)
     if len(lines) > most:
         lines = [*lines[: most - 1], textwrap.shorten(" ".join(lines[most - 1 :]), int(width_mm / (CHAR_MM * size)))]
     step = 0.46 * size
