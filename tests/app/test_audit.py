@@ -127,14 +127,14 @@ def test_reasons_are_said_after_the_last_commit_and_only_where_evidence_was_show
     for step in ("blind", "revision"):
         answer(app, f"{step}_primary", "MI")
         answer(app, f"{step}_confidence", 4)
-        button(app, "Commit").click().run()
+        button(app, "Submit").click().run()
         assert "Textbook criteria" not in sent(app)
         if step == "blind" and method != "none":
             button(app, "Show the evidence").click().run()
             assert "Textbook criteria" not in sent(app)
     for item in ("relevant", "helpful", "trust") if method != "none" else ("trust",):
         answer(app, f"rating_{item}", 2)
-    button(app, "Commit").click().run()
+    button(app, "Submit").click().run()
     assert not app.exception
     assert "This case is finished" in "".join(str(item.value) for item in app.success)
     assert ("Textbook criteria of" in shown_text(app)) == (method != "none")

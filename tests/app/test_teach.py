@@ -103,7 +103,7 @@ def test_whether_the_model_is_right_for_the_right_reasons_is_said_after_the_comm
     teach.run()
     assert "Textbook criteria" not in sent(teach)
     mark(teach, list_collections()[0].options[0])
-    button(teach, "Commit").click().run()
+    button(teach, "Submit").click().run()
     assert not teach.exception
     assert "Textbook criteria of" in shown_text(teach)
 
