@@ -144,8 +144,7 @@ def earlier_ecg(
     from ecgimn.sources.ptbxl import PtbXl
 
     writable(json_path)
-    if document is not None and not document.is_file():
-        refuse(f"The document {document.name} is not there. Name an existing one, such as docs/earlier-ecg.md.")
+    _check_document(document, "docs/earlier-ecg.md")
     loaded = load_model(model)
     with progress_bar() as progress:
         task = progress.add_task("starting", total=None)
@@ -164,6 +163,12 @@ def earlier_ecg(
     for row in found["classes"]:
         value, low, high = row["folds_1_to_9"]["logit"]
         typer.echo(f"{row['class']}: AUROC {value} [{low}, {high}], {row['n_changed']} pairs with another label")
+
+
+def _check_document(document: Path | None, example: str) -> None:
+    """End the command before the work begins where the document that takes its tables is not there."""
+    if document is not None and not document.is_file():
+        refuse(f"The document {document.name} is not there. Name an existing one, such as {example}.")
 
 
 def criteria(
@@ -185,8 +190,7 @@ def criteria(
     from ecgimn.sources.ptbxl import PtbXl
 
     writable(json_path)
-    if document is not None and not document.is_file():
-        refuse(f"The document {document.name} is not there. Name an existing one, such as docs/criteria.md.")
+    _check_document(document, "docs/criteria.md")
     with progress_bar() as progress:
         task = progress.add_task("judging criteria", total=None)
         content = criteria_against_statements(
@@ -217,8 +221,7 @@ def reversals(
     from ecgimn.sources.ptbxl import PtbXl
 
     writable(json_path)
-    if document is not None and not document.is_file():
-        refuse(f"The document {document.name} is not there. Name an existing one, such as docs/criteria.md.")
+    _check_document(document, "docs/criteria.md")
     with progress_bar() as progress:
         task = progress.add_task("exchanging cables", total=None)
         content = reversals_found(
