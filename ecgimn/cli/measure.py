@@ -109,8 +109,7 @@ def compare_methods(
     from ecgimn.model.model import load_model
 
     writable(json_path)
-    if document is not None and not document.is_file():
-        refuse(f"The document {document.name} is not there. Name an existing one, such as docs/FAITHFULNESS.md.")
+    _check_document(document, "docs/FAITHFULNESS.md")
     card = load_model(model).card
     with progress_bar() as progress:
         task = progress.add_task("starting", total=None)

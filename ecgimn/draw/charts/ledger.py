@@ -401,7 +401,7 @@ def polar_figure(
 
 MANY_CLASSES = 8  # of more, the class shown and the strongest are drawn
 MARKER_PX = 9
-_NOTHINGES = ("solid", "dash", "dot", "dashdot", "longdash")  # a class is told by its dash and its name, not by colour
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")  # a class is told by its dash and its name, not by colour
 
 
 def timeline_figure(
@@ -453,7 +453,7 @@ def timeline_figure(
                 "text": [f"{for_plotly(name)} {word}, {span}" for word, span in zip(said, spans, strict=True)],
                 "hovertemplate": "%{text}<extra></extra>",
                 "line": {"color": colours.outline if bold else colours.muted, "width": 2.5 if bold else 1.2,
-                         "dash": "solid" if bold else _NOTHINGES[place % len(_NOTHINGES)]},
+                         "dash": "solid" if bold else _DASHES[place % len(_DASHES)]},
                 "marker": {"size": MARKER_PX if bold else MARKER_PX - 3},
                 "connectgaps": False,
             }
