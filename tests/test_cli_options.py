@@ -148,6 +148,7 @@ GIVEN = {
     "evaluate": (*PTBXL, "--fold", "9", "--json", "o.json"),
     "compare-methods": (*PTBXL, "--fold", "9", "--json", "o.json"),
     "criteria": (*PTBXL, "--json", "o.json"),
+    "reversals": (*PTBXL, "--json", "o.json"),
     "earlier-ecg": (*PTBXL, "--json", "o.json"),
     "bench": (),
     "train": (*PTBXL, "--runs", "runs", "--out", "models"),
