@@ -21,7 +21,6 @@ from ecgimn.study.definition import KIND, Arm, Audit
 from ecgimn.study.session import Reading
 from ecgimn.study.store import Store
 from tests.app.test_audit import WORDS, as_coordinator, signed_in
-from tests.app.test_audit import store as store
 from tests.app.test_reading_room import NORMAL, opened_with
 from tests.test_escape import HOST, kinds_of
 
