@@ -24,7 +24,6 @@ from ecgimn.draw.words.methods import (
 from ecgimn.errors import EcgImnError
 from ecgimn.explain.case import Case
 from ecgimn.explain.checks import MOST_SHIFT_S, SelfCheck
-from ecgimn.explain.sentences import class_chips
 from pages.ui import cache as cached
 from pages.ui import case_bar as widgets
 from pages.ui.state import case as session
@@ -80,7 +79,7 @@ def run_check(case: Case, kind: str, shown: str) -> SelfCheck:
 def check_case(case: Case) -> None:
     shown = session.chosen_class(case.classes, case.most_telling)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        widgets.class_chips(class_chips(case), shown)
+        widgets.class_chips(case, shown)
         kind = st.segmented_control("Check", (RANDOM, LEADS, SHIFT), default=RANDOM, key="faithfulness_check") or RANDOM
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             try:

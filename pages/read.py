@@ -12,7 +12,7 @@ from ecgimn.draw.view import View
 from ecgimn.draw.words.case import header_words, interval_values, st_grid, subject_words
 from ecgimn.errors import EcgImnError, QualityError
 from ecgimn.explain.case import Case, Evidence
-from ecgimn.explain.sentences import answer, class_chips, describe_evidence, outcome_text
+from ecgimn.explain.sentences import answer, describe_evidence, outcome_text
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading, with_reference
 from pages.ui import cache as cached
@@ -110,7 +110,7 @@ def read_case(case: Case) -> None:
         st.html(f"<style>{SCROLLING}</style>")
     beats_px = (rooms.beats_px[0], max(rooms.beats_px[1] - SCALE_PX, LEAST_BEATS_PX))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        widgets.class_chips(class_chips(case), first)
+        widgets.class_chips(case, first)
         widgets.against_choice(case.classes)
         widgets.quantity_chips()
         widgets.keyboard_buttons(case.classes)
@@ -177,7 +177,8 @@ def show_answer(room: DeltaGenerator, case: Case, evidence: Evidence) -> None:
     reasons.markdown(":gray[Checking each reason on this ECG: the network is re-run without every wave …]")
     checked = cached.get_measured(case)
     said = answer(evidence, checked.claims[evidence.name])
-    reasons.markdown(" ".join((*said.sentences, *cached.get_reasons(case, evidence.name))))
+    said_here = " ".join((*said.sentences, *cached.get_reasons(case, evidence.name)))
+    reasons.markdown(said_here.replace(" %", "\u00a0%"))  # no line begins with a percent sign
 
 
 def show_rhythm_and_scope(line: DeltaGenerator, reading: SignalReading) -> None:

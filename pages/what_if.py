@@ -14,7 +14,6 @@ from ecgimn.explain.case import Case, case_of
 from ecgimn.explain.edits import LEAD_GROUPS, WaveMasks, masks_from_waves, no_wave_masks
 from ecgimn.explain.sentences import (
     answer,
-    class_chips,
     condition_words,
     describe_call,
     describe_edit,
@@ -129,7 +128,7 @@ def edit_page(case: Case, masks: WaveMasks) -> None:
     shown = session.chosen_class(case.classes, case.most_telling)
     has_beat = case.reading.measurements is not None and case.reading.measurements.beat.signal is not None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        widgets.class_chips(class_chips(case), shown)
+        widgets.class_chips(case, shown)
         seen = seen_choice(has_beat=has_beat)
         widgets.keyboard_buttons(case.classes)
         view, _ = view_settings(n_members=case.card.members)

@@ -8,6 +8,7 @@ a logit belongs to its window, nothing is averaged over windows, and no sample i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,6 +75,8 @@ class Evidence:
         one cannot exceed.
     z_scored : bool
         Whether the model z-scores each lead, so that the baseline term is part of the sum and belongs to no sample.
+    meaning : str
+        The class in words ("myocardial infarction"); empty for a difference.
     """
 
     reading: SignalReading
@@ -91,6 +94,7 @@ class Evidence:
     zone: str = ""
     spread: NDArray[np.float64] | None = None
     z_scored: bool = False
+    meaning: str = ""
 
     @property
     def recording(self) -> Recording:
@@ -175,6 +179,11 @@ class Case:
         called = [name for name in self.classes if name != "NORM" and said[name] >= self.thresholds.get(name, 1.0)]
         return max(called, key=said.__getitem__) if called else self.most_probable
 
+    def likely(self, n: int) -> tuple[str, ...]:
+        """Return the `n` classes to offer first: those that are called, then the others, the most probable first."""
+        said = dict(zip(self.classes, self.explanation.probability.tolist(), strict=True))
+        return tuple(sorted(said, key=lambda name: (said[name] < self.thresholds.get(name, math.inf), -said[name]))[:n])
+
     @cached_property
     def thresholds(self) -> dict[str, float]:
         """Operating point on the probability by class; empty where the card has none."""
@@ -251,6 +260,7 @@ class Case:
             zone=self.zones()[name],
             spread=None if explanation.spread is None else explanation.spread[k],
             z_scored=explanation.offset is not None,
+            meaning=self.card.meaning(name),
         )
 
     def to_dataframe(self) -> pd.DataFrame:

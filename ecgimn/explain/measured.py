@@ -319,7 +319,32 @@ TEXTBOOK: dict[str, tuple[str, ...]] = {
            "PR above 200 ms"),
     "HYP": ("LVH, Sokolow-Lyon", "LVH, Cornell", "LVH, Peguero-Lo Presti", "RVH", "Left atrial enlargement",
             "Right atrial enlargement"),
+    # Sub-classes and statements of PTB-XL.
+    "IMI": ("ST elevation", "Q waves, inferior"),
+    "AMI": ("ST elevation", "de Winter", "Q waves, anterior", "Poor R progression"),
+    "LMI": ("ST elevation", "Q waves, lateral"),
+    "PMI": ("ST depression V1-V3 (posterior)", "Tall R in V1-V2 (posterior)"),
+    "ISC_": ("ST depression", "T inversion", "Wellens"),
+    "ISCA": ("ST depression", "T inversion", "Wellens"),
+    "ISCI": ("ST depression", "T inversion"),
+    "NST_": ("ST depression",),
+    "CLBBB": ("LBBB", "LBBB (Strauss)"), "ILBBB": ("Incomplete LBBB",),
+    "CRBBB": ("RBBB",), "IRBBB": ("Incomplete RBBB",),
+    "LAFB/LPFB": ("LAFB", "LPFB"), "LAFB": ("LAFB",), "LPFB": ("LPFB",),
+    "WPW": ("Pre-excitation",),
+    "_AVB": ("PR above 200 ms",), "1AVB": ("PR above 200 ms",), "LPR": ("PR above 200 ms",),
+    "LVH": ("LVH, Sokolow-Lyon", "LVH, Cornell", "LVH, Peguero-Lo Presti"), "RVH": ("RVH",),
+    "LAO/LAE": ("Left atrial enlargement",), "RAO/RAE": ("Right atrial enlargement",),
+    "INVT": ("T inversion",), "STD_": ("ST depression",), "STE_": ("ST elevation",), "LNGQT": ("Prolonged QTc",),
 }  # fmt: skip
+#: Where the leads of a criterion must lie, for classes that name a place: leads elsewhere are not their sign.
+PLACES: dict[str, tuple[str, ...]] = {
+    "IMI": TERRITORIES["inferior"],
+    "ISCI": TERRITORIES["inferior"],
+    "AMI": (*TERRITORIES["septal"], *TERRITORIES["anterior"]),
+    "LMI": TERRITORIES["lateral"],
+    "ISCA": (*TERRITORIES["septal"], *TERRITORIES["anterior"], *TERRITORIES["lateral"]),
+}
 USED_SHARE = 0.1  # of all that raises the class: from here on a criterion counts as used (project choice)
 
 Use = Literal["used", "hardly used", "counted against"]
@@ -402,9 +427,9 @@ def reasons_of(evidence: Evidence, measured: NDArray[np.float64] | None = None) 
     raising = evidence.for_and_against()[0]
     reasons = []
     for item in judged:
-        if not item.present or not item.leads:
+        rows = [STANDARD_LEADS.index(lead) for lead in item.leads if lead in PLACES.get(evidence.name, STANDARD_LEADS)]
+        if not item.present or not rows:
             continue
-        rows = [STANDARD_LEADS.index(lead) for lead in item.leads]
         column = WAVE_NAMES.index(item.wave)
         booked = float(evidence.cells[rows, column].sum())
         again = None if measured is None else float(np.nansum(measured[rows, column]))

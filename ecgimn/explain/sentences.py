@@ -460,13 +460,6 @@ def describe_concordance(found: Concordance | None) -> str:
     )
 
 
-CLASS_NAMES = {
-    "NORM": "normal ECG",
-    "MI": "myocardial infarction",
-    "STTC": "ST-T changes",
-    "CD": "conduction disturbance",
-    "HYP": "hypertrophy",
-}
 PART_NAMES = {
     "P": "P waves", "PR": "PR segments", "Q": "Q waves", "R": "R waves", "S": "S waves", "R'": "R' waves",
     "QS": "QS complexes", "ST": "ST segments", "T": "T waves", "TP": "TP segments",
@@ -552,7 +545,7 @@ def answer(evidence: Evidence, claims: Sequence[Claim]) -> Answer:
             text += f": {evidence.zone} (miss rate {percent(MISS_RATE)})"
     return Answer(
         evidence.name,
-        CLASS_NAMES.get(evidence.name, evidence.name),
+        evidence.meaning,
         text,
         tuple(_reasons(evidence, claims, probability)),
     )

@@ -69,6 +69,16 @@ class Zones:
         return UNCERTAIN if out == within else RULE_OUT if out else RULE_IN
 
 
+#: The five superclasses of PTB-XL in words.
+SUPERCLASS_WORDS = {
+    "NORM": "normal ECG",
+    "MI": "myocardial infarction",
+    "STTC": "ST-T changes",
+    "CD": "conduction disturbance",
+    "HYP": "hypertrophy",
+}
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """A model's card, stored as JSON beside its weights.
@@ -174,6 +184,10 @@ class ModelCard:
                 f"Model {self.name!r} was trained with another preprocessing than this version applies. "
                 "Install the version that its card names, or train it again."
             )
+
+    def meaning(self, name: str) -> str:
+        """Return a class in words: those of the card, of the superclasses, or its name."""
+        return self.words.get(name) or SUPERCLASS_WORDS.get(name, name)
 
     @property
     def high_pass(self) -> bool:

@@ -103,8 +103,22 @@ SUBCLASS_OF = {
     "EL": "STTC", "WPW": "WPW", "ILBBB": "ILBBB", "IPLMI": "IMI", "ISCAN": "ISCA", "IPMI": "IMI", "SEHYP": "SEHYP",
     "INJIN": "IMI", "INJLA": "AMI", "PMI": "PMI", "3AVB": "_AVB", "INJIL": "IMI", "2AVB": "_AVB",
 }  # fmt: skip
+#: The 23 sub-classes in words; most hold the statements of one kind and are called by the broadest of them.
+_BROADER = {
+    "ISCA": "Ischaemia in anterior or lateral leads",
+    "ISCI": "Ischaemia in inferior leads",
+    "STTC": "Other ST-T change",
+    "LAFB/LPFB": "Left anterior or posterior fascicular block",
+    "_AVB": "AV block of any degree",
+}
+SUBCLASSES = (
+    "NORM", "AMI", "IMI", "LMI", "PMI", "ISC_", "ISCA", "ISCI", "NST_", "STTC", "CLBBB", "CRBBB", "ILBBB", "IRBBB",
+    "IVCD", "LAFB/LPFB", "WPW", "_AVB", "LVH", "RVH", "LAO/LAE", "RAO/RAE", "SEHYP",
+)  # fmt: skip
+SUBCLASS_WORDS = {name: _BROADER.get(name) or WORDS[name] for name in SUBCLASSES}
 DIAGNOSTIC, FORM, RHYTHM = tuple(SUBCLASS_OF), STATEMENTS[44:59], STATEMENTS[59:]
-_SUPERCLASSES = {
+#: Sub-classes by superclass, in words.
+SUBCLASS_GROUPS: dict[str, tuple[str, ...]] = {
     "Normal": ("NORM",),
     "Myocardial infarction": ("IMI", "AMI", "LMI", "PMI"),
     "ST-T change": ("NST_", "ISC_", "ISCA", "ISCI", "STTC"),
@@ -116,16 +130,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Rhythm": RHYTHM,
     **{
         group: tuple(name for name, subclass in SUBCLASS_OF.items() if subclass in subclasses)
-        for group, subclasses in _SUPERCLASSES.items()
+        for group, subclasses in SUBCLASS_GROUPS.items()
     },
     "Form": FORM,
 }
-
-
-SUBCLASSES = (
-    "NORM", "AMI", "IMI", "LMI", "PMI", "ISC_", "ISCA", "ISCI", "NST_", "STTC", "CLBBB", "CRBBB", "ILBBB", "IRBBB",
-    "IVCD", "LAFB/LPFB", "WPW", "_AVB", "LVH", "RVH", "LAO/LAE", "RAO/RAE", "SEHYP",
-)  # fmt: skip
 TASKS = {"superclass": SUPERCLASSES, "subclass": SUBCLASSES, "statement": STATEMENTS}
 
 CHOICE_FOLD = 9

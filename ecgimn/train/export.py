@@ -20,7 +20,16 @@ from ecgimn.model.card import ModelCard
 from ecgimn.model.model import MODELS_FOLDER, STORED, Model, save_model
 from ecgimn.model.network import EcgImn
 from ecgimn.sources.ptbxl import PtbXl
-from ecgimn.sources.ptbxl_arrays import CHOICE_FOLD, GROUPS, TASKS, WORDS, Dataset, load_dataset
+from ecgimn.sources.ptbxl_arrays import (
+    CHOICE_FOLD,
+    GROUPS,
+    SUBCLASS_GROUPS,
+    SUBCLASS_WORDS,
+    TASKS,
+    WORDS,
+    Dataset,
+    load_dataset,
+)
 from ecgimn.train.recipe import Recipe
 
 #: Weights with one row, or several in turn, for each output.
@@ -123,6 +132,8 @@ TASK_WORDS = {
     "subclass": "23 diagnostic sub-classes of PTB-XL, not exclusive",
     "statement": "71 SCP-ECG statements of PTB-XL: diagnoses, form and rhythm, not exclusive",
 }
+CLASS_WORDS = {"subclass": SUBCLASS_WORDS, "statement": WORDS}
+CLASS_GROUPS = {"subclass": SUBCLASS_GROUPS, "statement": GROUPS}
 
 
 def export_models(ptbxl: PtbXl, recipe: Recipe, runs: Path, *, folder: Path = MODELS_FOLDER) -> tuple[str, ...]:
@@ -161,8 +172,8 @@ def export_models(ptbxl: PtbXl, recipe: Recipe, runs: Path, *, folder: Path = MO
             network=networks[0].config,
             scale=(1.0,) * n,
             offset=(0.0,) * n,
-            words=WORDS if task == "statement" else {},
-            groups=GROUPS if task == "statement" else {},
+            words=CLASS_WORDS.get(task, {}),
+            groups=CLASS_GROUPS.get(task, {}),
             sha256="",
             known_answer=(0.0,) * n,
             training={

@@ -88,6 +88,17 @@ def _card(path: str, changed_ns: int) -> ModelCard:
     return read_card(Path(path))
 
 
+def other_depth(card: ModelCard) -> str | None:
+    """Name of the model for a reader who wants more classes than this one knows, or fewer; None where none is.
+
+    From few classes it leads to the ECG-IMN that knows most in groups, from any other to the default.
+    """
+    if card.groups:
+        return DEFAULT_MODEL if DEFAULT_MODEL in model_names() else None
+    finer = [each for each in map(card_of, model_names()) if each.kind == "ecg-imn" and each.groups]
+    return max(finer, key=lambda each: len(each.classes)).name if finer else None
+
+
 def published_model(classes: Sequence[str]) -> str | None:
     """Name of an installed model that is made as the published ECG-IMN and knows these classes; None where none is."""
     for name in model_names():

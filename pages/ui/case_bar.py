@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ecgimn.draw.screen.ecg import column_shares, is_narrow
 from ecgimn.errors import EcgImnError, ModelNotFoundError, QualityError
 from ecgimn.explain.case import Case
+from ecgimn.explain.sentences import class_chips as class_texts
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import ModelCard
 from ecgimn.model.model import Model
@@ -116,7 +117,7 @@ def step_case(step: int) -> None:
         )
 
 
-MANY_CLASSES = 8
+MANY_CLASSES, LIKELY = 8, 3
 
 
 def case_line(bar: DeltaGenerator) -> Recording | None:
@@ -226,22 +227,41 @@ def trace_and_numbers(figure_px: float) -> tuple[DeltaGenerator, DeltaGenerator]
     return left, right
 
 
-def class_chips(chips: Mapping[str, str], shown: str) -> None:
-    """Let the reader choose the class shown; each chip prints the probability."""
-    if len(chips) > MANY_CLASSES:
+def class_chips(case: Case, shown: str) -> None:
+    """Let the reader choose the class shown; each chip prints the probability.
+
+    Of many classes the likely ones have a chip, and all stand in a list beside them. A chip leads to the model that
+    names more, or fewer, classes.
+    """
+    chips, many = class_texts(case), len(case.classes) > MANY_CLASSES
+    first = case.likely(LIKELY) if many else case.classes
+    _chip_row("class", {name: chips[name] for name in first}, shown, session.choose_class, case.card.meaning)
+    if many:
+        groups = {name: group for group, held in case.card.groups.items() for name in held}
+        listed = sorted(chips, key=list(groups).index) if groups.keys() == chips.keys() else list(chips)
         st.selectbox(
             "Class shown, with its probability",
-            list(chips),
-            list(chips).index(shown),
-            chips.__getitem__,
+            listed,
+            listed.index(shown),
+            lambda name: f"{chips[name]} · {case.card.meaning(name)}",
             key=(key := session.widget_key("class_shown")),
             on_change=session.take_class,
             args=(key,),
             label_visibility="collapsed",
             width=220,
         )
-    else:
-        _chip_row("class", chips, shown, session.choose_class)
+    if (other := cached.other_depth(case.card)) is not None:
+        deeper = len(cached.card_of(other).classes) > len(case.classes)
+        asked = st.button(
+            "Diagnoses" if deeper else "Overview",
+            icon=":material/account_tree:" if deeper else ":material/arrow_back:",
+            key="depth",
+            on_click=session.choose_model,
+            args=(other,),
+            help=f"{'More' if deeper else 'Fewer'} classes, by another model: {cached.card_of(other).task}",
+        )
+        if asked:  # of the whole page, not of the part that holds the chips
+            st.rerun()
 
 
 def quantity_chips() -> None:
@@ -250,12 +270,19 @@ def quantity_chips() -> None:
     _chip_row("quantity", quantities, view_state.quantity(), view_state.choose_quantity)
 
 
-def _chip_row(kind: str, chips: Mapping[str, str], shown: str, choose: Callable[[str], None]) -> None:
+def _chip_row(
+    kind: str,
+    chips: Mapping[str, str],
+    shown: str,
+    choose: Callable[[str], None],
+    meaning: Callable[[str], str] | None = None,
+) -> None:
     """Draw one button per choice; buttons, unlike radio groups, leave the arrow keys to next and previous case."""
     with st.container(horizontal=True, gap="xxsmall", width="content"):
         for name, label in chips.items():
             look = "primary" if name == shown else "secondary"
-            st.button(label, key=f"{kind}_{name}", type=look, on_click=choose, args=(name,))
+            words = meaning(name) if meaning else None
+            st.button(label, key=f"{kind}_{name}", type=look, on_click=choose, args=(name,), help=words)
 
 
 def about_case_toggle(recording: Recording) -> None:

@@ -296,17 +296,20 @@ def test_the_class_chosen_stays_for_the_next_case(small_app: AppTest) -> None:
     assert case_of(small_app) == case
 
 
-def test_the_list_of_many_classes_names_the_one_that_is_drawn_in_every_case(app: AppTest) -> None:
-    app.query_params["composite"], app.query_params["model"] = NORMAL, "subclass-v6"
+def test_diagnoses_asks_the_model_of_many_classes_and_its_list_names_the_one_drawn_in_every_case(app: AppTest) -> None:
+    app.query_params["composite"] = "imi-st"
     app.run()
+    button(app, "Diagnoses").click().run()
     shown = [class_of(app)]
-    for press in ("Next", "Next", "Class"):
+    assert "Inferior myocardial infarction" in shown_text(app)
+    for press in ("Next", "Class"):
         button(app, press).click().run()
         shown.append(class_of(app))
         assert labelled(app.selectbox, "Class shown, with its probability") == shown[-1]
-    assert shown[0] == "NORM"
-    assert shown[1] != "NORM"
-    assert shown[3] != shown[2]
+    assert shown[0] == "IMI"
+    assert shown[2] != shown[1]
+    button(app, "Overview").click().run()
+    assert class_of(app) in SUPERCLASSES
 
 
 def test_a_link_brings_back_case_class_quantity_and_layout(small_app: AppTest) -> None:

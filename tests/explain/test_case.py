@@ -156,6 +156,20 @@ def test_the_card_gives_the_thresholds_and_the_highest_probability_the_class_sho
     assert case.most_probable == max(CLASSES, key=lambda name: case.of(name).probability)
 
 
+def test_classes_that_are_called_come_first_then_the_most_probable(case):
+    said = {name: case.of(name).probability for name in CLASSES}
+    by_probability = sorted(CLASSES, key=said.__getitem__, reverse=True)
+    assert list(case.likely(2)) == by_probability[:2]
+    last = by_probability[-1]
+    called = replace(case.card, thresholds={"youden": tuple(0.0 if name == last else 1.0 for name in CLASSES)})
+    assert list(replace(case, card=called).likely(3)) == [last, *by_probability[:2]]
+
+
+def test_a_class_is_called_in_the_words_of_the_card(case):
+    assert replace(case, card=replace(case.card, words={"A": "Any"})).of("A").meaning == "Any"
+    assert case.of("B").meaning == "B"
+
+
 def test_a_class_that_the_model_does_not_know_is_refused(case):
     with pytest.raises(ValueError, match="not in"):
         case.of("WPW")

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from ecgimn.explain.case import Evidence
-from ecgimn.explain.measured import TEXTBOOK, reasons_of
+from ecgimn.explain.measured import PLACES, TEXTBOOK, reasons_of
 from ecgimn.explain.sentences import reasons_sentences
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.criteria import CRITERIA, Criterion
 from ecgimn.signal.waves.find import WAVE_NAMES
+from ecgimn.sources.ptbxl_arrays import STATEMENTS, SUBCLASSES, SUPERCLASSES
 
 INFERIOR = ("II", "III", "aVF")
 
@@ -96,3 +97,14 @@ def test_normal_and_the_difference_of_two_classes_have_no_criteria():
 def test_every_criterion_of_a_class_exists():
     known = {name for name, _, _ in CRITERIA}
     assert {name for names in TEXTBOOK.values() for name in names} <= known
+
+
+def test_st_elevation_elsewhere_is_no_sign_of_an_inferior_infarction():
+    inferior, anterior = criterion(leads=("III", "aVF")), criterion(leads=("V3", "V4"))
+    assert reasons_of(evidence([inferior], ST, name="IMI")).reasons
+    assert not reasons_of(evidence([anterior], ST, name="IMI")).reasons
+    assert reasons_of(evidence([anterior], ST, name="AMI")).reasons
+
+
+def test_every_class_that_has_a_place_or_a_criterion_is_one_that_models_know():
+    assert PLACES.keys() <= TEXTBOOK.keys() <= {*SUPERCLASSES, *SUBCLASSES, *STATEMENTS}

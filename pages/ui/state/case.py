@@ -62,6 +62,11 @@ def model_name() -> str:
     return str(st.session_state.get("model") or "")
 
 
+def choose_model(name: str) -> None:
+    """Choose the model for all pages, as its list in the sidebar does."""
+    st.session_state["model"] = name
+
+
 def has_gone_on(recording: Recording) -> bool:
     """Whether the reader asked the model about this recording although its quality speaks against it."""
     return recording.digest in st.session_state.get("gone_on", ())
