@@ -265,6 +265,7 @@ def _answer_words(content: dict[str, Any]) -> list[str]:
 
 HospitalKind = Literal["fhir", "dicom-sr"]
 HOSPITAL_KINDS: tuple[HospitalKind, ...] = get_args(HospitalKind)
+HOSPITAL_SUFFIXES: dict[HospitalKind, str] = {"fhir": ".json", "dicom-sr": ".dcm"}
 
 
 def hospital_bytes(

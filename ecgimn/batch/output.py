@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import fsspec
@@ -36,6 +36,9 @@ from numpy.typing import NDArray
 from ecgimn.errors import SourceError
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.signal.quality import MOST_UNLIKE
+
+if TYPE_CHECKING:
+    from ecgimn.hospital import HospitalKind
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
 
@@ -169,7 +172,6 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 Tables = dict[str, pa.Table]
 REPORTS = "reports"  # on the way to the folder: path and content of files
-REPORT_SUFFIXES = {"fhir": ".json", "dicom-sr": ".dcm"}
 LONGEST_NAME = 200  # bytes; most file systems allow 255
 BEAT_MS = np.arange(-300, 500, 10)  # start of each 10 ms of the mean beat, from R
 
@@ -208,13 +210,15 @@ class Rows:
         for total, value in zip(sums, one, strict=True):
             total += value
 
-    def add_report(self, kind: str, record: str, start_s: float, content: bytes) -> None:
+    def add_report(self, kind: HospitalKind, record: str, start_s: float, content: bytes) -> None:
         """Add a file of a window, named after its recording; of a later window, with its start in seconds."""
+        from ecgimn.hospital import HOSPITAL_SUFFIXES
+
         name = quote(record, safe=" ")
         if len(name) > LONGEST_NAME:
             name = hashlib.sha256(record.encode()).hexdigest()
         window = f"-{start_s:g}s" if start_s else ""
-        self._reports.append((f"{kind}/{name}{window}{REPORT_SUFFIXES[kind]}", content))
+        self._reports.append((f"{kind}/{name}{window}{HOSPITAL_SUFFIXES[kind]}", content))
 
     def tables(self) -> Tables:
         """Return the rows as Arrow tables; with those of REPORTS where there are files."""

@@ -289,7 +289,7 @@ def train(
     from ecgimn.train.loop import load_folds
     from ecgimn.train.loop import train as train_network
     from ecgimn.train.published import is_published_recipe
-    from ecgimn.train.recipe import find_recipe, with_teachers
+    from ecgimn.train.recipe import find_recipe, refuse_too_little, with_teachers
 
     path, source, folder = find_recipe(recipe), PtbXl(ptbxl), out or MODELS_FOLDER
     if is_published_recipe(path):
@@ -299,6 +299,8 @@ def train(
     wanted = order[-1]
     if seed is not None and seed not in wanted.seeds:
         refuse(f"Seed {seed} is not in {path.name} (found: {', '.join(map(str, wanted.seeds))}). Choose one of them.")
+    for step in order:
+        refuse_too_little(source, step)
     folds: dict[int | None, tuple[Any, Any]] = {}  # read once for all of them
     for step in order:
         for chosen in (seed,) if seed is not None and step is wanted else step.seeds:

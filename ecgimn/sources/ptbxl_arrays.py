@@ -139,7 +139,16 @@ TASKS = {"superclass": SUPERCLASSES, "subclass": SUBCLASSES, "statement": STATEM
 CHOICE_FOLD = 9
 CHUNK = 512
 
-__all__ = ["CHOICE_FOLD", "SUBCLASSES", "SUPERCLASSES", "TASKS", "TRAINING_FOLDS", "Dataset", "load_dataset"]
+__all__ = [
+    "CHOICE_FOLD",
+    "SUBCLASSES",
+    "SUPERCLASSES",
+    "TASKS",
+    "TRAINING_FOLDS",
+    "Dataset",
+    "load_dataset",
+    "task_labels",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,6 +225,14 @@ class Dataset:
         return replace(self, x=x.astype(np.float16))
 
 
+def task_labels(ptbxl: PtbXl, ids: NDArray[np.int64], task: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return the labels of a task and which of them are known, each of shape (n, n_classes)."""
+    if task == "superclass":
+        labels = ptbxl.labels(ids)
+        return labels, np.ones(labels.shape, dtype=bool)
+    return subclass_labels(ptbxl, ids) if task == "subclass" else statement_labels(ptbxl, ids)
+
+
 def subclass_labels(ptbxl: PtbXl, ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Return the 23 diagnostic sub-classes of records and whether they are known, each of shape (n, 23)."""
     rows = ptbxl.table.loc[ids]
@@ -268,18 +285,13 @@ def load_dataset(ptbxl: PtbXl, ids: NDArray[np.int64], *, landmarks: bool = True
         x[start : start + len(part)] = prepared
         if landmarks:
             found.extend(quick_landmarks(row) for row in prepared)
-    subclasses, known_subclasses = subclass_labels(ptbxl, ids)
-    statements, known_statements = statement_labels(ptbxl, ids)
+    told = {task: task_labels(ptbxl, ids, task) for task in TASKS}
     return Dataset(
         ids=ids,
         patients=ptbxl.table.loc[ids, "patient_id"].to_numpy(dtype=np.int64),
         x=x,
-        labels={
-            "superclass": ptbxl.labels(ids),
-            "subclass": subclasses,
-            "statement": statements,
-        },
+        labels={task: labels for task, (labels, _) in told.items()},
         landmarks=tuple(found),
         folds=ptbxl.folds.loc[ids].to_numpy(dtype=np.int64),
-        known={"subclass": known_subclasses, "statement": known_statements},
+        known={task: known for task, (_, known) in told.items()},
     )

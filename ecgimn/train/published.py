@@ -31,6 +31,7 @@ from ecgimn.signal.preprocess import MODEL_FS, preprocessing
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.ptbxl_arrays import CHOICE_FOLD, SUPERCLASSES, TRAINING_FOLDS
 from ecgimn.train.export import BEST, LOG, STATE, Part, append_row, read_state, take_up, write_state
+from ecgimn.train.recipe import refuse_few, refuse_one_sided
 
 KIND = "paper"  # of a TOML file: says which training it is for
 CHUNK = 512
@@ -188,6 +189,8 @@ def train_published(
     ------
     CheckpointError
         The state in `folder` belongs to another recipe.
+    SourceError
+        There are fewer records than a step takes, or a class has none with it or none without it.
     """
     torch.manual_seed(recipe.seed)
     network = PaperImn(recipe.network)
@@ -198,6 +201,9 @@ def train_published(
         epoch, best_epoch, best = take_up(folder, recipe.name, parts, ("epoch", "best_epoch", "best"))
     learn = load_paper_data(ptbxl, TRAINING_FOLDS, recipe.classes, recipe.limit)
     choose = load_paper_data(ptbxl, (CHOICE_FOLD,), recipe.classes, recipe.limit)
+    refuse_few(round(recipe.share * len(learn)), recipe.batch)
+    for where, data in (("Folds 1 to 8", learn), (f"Fold {CHOICE_FOLD}", choose)):
+        refuse_one_sided(where, recipe.classes, data.labels, np.ones(data.labels.shape, dtype=bool))
     positives = learn.labels.sum(0)
     odds = torch.tensor((len(learn) - positives) / np.maximum(positives, 1), dtype=torch.float32)
     targets = torch.from_numpy(learn.labels.astype(np.float32))

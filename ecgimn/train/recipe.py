@@ -7,15 +7,19 @@ A recipe trains networks from nothing in one stage. Those that learn from teache
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ecgimn.errors import SourceError
 from ecgimn.model.model import MODELS_FOLDER
 from ecgimn.model.network import NetworkConfig
-from ecgimn.sources.ptbxl_arrays import TASKS, TRAINING_FOLDS
+from ecgimn.sources.ptbxl import PtbXl
+from ecgimn.sources.ptbxl_arrays import CHOICE_FOLD, TASKS, TRAINING_FOLDS, task_labels
 from ecgimn.train.augment import AugmentConfig
 from ecgimn.train.objective import ObjectiveConfig
 
@@ -183,3 +187,52 @@ def with_teachers(path: Path) -> tuple[Recipe, ...]:
     if not recipe.teachers:
         return (recipe,)
     return (*with_teachers(path.with_name(f"{recipe.teachers}.toml")), recipe)
+
+
+def refuse_one_sided(where: str, classes: Sequence[str], labels: NDArray[np.uint8], known: NDArray[np.bool_]) -> None:
+    """Refuse records from which a class cannot be told: at least one with it and one without it must be among them.
+
+    Parameters
+    ----------
+    where : str
+        Which records these are, as the sentence begins.
+    classes : sequence of str
+    labels, known : ndarray of shape (n, n_classes)
+        As `ecgimn.sources.ptbxl_arrays.task_labels` returns them.
+
+    Raises
+    ------
+    SourceError
+        A class has no record with it, or none without it.
+    """
+    for what, present in (("with", (labels == 1) & known), ("without", (labels == 0) & known)):
+        lacking = [name for name, any_there in zip(classes, present.any(axis=0), strict=True) if not any_there]
+        if lacking:
+            others = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+            raise SourceError(
+                f"{where} hold no record {what} {', '.join(lacking[:5])}{others}, among {len(labels)}. At least one "
+                "record with and one without each class is needed to learn from, and likewise in fold 9. Complete the "
+                "folder of PTB-XL, or choose a recipe with fewer classes."
+            )
+
+
+def refuse_few(n_records: int, batch: int) -> None:
+    """Refuse fewer records to learn from than one step of the training takes; raises `SourceError`."""
+    if n_records < batch:
+        raise SourceError(
+            f"There are {n_records} records to learn from, and one step of this recipe takes {batch}. Complete the "
+            "folder of PTB-XL, or raise limit or lower batch in the recipe."
+        )
+
+
+def refuse_too_little(ptbxl: PtbXl, recipe: Recipe) -> None:
+    """Refuse a folder of PTB-XL that cannot teach the models of a recipe, by its table alone; raises `SourceError`.
+
+    What a recipe learns beside its models may lack a class: it is cut off when a model is written.
+    """
+    learn = ptbxl.ids(TRAINING_FOLDS, fs=100)
+    used = ptbxl.folds.loc[learn[: recipe.limit]].to_numpy()
+    refuse_few(min(int((~np.isin(used, recipe.unseen(seed))).sum()) for seed in recipe.seeds), recipe.batch)
+    for where, ids in (("Folds 1 to 8", learn), (f"Fold {CHOICE_FOLD}", ptbxl.ids([CHOICE_FOLD], fs=100))):
+        for task in dict.fromkeys(recipe.models.values()):
+            refuse_one_sided(where, TASKS[task], *task_labels(ptbxl, ids, task))

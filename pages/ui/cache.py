@@ -219,6 +219,9 @@ def data_words() -> str:
 
 NORMAL = "norm"  # the composite of normal ECGs
 PUBLIC_SOURCES = ("composite", "PTB-XL")
+# Few drawings are kept for each of many readers: a trace takes 1.5 MB, a layer of one class 0.2 MB.
+READERS_CASES = 3  # the one before, this one and another view of it
+READERS_LAYERS = 16  # three cases of five classes
 
 
 def identity(recording: Recording) -> str:
@@ -281,7 +284,7 @@ def model_named(name: str) -> Model:
     return get_model(card.name, card.sha256)
 
 
-@st.cache_resource(max_entries=8, scope="session", show_spinner=False)
+@st.cache_resource(max_entries=READERS_CASES, scope="session", show_spinner=False)
 def get_trace(key: str, _reading: SignalReading, _view: View, _screen: Screen) -> Any:
     """Draw a recording without evidence; `key` is its identity, view, screen and ST reference. Never to be changed."""
     figure = ecg_figure(
@@ -415,7 +418,7 @@ def get_removals(digest: str, key: str, _network: Predictor, _reading: SignalRea
 # The evidence that the browser changes by itself: plain values, made by `pages.ui.evidence`.
 
 
-@st.cache_data(max_entries=48, scope="session", show_spinner=False)
+@st.cache_data(max_entries=READERS_LAYERS, scope="session", show_spinner=False)
 def get_packed_hover(key: str, _make: Callable[[], str]) -> str:
     """Keep what the pointer is answered."""
     return _make()
@@ -427,7 +430,7 @@ def get_packed_layers(key: str, _make: Callable[[], bytes]) -> bytes:
     return _make()
 
 
-@st.cache_resource(max_entries=48, scope="session", show_spinner=False)
+@st.cache_resource(max_entries=READERS_LAYERS, scope="session", show_spinner=False)
 def get_layer(key: str, _make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Keep everything on the page that the class decides. Never to be changed."""
     return _make()

@@ -20,7 +20,7 @@ from ecgimn.explain.ledger import BeatByBeat, beat_by_beat, beat_trace
 from ecgimn.explain.measured import reasons_of
 from ecgimn.explain.sentences import case_concordance, describe_concordance, evidence_over_beats
 from ecgimn.formats.export import SAMPLE_KINDS, file_stem, samples_bytes
-from ecgimn.hospital import HOSPITAL_KINDS, SubjectFacts, hospital_bytes
+from ecgimn.hospital import HOSPITAL_KINDS, HOSPITAL_SUFFIXES, SubjectFacts, hospital_bytes
 from ecgimn.model.model import Model
 from ecgimn.recording import Recording
 from pages.ui import cache as cached
@@ -64,7 +64,7 @@ def samples_export(recording: Recording) -> None:
         st.caption("The samples, de-identified: leads, rate and millivolts, and nothing about the patient.")
 
 
-REPORTS = {"fhir": ("FHIR R4", "json", "application/fhir+json"), "dicom-sr": ("DICOM SR", "dcm", "application/dicom")}
+REPORTS = {"fhir": ("FHIR R4", "application/fhir+json"), "dicom-sr": ("DICOM SR", "application/dicom")}
 
 
 def hospital_export(case: Case) -> None:
@@ -72,15 +72,15 @@ def hospital_export(case: Case) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         told = SubjectFacts(age_and_sex=st.toggle("With age and sex", key="hospital_age_and_sex"))
         for kind in HOSPITAL_KINDS:
-            label, suffix, mime = REPORTS[kind]
+            label, mime = REPORTS[kind]
             st.download_button(
                 label,
                 session.noting_export(
                     partial(hospital_bytes, kind, case.reading, case, subject=told),
                     f"{label} report of {session.what_is_open(case.recording)}",
                 ),
-                file_name=f"ecg-imn-report.{suffix}", mime=mime, key=f"export_{kind}", on_click="ignore",
-                icon=":material/download:",
+                file_name=f"ecg-imn-report{HOSPITAL_SUFFIXES[kind]}", mime=mime, key=f"export_{kind}",
+                on_click="ignore", icon=":material/download:",
             )  # fmt: skip
         st.caption(
             "Preliminary, for research: samples (FHIR), measurements, findings, the model's answer. No identifier."

@@ -66,12 +66,14 @@ def chromium_path() -> str:
 
 
 @contextmanager
-def running_app(home: Path, log_path: Path, script: Path | None = None, **variables: str) -> Iterator[str]:
-    """Start the app as `make run` does, on a free port and with an empty home folder; yield its address.
+def running_app(
+    home: Path, log_path: Path, script: Path | None = None, *, address: str = "", **variables: str
+) -> Iterator[str]:
+    """Start the app as `make run` does, with this home folder; yield its address, a free one unless one is given.
 
     A script is started in place of the app. Further variables are set in its environment; an empty one is taken out.
     """
-    address = f"http://127.0.0.1:{free_port()}"
+    address = address or f"http://127.0.0.1:{free_port()}"
     started = ["pages"] if script is None else ["streamlit", "run", str(script)]
     command = [sys.executable, "-m", *started, f"--server.port={urlsplit(address).port}"]
     log_path.parent.mkdir(exist_ok=True)
@@ -95,13 +97,6 @@ def running_app(home: Path, log_path: Path, script: Path | None = None, **variab
 def server(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of one app for all journeys."""
     with running_app(tmp_path_factory.mktemp("home"), ARTIFACTS / "server.log") as address:
-        yield address
-
-
-@pytest.fixture
-def fresh_server(chromium_path: str, tmp_path: Path) -> Iterator[str]:
-    """Address of an app that nobody has visited yet."""
-    with running_app(tmp_path, ARTIFACTS / "fresh-server.log") as address:
         yield address
 
 
@@ -132,12 +127,6 @@ def visit(server: str, browser: Browser, request: pytest.FixtureRequest) -> Iter
 def dark_visit(server: str, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """As `visit`, in the dark theme."""
     yield from _visit(server, browser, request, dark=True)
-
-
-@pytest.fixture
-def first_visit(fresh_server: str, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    """As `visit`, at a server that nobody has visited yet."""
-    yield from _visit(fresh_server, browser, request, dark=False)
 
 
 def _visit(server: str, browser: Browser, request: pytest.FixtureRequest, *, dark: bool) -> Iterator[Visit]:

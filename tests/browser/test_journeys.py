@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from ecgimn.sources.composites.case import list_composites
-from tests.browser.visit import ROOT, VIEWPORT, WAIT_MS, Visit
+from tests.browser.conftest import running_app
+from tests.browser.visit import ARTIFACTS, ROOT, VIEWPORT, WAIT_MS, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -52,10 +54,27 @@ def test_every_page_opens_by_its_address(visit: Visit, name: str) -> None:
     visit.keep_screenshot()
 
 
-def test_the_first_visit_may_be_a_link_to_a_page(first_visit: Visit) -> None:
-    """Until st.navigation has run once, Streamlit takes the pages folder for its own and leaves app.py out."""
-    page = first_visit.open(f"/{next(name for name in PAGES if name != DEFAULT_PAGE)}")
-    expect(page.get_by_text(INTENDED_USE).first).to_be_visible()
+def test_a_link_to_a_page_and_a_press_on_a_page_from_before_may_be_the_first_that_a_server_hears(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with running_app(tmp_path, ARTIFACTS / "fresh-server.log") as address:
+        visit = Visit(browser.new_page(), address, "restart")
+        visit.page.set_default_timeout(WAIT_MS)
+        visit.listen()
+        page = visit.open(f"/{next(name for name in PAGES if name != DEFAULT_PAGE)}")
+        expect(page.get_by_text(INTENDED_USE).first).to_be_visible()
+        visit.open("/?composite=norm&class=NORM")
+        visit.chart()
+        assert visit.errors == []
+    app = page.get_by_test_id("stApp")
+    expect(app).not_to_have_attribute("data-test-connection-state", "CONNECTED")
+    with running_app(tmp_path, ARTIFACTS / "restarted-server.log", address=address):
+        expect(app).to_have_attribute("data-test-connection-state", "CONNECTED", timeout=WAIT_MS)
+        page.keyboard.press("k")  # in a fragment of the page
+        page.keyboard.press("ArrowRight")
+        page.wait_for_url(re.compile("composite=(?!norm&).*class=(?!NORM)"), timeout=WAIT_MS)
+        page.close()
+    assert visit.outside == []
 
 
 def test_another_host_name_is_not_answered(visit: Visit) -> None:

@@ -22,15 +22,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 import streamlit as st
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.runtime import caching
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner.script_runner import ScriptRunnerEvent
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token_string
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
@@ -52,12 +56,65 @@ def _add_within_bounds(self: MemoryUploadedFileManager, session_id: str, file: U
     _add_file(self, session_id, file)
 
 
+# A browser keeps its page when the server is started again, and presses a button of it in a session that has never
+# drawn that page: Streamlit calls no callback of a widget that it does not know, and drops the run of a fragment that
+# it does not know. What is pressed therefore waits until the page was drawn once in the new session.
+
+_request_rerun, _handle_event = AppSession.request_rerun, AppSession._handle_scriptrunner_event_on_event_loop
+_drawn: WeakSet[AppSession] = WeakSet()
+_waiting: WeakKeyDictionary[AppSession, list[ClientState]] = WeakKeyDictionary()
+
+
+def _request_once_drawn(self: AppSession, client_state: ClientState | None) -> None:
+    """Run the page as asked, but not for something pressed on it that this new session does not know yet."""
+    if client_state is None or self in _drawn or not _is_pressed_unknown(self, client_state):
+        _request_rerun(self, client_state)
+        return
+    is_first = self not in _waiting
+    _waiting.setdefault(self, []).append(client_state)
+    if is_first and self._scriptrunner is None:
+        without = ClientState()
+        without.CopyFrom(client_state)
+        without.fragment_id = ""
+        del without.widget_states.widgets[:]
+        without.widget_states.widgets.extend(
+            widget for widget in client_state.widget_states.widgets if not _is_press(widget)
+        )
+        _request_rerun(self, without)
+
+
+def _is_press(widget: WidgetState) -> bool:
+    """Whether a browser says of a widget that it was pressed, not which value it has."""
+    kind = widget.WhichOneof("value") or ""
+    return "trigger" in kind and bool(getattr(widget, kind))
+
+
+def _is_pressed_unknown(session: AppSession, client_state: ClientState) -> bool:
+    if client_state.is_auto_rerun:
+        return False
+    known = session.session_state._new_widget_state.widget_metadata
+    return bool(client_state.fragment_id and not session.has_fragment(client_state.fragment_id)) or any(
+        _is_press(widget) and widget.id not in known for widget in client_state.widget_states.widgets
+    )
+
+
+def _handle_event_then_presses(self: AppSession, sender: Any, event: ScriptRunnerEvent, *rest: Any) -> None:
+    """Handle what became of a run; after the first one that reached its end, run the page for what was pressed."""
+    _handle_event(self, sender, event, *rest)
+    if event == ScriptRunnerEvent.SCRIPT_STOPPED_WITH_SUCCESS and sender is self._scriptrunner and self not in _drawn:
+        _drawn.add(self)
+        for client_state in _waiting.pop(self, ()):
+            _request_rerun(self, client_state)
+
+
 def prepare() -> None:
-    """Bound what one visitor can do to all others, and keep uploads off the disk."""
+    """Bound what one visitor can do to all others, keep uploads off the disk, and let no press on a page be lost."""
     MemoryUploadedFileManager.add_file = _add_within_bounds  # type: ignore[method-assign]
     # Any visitor's browser may ask for it, and it would empty the caches of everybody.
     AppSession._handle_clear_cache_request = lambda self: None  # type: ignore[method-assign]
     MultiPartParser.spool_max_size = 2 * MAX_VISITOR_BYTES  # beyond it, what is uploaded would go to a temporary file
+    AppSession.request_rerun = _request_once_drawn  # type: ignore[method-assign]
+    AppSession._handle_scriptrunner_event_on_event_loop = _handle_event_then_presses  # type: ignore[method-assign, assignment]
 
 
 def forget_derived() -> None:
