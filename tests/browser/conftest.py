@@ -98,13 +98,6 @@ def server(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield address
 
 
-@pytest.fixture
-def fresh_server(chromium_path: str, tmp_path: Path) -> Iterator[str]:
-    """Address of an app that nobody has visited yet."""
-    with running_app(tmp_path, ARTIFACTS / "fresh-server.log") as address:
-        yield address
-
-
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
@@ -132,12 +125,6 @@ def visit(server: str, browser: Browser, request: pytest.FixtureRequest) -> Iter
 def dark_visit(server: str, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """As `visit`, in the dark theme."""
     yield from _visit(server, browser, request, dark=True)
-
-
-@pytest.fixture
-def first_visit(fresh_server: str, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    """As `visit`, at a server that nobody has visited yet."""
-    yield from _visit(fresh_server, browser, request, dark=False)
 
 
 def _visit(server: str, browser: Browser, request: pytest.FixtureRequest, *, dark: bool) -> Iterator[Visit]:
