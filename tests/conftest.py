@@ -68,7 +68,15 @@ GROUPS = {
 
 #: Under --cov these are not traced, which would take them as long again: the library's own tests reach what they reach,
 #: and a server is a process of its own that is never traced. A single test says the same by its mark no_cover.
-UNTRACED = ("app/", "browser/", "draw/test_ecg_browser.py", "test_no_network.py")
+UNTRACED = (
+    "app/",
+    "browser/",
+    "draw/test_ecg_browser.py",
+    "signal/test_ludb.py",
+    "study/test_load.py",
+    "test_no_network.py",
+    "test_notebooks.py",
+)
 
 # Two shared cores make single examples slow at random, so there is no deadline; CI always tries the same examples.
 settings.register_profile("steady", deadline=None, derandomize=IN_CI)

@@ -97,6 +97,7 @@ def test_the_distance_is_the_same_at_every_rate_and_in_the_json(reading) -> None
     assert measured_json(reading)["scope"]["distance"] == pytest.approx(found[0])
 
 
+@pytest.mark.no_cover
 def test_the_distance_rests_on_what_1600_records_of_folds_1_to_8_are_like():
     folder = open_ptbxl()
     if folder is None:
