@@ -73,6 +73,7 @@ UNTRACED = (
     "browser/",
     "draw/test_ecg_browser.py",
     "signal/test_ludb.py",
+    "signal/test_ptbxl_rates.py",
     "study/test_load.py",
     "test_no_network.py",
     "test_notebooks.py",
