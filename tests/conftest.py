@@ -47,16 +47,37 @@ QUICK = {
     "test_layering.py",
 }
 HEAVY = ("torch", "streamlit", "playwright", "captum")
-#: Tests that share a server, by folder or file; each group is run by one process, in this order. All other tests of a
-#: file run together, for their module's fixtures.
+#: Tests that share a server, or take long, by folder or file: the first that fits. Each group is run by one process, in
+#: this order. All other tests of a file run together, for their module's fixtures.
 GROUPS = {
+    "browser/test_study_journey.py": "study journey",  # these start servers of their own
+    "browser/test_own_data.py": "own data",
+    "browser/test_audit_journey.py": "audit journey",
+    "browser/test_foreign_text.py": "foreign text",
+    "browser/test_passphrases.py": "passphrases",
     "browser/": "browser",
     "draw/test_ecg_browser.py": "browser",
     "test_no_network.py": "network",
     "train/": "train",
     "batch/": "batch",
     "study/": "study",
+    "app/test_reading_room.py": "reading room",
+    "explain/test_difference.py": "difference",
+    "draw/test_painted.py": "painted",
 }
+
+#: Under --cov these are not traced, which would take them as long again: the library's own tests reach what they reach,
+#: and a server is a process of its own that is never traced. A single test says the same by its mark no_cover.
+UNTRACED = (
+    "app/",
+    "browser/",
+    "draw/test_ecg_browser.py",
+    "signal/test_ludb.py",
+    "signal/test_ptbxl_rates.py",
+    "study/test_load.py",
+    "test_no_network.py",
+    "test_notebooks.py",
+)
 
 # Two shared cores make single examples slow at random, so there is no deadline; CI always tries the same examples.
 settings.register_profile("steady", deadline=None, derandomize=IN_CI)
@@ -75,9 +96,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return not any(listed == path or listed.startswith(f"{path}/") for listed in QUICK) or None
 
 
+def _path(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else item.path.name
+
+
 def _group(item: pytest.Item) -> str:
     """Return the name of the tests that one process must run together with this one."""
-    path = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else item.path.name
+    path = _path(item)
     return next((group for start, group in GROUPS.items() if path.startswith(start)), path)
 
 
@@ -100,6 +125,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "xdist_group(name): tests that one process of pytest-xdist runs together")
     config.pluginmanager.register(Parallel(), "parallel")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Trace neither the tests of `UNTRACED` nor their fixtures; the mark of pytest-cov stops for the call alone."""
+    plugin = item.config.pluginmanager.getplugin("_cov")
+    tracer = plugin and plugin.cov_controller
+    if tracer is None or not _path(item).startswith(UNTRACED):
+        return (yield)
+    tracer.pause()
+    try:
+        return (yield)
+    finally:
+        tracer.resume()
 
 
 _loaded: set[str] = set()

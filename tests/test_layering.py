@@ -110,7 +110,7 @@ KNOWN = {module_name(path) for path in LIBRARY + SCREENS}
 
 def loaded_modules(path: Path) -> Iterator[str]:
     """Dotted names of the project's modules that are imported when a file is loaded."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in nodes(path)[0].body:  # type: ignore[attr-defined]  # of the file itself
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

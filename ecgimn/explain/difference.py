@@ -337,21 +337,20 @@ def _phases(case: Case) -> _Phases:
     labels = np.zeros((12, n), dtype=np.int64) if reading.waves is None else reading.waves.labels.astype(np.int64)
     said, weight = np.zeros((2, n_classes, 12, N_BINS))
     volts, length = np.zeros((2, 12, N_BINS))
+    bins, first_bin = np.array(BINS), np.array(FIRST_BIN)
     for lead in range(12):
         edges = np.concatenate([[0], np.flatnonzero(np.diff(labels[lead])) + 1, [n]])
-        low, high, place = [], [], []
-        for start, stop in pairwise(edges.tolist()):
-            wave = int(labels[lead, start])
-            cuts = start + (stop - start) * np.arange(BINS[wave] + 1) / BINS[wave]
-            low.append(cuts[:-1])
-            high.append(cuts[1:])
-            place.append(FIRST_BIN[wave] + np.arange(BINS[wave]))
-        first, last, at = np.concatenate(low), np.concatenate(high), np.concatenate(place)
+        wave = labels[lead, edges[:-1]]
+        n_bins = bins[wave]
+        step = np.arange(n_bins.sum()) - np.repeat(np.cumsum(n_bins) - n_bins, n_bins)  # 0, 1 ... in each wave
+        at = np.repeat(first_bin[wave], n_bins) + step
+        first = np.repeat(edges[:-1], n_bins) + np.repeat(np.diff(edges), n_bins) * step / np.repeat(n_bins, n_bins)
+        cuts = np.append(first, n)
         rows = np.concatenate([weights[:, lead], weights[:, lead] * above[lead], above[lead][None]])
-        spans = _integral(rows, last) - _integral(rows, first)
+        spans = np.diff(_integral(rows, cuts))
         booked = np.array([np.bincount(at, row, N_BINS) for row in spans])
         weight[:, lead], said[:, lead], volts[lead] = booked[:n_classes], booked[n_classes:-1], booked[-1]
-        length[lead] = np.bincount(at, last - first, N_BINS)
+        length[lead] = np.bincount(at, np.diff(cuts), N_BINS)
     seen = length > 0
     return _Phases(weight, said, np.divide(volts, length, out=np.zeros_like(volts), where=seen), seen)
 

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import streamlit as st
 import torch
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
+from ecgimn.explain.case import Case
+from ecgimn.explain.measured import MeasuredLedger, measure_case
 from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.card import ModelCard
-from ecgimn.model.model import save_model
+from ecgimn.model.model import Model, save_model
 from ecgimn.model.network import EcgImn, NetworkConfig
+from ecgimn.recording import Recording
+from ecgimn.signal.reading import SignalReading, read_signal
 from ecgimn.sources.composites.case import load_composite
 from ecgimn.sources.ptbxl import SUPERCLASSES
 from ecgimn.study.store import Store, open_store
+from pages.ui import cache as cached
 from tests.sources.physionet_server import ecg_records
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def components_looked_for_once() -> Iterator[None]:
+    """Look once for components of other packages: each `AppTest` reads what every installed package says of itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +65,26 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+_readings: dict[str, SignalReading] = {}
+_measured: dict[str, MeasuredLedger] = {}
+
+
+def read_once(recording: Recording) -> SignalReading:
+    """Read a recording off once for all tests, which read the same few: 0.7 s each; the key is that of the pages."""
+    key = cached.identity(recording)
+    if key not in _readings:
+        _readings[key] = read_signal(recording)
+    return replace(_readings[key], recording=recording)
+
+
+def measure_once(case: Case, model: Model) -> MeasuredLedger:
+    """Take every cell of a case out once for all tests: 0.5 s each."""
+    key = f"{cached.identity(case.recording)} {case.card.sha256}"
+    if key not in _measured:
+        _measured[key] = measure_case(case, model)
+    return _measured[key]
+
+
 @pytest.fixture
 def small_app(app: AppTest, models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The app with the small model and without a data set."""
@@ -63,6 +99,8 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AppTest:
     """The app as a new visitor finds it: started in the project's folder, nothing cached, an empty home folder."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("pages.ui.cache.prefetch", lambda *_: None)  # each case of a test is read once
+    monkeypatch.setattr("pages.ui.cache.read_signal", read_once)
+    monkeypatch.setattr("pages.ui.cache.measure_case", measure_once)
     monkeypatch.setenv("HOME", str(tmp_path))
     st.cache_data.clear()
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)

@@ -40,10 +40,11 @@ def test_what_is_loaded_is_spared_the_rounds_of_the_garbage_collector(app: AppTe
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_opens_without_an_exception(app: AppTest, page: str) -> None:
+def test_every_page_opens_without_an_exception_and_says_what_it_is_for(app: AppTest, page: str) -> None:
     app.run()
     app.switch_page(f"pages/{page}").run()
     assert not app.exception
+    assert INTENDED_USE in shown_text(app)
 
 
 def test_the_model_page_says_what_the_model_is_chosen_for(app: AppTest) -> None:
@@ -69,13 +70,6 @@ def test_every_page_opens_without_data_set_and_model(
     small_app.switch_page(f"pages/{page}").run()
     assert not small_app.exception
     assert INTENDED_USE in shown_text(small_app)
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_page_says_what_it_is_for(app: AppTest, page: str) -> None:
-    app.run()
-    app.switch_page(f"pages/{page}").run()
-    assert INTENDED_USE in shown_text(app)
 
 
 def test_every_page_file_is_in_the_navigation() -> None:

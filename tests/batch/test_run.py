@@ -199,6 +199,7 @@ def test_killed_three_times_and_resumed_gives_the_rows_of_a_clean_run(fast_run, 
     assert everything(out) == everything(fast_run[0])
 
 
+@pytest.mark.no_cover  # a tracer takes memory of its own
 def test_memory_does_not_grow_with_the_number_of_recordings(card, tmp_path):
     peaks = []
     for n in (8, 8, 48):  # the first fills the caches

@@ -1,4 +1,8 @@
-"""A passphrase that is typed and left by Tab, as a careful typist leaves a field, protects what it was typed for."""
+"""A passphrase that is typed and left by Tab, as a careful typist leaves a field, protects what it was typed for.
+
+The visitor's first page is a link to a page, at a server that nobody has visited yet: until st.navigation has run once,
+Streamlit takes the pages folder for its own and leaves app.py out.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from ecgimn.study.definition import KIND
 from ecgimn.study.store import open_store
 from tests.browser.conftest import running_app
 from tests.browser.test_audit_journey import group, visitor
+from tests.browser.test_journeys import INTENDED_USE
 from tests.browser.visit import ARTIFACTS, WAIT_MS
 
 pytestmark = pytest.mark.browser
@@ -29,7 +34,7 @@ def type_and_tab(page: Page, field: Locator, text: str) -> None:
         page.wait_for_timeout(300)
 
 
-def test_passphrases_left_by_tab_protect_an_audit_and_a_pseudonym(
+def test_the_first_visit_may_be_a_link_to_a_page_and_passphrases_left_by_tab_protect_an_audit_and_a_pseudonym(
     chromium_path: str, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{tmp_path / 'studies.sqlite'}"
@@ -40,6 +45,7 @@ def test_passphrases_left_by_tab_protect_an_audit_and_a_pseudonym(
         visitor(address, browser, "passphrases") as visit,
     ):
         page = visit.open("/audit")
+        expect(page.get_by_text(INTENDED_USE).first).to_be_visible()
         type_and_tab(page, page.get_by_role("textbox", name="New coordinator's passphrase"), WORDS)
         type_and_tab(page, page.get_by_role("textbox", name="The same again"), WORDS)
         page.get_by_role("button", name="Become the coordinator").click()

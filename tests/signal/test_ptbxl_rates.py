@@ -1,4 +1,4 @@
-"""How often good records are refused or suspected, on PTB-XL where it is at hand."""
+"""How often good records are refused or suspected, and how far apart they are, on PTB-XL where it is at hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from ecgimn.signal.conduction import is_paced, paced_beats, possible_lead_reversal
 from ecgimn.signal.measure import measure
-from ecgimn.signal.quality import assess_quality
+from ecgimn.signal.quality import MOST_UNLIKE, assess_quality, departures
 from ecgimn.signal.waves.find import find_waves
 from ecgimn.sources.ptbxl import FOLDER_VARIABLE, open_ptbxl
 
@@ -77,3 +77,18 @@ def test_no_record_is_said_to_have_a_lead_without_heartbeat_low_voltage_among_th
     low = ptbxl.table[["LVOLT" in found for found in ptbxl.table["scp_codes"]]]
     for recording in [*sample(ptbxl, ptbxl.table, 200, seed=16), *sample(ptbxl, low, 60, seed=17)]:
         assert not any("no heartbeat" in words for words in assess_quality(recording).refusals)
+
+
+def test_the_distance_of_the_scope_rests_on_what_1600_records_of_folds_1_to_8_are_like(ptbxl):
+    table = ptbxl.table
+    ids = table.index[table["strat_fold"].isin(range(1, 9))]
+    there = set(ptbxl.ids(range(1, 9), fs=100).tolist())
+    drawn = [i for i in np.random.default_rng(0).permutation(ids)[:1600] if i in there]
+    if len(drawn) < 30:
+        pytest.skip("too few records of folds 1 to 8 are there")
+    off = 0.01 if len(drawn) == 1600 else 5.0 / np.sqrt(len(drawn))  # a part of them tells less
+    away = np.array([list(departures(ptbxl.recording(int(i), fs=100)).values()) for i in drawn])
+    low, middle, high = np.percentile(away, [16, 50, 84], axis=0)
+    assert np.abs(middle).max() < off
+    assert np.abs((high - low) / 2 - 1.0).max() < off
+    assert np.percentile(np.sqrt(np.square(away).mean(axis=1)), 99) == pytest.approx(MOST_UNLIKE, abs=off)

@@ -10,10 +10,9 @@ from synthetic_ecg import Tracing
 
 from ecgimn.explain.as_json import measured_json
 from ecgimn.signal.findings import Finding
-from ecgimn.signal.quality import MOST_UNLIKE, departures, scope_of
+from ecgimn.signal.quality import MOST_UNLIKE, scope_of
 from ecgimn.signal.reading import read_signal
 from ecgimn.signal.waves.openecg import resample
-from ecgimn.sources.ptbxl import FOLDER_VARIABLE, open_ptbxl
 
 
 @pytest.fixture(scope="module")
@@ -95,21 +94,3 @@ def test_the_distance_is_the_same_at_every_rate_and_in_the_json(reading) -> None
     found = [scope_of(replace(reading, recording=recording)).distance for recording in (reading.recording, slow)]
     assert found[0] == pytest.approx(found[1], abs=0.05)
     assert measured_json(reading)["scope"]["distance"] == pytest.approx(found[0])
-
-
-def test_the_distance_rests_on_what_1600_records_of_folds_1_to_8_are_like():
-    folder = open_ptbxl()
-    if folder is None:
-        pytest.skip(f"{FOLDER_VARIABLE} is not set")
-    table = folder.table
-    ids = table.index[table["strat_fold"].isin(range(1, 9))]
-    there = set(folder.ids(range(1, 9), fs=100).tolist())
-    drawn = [i for i in np.random.default_rng(0).permutation(ids)[:1600] if i in there]
-    if len(drawn) < 30:
-        pytest.skip("too few records of folds 1 to 8 are there")
-    off = 0.01 if len(drawn) == 1600 else 5.0 / np.sqrt(len(drawn))  # a part of them tells less
-    away = np.array([list(departures(folder.recording(int(i), fs=100)).values()) for i in drawn])
-    low, middle, high = np.percentile(away, [16, 50, 84], axis=0)
-    assert np.abs(middle).max() < off
-    assert np.abs((high - low) / 2 - 1.0).max() < off
-    assert np.percentile(np.sqrt(np.square(away).mean(axis=1)), 99) == pytest.approx(MOST_UNLIKE, abs=off)
