@@ -13,7 +13,8 @@ import streamlit as st
 import torch
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 
 from ecgimn.explain.case import Case
 from ecgimn.explain.measured import MeasuredLedger, measure_case
@@ -33,10 +34,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def components_looked_for_once() -> Iterator[None]:
-    """Look once for components of other packages: each `AppTest` reads what every installed package says of itself."""
+def one_server() -> Iterator[None]:
+    """Look for components of other packages and compile each page once, as a server does, and not in each `AppTest`."""
+    scripts = ScriptCache()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        for module in (app_test, local_script_runner):
+            patch.setattr(module, "ScriptCache", lambda: scripts)
         yield
 
 

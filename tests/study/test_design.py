@@ -278,6 +278,7 @@ def world(tmp_path: Path) -> Iterator[tuple[Store, Audit]]:
     there.close()
 
 
+@pytest.mark.no_cover
 def test_the_outcomes_equal_those_that_pandas_and_scikit_learn_count(world: tuple[Store, Audit]) -> None:
     store, audit = world
     record = study_record(store, audit.uid)

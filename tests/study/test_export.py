@@ -193,6 +193,7 @@ def put(content: Content, path: tuple[Any, ...], value: Any) -> Content:
     return changed
 
 
+@pytest.mark.no_cover
 def test_no_value_in_any_field_gets_past_the_check_and_then_breaks_results_or_a_readers_page(
     read_store: tuple[Store, Audit], tmp_path: Path
 ) -> None:

@@ -236,6 +236,7 @@ def test_macro_auroc_leaves_out_classes_without_positives():
 
 
 @pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
+@pytest.mark.no_cover
 def test_a_stopped_run_goes_on_and_writes_models_that_load(tmp_path):
     from ecgimn.evaluate.report import evaluate
     from ecgimn.sources.ptbxl import open_ptbxl
