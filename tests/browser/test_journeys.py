@@ -44,11 +44,12 @@ def test_the_page_follows_a_dark_desktop(dark_visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_page_opens_by_its_address(visit: Visit, name: str) -> None:
+def test_every_page_opens_by_its_address_and_can_be_read(visit: Visit, name: str) -> None:
     page = visit.open("/" if name == DEFAULT_PAGE else f"/{name}")
     expect(page.get_by_test_id("stException")).to_have_count(0)
     expect(page.get_by_text("Page not found")).to_have_count(0)
     expect(page.get_by_text(INTENDED_USE).first).to_be_visible()
+    assert visit.faint_texts() == []
     visit.keep_screenshot()
 
 
@@ -358,8 +359,9 @@ def test_the_trace_fills_a_large_screen(visit: Visit) -> None:
     visit.keep_screenshot()
 
 
-def test_no_page_scrolls_sideways(visit: Visit) -> None:
+def test_no_page_scrolls_sideways_and_each_can_be_read_in_the_dark(dark_visit: Visit) -> None:
     for name in PAGES:
-        page = visit.open("/" if name == DEFAULT_PAGE else f"/{name}")
+        page = dark_visit.open("/" if name == DEFAULT_PAGE else f"/{name}")
         main = page.get_by_test_id("stMain")
         assert main.evaluate("element => element.scrollWidth <= element.clientWidth"), name
+        assert dark_visit.faint_texts() == [], name
