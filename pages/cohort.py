@@ -70,7 +70,7 @@ def case_table(title: str, cases: pd.DataFrame, key: str) -> None:
     marked = [str(cases["record"].iloc[row]) for row in chosen.selection.rows]
     name = marked[0].removeprefix("ptbxl-") if marked and marked[0].startswith("ptbxl-") else ""
     if st.button(
-        f"Read record {name}" if name else "Mark a PTB-XL record to read it", disabled=not name, key=f"{key}_open",
+        f"Read record {name}" if name else "Select a PTB-XL record to read it", disabled=not name, key=f"{key}_open",
         icon=":material/ecg_heart:",
     ):  # fmt: skip
         ids = sorted(int(record[6:]) for record in cases["record"] if record.startswith("ptbxl-"))
@@ -83,8 +83,8 @@ def show_class(folder: Path, name: str) -> None:
     evidence, beat = runs.get_evidence(key, folder, name), runs.get_mean_beat(key, folder, name)
     cells = evidence.said_cells
     st.markdown(
-        f"The model says **{name}** of **{len(cells):,}** of {len(evidence.said):,} windows of ten seconds: their "
-        "probability is at or above its threshold. That is what it says, not what patients have."
+        f"The model calls **{name}** in **{len(cells):,}** of {len(evidence.said):,} windows of ten seconds: their "
+        "probability is at or above its threshold. That is its answer, not what patients have."
     )
     if not len(cells):
         return
@@ -153,7 +153,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     classes = read_settings(chosen).classes
     shown = st.pills("Class", classes, default=classes[min(1, len(classes) - 1)], key="cohort_class", required=True)
     part = st.segmented_control("Show", ["evidence", "drift"], default="evidence", required=True, key="cohort_part")
-st.caption(cohort.run_words(chosen))
+st.caption(cohort.run_words(chosen, hashes=view_state.is_research()))
 try:
     if part == "drift":
         show_drift(chosen)

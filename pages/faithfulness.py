@@ -97,7 +97,11 @@ def check_case(case: Case) -> None:
     )
     titles = (
         "As it is",
-        {RANDOM: "With random weights", LEADS: "Chest leads exchanged", SHIFT: "A moment later"}[kind],
+        {
+            RANDOM: "With random weights (colours to their own largest value)",
+            LEADS: "Chest leads swapped",
+            SHIFT: "A moment later",
+        }[kind],
     )
     shown_room = st.container()
     seen = seen_choice(has_beat=True)

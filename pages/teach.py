@@ -20,7 +20,16 @@ from ecgimn.explain.sentences import class_chips, describe_evidence
 from ecgimn.recording import Recording
 from ecgimn.signal.reading import SignalReading
 from ecgimn.sources.physionet import ptbxl_place
-from ecgimn.study.cases import QUIZ, Collection, QuizCase, attempt_of, collection_text, kept_attempts, score
+from ecgimn.study.cases import (
+    QUIZ,
+    Collection,
+    QuizCase,
+    answer_source,
+    attempt_of,
+    collection_text,
+    kept_attempts,
+    score,
+)
 from pages.ui import cache as cached
 from pages.ui import case_bar
 from pages.ui.earlier import show_both_beats, show_changes, show_difference
@@ -34,6 +43,7 @@ session.run_under_app()
 CHART = {"displayModeBar": False}
 N_ATTEMPTS = 8
 BEAT_SHARE = 0.6  # of the window's height, for the mean beat below the trace
+LAYOUT = "3x4+1R"  # at 12x1 the chest leads of most cases run into one another
 SEEN = ("Both mean beats", "Later ECG", "Earlier ECG")
 HOW = "Mark all that fit, then submit. Only then the answer, the model and its evidence appear."
 
@@ -125,7 +135,7 @@ def draw_pair(
     )
     if shown in SEEN[1:]:
         recording = pair[SEEN.index(shown) == 1]
-        view = View(layout="3x4+1R" if large else "12x1", dark=session.is_dark(), show_st=False, show_t=False)
+        view = View(layout=LAYOUT, dark=session.is_dark(), show_st=False, show_t=False)
         alt = f"12-lead ECG, {str(shown).lower()} of case {state['place'] + 1} of {n_cases}"
         figure = ecg_figure(recording, None, view=view, screen=room)
         st.plotly_chart(figure, width="content", theme=None, key="answer_quiz_trace", config=CHART, alt=alt)
@@ -158,15 +168,15 @@ def explain_after(state: dict[str, Any], recording: Recording) -> Case | None:
 
 
 def draw(state: dict[str, Any], signal: SignalReading, opened: Case | None, n_cases: int, *, large: bool) -> None:
-    layout = "3x4+1R" if large else "12x1"
     # What is revealed is the evidence alone: marks of rules beside it would say what to see in it.
-    evidence, view = None, View(layout=layout, dark=session.is_dark(), show_st=False, show_t=False)
+    evidence, view = None, View(layout=LAYOUT, dark=session.is_dark(), show_st=False, show_t=False)
     if opened is not None:
         first, chips = opened.most_probable, class_chips(opened, starred=False)
         shown = st.segmented_control(
             "Evidence for", list(opened.classes), default=first, format_func=chips.__getitem__, required=True,
             key=f"answer_quiz_class_{state['place']}_{state.get('round', 0)}", label_visibility="collapsed",
         )  # fmt: skip
+        case_bar.scope_note(opened)
         evidence = opened.of(shown or first)
     width, height = session.window()
     room = room_for_case((width, height), large=large)
@@ -229,10 +239,8 @@ def reveal(collection: Collection, case: QuizCase, state: dict[str, Any], title:
     for icon, colour, name, listed in verdicts:
         for option in listed:
             words(f":{colour}[:material/{icon}:] {option} · {name}", large=large)
-    st.caption(f"{state['hints']} hints used. Labels are those of PTB-XL, one opinion each.")
-    if case.artefact is not None:
-        leads = ", ".join(case.artefact.leads) if len(case.artefact.leads) < 12 else "all leads"
-        st.caption(f"Added by this app: {case.artefact.kind}, {case.artefact.amount_mv:g} mV, in {leads}.")
+    n_hints = state["hints"]
+    st.caption(f"{n_hints or 'No'} hint{'' if n_hints == 1 else 's'} used. {answer_source(case)}")
     words("**To remember**", large=large)
     for point in case.points:
         words(f":material/school: {point}", large=large)

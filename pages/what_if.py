@@ -100,7 +100,7 @@ def edit_controls(*, has_waves: bool) -> Edit:
     st_mv = st_column.slider("ST (mV)", -0.5, 0.5, 0.0, 0.01, format="%+.2f", key="edit_st", bind="query-params",
                              disabled=not has_waves)  # fmt: skip
     t_factor = t_column.slider("T ×", -2.0, 2.0, 1.0, 0.1, key="edit_t", bind="query-params", disabled=not has_waves,
-                               help="0 flattens T, −1 turns it over.")  # fmt: skip
+                               help="0 flattens T, −1 inverts it.")  # fmt: skip
     qrs_factor = qrs_column.slider("QRS ×", 0.0, 2.0, 1.0, 0.1, key="edit_qrs", bind="query-params",
                                    disabled=not has_waves)  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):

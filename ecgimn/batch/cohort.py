@@ -93,13 +93,14 @@ def batch_folders() -> tuple[Path, ...]:
     return folders
 
 
-def run_words(folder: Path) -> str:
-    """Say what a run holds and what it was made with."""
+def run_words(folder: Path, *, hashes: bool = True) -> str:
+    """Say what a run holds and what it was made with; `hashes` adds that of the weights."""
     settings, status = read_settings(folder), read_table(folder, "records", columns=["status"])["status"]
     counts = {item["values"]: item["counts"] for item in status.value_counts().to_pylist()}
     names = ("explained", "refused", "failed", *(("skipped",) if "skipped" in counts else ()))
     parts = ", ".join(f"{counts.get(name, 0):,} {name}" for name in names)
-    return f"{parts}. Model {settings.model} ({settings.sha256[:8]}), waves: {settings.waves}."
+    weights = f" ({settings.sha256[:8]})" if hashes else ""
+    return f"{parts}. Model {settings.model}{weights}, waves: {settings.waves}."
 
 
 def class_evidence(folder: Path, class_name: str) -> CohortEvidence:

@@ -214,7 +214,7 @@ def reversals(
         Path | None, typer.Option("--doc", help="Also write the table into this Markdown file.")
     ] = None,
 ) -> None:
-    """Exchange the cables of normal records of PTB-XL by computation and count how often that is suspected."""
+    """Swap the electrodes of normal records of PTB-XL by computation and count how often that is suspected."""
     from ecgimn.draw.words.methods import write_reversals_into
     from ecgimn.evaluate.localisation import reversals_found
     from ecgimn.sources.ptbxl import PtbXl
@@ -222,7 +222,7 @@ def reversals(
     writable(json_path)
     _check_document(document, "docs/criteria.md")
     with progress_bar() as progress:
-        task = progress.add_task("exchanging cables", total=None)
+        task = progress.add_task("swapping electrodes", total=None)
         content = reversals_found(
             PtbXl(ptbxl), [fold], limit=limit,
             report=lambda done, of: progress.update(task, description=f"record {done} of {of}"),
@@ -233,7 +233,7 @@ def reversals(
         command = f"python -m ecgimn reversals --ptbxl DIR --json OUT --doc docs/criteria.md{few}"
         text = write_reversals_into(document.read_text(encoding="utf-8"), content, command)
         document.write_text(text, encoding="utf-8")
-    typer.echo(f"exchanged the cables of {content['records']} normal records")
+    typer.echo(f"swapped the electrodes of {content['records']} normal records")
 
 
 def bench(

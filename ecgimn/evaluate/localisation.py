@@ -494,7 +494,7 @@ def _rhythm_rows(
     return {"rows": rows, "af_score_auroc": plain(area), "ranked": len(ranked), "of_these": int(labels.sum())}
 
 
-#: Cables exchanged, by what a hint must name, with the exchange of `what_if`; None turns the row of chest leads round.
+#: Electrodes swapped, by what a hint must name, with the exchange of `what_if`; None reverses the row of chest leads.
 REVERSALS: dict[str, str | None] = {
     "left arm and right arm": "RA and LA",
     "right arm and left leg": "RA and LL",
@@ -509,9 +509,9 @@ REVERSALS: dict[str, str | None] = {
 def reversals_found(
     source: PtbXl, folds: Sequence[int], *, limit: int = 500, report: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
-    """Exchange the cables of normal records by computation, and count how often a reversal is suspected and named.
+    """Swap the electrodes of normal records by computation, and count how often a reversal is suspected and named.
 
-    Waves are found once, in the record as it is, and exchanged with the leads.
+    Waves are found once, in the record as it is, and swapped with the leads.
 
     Parameters
     ----------

@@ -645,9 +645,7 @@ def _placement(beats: MeanBeats) -> list[Mimic]:
     name = min(left, key=left.__getitem__)
     if left[name] > EXCHANGE_EXPLAINS * apart:
         return []
-    words = (
-        f"{name} exchanged in one of the two would explain {100 * (1 - left[name] / apart):.0f} % of the difference."
-    )
+    words = f"{name} swapped in one of the two would explain {100 * (1 - left[name] / apart):.0f} % of the difference."
     return [Mimic("lead placement", words)]
 
 
@@ -670,6 +668,16 @@ def _share_text(share: float, total: float, name: str, *, logits: bool, first: b
     if abs(total) < LEAST_SHARE or share * total < 0:
         return f" ({'raises' if share > 0 else 'lowers'} {name})"
     return f" ({min(100 * share / total, 100):.0f} % of the change for {name})"
+
+
+def _overlap_text(found: CaseDifference, name: str, counted: Sequence[Named], *, logits: bool) -> str:
+    """Say why the shares that a reader sees do not add up; empty where they may."""
+    cells = [{(lead, wave) for lead in one.leads for wave in one.waves} for one in counted]
+    if any(one & other for place, one in enumerate(cells) for other in cells[:place]):
+        return "These shares overlap and do not add up: they are counted on the same waves."
+    total = float(found.logit[found.classes.index(name)])
+    shares = [found.share_of(name, one) / total for one in counted if not logits]
+    return "Other waves moved it the other way, so these shares pass 100 %." if sum(shares) > 1.005 else ""
 
 
 def difference_sentences(
@@ -699,12 +707,16 @@ def difference_sentences(
         return (f"{head}.", *first, f"{nothing}{size}.", *last)
     sentences = []
     primary = [one for one in found.named if not one.secondary]
+    counted: list[Named] = []  # those whose share a reader sees
     for is_new, words in ((True, f"New since {since}"), (False, f"No longer there since {since}")):
         parts: list[str] = []
         for one in [one for one in primary if one.is_new == is_new][:MOST_NAMED]:
-            parts.append(one.text + _share_text(found.share_of(name, one), total, name, logits=logits, first=not parts))
+            share = _share_text(found.share_of(name, one), total, name, logits=logits, first=not parts)
+            counted += [one] if "%" in share or (logits and share) else []
+            parts.append(one.text + share)
         if parts:
             sentences.append(f"{words}: {'; '.join(parts)}.")
+    sentences += [words] if (words := _overlap_text(found, name, counted, logits=logits)) else []
     secondary = [one.text for one in found.named if one.secondary]
     if secondary:
         sentences.append(f"With the changed conduction: {'; '.join(secondary[:MOST_NAMED])}.")

@@ -338,7 +338,7 @@ def describe_call(search: FlipSearch, other: FlipSearch | None = None, condition
         return words
     if other.called != search.called:
         verb = "stops calling" if search.called else "calls"
-        return f"{words} With {condition} it {verb} {name} without one ({percent(other.probability)})."
+        return f"{words} With {condition} it {verb} {name} at unchanged ST ({percent(other.probability)})."
     then = _st_changes(other)
     if then:
         return f"{words} With {condition}, {then} mV does."

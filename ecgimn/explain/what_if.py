@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _POTENTIALS: dict[str, tuple[float, float]] = {"RA": (0, 0), "LA": (1, 0), "LL": (0, 1), "RL": (0, 1)}
 _TERMINAL = ("RA", "LA", "LL")  # Wilson's central terminal is their mean
 
-#: What the reader may exchange, by name: limb cables first, then every pair of chest electrodes.
+#: What the reader may exchange, by name: limb electrodes first, then every pair of chest electrodes.
 EXCHANGES: dict[str, tuple[str, str]] = {
     f"{first} and {second}": (first, second)
     for first, second in (
@@ -54,7 +54,7 @@ EXCHANGES: dict[str, tuple[str, str]] = {
 
 
 def exchange_matrix(name: str) -> NDArray[np.float64]:
-    """Return the (12, 12) matrix that turns the leads as they should be into the leads with two cables exchanged.
+    """Return the (12, 12) matrix that turns the leads as they should be into the leads with two electrodes swapped.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class Edit:
     removed : tuple of str
         Leads brought to their isoelectric level for the whole recording.
     exchanged : str or None
-        Cables exchanged: a key of `cable_exchange.EXCHANGES`.
+        Electrodes swapped: a key of `EXCHANGES`.
     noise_mv, drift_mv : float
         White noise (root mean square) and slow sine drift (amplitude) added to I, II and V1 to V6, in mV.
     seed : int
@@ -185,7 +185,7 @@ def consistent_change(change: NDArray[np.floating], leads: NDArray[np.bool_]) ->
 def edited(recording: Recording, masks: WaveMasks, edit: Edit) -> Recording:
     """Return the recording as the edit changes it.
 
-    In this order: waves flattened, T and QRS scaled, ST shifted, leads removed, cables exchanged, noise and drift
+    In this order: waves flattened, T and QRS scaled, ST shifted, leads removed, electrodes swapped, noise and drift
     added. Gaps stay gaps.
 
     Parameters

@@ -3,8 +3,8 @@
 Block criteria: AHA/ACCF/HRS 2009, part III (doi:10.1016/j.jacc.2008.12.013); voltage: part V
 (doi:10.1016/j.jacc.2008.12.015). They are screens that withhold verdicts, not diagnoses. Signs of swapped electrodes
 after Rosen et al. (doi:10.5195/ijms.2014.95) and Batchvarov et al. (PMC6932211); their margins are project choices.
-How often each exchange is suspected in normal records is counted by `python -m ecgimn reversals`: docs/criteria.md.
-Left arm and left leg exchanged look like another normal ECG, and V5 and V6 look alike. Nothing is corrected silently.
+How often each swap is suspected in normal records is counted by `python -m ecgimn reversals`: docs/criteria.md.
+Left arm and left leg swapped look like another normal ECG, and V5 and V6 look alike. Nothing is corrected silently.
 """
 
 from __future__ import annotations
@@ -265,11 +265,11 @@ def _chest_hint(trace: NDArray[np.float64]) -> list[str]:
     if gains[k] < SWAP_GAIN:
         return []
     names = f"{CHEST_LEADS[k]} and {CHEST_LEADS[k + 1]}"
-    return [f"Possible lead reversal: {names}; exchanged, V1 to V6 would change more evenly from lead to lead."]
+    return [f"Possible lead reversal: {names}; swapped back, V1 to V6 would change more evenly from lead to lead."]
 
 
 def possible_lead_reversal(recording: Recording, waves: Waves, measurements: Measurements) -> tuple[str, ...]:
-    """Hints at swapped cables, each one sentence; empty when there are none or nothing can be measured.
+    """Hints at swapped electrodes, each one sentence; empty when there are none or nothing can be measured.
 
     Parameters
     ----------

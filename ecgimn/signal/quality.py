@@ -112,7 +112,7 @@ class Quality:
         What the reader should know before going on.
     einthoven_residual_mv : float
         Largest of |I + III - II| and |aVR + aVL + aVF| over the recording. Above 0.05 mV, names, units or filters are
-        mixed up in the file; swapped cables do not show here.
+        mixed up in the file; swapped electrodes do not show here.
     gap_share : float
         Largest share of missing samples in a lead.
     wander_mv, hum_mv, muscle_mv : float
@@ -351,7 +351,7 @@ def assess_quality(recording: Recording, waves: Waves | None = None) -> Quality:
     hums = {frequency: _sine_amplitude(signal, fs, frequency) for frequency in (50.0, 60.0)}
     mains, hum = max(hums.items(), key=lambda item: item[1].max())
     if names := _names(hum, HUM_LIMIT_MV):
-        warnings.append(f"Mains hum at {mains:.0f} Hz of up to {hum.max():.2f} mV in {names}.")
+        warnings.append(f"Power-line interference at {mains:.0f} Hz of up to {hum.max():.2f} mV in {names}.")
     if names := _names(muscle, MUSCLE_LIMIT_MV):
         warnings.append(f"Muscle noise in {names}: small waves and J points are less sure.")
     if names := _names(step, STEP_LIMIT_MV):

@@ -42,7 +42,7 @@ FLUTTER_HZ, FLUTTER_BAND_HZ, FLUTTER_SHARE = (3.7, 5.9), (2.5, 11.0), 0.55  # of
 LEAST_FLUTTER_SCORE = 0.2  # regular flutter is like other tachycardias to openecg: the line decides from here on
 FLUTTER_LEADS = ("II", "III", "aVF", "V1")
 FLUTTER_RATE = (130.0, 170.0)  # per minute; 2:1 conduction of 260 to 340
-JUNCTIONAL_RATE, JUNCTIONAL_PR_MS = (30.0, 100.0), 120.0  # per minute, accelerated included; PR of a P wave turned over
+JUNCTIONAL_RATE, JUNCTIONAL_PR_MS = (30.0, 100.0), 120.0  # per minute, accelerated included; PR of an inverted P wave
 #: AV block of second and third degree (project choices): P waves on time, to within this share of their interval; a PR
 #: that grows by so much before a dropped beat; and one that varies so much while RR does not.
 ON_TIME, PR_GROWS_S, PR_LOOSE_S, RR_STEADY = 0.15, 0.04, 0.06, 0.08

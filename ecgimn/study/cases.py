@@ -17,6 +17,7 @@ import yaml
 
 from ecgimn.about import shipped
 from ecgimn.errors import SourceError, StudyError
+from ecgimn.explain.sentences import leads_text
 from ecgimn.leads import LIMB_FROM_I_II, LIMB_LEADS, STANDARD_LEADS, lead_index
 from ecgimn.recording import Recording
 from ecgimn.sources.composites.case import list_composites, load_composite
@@ -198,7 +199,13 @@ def _nameless(recording: Recording) -> Recording:
 
 FOLDER = shipped("assets/collections")
 KINDS = ("typical", "subtle", "what is new", "mimics", "model errors", "poor quality")
-ARTEFACTS = ("baseline wander", "mains hum", "muscle tremor", "loose electrode")
+#: Kinds of artefact as a collection's file names them, each as a reader says it.
+ARTEFACTS = {
+    "baseline wander": "baseline wander",
+    "mains hum": "power-line interference (50 Hz)",
+    "muscle tremor": "muscle artefact",
+    "loose electrode": "loose electrode",
+}
 MAINS_HZ = 50.0
 
 
@@ -209,6 +216,12 @@ class Artefact:
     kind: str
     amount_mv: float
     leads: tuple[str, ...] = STANDARD_LEADS
+
+    @property
+    def text(self) -> str:
+        """As a reader says it: "muscle artefact of 0.35 mV in I, II and III"."""
+        leads = "all leads" if set(self.leads) == set(STANDARD_LEADS) else leads_text(self.leads)
+        return f"{ARTEFACTS[self.kind]} of {self.amount_mv:g} mV in {leads}"
 
 
 @dataclass(frozen=True)
@@ -273,6 +286,23 @@ def score(case: QuizCase, chosen: AnyCollection[str]) -> Score:
         tuple(answer for answer in case.answers if answer not in chosen),
         tuple(option for option in chosen if option not in case.answers),
     )
+
+
+def answer_source(case: QuizCase) -> str:
+    """Say where the right answer of a case comes from: PTB-XL's labels, or what this app itself put into it."""
+    if case.ref.startswith(f"{PTBXL}:"):
+        return "Labels are those of PTB-XL, one opinion each."
+    name = case.ref.partition(":")[2]
+    planted = any(one.planted is not None for one in list_composites() if one.name == name)
+    if planted:
+        said = "The change was planted by this app in a normal composite, so the answer is known."
+    elif case.artefact is not None:
+        said = ""
+    else:
+        said = "This is the mean of many patients with one label of PTB-XL; the answer names what that mean shows."
+    added = f"Added by this app: {case.artefact.text}." if case.artefact is not None else ""
+    pair = "Both tracings are composites, not one patient's course." if case.earlier else ""
+    return " ".join(filter(None, (said, added, pair)))
 
 
 def list_collections(folder: Path = FOLDER) -> tuple[Collection, ...]:
@@ -380,7 +410,7 @@ NEW_STATEMENTS = (
     NewStatement(
         "Left ventricular hypertrophy", frozenset({"LVH"}),
         ("V5", "How high is R, and how deep is S in V1, now and then?"),
-        "Voltage differs by about a tenth from day to day, and more where electrodes are placed anew.",
+        "Voltage differs by about a tenth from day to day, and more where electrodes are placed again.",
     ),
 )  # fmt: skip
 SURE = 80.0  # per cent; PTB-XL gives 100, 80, 50, 35 and 15, and 0 where no likelihood was stated

@@ -179,7 +179,7 @@ def check_answer(audit: Audit, arm: Arm, step: str, content: Mapping[str, Any]) 
 def _diagnosis(audit: Audit, content: Mapping[str, Any]) -> dict[str, Any]:
     primary, also, confidence = content.get("primary"), tuple(content.get("also") or ()), content.get("confidence")
     if primary not in audit.diagnoses:
-        raise StudyError("No diagnosis is chosen. One label that fits best is needed. Choose it.")
+        raise StudyError("No main diagnosis is chosen. One is needed. Choose it.")
     if not set(also) <= set(audit.classes):
         raise StudyError("A further label is none of the model's. Choose among those listed.")
     if confidence not in CONFIDENCES:

@@ -374,7 +374,7 @@ class Reading:
         if due is None or due.ref != ref:
             raise StudyError("This training case is not due. Open the audit again and go on from there.")
         if primary not in self.audit.diagnoses:
-            raise StudyError("No diagnosis is chosen. One label that fits best is needed. Choose it.")
+            raise StudyError("No main diagnosis is chosen. One is needed. Choose it.")
         right = primary in due.labels
         payload = {"round": state.round, "primary": primary, "right": right}
         self.store.append(self.audit.uid, self.reader.uid, ref, "training", payload)

@@ -43,6 +43,7 @@ from ecgimn.study.session import (
 )
 from ecgimn.study.store import Store
 from pages.ui import cache as cached
+from pages.ui import case_bar
 from pages.ui.earlier import show_both_beats, show_changes
 from pages.ui.state import case as session
 from pages.ui.state import study
@@ -171,6 +172,8 @@ def draw_trace(reading: Reading, state: CaseState, signal: SignalReading, opened
         design, called = reading.audit.design, state.done.get("model", {}).get("called", "")
         wrong_ones = design is not None and design.wrong_share > 0
         evidence = opened.of(_class_shown(opened, place, called, wrong_ones=wrong_ones))
+        if not wrong_ones:
+            case_bar.scope_note(opened)
         view = replace(view, quantity="weights" if method == "weights" else "contribution")
     fields = _fields(state)
     room = screen_for(session.window(), beside=not _is_full(place))

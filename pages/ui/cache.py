@@ -377,9 +377,9 @@ def get_random_weights(digest: str, sha256: str, part: str, seed: int, class_nam
     return check_random_weights(_case, randomised(model_of(_case), part, seed), class_name)
 
 
-@st.cache_data(max_entries=4, scope="session", show_spinner="Re-running with leads exchanged")
+@st.cache_data(max_entries=4, scope="session", show_spinner="Re-running with chest leads swapped")
 def get_shuffled_leads(digest: str, sha256: str, seed: int, class_name: str, _case: Case) -> SelfCheck:
-    """Explain the case with its chest leads exchanged."""
+    """Explain the case with its chest leads swapped."""
     return check_shuffled_leads(_case, model_of(_case), class_name, seed=seed)
 
 

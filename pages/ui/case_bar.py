@@ -310,6 +310,12 @@ def about_case(recording: Recording) -> None:
             st.text(line)
 
 
+def scope_note(case: Case) -> None:
+    """Say what "(outside)" on the chips means, where no badge beside the answer does."""
+    if not case.scope.within:
+        st.caption(f"Outside what the model was taught: {', '.join(case.scope.names)}.")
+
+
 def against_choice(classes: Sequence[str]) -> None:
     """Let the reader take another class away from the one shown."""
     st.selectbox(

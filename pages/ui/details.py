@@ -302,7 +302,7 @@ def show_criteria(evidence: Evidence) -> None:
         column_config={name: st.column_config.Column(width=width) for name, width in CRITERIA_WIDTHS.items()},
     )
     st.caption(
-        "Mark a row to see its waves on the trace. How often each agrees with PTB-XL's statements: docs/criteria.md."
+        "Select a row to see its waves on the trace. How often each agrees with PTB-XL's statements: docs/criteria.md."
     )
 
 

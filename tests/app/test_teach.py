@@ -52,7 +52,7 @@ def test_a_case_is_read_hinted_committed_and_explained(teach: AppTest) -> None:
     assert "Left axis deviation · wrong" in words
     assert card.title in words
     assert case.points[0] in words
-    assert "1 hints used" in words
+    assert "1 hint used" in words
     assert len(teach.dataframe) == 2  # ST and T, and the last attempts
     attempts = teach.dataframe[1].value
     assert attempts.iloc[0].to_dict() == {"Case": "2", "Correct": "1", "Missed": "0", "Wrong": "1", "Hints": "1"}

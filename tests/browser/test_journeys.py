@@ -41,7 +41,7 @@ def test_the_page_follows_a_dark_desktop(dark_visit: Visit) -> None:
     dark_visit.keep_screenshot()
 
 
-def test_every_page_opens_by_its_address_and_does_not_scroll_sideways(visit: Visit) -> None:
+def test_every_page_opens_by_its_address_can_be_read_and_does_not_scroll_sideways(visit: Visit) -> None:
     for name in PAGES:  # each by a load and a session of its own; the browser has compiled the scripts once
         page = visit.open("/" if name == DEFAULT_PAGE else f"/{name}")
         expect(page.get_by_test_id("stException")).to_have_count(0)
@@ -49,6 +49,7 @@ def test_every_page_opens_by_its_address_and_does_not_scroll_sideways(visit: Vis
         expect(page.get_by_text(INTENDED_USE).first).to_be_visible()
         main = page.get_by_test_id("stMain")
         assert main.evaluate("element => element.scrollWidth <= element.clientWidth"), name
+        assert visit.faint_texts() == [], name
         visit.keep_screenshot(name)
 
 
@@ -373,3 +374,9 @@ def test_the_trace_fills_a_large_screen(visit: Visit) -> None:
     assert beats["x"] >= box["x"] + box["width"]  # beside it
     assert beats["width"] + box["width"] > 0.9 * 1920  # and nothing of the window is empty
     visit.keep_screenshot()
+
+
+def test_every_page_can_be_read_in_the_dark(dark_visit: Visit) -> None:
+    for name in PAGES:
+        dark_visit.open("/" if name == DEFAULT_PAGE else f"/{name}")
+        assert dark_visit.faint_texts() == [], name

@@ -11,6 +11,7 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Request, WebSocke
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "artifacts"
+CONTRAST = Path(__file__).with_name("contrast.js")
 VIEWPORT = (1366, 768)  # the commonest laptop of a hospital
 WAIT_MS = 90_000  # patience with a busy machine, no promise: what a page costs is measured elsewhere
 # On a link to a page, Streamlit looks for its server below the page's own address first and gets a 404.
@@ -49,6 +50,13 @@ class Visit:
         """Wait for the ECG; inner groups of a Plotly chart may never count as visible, so its frame is asked for."""
         self.page.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
         return self.page.get_by_test_id("stPlotlyChart").first
+
+    def faint_texts(self) -> list[str]:
+        """Return what is fainter than WCAG 2.1 AA asks for, once the charts of the page are there."""
+        if self.page.get_by_test_id("stPlotlyChart").count():
+            self.chart()
+        found: list[str] = self.page.evaluate(CONTRAST.read_text(encoding="utf-8"))
+        return found
 
     def keep_screenshot(self, label: str = "") -> None:
         """Keep a picture of what the visitor sees, named after the test."""

@@ -18,6 +18,8 @@ from ecgimn.study.cases import (
     KINDS,
     QUIZ,
     Artefact,
+    QuizCase,
+    answer_source,
     attempt_of,
     audit_case,
     collection_text,
@@ -253,3 +255,16 @@ def test_ptbxl_records_are_cases_too_and_are_drawn_from_folds_that_no_model_lear
     assert drawable(ptbxl) == {"ptbxl:9": ("NORM",), "ptbxl:10": ("NORM",)}
     with pytest.raises(StudyError, match="no PTB-XL record 11"):
         find_case("ptbxl:11", ptbxl)
+
+
+def test_the_source_of_an_answer_is_said_as_it_is():
+    cases = {case.ref: case for collection in list_collections() for case in collection.cases if case.earlier}
+    planted, mean = answer_source(cases["composite:twin-ste-inferior"]), answer_source(cases["composite:clbbb"])
+    assert "planted by this app" in planted
+    assert "PTB-XL" not in planted
+    assert "planted" not in mean
+    assert all("not one patient's course" in words for words in (planted, mean))
+    disturbed = answer_source(cases["composite:norm"])
+    assert disturbed.startswith("Added by this app: muscle artefact of 0.12 mV in all leads.")
+    record = answer_source(QuizCase("ptbxl:8", ("NORM",), (), (), earlier="ptbxl:9"))
+    assert record == "Labels are those of PTB-XL, one opinion each."

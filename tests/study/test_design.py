@@ -219,7 +219,7 @@ def test_a_case_put_off_comes_last_and_its_time_stands_still(store: Store) -> No
 
 def test_uncertain_is_no_answer_in_an_audit_without_a_design(store: Store) -> None:
     reading = begin(store, keep(store, small_audit(1)), "Ada")
-    with pytest.raises(StudyError, match="No diagnosis is chosen"):
+    with pytest.raises(StudyError, match="No main diagnosis is chosen"):
         reading.commit(1, "blind", {"primary": UNCERTAIN, "also": [], "confidence": 3})
 
 

@@ -410,7 +410,7 @@ NOTES = (
     "Regions are compared over cells of one lead by 40 ms with the map of the class that the reader diagnosed blind: "
     "point AUROC of the map for the marked cells; Dice of the marked cells and as many of the map's strongest; whether "
     "the strongest cell is marked.",
-    "Fleiss' kappa and Gwet's AC1 are taken over the one label that fits best, among all classes of the model.",
+    "Fleiss' kappa and Gwet's AC1 are taken over the main diagnosis, among all classes of the model.",
     "Time leaves pauses out.",
     "Reliance is appropriate where a right answer of the model was followed and a wrong one refused. A label counts as "
     'called when it is the main diagnosis or a further one; "uncertain" calls none.',

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
 
 HEAD_PX, GAP_PX, MARGIN_PX = 20.0, 10.0, 4.0
-LINE_PX, LETTER_PX = 15.0, 6.4  # of the words below
+LINE_PX, WRAPPED_PX = 15.0, 5.4  # of the words below; a letter takes 4.6 px on average
+LETTER_PX = 6.4  # of the words beside a framed cell, with room about them
 NARROW_PX = 460.0  # below, the words of the keys take two lines
 LEAST_NAMED_PX, LEAST_SIDE_PX = 90.0, 130.0  # width of a panel in which a framed cell has its words; in a comparison
 DOTS_PER_PX = 2  # of the painted areas, for screens with fine pixels
@@ -110,12 +111,14 @@ def mean_beat_svg(
     colours = palette(overlay=True, dark=dark)
     limit = limit or beat.paint.largest
     strong = strongest_cells(beat.cells, confirmed, margins=margins, most=called) if show_evidence else ()
-    words = _words(beat, strong, name, size_px[0], confirmed, grey, show_evidence=show_evidence)
+    called_out = _wrapped_lines([strongest_words(strong, name)] if strong else [], size_px[0])
+    words = [*called_out, *_words(beat, size_px[0], confirmed, grey, show_evidence=show_evidence)]
     narrow = size_px[0] < NARROW_PX
     foot = (len(words) + (show_evidence + show_marks) * (1 + narrow)) * LINE_PX + 4 if show_words else 4.0
     room = (size_px[0] - 2 * MARGIN_PX, max(size_px[1] - foot - MARGIN_PX, 120.0))
     others = [part for part in (room_mv, None if grey is None else grey.above_mv) if part is not None]
     others_mv = np.concatenate(others, axis=1) if others else None
+    reach_mv = np.concatenate([beat.paint.above_mv, *others], axis=1)
     layout = beat_layout(beat, room, rows=rows, head=HEAD_PX, gap=GAP_PX, others_mv=others_mv)
     left = MARGIN_PX + max((room[0] - layout.width_mm) / 2, 0.0)
     height = layout.height_mm + foot + MARGIN_PX
@@ -129,11 +132,22 @@ def mean_beat_svg(
     for panel in layout.panels:
         named = layout.panel_width_mm(panel) >= (LEAST_NAMED_PX if show_words else LEAST_SIDE_PX)
         parts.append(
-            _panel(beat, layout, panel, colours, strong, tints, evidence=show_evidence, marks=show_marks, named=named)
+            _panel(
+                beat,
+                layout,
+                panel,
+                colours,
+                strong,
+                tints,
+                reach_mv=reach_mv,
+                evidence=show_evidence,
+                marks=show_marks,
+                named=named,
+            )
         )
     lines = [
         f"<text class='note' x='{MARGIN_PX:g}' y='{layout.height_mm + LINE_PX * (place + 1):.1f}' "
-        f"fill='{colours.text if place == 0 and strong else colours.muted}'>{for_html(line)}</text>"
+        f"fill='{colours.text if place < len(called_out) else colours.muted}'>{for_html(line)}</text>"
         for place, line in enumerate(words)
         if show_words
     ]
@@ -225,7 +239,7 @@ def difference_svg(
         if numbers and name is not None:
             shapes.append(
                 f"<text class='sum' x='{panel.x0_mm + width - 1:.1f}' y='{top - 5:.1f}' text-anchor='end' "
-                f"font-size='13' fill='{_readable(tints[total >= 0], colours)}'>{signed(total)}</text>"
+                f"font-size='13' fill='{_sum_colour(total, tints, colours)}'>{signed(total)}</text>"
             )
         parts.append(f"<g class='beat' data-lead='{panel.lead}'>{''.join(shapes)}</g>")
     lines = [
@@ -248,29 +262,25 @@ def difference_svg(
 
 def _words(
     beat: MeanBeatEvidence,
-    strong: Sequence[StrongCell],
-    name: str,
     width_px: float,
     confirmed: NDArray[np.bool_] | None,
     grey: GreyBeat | None,
     *,
     show_evidence: bool,
 ) -> list[str]:
-    """Return the lines below the panels, wrapped to the width."""
-    lines = [strongest_words(strong, name)]
+    """Return what is said of the beat below the panels, wrapped to the width."""
     told = [beats_words(beat)] if show_evidence else [beats_words(beat).rpartition(" · ")[0]]
     told += ["hatched: not confirmed"] if confirmed is not None and not np.all(confirmed) else []
     told += [f"grey: {grey.name}"] if grey is not None else []
-    lines.append(" · ".join(told))
-    return _wrapped_lines([line for line in lines if line], width_px)
+    return _wrapped_lines([" · ".join(told)], width_px)
 
 
 def _wrapped_lines(lines: Sequence[str], width_px: float) -> list[str]:
-    room = max(int(width_px / LETTER_PX), 20)
+    room = max(int(width_px / WRAPPED_PX), 20)
     wrapped: list[str] = []
     for line in lines:
         current = ""
-        for word in line.split(" "):
+        for word in line.replace(" ± ", "\u00a0±\u00a0").split(" "):
             if current and len(current) + 1 + len(word) > room:
                 wrapped.append(current)
                 current = word
@@ -306,6 +316,7 @@ def _panel(
     strong: Sequence[StrongCell],
     tints: dict[bool, str],
     *,
+    reach_mv: NDArray[np.floating],
     evidence: bool,
     marks: bool,
     named: bool,
@@ -314,7 +325,7 @@ def _panel(
     line = layout.height_mm - panel.baseline_mm
     row = beat.paint.above_mv[lead]
     width = layout.panel_width_mm(panel)
-    top = line - layout.gain * max(float(np.nanmax(beat.paint.above_mv[_row_leads(layout, panel)])), 0.2)
+    top = line - layout.gain * max(float(np.nanmax(reach_mv[_row_leads(layout, panel)])), 0.2)
     parts = [
         f"<path d='M{panel.x0_mm:.1f} {line:.1f}h{width:.1f}' stroke='{colours.muted}' stroke-width='0.6'/>",
     ]
@@ -332,13 +343,18 @@ def _panel(
         total = float(beat.sums[lead])
         parts.append(
             f"<text class='sum' x='{panel.x0_mm + width - 1:.1f}' y='{top - 5:.1f}' text-anchor='end' font-size='13' "
-            f"fill='{_readable(tints[total >= 0], colours)}'>{signed(total)}</text>"
+            f"fill='{_sum_colour(total, tints, colours)}'>{signed(total)}</text>"
         )
     for place, cell in enumerate(strong):
         if cell.lead == panel.lead:
             parts.append(_ring(beat, layout, panel, cell, place, colours, named=named))
     parts += _cells(beat, layout, panel) if evidence else []
     return f"<g class='beat' data-lead='{panel.lead}'>{''.join(parts)}</g>"
+
+
+def _sum_colour(total: float, tints: dict[bool, str], colours: Palette) -> str:
+    """Return the colour of a lead's sum; what is printed as 0.00 neither raises nor lowers."""
+    return colours.muted if signed(total) == signed(0.0) else _readable(tints[total >= 0], colours)
 
 
 def _readable(tint: str, colours: Palette) -> str:

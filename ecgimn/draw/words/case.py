@@ -392,7 +392,7 @@ def check_words(check: SelfCheck, kind: str, class_name: str, *, logits: bool = 
         )
     else:
         follows = check.in_place is None or check.agreement >= check.in_place
-        words = f"With chest leads exchanged, the map follows {'the trace' if follows else 'the name of the lead'}."
+        words = f"With chest leads swapped, the map follows {'the trace' if follows else 'the name of the lead'}."
     reacts = abs(moved) >= 0.1
     return [(words, True), (f"{score} {'It' if reacts else 'It hardly'} depends on which lead is which.", reacts)]
 

@@ -384,7 +384,7 @@ def write_earlier_ecg_into(document: str, content: Mapping[str, Any]) -> str:
         "another's while the tracing stays, and the other way round.",
         "### What changes from day to day?",
         f"Changes over {exact['n_normal']:,} pairs of successive ECGs of one patient, both labelled normal and nothing "
-        "else, at 100 Hz, waves sought in five leads. Years may lie between the two, electrodes were placed anew, and "
+        "else, at 100 Hz, waves sought in five leads. Years may lie between the two, electrodes were placed again, and "
         "100 Hz is coarse: two tracings of one week differ less.",
         _markdown(limits),
     ]
@@ -473,16 +473,16 @@ def write_criteria_into(document: str, content: Mapping[str, Any], command: str)
 
 
 def write_reversals_into(document: str, content: Mapping[str, Any], command: str) -> str:
-    """Return a Markdown document with the table of exchanged cables rewritten between its marks; raises alike."""
+    """Return a Markdown document with the table of swapped electrodes rewritten between its marks; raises alike."""
     before, behind = _around(document, REVERSALS_MARKS)
     rows = [
-        {"Exchanged": row["name"], "Suspected": _counted(row["suspected"]), "Named rightly": _counted(row["named"])}
+        {"Swapped": row["name"], "Suspected": _counted(row["suspected"]), "Named rightly": _counted(row["named"])}
         for row in content["rows"]
     ]
     folds = ", ".join(map(str, content["folds"]))
     words = (
         f"{content['records']:,} of the {content['available']:,} normal records of fold {folds}, at 100 Hz with waves "
-        "found in five leads, each with its cables exchanged by computation. Suspected in the records as they are: "
+        "found in five leads, each with its electrodes swapped by computation. Suspected in the records as they are: "
         f"{_counted(content['false_alarms'])}. 95 % intervals after Wilson, then hits/records."
     )
     return f"{before}`{command}`\n\n{words}\n\n{_markdown(rows)}{behind}"

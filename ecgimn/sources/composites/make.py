@@ -190,7 +190,7 @@ def _t_inversion(leads: tuple[str, ...], peak_mv: float) -> Change:
             moved = planted[row, -1] + (planted[row] - planted[row, -1]) * (peak_mv / height)
             planted[row] = planted[row] * (1.0 - window) + moved * window
             amounts[lead] = round(float(peak_mv - height), 3)
-        what = f"T of {', '.join(leads)} turned over to a peak of {peak_mv:+.2f} mV"
+        what = f"T of {', '.join(leads)} inverted to a peak of {peak_mv:+.2f} mV"
         return replace(beat, beat=planted), Planted(what, leads, ("ST", "T"), amounts, TWIN_OF)
 
     return change
@@ -209,10 +209,10 @@ def _low_voltage(beat: Template) -> tuple[Template, Planted]:
 
 
 def _arms_exchanged(beat: Template) -> tuple[Template, Planted]:
-    """RA and LA exchanged: I turns over, II becomes III, aVR becomes aVL (doi:10.5195/ijms.2014.95)."""
+    """RA and LA swapped: I is inverted, II becomes III, aVR becomes aVL (doi:10.5195/ijms.2014.95)."""
     swapped = beat.beat.copy()
     swapped[0], swapped[1] = -beat.beat[0], beat.beat[1] - beat.beat[0]
-    what = "cables of both arms exchanged: I turned over, II and III exchanged, aVR and aVL exchanged"
+    what = "arm electrodes swapped: I inverted, II and III swapped, aVR and aVL swapped"
     leads = ("I", "II", "III", "aVR", "aVL")
     return replace(beat, beat=swapped), Planted(what, leads, ("P", "PR", "QRS", "ST", "T"), {}, TWIN_OF)
 
@@ -226,11 +226,11 @@ TWINS: tuple[tuple[str, str, str, Change], ...] = (
      _st_change(("II", "III", "aVF"), {"II": 0.2})),
     ("twin-std-v4-v6", "ST depression V4 to V6, -0.15 mV", "ST depression in V4 to V6 and nowhere else.",
      _st_change(("V4", "V5", "V6"), {"V4": -0.15, "V5": -0.15, "V6": -0.15})),
-    ("twin-tinv-v4-v6", "T inversion V4 to V6, to -0.3 mV", "T turned over in V4 to V6; T of I stays upright.",
+    ("twin-tinv-v4-v6", "T inversion V4 to V6, to -0.3 mV", "T inverted in V4 to V6; T of I stays upright.",
      _t_inversion(("V4", "V5", "V6"), -0.3)),
     ("twin-low-voltage", "low voltage, all leads times 0.3", "Small P, QRS and T everywhere, of normal shape.",
      _low_voltage),
-    ("twin-arms-exchanged", "cables of both arms exchanged", "P, QRS and T of I turned over, aVR upright.",
+    ("twin-arms-exchanged", "arm electrodes swapped", "P, QRS and T inverted in I, aVR upright.",
      _arms_exchanged),
 )  # fmt: skip
 
