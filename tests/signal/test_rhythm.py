@@ -187,6 +187,15 @@ def test_every_second_p_conducted_is_2_to_1_av_block():
     assert (rhythm.kind, "2:1 AV block suspected" in rhythm.statement) == ("AV block", True)
 
 
+def test_every_third_p_conducted_is_3_to_1_av_block_also_with_an_ectopic_beat():
+    p_at = np.arange(0.3, 9.9, 0.56)
+    conducted = p_at[::3] + 0.18
+    assert "3:1 AV block suspected" in read_signal(strip(p_at, conducted)).rhythm.statement
+    wide = Tracing(beats_at=(conducted[3] + 0.75,), waves=WIDE, stretch_qrs=2.2, noise_mv=0.0).signal()
+    plain = strip(p_at, conducted)
+    assert "3:1 AV block suspected" in read_signal(plain.with_signal(plain.signal + wide)).rhythm.statement
+
+
 def test_pr_that_grows_until_a_beat_is_dropped_is_wenckebach():
     p_at = np.arange(0.3, 9.9, 0.8)
     conducted = [(k, p) for k, p in enumerate(p_at) if k % 4 != 3]
