@@ -46,6 +46,7 @@ JUNCTIONAL_RATE, JUNCTIONAL_PR_MS = (30.0, 100.0), 120.0  # per minute, accelera
 #: that grows by so much before a dropped beat; and one that varies so much while RR does not.
 ON_TIME, PR_GROWS_S, PR_LOOSE_S, RR_STEADY = 0.15, 0.04, 0.06, 0.08
 LEAST_ON_TIME, SLOWER = 0.75, 1.15  # share of P intervals that fit; how much longer RR is than PP in third degree
+FASTEST_P = 130.0  # per minute, in second degree; U waves taken for P between two of them make more (project choice)
 LEAST_SEEN = 0.3  # of the dropped beats, share whose P is seen and not only counted on (project choice)
 FAINT_P_MV = 0.02  # a P wave whose mean stays below in every lead is noise
 P_HALF_S, P_ALIKE, P_SCALE, LEAST_P_MV = 0.07, 0.8, (0.4, 2.5), 0.03  # of a P wave found by its shape: see `p_waves`
@@ -241,8 +242,8 @@ def _av_block(
     P waves must come on time: one that is early and not conducted is an ectopic beat and no block. Third degree: P and
     QRS each regular, more P than QRS, and no PR that holds. Second degree: a P on time without QRS of its own; of the
     kind with growing PR (Mobitz I, Wenckebach), every second or third P conducted, or with a constant PR (Mobitz II).
-    P waves that QRS or T hide are put in between those seen, but a third of those without QRS must be seen. RR beside
-    an ectopic beat counts for nothing.
+    P waves that QRS or T hide are put in between those seen, but a third of the dropped beats must show theirs. RR
+    beside an ectopic beat counts for nothing.
     """
     own = ~(ectopic[1:] | ectopic[:-1])
     if len(waves.r_samples) < MIN_BEATS or own.sum() < MIN_BEATS - 1 or not whole.all():
@@ -277,7 +278,12 @@ def _av_block(
 
     lost, seen = without_qrs(every), without_qrs(p)
     dropped = np.flatnonzero(lost > 0)
-    if not len(dropped) or len(known) < MIN_BEATS or LEAST_SEEN * len(dropped) > (seen > 0).sum():
+    if (
+        60.0 / usual > FASTEST_P
+        or not len(dropped)
+        or len(known) < MIN_BEATS
+        or LEAST_SEEN * len(dropped) > (seen > 0).sum()
+    ):
         return None
     times = round(mean / usual)
     if steady:

@@ -210,6 +210,11 @@ def test_a_beat_dropped_at_a_constant_pr_is_mobitz_ii():
     assert "Mobitz II" in rhythm.statement
 
 
+def test_a_wave_like_p_that_follows_each_t_is_no_block():
+    r_at = np.arange(0.6, 9.9, 0.9)
+    assert read_signal(strip(np.sort([*(r_at - 0.17), *(r_at[:-1] + 0.43)]), r_at)).rhythm.kind == "sinus"
+
+
 def test_an_early_p_without_qrs_is_no_block():
     r_at = np.array([0.5, 1.35, 2.2, 3.05, 4.4, 5.25, 6.1, 6.95, 7.8, 8.65, 9.5])
     assert read_signal(strip(np.sort([*(r_at - 0.17), 3.45]), r_at)).rhythm.kind == "sinus"
