@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from ecgimn.draw.paper import PaperLayout
@@ -76,7 +75,7 @@ def offer_marks(evidence: Evidence, key: str) -> None:
         st.pills("Mark on the trace", names, key=key)
 
 
-def with_marks(figure: go.Figure, evidence: Evidence, view: View, name: object) -> go.Figure:
+def with_marks(figure: Any, evidence: Evidence, view: View, name: object) -> Any:
     """Return the figure with the waves of a criterion that `offer_marks` offered framed; as it is where none is."""
     said, waves = reasons_of(evidence), evidence.reading.waves
     chosen = [reason.criterion for reason in said.reasons if reason.criterion.name == name] if said else []
