@@ -36,7 +36,7 @@ from pages.ui.earlier import show_both_beats, show_changes, show_difference
 from pages.ui.state import case as session
 from pages.ui.state import study
 from pages.ui.state import view as view_state
-from pages.ui.trace import picture
+from pages.ui.trace import offer_marks, picture, with_marks
 
 session.run_under_app()
 
@@ -167,6 +167,10 @@ def explain_after(state: dict[str, Any], recording: Recording) -> Case | None:
     return None
 
 
+def mark_key(state: dict[str, Any], evidence: Evidence) -> str:
+    return f"answer_quiz_mark_{state['place']}_{state.get('round', 0)}_{evidence.name}"
+
+
 def draw(state: dict[str, Any], signal: SignalReading, opened: Case | None, n_cases: int, *, large: bool) -> None:
     # What is revealed is the evidence alone: marks of rules beside it would say what to see in it.
     evidence, view = None, View(layout=LAYOUT, dark=session.is_dark(), show_st=False, show_t=False)
@@ -181,6 +185,8 @@ def draw(state: dict[str, Any], signal: SignalReading, opened: Case | None, n_ca
     width, height = session.window()
     room = room_for_case((width, height), large=large)
     figure = ecg_figure(signal.recording, evidence, view=view, screen=room)
+    if evidence is not None:
+        figure = with_marks(figure, evidence, view, study.chosen(mark_key(state, evidence)))
     alt = f"12-lead ECG, case {state['place'] + 1} of {n_cases}"
     st.plotly_chart(figure, width="content", theme=None, key="answer_quiz_trace", config=CHART, alt=alt)
     if evidence is not None:
@@ -258,6 +264,7 @@ def show_measurements(signal: SignalReading, opened: Case | None, state: dict[st
             words(sentence, large=large)
         for sentence in cached.get_reasons(opened, shown):
             words(sentence, large=large)
+        offer_marks(opened.of(shown), mark_key(state, opened.of(shown)))
     rows = st_rows(signal)
     if large:
         return  # a table is not for a room

@@ -27,7 +27,7 @@ from ecgimn.explain.what_if import exchange_matrix
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.model.model import Model
 from ecgimn.signal.conduction import possible_lead_reversal
-from ecgimn.signal.criteria import CRITERIA, PRESENT
+from ecgimn.signal.criteria import BORDERLINE, CRITERIA, PRESENT
 from ecgimn.signal.measure import measure
 from ecgimn.signal.preprocess import input_change
 from ecgimn.signal.reading import read_signal
@@ -428,11 +428,13 @@ def criteria_against_statements(
     base, positives = criteria_sample(statements, limit, least)
     wanted = list(dict.fromkeys([*base, *(i for some in positives.values() for i in some)]))
     found: dict[int, dict[str, str]] = {}
+    near: dict[int, set[str]] = {}
     rhythms: dict[int, Rhythm] = {}
     for place, ecg_id in enumerate(wanted):
         reading = read_signal(source.recording(ecg_id, fs=100), quick=True)
         if reading.findings is not None:
             found[ecg_id] = {item.name: item.verdict for item in reading.findings.criteria}
+            near[ecg_id] = {item.name for item in reading.findings.criteria if BORDERLINE in item.reason}
             rhythms[ecg_id] = reading.rhythm
         if report is not None:
             report(place + 1, len(wanted))
@@ -459,6 +461,8 @@ def criteria_against_statements(
             "specificity": _share([not met for met in without]) if own else None,
             "ppv": _share(right) if own else None,
             "met_in_normal": _share(normal),
+            "borderline": _share([name in near[i] for i, _ in inside]),
+            "borderline_in_normal": _share([name in near[i] for i, _ in inside if "NORM" in statements[i]]),
             "judged": len(inside),
         })  # fmt: skip
     return {

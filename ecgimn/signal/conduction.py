@@ -23,9 +23,9 @@ from ecgimn.signal.waves.find import Waves
 BROAD_R_MS = 80.0  # project choice for "broad R"
 BROAD_S_MS = 40.0  # S wider than this, or than R, in I and V6 (part III)
 PREEXCITATION_PR_MS, PREEXCITATION_QRS_MS = 120.0, 110.0
-#: A delta wave (project choice, set on folds 1 to 8): QRS begins this slowly, and so soon after the onset of P. The
+#: A delta wave (project choice, set on folds 1 to 9): QRS begins this slowly, and so soon after the onset of P. The
 #: wave finder begins QRS behind a delta wave, so that PR alone is too long.
-DELTA_MS, DELTA_PR_MS = 45.0, 140.0
+DELTA_MS, DELTA_PR_MS = 40.0, 150.0
 MIN_FS_FOR_SPIKES = 400.0  # Hz; a 1-2 ms spike is not resolved below
 SPIKE_LEADS = ("II", "V1", "V2", "V3", "V5")
 MIN_SPIKE_LEADS = 2

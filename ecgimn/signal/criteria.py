@@ -34,7 +34,12 @@ WIDE_QRS_MS, BORDERLINE_QRS_MS = 120.0, 110.0
 QTC_PROLONGED_MS = {"male": 450.0, "female": 460.0}  # met at or above
 QTC_SHORT_MS = 360.0  # met at or below; part IV's 390 ms calls a third of normal records short
 QTC_VERY_LONG_MS = 500.0  # named at or above, in both sexes
-USUAL_RATE = (60.0, 100.0)  # per minute
+#: Of QRS, what a wide one adds to QT: Bogossian 2014, Heart Rhythm 11:2273. Part IV asks for such an adjustment.
+QRS_IN_QT = 0.485
+NEAR_MS = (
+    10.0  # PR and QTc this close to a limit are called borderline: intervals are measured to this (project choice)
+)
+T_END_SPREAD_MS = 30.0  # between the quarters of the leads; beyond, they disagree on the end of T (project choice)
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,7 @@ def qrs_verdict(qrs_ms: float) -> str:
     return "borderline" if whole >= BORDERLINE_QRS_MS else "normal"
 
 
+BORDERLINE = f"Borderline: within {NEAR_MS:.0f} ms of the limit."
 CriterionVerdict = Literal["met", "not met", "may be secondary", "depends", "not measurable", "not applicable"]
 #: Verdicts under which the sign itself is on the ECG.
 PRESENT: tuple[CriterionVerdict, ...] = ("met", "may be secondary", "depends")
@@ -682,7 +688,7 @@ def _of_conduction(ecg: _Tracing, found: dict[str, Criterion]) -> list[Criterion
     start = slow_start(ecg.measured.beat)
     begins = "" if start is None else f"; QRS begins over {start.length_ms:.0f} ms"
     items.append(Criterion(
-        "Pre-excitation", "Willems 1985 (WHO/ISFC), J Am Coll Cardiol 5:1261; delta wave from 45 ms, or short PR with "
+        "Pre-excitation", "Willems 1985 (WHO/ISFC), J Am Coll Cardiol 5:1261; delta wave from 40 ms, or short PR with "
         "QRS from 110 ms: project choice", given + words + begins, "met" if ecg.given.preexcited else
         "not met" if pr.value is not None else "not measurable", "" if pr.value is not None else f"PR: {pr.reason}.",
         STANDARD_LEADS, "QRS",
@@ -729,37 +735,68 @@ def _of_p(ecg: _Tracing, found: dict[str, Criterion]) -> list[Criterion]:
 
 
 def _of_intervals(ecg: _Tracing, found: dict[str, Criterion]) -> list[Criterion]:
-    """PR and QTc; Fridericia outside 60 to 100/min, where Bazett misleads, else Bazett."""
-    intervals = ecg.measured.intervals
-    pr, rate = intervals.pr, intervals.heart_rate.value
-    names, items = ("Prolonged QTc", "Short QTc"), []
-    source = f"{PART_IV}; short from 360 ms down: as taught"
+    """PR and QTc."""
+    pr = ecg.measured.intervals.pr
     if pr.value is None:
-        items.append(Criterion("PR above 200 ms", PART_III, "", "not measurable", f"PR: {pr.reason}.", (), "PR"))
+        item = Criterion("PR above 200 ms", PART_III, "", "not measurable", f"PR: {pr.reason}.", (), "PR")
     else:
         verdict: CriterionVerdict = "met" if round(pr.value) > LONG_PR_MS else "not met"
-        items.append(Criterion("PR above 200 ms", PART_III, f"PR {pr.value:.0f} ms", verdict, "", ("II", "V1"), "PR"))
-    usual = rate is None or USUAL_RATE[0] <= rate <= USUAL_RATE[1]
-    formula = "Bazett" if usual else "Fridericia"
-    value = intervals.qtc[formula]
-    if value.value is None:
-        return [*items, *(Criterion(name, source, "", "not measurable", value.reason, (), "T") for name in names)]
-    both = ", ".join(
-        f"{name} {intervals.qtc[name].value:.0f} ms" for name in dict.fromkeys((formula, "Bazett", "Fridericia"))
-    )
-    said = qtc_verdict(value.value, ecg.given.sex)
-    wide = ecg.qrs_ms is not None and qrs_verdict(ecg.qrs_ms) == "wide"
-    why = f"QRS of {ecg.qrs_ms:.0f} ms lengthens QT." if wide else ""
-    if ">=" in said:
-        why = f"At least {QTC_VERY_LONG_MS:.0f} ms. {why}".strip()
+        near = BORDERLINE if abs(pr.value - LONG_PR_MS) <= NEAR_MS else ""
+        item = Criterion("PR above 200 ms", PART_III, f"PR {pr.value:.0f} ms", verdict, near, ("II", "V1"), "PR")
+    return [item, *qtc_criteria(ecg.measured, ecg.given.sex)]
+
+
+def qtc_criteria(measured: Measurements, sex: Sex | None) -> tuple[Criterion, Criterion]:
+    """Judge prolonged and short QTc, by Fridericia at every rate.
+
+    Part IV asks for another formula than Bazett's, and says that QT in a ventricular conduction defect is longer for
+    QRS alone and must be adjusted for it. Bazett's is the most variable (doi:10.1038/s41598-021-93774-9), and is too
+    long from some 70/min on. Where the leads disagree on the end of T, only a QTc of 500 ms or more is said.
+
+    Parameters
+    ----------
+    measured : Measurements
+    sex : {"male", "female"} or None
+        The limit of the prolonged QTc depends on it.
+    """
+    intervals, beat = measured.intervals, measured.beat
+    source = f"{PART_IV}; wide QRS: Bogossian 2014, Heart Rhythm 11:2273"
+    value, qt, qrs = intervals.qtc["Fridericia"], intervals.qt.value, intervals.qrs.value
+
+    def both(
+        numbers: str, long: CriterionVerdict, short: CriterionVerdict, why: str, why_short: str
+    ) -> tuple[Criterion, Criterion]:
+        taught = f"{source}; short from 360 ms down: as taught"
+        return (Criterion("Prolonged QTc", source, numbers, long, why, (), "T"),
+                Criterion("Short QTc", taught, numbers, short, why_short, (), "T"))  # fmt: skip
+
+    if value.value is None or qt is None:
+        return both("", "not measurable", "not measurable", value.reason, value.reason)
+    numbers = ", ".join(f"{name} {intervals.qtc[name].value:.0f} ms" for name in ("Fridericia", "Bazett"))
+    judged, adds = value.value, ""
+    if qrs is not None and qrs_verdict(qrs) == "wide":
+        judged *= 1.0 - QRS_IN_QT * qrs / qt
+        numbers += f"; Fridericia without {100 * QRS_IN_QT:.1f} % of QRS {judged:.0f} ms"
+        adds = f"QRS of {qrs:.0f} ms lengthens QT."
+    ends = beat.landmarks["t_offset"] / beat.fs * 1000.0
+    spread = float(np.subtract(*np.nanpercentile(ends, [75, 25]))) if np.isfinite(ends).any() else 0.0
+    disagree = f"The leads disagree on the end of T, by {spread:.0f} ms." if spread > T_END_SPREAD_MS else ""
+    said = qtc_verdict(judged, sex)
+    if disagree and judged < QTC_VERY_LONG_MS:
+        return both(numbers, "not measurable", "not measurable", disagree, disagree)
     long: CriterionVerdict = "depends" if " if " in said else "met" if said.startswith("prolonged") else "not met"
-    if long == "depends":
-        why = "Sex is needed: 450 ms in men, 460 ms in women."
-    if wide and long != "not met":
-        long = "may be secondary"
     short: CriterionVerdict = "met" if said.startswith("short") else "not met"
-    return [*items, Criterion(names[0], source, both, long, why if long != "not met" else "", (), "T"),
-            Criterion(names[1], source, both, short, "", (), "T")]  # fmt: skip
+    limits = [QTC_PROLONGED_MS[sex]] if sex else list(QTC_PROLONGED_MS.values())
+    parts = [disagree, adds]
+    if judged >= QTC_VERY_LONG_MS:
+        parts.insert(0, f"At least {QTC_VERY_LONG_MS:.0f} ms.")
+    elif long == "depends":
+        parts.insert(0, "Sex is needed: 450 ms in men, 460 ms in women.")
+    elif min(abs(judged - limit) for limit in limits) <= NEAR_MS:
+        parts.insert(0, BORDERLINE)
+    if value.note and long != "not met":
+        parts.append(f"QT is corrected by the {value.note}.")
+    return both(numbers, long, short, " ".join(filter(None, parts)), "")
 
 
 #: Name, source and wave of every criterion, in the order in which they are listed.

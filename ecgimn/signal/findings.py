@@ -222,21 +222,12 @@ def lvh_voltage(sums: conduction.Voltages, groups: tuple[SubjectGroup, ...], wit
     return Finding("LVH voltage", f"LVH voltage criteria: {'; '.join(parts)} ({values})", leads, "depends")
 
 
-def _qtc(measurements: Measurements, sex: Sex | None, qrs_ms: float) -> list[Finding]:
-    """QTc against its limits, Bazett and Fridericia side by side; not judged where QRS is wide.
-
-    Fridericia comes first outside 60-100/min, where Bazett misleads.
-    """
-    rate = measurements.heart_rate.value
-    usual = rate is None or thresholds.USUAL_RATE[0] <= rate <= thresholds.USUAL_RATE[1]
-    order = ("Bazett", "Fridericia") if usual else ("Fridericia", "Bazett")
-    values = {name: measurements.intervals.qtc[name].value for name in order}
-    if thresholds.qrs_verdict(qrs_ms) == "wide":
-        return []
-    parts = [f"{name} {value:.0f} ms: {thresholds.qtc_verdict(value, sex)}" for name, value in values.items() if value]
-    if not parts or all(part.endswith(": within limits") for part in parts):
-        return []
-    return [Finding("QTc", f"QTc {', '.join(parts)}", (), "note", "Bazett misleads at high and low rates.")]
+def _qtc(measurements: Measurements, sex: Sex | None) -> list[Finding]:
+    """QTc, where its criterion says that it is long or short."""
+    items = zip(("prolonged", "short"), thresholds.qtc_criteria(measurements, sex), strict=True)
+    return [
+        Finding("QTc", f"{name} QTc: {item.numbers}", (), "note", item.reason) for name, item in items if item.present
+    ]
 
 
 def find_caveats(
@@ -294,7 +285,7 @@ def find_caveats(
             items.append(Finding("pre-excitation", text, (), "note"))
             secondary.append("pre-excitation")
             no_voltage.append("possible pre-excitation")
-        items.extend(_qtc(measurements, recording.sex, qrs))
+        items.extend(_qtc(measurements, recording.sex))
     if rhythm.kind == "paced":
         text = f"pacing spikes in {len(rhythm.spiked)} of {rhythm.n_beats} beats"
         items.append(Finding("pacing", text, (), "note", "ST and T changes may be secondary to it."))

@@ -173,7 +173,7 @@ def measure_intervals(recording: Recording, waves: Waves, beat: MedianBeat) -> I
         heart_rate = Measured(60.0 / typical, "/min", note=note)
         rr_ms = Measured(typical * 1000.0, "ms", note=note)
         rr_range = (Measured(float(rr.min()) * 1000.0, "ms"), Measured(float(rr.max()) * 1000.0, "ms"))
-    qt = _span(beat, "qrs_onset", "t_offset", "the end of T was not found in enough leads")
+    qt = _span(beat, "qrs_onset", "t_offset", "the end of T is unsure, or was found in too few leads")
     qtc: dict[str, Measured] = {}
     for name, formula in QTC_FORMULAS.items():
         if qt.value is None or rr_ms.value is None:

@@ -48,7 +48,7 @@ from pages.ui.earlier import show_both_beats, show_changes
 from pages.ui.state import case as session
 from pages.ui.state import study
 from pages.ui.state import view as view_state
-from pages.ui.trace import picture
+from pages.ui.trace import offer_marks, picture, with_marks
 
 CONFIDENCE_WORDS = {1: "1 guess", 2: "2", 3: "3", 4: "4", 5: "5 certain"}
 SCALE_WORDS = {rating: f"{rating:+d}".replace("-", "−").replace("+0", "0") for rating in RATINGS}
@@ -182,6 +182,8 @@ def draw_trace(reading: Reading, state: CaseState, signal: SignalReading, opened
         width = session.window()[0] - SIDES_PX
         screen = Screen(width_px=width, height_px=10 * width, px_per_mm=room.px_per_mm)
     figure = ecg_figure(signal.recording, evidence, view=view, screen=screen)
+    if evidence is not None:
+        figure = with_marks(figure, evidence, view, study.chosen(_mark_key(state, evidence)))
     layout, _ = view.paper_for(signal.recording, MAX_HEADROOM_MM)
     content = dict(state.draft)
     boxes = [read_box(box) for field in fields for box in content.get(field, ())]
@@ -499,6 +501,12 @@ def _show_reasons(audit: Audit, state: CaseState, opened: Case) -> None:
         shown = study.chosen(f"answer_class_{state.planned.place}") or opened.most_probable
         for sentence in cached.get_reasons(opened, str(shown)):
             st.markdown(sentence)
+        offer_marks(opened.of(str(shown)), _mark_key(state, opened.of(str(shown))))
+
+
+def _mark_key(state: CaseState, evidence: Evidence) -> str:
+    """Return the key of the mark on the trace; it is offered where the case is finished, and only there."""
+    return f"answer_mark_{state.planned.place}_{state.step}_{evidence.name}"
 
 
 def _head(reading: Reading, state: CaseState, n_cases: int) -> None:

@@ -11,11 +11,12 @@ import streamlit as st
 
 from ecgimn.draw.paper import PaperLayout
 from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, Screen, is_narrow, screen_for
-from ecgimn.draw.screen.live import box_at, box_frames, ready_for_boxes
+from ecgimn.draw.screen.live import box_at, box_frames, framed, ready_for_boxes, wave_frames
 from ecgimn.draw.view import View
 from ecgimn.draw.words import case as box_words
 from ecgimn.explain.box import Box, box_evidence, box_measures, qtc_of_two
-from ecgimn.explain.case import Case
+from ecgimn.explain.case import Case, Evidence
+from ecgimn.explain.measured import reasons_of
 from ecgimn.leads import STANDARD_LEADS
 from ecgimn.recording import Recording
 from pages.ui import cache as cached
@@ -64,6 +65,24 @@ PICTURE_SCRIPT = """
 export default ({ data, parentElement }) => { parentElement.querySelector(".picture").innerHTML = data }
 """
 SEEN = ("mean beat", "whole trace")
+
+
+def offer_marks(evidence: Evidence, key: str) -> None:
+    """Offer the textbook criteria on this ECG of the class shown; the one chosen is marked on the trace."""
+    said = reasons_of(evidence)
+    if said is not None and said.reasons and evidence.reading.waves is not None:
+        names = [reason.criterion.name for reason in said.reasons]
+        st.pills("Mark on the trace", names, key=key)
+
+
+def with_marks(figure: Any, evidence: Evidence, view: View, name: object) -> Any:
+    """Return the figure with the waves of a criterion that `offer_marks` offered framed; as it is where none is."""
+    said, waves = reasons_of(evidence), evidence.reading.waves
+    chosen = [reason.criterion for reason in said.reasons if reason.criterion.name == name] if said else []
+    if not chosen or waves is None:
+        return figure
+    layout, _ = view.paper_for(evidence.reading.recording, MAX_HEADROOM_MM)
+    return framed(figure, wave_frames(layout, waves, chosen[0].leads, chosen[0].wave, dark=view.dark))
 
 
 def picture(markup: str, key: str) -> None:

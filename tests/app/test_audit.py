@@ -138,6 +138,12 @@ def test_reasons_are_said_after_the_last_commit_and_only_where_evidence_was_show
     assert not app.exception
     assert "This case is finished" in "".join(str(item.value) for item in app.success)
     assert ("Textbook criteria of" in shown_text(app)) == (method != "none")
+    offered = [item for item in app.button_group if item.label == "Mark on the trace"]
+    assert bool(offered) == (method != "none")
+    for pills in offered:
+        pills.set_value(pills.options[0]).run()
+        spec = json.loads(app.get("plotly_chart")[0].proto.spec)
+        assert any(str(shape.get("name")).startswith("box ") for shape in spec["layout"]["shapes"])
 
 
 def test_swapping_labels_changes_nothing_that_is_sent_before_the_commit(

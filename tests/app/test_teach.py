@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,27 @@ def test_whether_the_model_is_right_for_the_right_reasons_is_said_after_the_comm
     button(teach, "Submit").click().run()
     assert not teach.exception
     assert "Textbook criteria of" in shown_text(teach)
+
+
+def test_a_criterion_of_the_class_shown_marks_its_waves_on_the_trace_after_the_commit(
+    teach: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached, "get_reasons", lambda case, name: ())
+    collection = list_collections()[0]
+    place = next(k for k, case in enumerate(collection.cases) if case.ref == "composite:ami-st")
+    for _ in range(place):
+        button(teach, "Next").click().run()
+    assert "Mark on the trace" not in sent(teach)
+    mark(teach, collection.options[0])
+    button(teach, "Submit").click().run()
+    next(item for item in teach.button_group if str(item.key).startswith("answer_quiz_class_")).set_value("MI").run()
+    before = json.loads(teach.get("plotly_chart")[0].proto.spec)["layout"].get("shapes", [])
+    next(item for item in teach.button_group if item.label == "Mark on the trace").set_value("ST elevation").run()
+    assert not teach.exception
+    after = json.loads(teach.get("plotly_chart")[0].proto.spec)["layout"]["shapes"]
+    marked = {shape["name"] for shape in after if str(shape.get("name")).startswith("box ")}
+    assert {"box V2", "box V3"} <= marked
+    assert len(after) > len(before)
 
 
 def test_nothing_is_revealed_without_a_mark(teach: AppTest) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ecgimn.draw.evidence import evidence_map
 from ecgimn.draw.paper import LAYOUTS
 from ecgimn.draw.screen.ecg import NO_PICTURE, ecg_figure
-from ecgimn.draw.screen.live import evidence_layer
+from ecgimn.draw.screen.live import evidence_layer, framed, wave_frames
 from ecgimn.draw.screen.parts import hover_samples
 from ecgimn.draw.view import STYLES, View
 from ecgimn.leads import lead_index
@@ -92,6 +92,17 @@ def test_a_layer_is_a_tenth_of_a_figure(evidence):
     assert len(json.dumps(evidence_layer(evidence, view=View()))) < 60_000
     assert len(json.dumps(evidence_layer(evidence, view=replace(MI, style="band")))) < 60_000
     assert len(json.dumps(evidence_layer(evidence, view=MI))) < 75_000  # twelve rows of painted noise
+
+
+def test_a_wave_is_framed_in_every_beat_of_its_leads_and_the_figure_stays_as_it_is(recording, waves):
+    layout, _ = View(layout="12x1").paper_for(recording, 20.0)
+    frames = wave_frames(layout, waves, ("II", "aVF"), "T")
+    assert {frame["name"] for frame in frames} == {"box II", "box aVF"}
+    assert len(frames) >= 2 * np.isfinite(waves.t_offset[1]).sum()
+    figure = ecg_figure(recording, view=View(layout="12x1"))
+    n_before = len(figure.layout.shapes)
+    assert len(framed(figure, frames).layout.shapes) == n_before + len(frames)
+    assert len(figure.layout.shapes) == n_before
 
 
 def test_blocks_need_the_waves_of_the_recording(recording, another_evidence):

@@ -107,7 +107,7 @@ def test_a_qrs_that_begins_slowly_soon_after_p_is_pre_excitation(fs):
 
 
 @pytest.mark.parametrize(
-    ("length_ms", "pr_ms", "met"), [(60.0, 110.0, True), (44.0, 110.0, False), (60.0, 160.0, False)]
+    ("length_ms", "pr_ms", "met"), [(60.0, 110.0, True), (39.0, 110.0, False), (60.0, 160.0, False)]
 )
 def test_a_delta_wave_is_slow_and_near_p(length_ms, pr_ms, met):
     assert has_delta_wave(SlowStart(length_ms, pr_ms)) is met

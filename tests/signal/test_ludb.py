@@ -114,6 +114,19 @@ def test_st_at_j60_is_that_of_the_marks_within_0025_mv(ludb):
     assert np.mean(errors) < 0.025
 
 
+def test_qt_of_the_median_beat_scatters_by_less_than_20_ms_about_the_marks(ludb, fixtures_folder):
+    errors = []
+    for name, (recording, waves, _by_lead) in ludb.items():
+        every = [wave_marks(fixtures_folder / "wfdb" / name, lead) for lead in STANDARD_LEADS]
+        marked = []
+        for r in (r for symbol, _, r, _ in every[lead_index("II")] if symbol == "N"):
+            onset, _ = second_outermost(every, "N", r - 40, r + 40)
+            marked.append(2.0 * (second_outermost(every, "t", r + 20, r + 330)[1] - onset))
+        errors.append(measure(recording, waves).intervals.qt.value - np.nanmean(marked))
+    assert np.std(errors) < 20.0
+    assert np.max(np.abs(errors)) < 50.0
+
+
 @pytest.fixture(scope="module", params=[500.0, 100.0])
 def durations(request, fixtures_folder):
     """Durations found minus those of the second-outermost marks in ms: a row per record of QRS, P and QT."""

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from synthetic_ecg import ORDINARY, Tracing
 
+from ecgimn.leads import LIMB_FROM_I_II
 from ecgimn.recording import Recording
-from ecgimn.signal.beat import beat_windows, median_beat
+from ecgimn.signal.beat import beat_windows, median_beat, tangent_end
 from ecgimn.signal.waves.find import find_waves
 
 EARLY = {lead: (0.0, 0.0, 1.5 * r, -2.0 * r, -t) for lead, (_p, _q, r, _s, t) in ORDINARY.items()}
@@ -47,6 +48,32 @@ def test_windows_beyond_the_recording_hold_nan(recording, beat):
 def test_r_stands_at_the_same_place_in_every_window(recording, waves):
     windows = beat_windows(recording, waves)
     np.testing.assert_allclose(windows.start + windows.r_index, waves.r_samples, atol=3)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_t_ends_as_early_on_fibrillation_waves_as_in_the_same_beats_with_p_waves(seed):
+    rng = np.random.default_rng(seed)
+    at = tuple(r for r in np.cumsum(rng.uniform(0.5, 1.0, 20)) if r < 10.3)
+    no_p = {lead: (0.0, *heights[1:]) for lead, heights in ORDINARY.items()}
+    phase = 2 * np.pi * np.cumsum(6.0 + 0.02 * rng.normal(0.0, 0.6, 5000).cumsum()) / 500.0
+    rows = np.array(
+        [0.06 * size * np.sin(phase + 0.3 * k) for k, size in enumerate((0.3, 1, 1, 0.6, 0.3, 0.2, 0.2, 0.2))]
+    )
+    waves_of_f = np.concatenate([LIMB_FROM_I_II @ rows[:2], rows[2:]])
+    ends = []
+    for drawn in (Tracing(beats_at=at, waves=no_p).signal() + waves_of_f, Tracing(beats_at=at).signal()):
+        recording = Recording(drawn, 500.0)
+        beat = median_beat(recording, find_waves(recording))
+        ends.append(2.0 * (beat.common["t_offset"] - beat.common["qrs_onset"]))
+        assert np.nanmax(beat.landmarks["t_offset"]) <= beat.common["t_offset"] + 25.0
+    assert ends[0] == pytest.approx(ends[1], abs=20.0)
+
+
+def test_the_tangent_meets_the_baseline_where_a_straight_flank_does():
+    signal = np.zeros((12, 400))
+    signal[:, 200:300] = np.interp(np.arange(100), [0, 60, 99], [0.0, 0.4, 0.0])
+    assert tangent_end(signal, 150.0, 330.0, 500.0) == pytest.approx(299.0, abs=2.0)
+    assert np.isnan(tangent_end(signal, float("nan"), 330.0, 500.0))
 
 
 def test_an_ectopic_beat_is_left_out():

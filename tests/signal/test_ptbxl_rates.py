@@ -47,8 +47,8 @@ BLOCKS = {"CLBBB", "CRBBB", "ILBBB", "IRBBB", "IVCD"}
 
 
 def share_wide(recordings):
-    """Share of the recordings whose QRS lasts 120 ms or longer."""
-    widths = [measure(recording, find_waves(recording)).intervals.qrs.value for recording in recordings]
+    """Share of the recordings whose QRS lasts 120 ms or longer, with waves found in five leads."""
+    widths = [measure(recording, find_waves(recording, quick=True)).intervals.qrs.value for recording in recordings]
     return np.mean([width is not None and width >= 120.0 for width in widths])
 
 
@@ -56,7 +56,7 @@ def test_qrs_is_narrow_in_atrial_fibrillation_and_wide_in_bundle_branch_block(pt
     codes = ptbxl.table["scp_codes"]
     fibrillation = ptbxl.table[["AFIB" in found and not BLOCKS & set(found) for found in codes]]
     blocks = ptbxl.table[[bool({"CLBBB", "CRBBB"} & set(found)) for found in codes]]
-    assert share_wide(sample(ptbxl, fibrillation, 25, seed=13)) <= 0.08
+    assert share_wide(sample(ptbxl, fibrillation, 60, seed=13)) <= 0.05
     assert share_wide(sample(ptbxl, blocks, 20, seed=14)) >= 0.85
 
 

@@ -187,6 +187,15 @@ def test_every_second_p_conducted_is_2_to_1_av_block():
     assert (rhythm.kind, "2:1 AV block suspected" in rhythm.statement) == ("AV block", True)
 
 
+def test_every_third_p_conducted_is_3_to_1_av_block_also_with_an_ectopic_beat():
+    p_at = np.arange(0.3, 9.9, 0.56)
+    conducted = p_at[::3] + 0.18
+    assert "3:1 AV block suspected" in read_signal(strip(p_at, conducted)).rhythm.statement
+    wide = Tracing(beats_at=(conducted[3] + 0.75,), waves=WIDE, stretch_qrs=2.2, noise_mv=0.0).signal()
+    plain = strip(p_at, conducted)
+    assert "3:1 AV block suspected" in read_signal(plain.with_signal(plain.signal + wide)).rhythm.statement
+
+
 def test_pr_that_grows_until_a_beat_is_dropped_is_wenckebach():
     p_at = np.arange(0.3, 9.9, 0.8)
     conducted = [(k, p) for k, p in enumerate(p_at) if k % 4 != 3]
@@ -199,6 +208,11 @@ def test_a_beat_dropped_at_a_constant_pr_is_mobitz_ii():
     p_at = np.arange(0.3, 9.9, 0.8)
     rhythm = read_signal(strip(p_at, [p + 0.17 for k, p in enumerate(p_at) if k % 4 != 3])).rhythm
     assert "Mobitz II" in rhythm.statement
+
+
+def test_a_wave_like_p_that_follows_each_t_is_no_block():
+    r_at = np.arange(0.6, 9.9, 0.9)
+    assert read_signal(strip(np.sort([*(r_at - 0.17), *(r_at[:-1] + 0.43)]), r_at)).rhythm.kind == "sinus"
 
 
 def test_an_early_p_without_qrs_is_no_block():

@@ -186,7 +186,8 @@ NOTCHED = np.interp(np.arange(75), [0, 22, 30, 38, 74], [0.0, 1.0, 0.7, 1.0, 0.0
         ("Prolonged QTc", {"rate": 60.0, "qt": 450.0}, MAN, "met"),
         ("Prolonged QTc", {"rate": 60.0, "qt": 450.0}, WOMAN, "not met"),
         ("Prolonged QTc", {"rate": 60.0, "qt": 450.0}, Conditions(None, 60), "depends"),
-        ("Prolonged QTc", {"rate": 60.0, "qt": 470.0, "qrs_ms": 130.0}, MAN, "may be secondary"),
+        ("Prolonged QTc", {"rate": 60.0, "qt": 512.0, "qrs_ms": 130.0}, MAN, "not met"),
+        ("Prolonged QTc", {"rate": 60.0, "qt": 514.0, "qrs_ms": 130.0}, MAN, "met"),
         ("Short QTc", {"rate": 60.0, "qt": 360.0}, MAN, "met"),
         ("Short QTc", {"rate": 60.0, "qt": 361.0}, MAN, "not met"),
     ],
@@ -215,11 +216,33 @@ def test_reciprocal_change_is_looked_for_opposite_the_elevation():
     assert criterion(name, judged=raised((), "not met"), j={"aVL": -0.2}).verdict == "not applicable"
 
 
-def test_bazett_is_left_for_fridericia_outside_60_to_100_per_minute():
-    fast = criterion("Prolonged QTc", rate=120.0, qt=340.0)
-    assert fast.numbers.startswith("Fridericia 428 ms, Bazett 481 ms")
-    assert fast.verdict == "not met"
-    assert criterion("Prolonged QTc", rate=90.0, qt=370.0).numbers.startswith("Bazett 453 ms")
+@pytest.mark.parametrize(("rate", "qt", "numbers"), [(120.0, 340.0, (428, 481)), (90.0, 370.0, (424, 453))])
+def test_qtc_is_judged_by_fridericia_and_bazett_stands_beside_it(rate, qt, numbers):
+    found = criterion("Prolonged QTc", rate=rate, qt=qt)
+    assert found.numbers == f"Fridericia {numbers[0]} ms, Bazett {numbers[1]} ms"
+    assert found.verdict == "not met"
+
+
+def test_what_a_wide_qrs_adds_to_qt_is_taken_off_and_said():
+    found = criterion("Prolonged QTc", rate=60.0, qt=480.0, qrs_ms=160.0)
+    assert found.numbers == "Fridericia 480 ms, Bazett 480 ms; Fridericia without 48.5 % of QRS 402 ms"
+    assert (found.verdict, found.reason) == ("not met", "QRS of 160 ms lengthens QT.")
+
+
+def test_an_interval_within_10_ms_of_its_limit_is_called_borderline():
+    for name, key, near, far in (("Prolonged QTc", "qt", (440.0, 460.0), (439.0, 461.0)),
+                                 ("PR above 200 ms", "pr", (190.0, 210.0), (189.0, 211.0))):  # fmt: skip
+        assert all("Borderline" in criterion(name, rate=60.0, **{key: value}).reason for value in near)
+        assert not any("Borderline" in criterion(name, rate=60.0, **{key: value}).reason for value in far)
+
+
+def test_leads_that_disagree_on_the_end_of_t_leave_qtc_unmeasured_below_500_ms():
+    for qt, verdict in ((470.0, "not measurable"), (510.0, "met")):
+        measured = tracing(rate=60.0, qt=qt)
+        measured.beat.landmarks["t_offset"] = np.repeat([230.0, 260.0], 6)
+        found = {item.name: item for item in find_criteria(measured, MAN)}["Prolonged QTc"]
+        assert found.verdict == verdict
+        assert "disagree on the end of T" in found.reason
 
 
 def test_nothing_is_judged_under_18_and_that_is_said():

@@ -22,7 +22,7 @@ from ecgimn.draw.screen.parts import colour_stops, hover_samples, strips_left_mm
 from ecgimn.draw.view import View
 from ecgimn.explain.box import Box
 from ecgimn.leads import lead_index
-from ecgimn.signal.waves.find import WAVE_NAMES
+from ecgimn.signal.waves.find import WAVE_NAMES, Waves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -212,11 +212,30 @@ def box_frames(layout: PaperLayout, box: Box, *, dark: bool = False) -> list[dic
     return frames
 
 
+def wave_frames(
+    layout: PaperLayout, waves: Waves, leads: Sequence[str], wave: str, *, dark: bool = False
+) -> list[dict[str, Any]]:
+    """Return frames, as Plotly shapes, around a wave of `WAVE_NAMES` in some leads, in every beat."""
+    frames = []
+    for lead in leads:
+        here = np.concatenate([[False], waves.labels[lead_index(lead)] == WAVE_NAMES.index(wave), [False]])
+        borders = np.flatnonzero(np.diff(here.astype(np.int8))).reshape(-1, 2) / waves.fs
+        for start_s, stop_s in borders.tolist():
+            frames.extend(box_frames(layout, Box((lead,), start_s, stop_s), dark=dark))
+    return frames
+
+
+def framed(figure: go.Figure, frames: Sequence[dict[str, Any]]) -> go.Figure:
+    """Return a figure with the frames given laid over it; the figure stays as it is."""
+    whole = figure.to_dict()
+    whole["layout"]["shapes"] = [*whole["layout"].get("shapes", ()), *frames]
+    return go.Figure(whole, _validate=False)
+
+
 def ready_for_boxes(figure: go.Figure, frames: Sequence[dict[str, Any]] = (), *, dark: bool = False) -> go.Figure:
     """Return a figure on which a drag draws a box like a frame, with the frames given; the figure stays as it is."""
-    whole = figure.to_dict()
+    whole = framed(figure, frames).to_dict()
     layout = whole["layout"]
-    layout["shapes"] = [*layout.get("shapes", ()), *frames]
     layout["dragmode"] = "select"
     layout["newselection"] = {"line": _frame_line(dark)}
     return go.Figure(whole, _validate=False)

@@ -463,7 +463,13 @@ def criteria_table(content: Mapping[str, Any], command: str) -> str:
         f"The score of atrial fibrillation or flutter ranks {rhythm['of_these']} records with AFIB or AFLT among "
         f"{rhythm['ranked']:,} with an area under the ROC curve of {area}."
     )
-    return f"`{command}`\n\n{words}\n\n{_markdown(rows)}\n\n{score}\n\n{_markdown(rhythms)}"
+    near = [
+        f"{row['name']} in {_counted(row['borderline'])}, and in {_counted(row['borderline_in_normal'])} of NORM"
+        for row in content["rows"]
+        if row["borderline"]["hits"]
+    ]
+    close = f"Within 10 ms of a limit: {'; '.join(near)}.\n\n" if near else ""
+    return f"`{command}`\n\n{words}\n\n{_markdown(rows)}\n\n{close}{score}\n\n{_markdown(rhythms)}"
 
 
 def write_criteria_into(document: str, content: Mapping[str, Any], command: str) -> str:
