@@ -36,9 +36,8 @@ QTC_SHORT_MS = 360.0  # met at or below; part IV's 390 ms calls a third of norma
 QTC_VERY_LONG_MS = 500.0  # named at or above, in both sexes
 #: Of QRS, what a wide one adds to QT: Bogossian 2014, Heart Rhythm 11:2273. Part IV asks for such an adjustment.
 QRS_IN_QT = 0.485
-NEAR_MS = (
-    10.0  # PR and QTc this close to a limit are called borderline: intervals are measured to this (project choice)
-)
+#: PR and QTc this close to a limit are called borderline: intervals are measured to this (project choice).
+NEAR_MS = 10.0
 T_END_SPREAD_MS = 30.0  # between the quarters of the leads; beyond, they disagree on the end of T (project choice)
 
 

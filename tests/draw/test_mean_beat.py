@@ -273,7 +273,7 @@ def test_the_header_says_what_every_print_says():
     words = header_words(reading, rhythm="sinus rhythm")
     assert re.fullmatch(
         r"Sex not given, age not given · \d+/min sinus rhythm · PR \d+ ms · QRS \d+ ms · "
-        r"QT/QTc \d+/\d+ ms \(Bazett\) · axis −?\d+°",
+        r"QT/QTc \d+/\d+ ms \(Fridericia\) · axis −?\d+°",
         words,
     )
     known = replace(reading, recording=replace(reading.recording, age=90, sex="female"))

@@ -44,8 +44,8 @@ def interval_values(reading: SignalReading) -> tuple[Value, ...]:
         _value("PR", intervals.pr),
         _value("QRS", intervals.qrs),
         _value("QT", intervals.qt),
-        _value("QTc Bazett", intervals.qtc["Bazett"]),
         _value("QTc Fridericia", intervals.qtc["Fridericia"]),
+        _value("QTc Bazett", intervals.qtc["Bazett"]),
         _axis(intervals.axis),
     )
 
@@ -81,7 +81,8 @@ def header_words(reading: SignalReading, *, rhythm: str = "") -> str:
 
     parts.append(f"{number(found.heart_rate)}/min" + (f" {rhythm}" if rhythm else ""))
     parts += [f"PR {number(found.pr)} ms", f"QRS {number(found.qrs)} ms"]
-    parts.append(f"QT/QTc {number(found.qt)}/{number(found.qtc['Bazett'])} ms (Bazett)")
+    # The formula by which QTc is judged, so that no verdict seems to contradict the line above the ECG.
+    parts.append(f"QT/QTc {number(found.qt)}/{number(found.qtc['Fridericia'])} ms (Fridericia)")
     parts.append(f"axis {number(found.axis)}°")
     return " · ".join(parts)
 
