@@ -41,7 +41,7 @@ if not folders:
         "No batch run is set up. Explain a data set once, then start the app with its folder:", icon=":material/groups:"
     )
     st.code(
-        "python -m ecgimn batch /path/to/ptb-xl --out /path/to/run\nECGIMN_BATCH=/path/to/run make run", language="bash"
+        "python -m ecgimn batch /path/to/ptb-xl --out /path/to/run\nECGIMN_BATCH=/path/to/run make run", language=None
     )
     st.page_link(READING_ROOM, label="Read a case instead", icon=":material/ecg_heart:")
     st.stop()

@@ -7,6 +7,7 @@ import streamlit as st
 from ecgimn.draw.charts.card import (
     broken_rows,
     card_figures,
+    clinical_rows,
     discrimination_rows,
     does_not_words,
     error_rows,
@@ -91,7 +92,9 @@ def show_zones(card: ModelCard) -> None:
         format_func=lambda rate: f"{100 * rate:g} %",
         required=True,
     )
-    st.dataframe(zone_rows(card, float(rate)), hide_index=True, alt="Decision zones")
+    st.dataframe(
+        zone_rows(card, float(rate), percents=not view_state.is_research()), hide_index=True, alt="Decision zones"
+    )
     with figures_of(card):
         broken = broken_rows(card.metrics, float(rate))
     st.caption(
@@ -122,7 +125,7 @@ def show_measured(card: ModelCard, *, research: bool) -> None:
             "Nothing has been measured for this card yet. With PTB-XL at hand, this command measures it:",
             icon=":material/straighten:",
         )
-        st.code(f"python -m ecgimn evaluate --ptbxl DIR --fold 10 --model {card.name} --json OUT", language="bash")
+        st.code(f"python -m ecgimn evaluate --ptbxl DIR --fold 10 --model {card.name} --json OUT", language=None)
     else:
         fold, command = metrics.get("fold"), metrics.get("command")
         where = f"fold {for_markdown(fold)} of PTB-XL" if fold else "PTB-XL"
@@ -132,7 +135,7 @@ def show_measured(card: ModelCard, *, research: bool) -> None:
         )
         for words in filter(None, (score_words(metrics), twin_words(metrics))):
             st.markdown(words)
-        rows = discrimination_rows(metrics)
+        rows = discrimination_rows(metrics) if research else clinical_rows(metrics)
         if rows:
             st.dataframe(rows, hide_index=True, alt="Discrimination by class")
         figures = card_figures(metrics, dark=session.is_dark())

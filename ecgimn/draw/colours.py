@@ -54,14 +54,14 @@ class Palette:
     t_inverted: str
 
 
-_ST_LEVELS = ("#00665E", "#9A9A9A", "#A0146E")  # teal to magenta, level grey
+_ST_LEVELS = ("#00665E", "#8C8C8C", "#A0146E")  # teal to magenta, level grey
 _ST_LEVELS_DARK = ("#2FC9BA", "#8A8A8A", "#FF5FC0")
 
 _PINK = Palette(
-    "#FFFBFA", "#F7D8D5", "#EBA9A4", "#101010", "#1F2328", "#59636E", "#A0146E", _ST_LEVELS, "#8FA3AD", "#7B3FA0"
+    "#FFFBFA", "#F7D8D5", "#EBA9A4", "#101010", "#1F2328", "#59636E", "#A0146E", _ST_LEVELS, "#788C97", "#7B3FA0"
 )
 _GREY = Palette(
-    "#FFFFFF", "#0000000F", "#0000002A", "#101010", "#1F2328", "#59636E", "#A0146E", _ST_LEVELS, "#8FA3AD", "#7B3FA0"
+    "#FFFFFF", "#0000000F", "#0000002A", "#101010", "#1F2328", "#59636E", "#A0146E", _ST_LEVELS, "#788C97", "#7B3FA0"
 )
 _DARK_RED = Palette(
     "#14181D", "#33262A", "#5A3238", "#F4F4F4", "#E6EAEE", "#A5B0BA", "#FF5FC0", _ST_LEVELS_DARK, "#6F8591", "#C08BE8"

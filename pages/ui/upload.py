@@ -186,9 +186,9 @@ def offer_ptbxl() -> None:
     with right, st.container(border=True):
         st.markdown("**Use a copy of your own**")
         st.markdown("Start the app with the folder named, or write the settings file:")
-        st.code(SET_UP, language="bash")
+        st.code(SET_UP, language=None)
         with st.expander("Mirror and cache"):
-            st.code(MIRROR, language="bash")
+            st.code(MIRROR, language=None)
 
 
 def _fetch(url: str) -> None:

@@ -1,5 +1,5 @@
 /* Texts whose contrast with their ground is below WCAG 2.1 AA (success criterion 1.4.3): 4.5 : 1, large text 3 : 1; an
-icon of the icon font, which is a picture, 3 : 1 (1.4.11). Inactive components are exempt, and so is what nobody sees.
+icon of the icon font and a sign without a letter or digit, which are pictures, 3 : 1 (1.4.11). Inactive components are exempt, and so is what nobody sees.
 
 The ground of HTML is what its ancestors paint, of SVG also the rectangles drawn before the text around its middle.
 Tables are drawn on a canvas and are not measured here, nor is text over a picture. Returns sentences. */
@@ -70,7 +70,7 @@ Tables are drawn on a canvas and are not measured here, nor is text over a pictu
       for (const at of ancestors(element)) opacity *= getComputedStyle(at).opacity;
       const ground = groundOf(element, box.left + box.width / 2, box.top + box.height / 2);
       const size = parseFloat(style.fontSize), heavy = Number(style.fontWeight) >= 700;
-      const icon = style.fontFamily.includes('Material Symbols');
+      const icon = style.fontFamily.includes('Material Symbols') || !/[\p{L}\p{N}]/u.test(text);
       const needed = icon || size >= 24 || (heavy && size >= 18.66) ? 3 : 4.5;
       const got = contrast(over([r, g, b, opacity], ground), ground);
       if (got < needed) {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from ecgimn.draw.charts.card import card_figures, discrimination_rows, fidelity_figures
+from ecgimn.draw.charts.card import card_figures, clinical_rows, discrimination_rows, fidelity_figures
 from ecgimn.draw.print.case import case_export, recording_hash
 from ecgimn.draw.screen.ecg import column_shares, is_narrow, screen_for
 from ecgimn.draw.view import View
@@ -150,6 +150,13 @@ def test_a_card_is_drawn_as_it_was_measured() -> None:
     assert discrimination_rows(metrics)[0]["AUROC (95 % interval)"] == "0.900 (0.880 to 0.920)"
     metrics["discrimination"]["classes"]["MI"]["operating_points"] = {"youden": {"threshold": 0.2, "f1": 0.75}}
     assert discrimination_rows(metrics)[0]["At Youden index"] == "threshold 0.20, F1 0.75"
+    metrics["discrimination"]["classes"]["MI"]["operating_points"]["youden"] |= {
+        "sensitivity": 0.868,
+        "specificity": 0.85,
+    }
+    row = clinical_rows(metrics)[0]
+    assert (row["Sensitivity at its threshold"], row["Specificity at its threshold"]) == ("87 %", "85 %")
+    assert not any("Youden" in name or "Average precision" in name for name in row)
     assert list(fidelity_figures(metrics, "MI")) == ["ST", "P, never trained"]
 
 

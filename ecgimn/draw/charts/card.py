@@ -347,6 +347,25 @@ def twin_words(metrics: Mapping[str, Any]) -> str:
     )
 
 
+CLINICAL_MEASURES = ("sensitivity", "specificity", "precision")
+
+
+def clinical_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return one row of text per class: records, AUROC with its interval, and in percent what its threshold does."""
+    rows = []
+    for name, row in metrics.get("discrimination", {}).get("classes", {}).items():
+        values = row.get("operating_points", {}).get("youden", {})
+        rows.append(
+            {"Class": name, "Records": f"{row['n']:,}", "AUROC (95 % interval)": interval_words(row["auroc"])}
+            | {
+                f"{measure[0].upper()}{measure[1:]} at its threshold": percent(values[measure])
+                for measure in CLINICAL_MEASURES
+                if isinstance(values.get(measure), float)
+            }
+        )
+    return rows
+
+
 def discrimination_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return one row of text per class: records, AUROC with its interval, average precision, operating points."""
     rows = []
@@ -438,8 +457,12 @@ def does_not_words(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def zone_rows(card: ModelCard, miss_rate: float) -> list[dict[str, str]]:
-    """Return the decision zones of a miss rate, a row per age group."""
+def zone_rows(card: ModelCard, miss_rate: float, *, percents: bool = False) -> list[dict[str, str]]:
+    """Return the decision zones of a miss rate, a row per age group; in percent as on the chips if asked for."""
+
+    def edge(value: float) -> str:
+        return percent(value) if percents else f"{value:.3f}"
+
     rows = []
     for zones in card.zones:
         if zones.miss_rate != miss_rate:
@@ -448,7 +471,7 @@ def zone_rows(card: ModelCard, miss_rate: float) -> list[dict[str, str]]:
         age = f"{low_age} to {high_age - 1}" if high_age < ANY_AGE[1] else f"{low_age} and over"
         row = {"Age": "not given" if zones.ages == ANY_AGE else age}
         for name, low, high in zip(card.classes, zones.below, zones.above, strict=True):
-            row[name] = f"{f'< {low:.3f}' if low > 0 else '—'} / {f'> {high:.3f}' if high < 1 else '—'}"
+            row[name] = f"{f'< {edge(low)}' if low > 0 else '—'} / {f'> {edge(high)}' if high < 1 else '—'}"
         rows.append(row)
     return rows
 

@@ -185,13 +185,13 @@ def outline_shapes(layout: PaperLayout, st: StMarks, colours: Palette) -> list[d
 
 
 def legend(view: View, waves: Waves | None, st: StMarks, colours: Palette) -> str:
-    """Return the words that explain the marks, each in its colour, as markup."""
+    """Return the words that explain the marks, each after a bar in its colour, as markup."""
     key = [st.beats_key] if st.beats_key else []
     if waves is None:
         return "".join(key)
 
     def word(text: str, colour: str) -> str:
-        return f'<span style="color:{colour}">▬ {text}</span>'
+        return f'<span style="color:{colour}">▬</span> {text}'
 
     words = []
     if view.show_st:
