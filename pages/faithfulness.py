@@ -59,6 +59,13 @@ correlation should be near 1.
 """
 
 
+def seed_chosen(key: str) -> int:
+    """Let a researcher draw other weights or another order; a clinician sees the first and more of the picture."""
+    if not view_state.is_research():
+        return 0
+    return int(st.number_input("Seed", 0, 99, 0, key=f"faithfulness_{key}", width=110))
+
+
 def run_check(case: Case, kind: str, shown: str) -> SelfCheck:
     """Run the check that the reader asked for, with what it needs to know."""
     digest, sha = case.recording.digest, case.card.sha256
@@ -66,11 +73,9 @@ def run_check(case: Case, kind: str, shown: str) -> SelfCheck:
         part = st.segmented_control(
             "Random weights in", PARTS, format_func=PARTS.get, default="encoder", key="faithfulness_part"
         )
-        seed = st.number_input("Seed", 0, 99, 0, key="faithfulness_seed", width=110)
-        return cached.get_random_weights(digest, sha, str(part or "encoder"), int(seed), shown, case)
+        return cached.get_random_weights(digest, sha, str(part or "encoder"), seed_chosen("seed"), shown, case)
     if kind == LEADS:
-        seed = st.number_input("Seed", 0, 99, 0, key="faithfulness_order", width=110)
-        return cached.get_shuffled_leads(digest, sha, int(seed), shown, case)
+        return cached.get_shuffled_leads(digest, sha, seed_chosen("order"), shown, case)
     shift = st.slider("Shift (s)", 0.02, MOST_SHIFT_S, 0.1, 0.02, key="faithfulness_shift", width=260)
     return cached.get_time_shift(digest, sha, float(shift), shown, case)
 
