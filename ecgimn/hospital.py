@@ -281,8 +281,11 @@ def hospital_bytes(
 
 OWN_SCHEME = "99ECGIMN"
 _COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
-_UNITS = {"/min": "heart beats per minute", "ms": "millisecond", "deg": "degree", "mV": "millivolt", "1": "no units",
-          "mV/s": "millivolt per second", LOGIT: "logit"}  # fmt: skip
+DEVICE = "2.25.98735979878873821185525889750990127668"  # this app as an observer (TID 1004); made from a random UUID
+BEATS_PER_MINUTE = "{H.B.}/min"  # as TID 3713 asks; FHIR's vital signs ask for "/min"
+REQUIRED = ("heart_rate", "rr", "pr", "qrs", "qt")  # of TID 3713, where another one may be left out
+_UNITS = {BEATS_PER_MINUTE: "heart beats per minute", "ms": "millisecond", "deg": "degree", "mV": "millivolt",
+          "1": "no units", "mV/s": "millivolt per second", LOGIT: "logit"}  # fmt: skip
 
 
 def write_ecg_report(
@@ -290,7 +293,7 @@ def write_ecg_report(
 ) -> Path:
     """Write a DICOM ECG report: global and lead measurements, findings, the model's answer.
 
-    Templates of PS3.16: TID 3700, with TID 3713, 3714 and 3717; the model's answer extends them.
+    Templates of PS3.16: TID 3700, with TID 1004, 3708, 3713, 3714 and 3717; the model's answer extends them.
 
     Parameters
     ----------
@@ -346,14 +349,15 @@ def _sections(content: dict[str, Any], case: Case | None) -> list[Any]:
         _coded("HAS CONCEPT MOD", ("121049", "DCM", "Language of Content Item and Descendants"),
                ("en", "RFC5646", "English")),
         _coded("HAS OBS CONTEXT", ("121005", "DCM", "Observer Type"), ("121007", "DCM", "Device")),
+        _device(),
         _text("HAS OBS CONTEXT", ("121013", "DCM", "Device Observer Name"), f"{APP} {__version__}"),
         _text("CONTAINS", ("121106", "DCM", "Comment"), INTENDED_USE),
-        _container("CONTAINS", ("122144", "DCM", "Quantitative Analysis"), [_global(content), *_by_lead(content)]),
+        _waveform(),
+        _container("CONTAINS", ("122144", "DCM", "Quantitative Analysis"), [*_global(content), *_by_lead(content)]),
     ]  # fmt: skip
+    finding = ("271921002", "SCT", "ECG finding")
     findings = [
-        _text(
-            "CONTAINS", ("121071", "DCM", "Finding"), " ".join((f"{item['verdict']}: {item['text']}", item["reason"]))
-        )
+        _text("CONTAINS", finding, " ".join((f"{item['verdict']}: {item['text']}", item["reason"])))
         for item in content["findings"]
     ]
     if findings:
@@ -363,18 +367,37 @@ def _sections(content: dict[str, Any], case: Case | None) -> list[Any]:
     return items
 
 
-def _global(content: dict[str, Any]) -> Any:
-    items = []
+def _device() -> Any:
+    item = _item("HAS OBS CONTEXT", "UIDREF", ("121012", "DCM", "Device Observer UID"))
+    item.UID = DEVICE
+    return item
+
+
+def _waveform() -> Any:
+    """Return what is known of the recording; when it was made is left out, as everywhere in this report."""
+    made = _item("CONTAINS", "DATETIME", ("122146", "DCM", "Procedure DateTime"))
+    made.DateTime = f"{NO_DATE}000000"
+    system = ("10:11264", "MDC", "Unspecified 12-lead system")
+    items = [made, _coded("CONTAINS", ("10:11345", "MDC", "Lead System"), system)]
+    return _container("CONTAINS", ("55111-9", "LN", "Current Procedure Descriptions"), items, template="3708")
+
+
+def _global(content: dict[str, Any]) -> list[Any]:
+    """Return the measurements over all leads. TID 3713 has room for one QTc; others stand beside its container."""
+    items: list[Any] = []
+    more: list[Any] = []
     for name, (term, _, words, unit) in GLOBAL.items():
-        if name not in content["intervals"]:
+        if name not in content["intervals"] and name not in REQUIRED:
             continue
-        number = _number((f"2:{term}", "MDC", words), content["intervals"][name]["value"], unit)
+        value = content["intervals"].get(name, {}).get("value")
+        number = _number((f"2:{term}", "MDC", words), value, BEATS_PER_MINUTE if unit == "/min" else unit)
         formula = name.removeprefix("qtc_")
         if formula in QT_CORRECTIONS:
             method = (QT_CORRECTIONS[formula], "DCM", f"{formula.capitalize()} QT correction algorithm")
             number.ContentSequence = [_coded("HAS PROPERTIES", ("111001", "DCM", "Algorithm Name"), method)]
-        items.append(number)
-    return _container("CONTAINS", ("122158", "DCM", "ECG Global Measurements"), items, template="3713")
+        (more if formula in QT_CORRECTIONS and formula != "bazett" else items).append(number)
+    found = [_container("CONTAINS", ("122158", "DCM", "ECG Global Measurements"), items, template="3713")]
+    return found + ([_container("CONTAINS", ("qtc", OWN_SCHEME, "QTc by other formulas"), more)] if more else [])
 
 
 def _by_lead(content: dict[str, Any]) -> list[Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from typer.core import TyperGroup
@@ -220,3 +221,8 @@ def test_every_setting_file_names_the_same_python() -> None:
     assert settings["project"]["requires-python"] == ">=3.11"
     assert "(3, 11)" in MAKEFILE
     assert "Python 3.11 or newer" in README
+    classified = [
+        name.rpartition(" ")[2] for name in settings["project"]["classifiers"] if re.search(r"Python :: 3\.\d+$", name)
+    ]
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    assert workflow["jobs"]["quick"]["strategy"]["matrix"]["python"] == classified

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from pydicom.sr.codedict import codes
 
 from ecgimn.about import INTENDED_USE
 from ecgimn.explain.as_json import explanation_json
@@ -120,9 +121,11 @@ def test_a_dicom_report_reads_back_what_the_json_says(name: str, cases: dict[str
     assert report.ContentTemplateSequence[0].TemplateIdentifier == "3700"
     found, said = dict(numbers(report)), explanation_json(case)
     whole = ("ECG Report", "Quantitative Analysis", "ECG Global Measurements")
+    others = (*whole[:2], "QTc by other formulas")
     for item, (_, _, words, _) in GLOBAL.items():
         if item in said["intervals"]:
-            assert found[(*whole, words)] == said["intervals"][item]["value"]
+            place = others if item.startswith("qtc_") and item != "qtc_bazett" else whole
+            assert found[(*place, words)] == said["intervals"][item]["value"]
     for st in said["st"]:
         lead = ("ECG Report", "Quantitative Analysis", f"Lead {st['lead']}")
         assert found[(*lead, "J point")] == st["j_mv"]
@@ -135,6 +138,60 @@ def test_a_dicom_report_reads_back_what_the_json_says(name: str, cases: dict[str
             assert found[(*answer, f"Evidence, {territory}")] == value
     texts = [item.TextValue for item in report.ContentSequence if item.ValueType == "TEXT"]
     assert INTENDED_USE in texts
+
+
+def items(item: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
+    """An item of a report and all below it."""
+    yield item
+    for child in item.get("ContentSequence", ()):
+        yield from items(child)
+
+
+def code_of(item: pydicom.Dataset) -> tuple[str, str]:
+    name = item.ConceptNameCodeSequence[0]
+    return name.CodingSchemeDesignator, name.CodeValue
+
+
+#: What TID 3700, 1004, 3708, 3713, 3714 and 3717 of PS3.16 require in a container, and what may be there once at most.
+REQUIRED_IN = {
+    "3700": [("DCM", "121049"), ("DCM", "121005"), ("DCM", "121012"), ("LN", "55111-9"), ("DCM", "122144")],
+    "3708": [("DCM", "122146")],
+    "3713": [("MDC", f"2:{term}") for term in (16016, 16160, 15872, 16156, 16168)],
+    "3714": [("DCM", "122148")],
+    "3717": [("SCT", "271921002")],
+}
+ONCE = [*REQUIRED_IN["3713"], ("MDC", "2:15876")]
+
+
+@pytest.mark.parametrize("with_beats", [True, False])
+def test_a_dicom_report_holds_what_its_templates_require(
+    cases: dict[str, Case], tmp_path: Path, *, with_beats: bool
+) -> None:
+    noise = np.random.default_rng(0).normal(0.0, 0.01, (12, 5000))
+    reading = cases[TEN[0]].reading if with_beats else read_signal(Recording(noise, 500.0, "noise", "upload"))
+    report = pydicom.dcmread(write_ecg_report(tmp_path / "ecg.dcm", reading))
+    templates = {}
+    for item in items(report):
+        if "ContentTemplateSequence" in item:
+            template = item.ContentTemplateSequence[0].TemplateIdentifier
+            held = [code_of(child) for child in item.ContentSequence]
+            templates[template] = held
+            assert set(REQUIRED_IN[template]) <= set(held)
+            assert template != "3713" or all(held.count(code) <= 1 for code in ONCE)
+        for measured in item.get("MeasuredValueSequence", ()):
+            is_rate = code_of(item) == ("MDC", "2:16016")
+            assert (measured.MeasurementUnitsCodeSequence[0].CodeValue == "{H.B.}/min") == is_rate
+    assert set(templates) >= {"3700", "3708", "3713"}
+    assert ({"3714", "3717"} <= set(templates)) == with_beats
+
+
+def test_the_codes_of_a_dicom_report_are_those_of_the_standard(cases: dict[str, Case], tmp_path: Path) -> None:
+    report = pydicom.dcmread(write_ecg_report(tmp_path / "ecg.dcm", cases[TEN[0]].reading))
+    # Named by the templates themselves, and in none of the context groups that pydicom holds.
+    of_templates = {("LN", "28010-7"), ("MDC", "2:16016"), ("MDC", "10:11345")}
+    for scheme, code in {code_of(item) for item in items(report)} - of_templates:
+        known = getattr(codes, scheme, None)
+        assert scheme == "99ECGIMN" or code in {getattr(known, name).value for name in known.dir()}
 
 
 def test_nothing_about_the_patient_is_written_unless_asked_for(cases: dict[str, Case], tmp_path: Path) -> None:

@@ -104,10 +104,15 @@ def seconds_to_paint(page: Page, key: str) -> float:
     return float(page.evaluate("window.paintedAfter")) / 1000.0
 
 
+def server_process(address: str) -> psutil.Process:
+    """Return the process of the server at an address."""
+    port = f"--server.port={address.rsplit(':', 1)[1].strip('/')}"
+    return next(process for process in psutil.process_iter(["cmdline"]) if port in (process.info["cmdline"] or ()))
+
+
 def server_memory_mb(address: str) -> float:
     """Return the resident memory of the server at an address and of its child processes, in MB."""
-    port = f"--server.port={address.rsplit(':', 1)[1].strip('/')}"
-    server = next(process for process in psutil.process_iter(["cmdline"]) if port in (process.info["cmdline"] or ()))
+    server = server_process(address)
     return sum(process.memory_info().rss for process in (server, *server.children(recursive=True))) / 2**20
 
 

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 from ecgimn.sources.composites.case import list_composites
 from tests.browser.conftest import running_app
+from tests.browser.measuring import server_memory_mb, server_process
 from tests.browser.visit import ARTIFACTS, ROOT, VIEWPORT, WAIT_MS, Visit
 
 pytestmark = pytest.mark.browser
@@ -89,6 +94,35 @@ def test_another_host_name_is_not_answered(visit: Visit) -> None:
         },
     ).status
     assert status == 403
+
+
+def run_page(socket: ClientConnection, query: str) -> None:
+    """Ask for a run of the page, as a browser does, and wait until it has reached its end."""
+    asked = BackMsg()
+    asked.rerun_script.query_string = query
+    socket.send(asked.SerializeToString())
+    said = ForwardMsg()
+    while said.script_finished != ForwardMsg.FINISHED_SUCCESSFULLY or said.WhichOneof("type") != "script_finished":
+        said.ParseFromString(socket.recv(timeout=WAIT_MS / 1000))  # type: ignore[arg-type]
+
+
+def test_a_visitor_who_asks_22_times_to_empty_the_caches_costs_neither_memory_nor_computing(server: str) -> None:
+    query, spent, taken = "composite=lafb", [], []  # a case that no other test opens
+    emptied = BackMsg()
+    emptied.clear_cache = True
+    stream = server.replace("http", "ws") + "/_stcore/stream"
+    with connect(stream, subprotocols=[Subprotocol("streamlit")], origin=Origin(server), max_size=None) as socket:
+        for n_asked in (0, 0, 0, 11, 11):  # the case is new at first, then known
+            for _ in range(n_asked):
+                socket.send(emptied.SerializeToString())
+            before = server_process(server).cpu_times()
+            run_page(socket, query)
+            after = server_process(server).cpu_times()
+            spent.append(after.user + after.system - before.user - before.system)
+            taken.append(server_memory_mb(server))
+    _, *known, once, twice = spent
+    assert max(once, twice) < 4 * max(known)  # emptied caches take twenty times as much
+    assert max(taken[-2:]) < max(taken[1:3]) + 100.0
 
 
 def open_numbers(page: Page) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -339,6 +340,15 @@ def test_few_answers_give_no_interval_and_none_no_figure() -> None:
     assert contrast([], [("one", 1.0)]) is None
 
 
+#: Items of the published checklists, with the number of their lettered parts.
+PARTS_OF_DECIDE_AI = dict.fromkeys(map(str, range(1, 18)), 0) | dict.fromkeys(
+    ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X"), 0
+)
+PARTS_OF_DECIDE_AI |= {"2": 2, "3": 3, "4": 3, "5": 2, "6": 2, "9": 2, "10": 2, "13": 2, "14": 2}
+PARTS_OF_TRIPOD_AI = dict.fromkeys(map(str, range(1, 28)), 0)
+PARTS_OF_TRIPOD_AI |= {"3": 3, "5": 2, "6": 3, "8": 3, "9": 3, "12": 7, "18": 6, "20": 3, "23": 2, "27": 3}
+
+
 def test_the_checklist_is_filled_from_the_study_and_travels_with_the_report(world: tuple[Store, Audit]) -> None:
     store, audit = world
     record = study_record(store, audit.uid)
@@ -347,6 +357,16 @@ def test_the_checklist_is_filled_from_the_study_and_travels_with_the_report(worl
         (row["Guideline"], row["Item"]): row["In this study"] for row in reporting_checklist(results)
     }
     assert {name for name, _ in rows} == {"DECIDE-AI", "TRIPOD+AI"}
+    parts = {"DECIDE-AI": PARTS_OF_DECIDE_AI, "TRIPOD+AI": PARTS_OF_TRIPOD_AI}
+    for guideline, wanted in parts.items():
+        found: dict[str, str] = {}
+        for name, item in rows:
+            number, first, last = re.fullmatch(r"(\d+|[IVX]+)([a-g]?)(?:-([a-g]))?", item).groups()  # type: ignore[union-attr]
+            letters = "abcdefg"["abcdefg".index(first) : "abcdefg".index(last or first) + 1] if first else ""
+            if name == guideline:
+                found[number] = found.get(number, "") + letters
+        assert {number: len(letters) for number, letters in found.items()} == wanted
+        assert all(letters == "abcdefg"[: len(letters)] for letters in found.values())
     assert "3 readers at 2 sites" in rows["DECIDE-AI", "9b"]
     assert f"planned share {audit.design.wrong_share:.2f}" in rows["DECIDE-AI", "13a"]
     assert rows["TRIPOD+AI", "17"] == BY_AUTHORS

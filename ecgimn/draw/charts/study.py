@@ -270,9 +270,10 @@ BY_AUTHORS = "To be written by the authors."
 def reporting_checklist(results: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the items of two reporting guidelines, filled with what the record of the study tells.
 
-    DECIDE-AI (Vasey et al. 2022, doi:10.1038/s41591-022-01772-9) for the clinical evaluation of decision support, and
-    TRIPOD+AI (Collins et al. 2024, doi:10.1136/bmj-2023-078378) for the evaluation of a prediction model. What no
-    record can tell is left to the authors, in so many words.
+    DECIDE-AI (Vasey et al. 2022, doi:10.1038/s41591-022-01772-9), with its 17 items on AI and its ten general ones, for
+    the clinical evaluation of decision support, and TRIPOD+AI (Collins et al. 2024, doi:10.1136/bmj-2023-078378), with
+    its 27 items, for the evaluation of a prediction model. What no record can tell is left to the authors, in so many
+    words.
     """
     study, outcomes = results["study"], results["outcomes"]
     design = study["design"] or {}
@@ -316,10 +317,21 @@ def reporting_checklist(results: Mapping[str, Any]) -> list[dict[str, str]]:
         for row in outcomes["accuracy"]
         if row["by"] == "all" and row["n_with"]
     )
+    events = "; ".join(
+        f"{row['class']} {row['when']}: {row['n_with']} with it, {row['n_without']} without"
+        for row in outcomes["accuracy"]
+        if row["by"] == "all" and row["n_with"]
+    )
+    blinding = (
+        "The adjudicator saw the readings." if design.get("adjudication") else "The labels were there before the study."
+    )
     decide = (
         ("1", "Title: early evaluation of AI decision support", ""),
+        ("I", "Abstract", ""),
         ("2a", "Intended use: condition, patients", results["intended_use"]),
         ("2b", "Intended users and place in care", "Readers of ECGs in research and teaching; no place in care."),
+        ("II", "Objectives", ""),
+        ("III", "Research governance: protocol, registration, ethics approval", ""),
         ("3a", "Participants: selection of cases", cases),
         ("3b", "Participants: selection of users", ""),
         ("3c", "Familiarisation and training of users", training),
@@ -332,44 +344,58 @@ def reporting_checklist(results: Mapping[str, Any]) -> list[dict[str, str]]:
         ("4c", "AI system: outputs and how they were shown", f"Arms: {arms}."),
         ("5a", "Implementation: setting", "Reading study in the app, blind reading first, answers frozen."),
         ("5b", "Implementation: workflow and timing", order),
+        ("IV", "Outcomes", "Reliance on the model, sensitivity and specificity before and after, agreement, time."),
         ("6a", "Safety and errors: how identified", "An answer is wrong when its label is none of the case's."),
         ("6b", "Safety and errors: risks to patients", "No patient's care depended on an answer."),
         ("7", "Human factors: methods", "Ratings from -3 to +3 of relevance, help and confidence; time per case."),
-        ("8", "Ethics: methodologies", ""),
-        ("9a", "Results: cases", cases),
-        ("9b", "Results: users", readers),
+        ("V", "Analysis", boot),
+        ("8", "Ethics: methods for an ethical aim, such as fairness", ""),
+        ("VI", "Patient involvement", ""),
+        ("9a", "Results: cases, their characteristics and missing input", f"{cases} Characteristics: {BY_AUTHORS}"),
+        ("9b", "Results: users", f"{readers} Characteristics: {BY_AUTHORS}"),
         ("10a", "Results: exposure and adherence", f"{finished} readings finished."),
         ("10b", "Results: changes of workflow", ""),
+        ("VII", "Main results", f"{reliance} {accuracy}"),
+        ("VIII", "Subgroups", "By reader, arm and label in the report."),
         ("11", "Modifications of the AI system", f"None: one model throughout; app {', '.join(results['versions'])}."),
-        ("12", "Human-computer agreement", reliance),
+        ("12", "Human-computer agreement and changes of mind", reliance),
         ("13a", "Errors of the AI system", seeded),
         ("13b", "Harms", "None: no patient's care depended on an answer."),
         ("14a", "Usability", "See the ratings of the report."),
         ("14b", "Learning curves", "See training by round and time per case in the report."),
         ("15", "Discussion: support of the intended use", ""),
         ("16", "Discussion: safety", ""),
+        ("IX", "Strengths and limitations", ""),
         ("17", "Data availability", f"Signed export of the whole record; log SHA-256 {results['log_digest']}."),
+        ("X", "Conflicts of interest and funding", ""),
     )
     tripod = (
         ("1", "Title", ""), ("2", "Abstract", ""), ("3a-c", "Background, target population, health inequalities", ""),
         ("4", "Objectives", ""), ("5a", "Data: source", cases), ("5b", "Data: dates", ""),
         ("6a-c", "Participants: setting, eligibility, treatments", ""),
         ("7", "Data preparation", "As stored with the model; no step depends on a reader."),
-        ("8a", "Outcome: definition", labels), ("8b", "Outcome: assessors", readers),
-        ("8c", "Outcome: blinding", "No label was shown; the model's answer after the blind reading alone."),
+        ("8a", "Outcome: definition", labels), ("8b", "Outcome: assessors", ""),
+        ("8c", "Outcome: blinding", f"{blinding} Readers saw no label, and the model's answer after their own alone."),
         ("9a-c", "Predictors", "The samples of the 12 leads."), ("10", "Sample size", f"{cases} {readers}"),
         ("11", "Missing data", f"{finished} readings finished; figures are over those."),
-        ("12a-g", "Analysis", boot), ("13", "Class imbalance", cases), ("14", "Fairness", ""),
+        ("12a", "Analysis: use of the data", "Every case evaluates the model; none trains it in this study."),
+        ("12b-c", "Analysis: predictors and building of the model", "Not part of this study; see the model's card."),
+        ("12d", "Analysis: clusters", "Figures by reader and arm; all answers to a case are resampled together."),
+        ("12e", "Analysis: measures", boot), ("12f", "Analysis: updating", "None."),
+        ("12g", "Analysis: how predictions were made", f"By the app, from {model}"),
+        ("13", "Class imbalance", f"No method against it in this study. {cases}"), ("14", "Fairness", ""),
         ("15", "Model output", "Probability by label; called is the most probable."),
         ("16", "Training versus evaluation", "See the model's card and the selection of cases."),
         ("17", "Ethical approval", ""), ("18a-c", "Funding, conflicts of interest, protocol", ""),
         ("18d", "Registration", ""), ("18e", "Data sharing", f"Export, definition SHA-256 {study['uid']}."),
         ("18f", "Code sharing", f"Version {', '.join(results['versions'])} of the app, open source."),
-        ("19", "Patient and public involvement", ""), ("20a-c", "Participants: flow and characteristics", cases),
-        ("21", "Model development", "Not part of this study."), ("22", "Model specification", model),
+        ("19", "Patient and public involvement", ""), ("20a", "Participants: flow", f"{cases} {finished} read."),
+        ("20b-c", "Participants: characteristics, beside those of the training data", ""),
+        ("21", "Participants and events in each analysis", events), ("22", "Model specification", model),
         ("23a", "Performance with intervals", accuracy), ("23b", "Heterogeneity", "By reader and arm in the report."),
         ("24", "Model updating", "None."), ("25", "Interpretation", ""), ("26", "Limitations", ""),
-        ("27a-c", "Usability of the model in care", "Not for care."),
+        ("27a", "Use in care: input of poor quality", "Not for care. The app's quality check warns or refuses."),
+        ("27b-c", "Use in care: what users must do; next steps", ""),
     )  # fmt: skip
     times_words = f" Median {_seconds(times['whole'])} s per case." if times["n"] else ""
     return [
