@@ -17,16 +17,6 @@ READER_NOTE = (
     "not know the patient. A qualified reader must judge the tracing itself."
 )
 
-# What Streamlit draws too faint for WCAG 2.1 AA: captions, keys on buttons, the dots between pages, and in the dark
-# what is chosen; tests/browser/contrast.js measures it.
-LEGIBLE = """
-.stApp [data-testid="stCaptionContainer"] {{ color: color-mix(in srgb, {text} 78%, transparent); }}
-.stApp [data-testid="stCaptionContainer"], .stApp [data-testid="stCaptionContainer"] * {{ opacity: 1; }}
-.stApp kbd, .stApp [data-testid="stPaginationEllipsis"] {{ opacity: 1; color: inherit; }}
-.stApp [data-testid="stButtonGroup"] button[data-selected="true"],
-.stApp [data-testid="stSliderThumbValue"] {{ color: {chosen} !important; }}
-"""
-
 st.set_page_config(
     page_title="ECG-IMN Reader",
     page_icon=str(shipped("assets/logo.svg")),
@@ -76,9 +66,7 @@ with foot:  # before the page runs: a page may stop early
     st.caption(INTENDED_USE)
     session.watch_window()
     case_bar.mode_switch()
-    theme = f"theme.{'dark' if session.is_dark() else 'light'}"
-    colours = {"text": st.get_option(f"{theme}.textColor"), "chosen": st.get_option(f"{theme}.linkColor")}
-    st.html(f"<style>{LEGIBLE.format(**colours)}</style>")
+    case_bar.legible_text()
 with body:
     page.run()
 cached.spare_what_is_loaded()

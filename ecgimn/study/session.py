@@ -367,7 +367,7 @@ class Reading:
         Raises
         ------
         StudyError
-            No diagnosis is chosen, or another case is due.
+            No main diagnosis is chosen, or another case is due.
         """
         state = self.training()
         due = self.next_training(state)

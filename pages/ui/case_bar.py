@@ -34,6 +34,16 @@ MODE_STYLE = """
 }
 """
 
+# What Streamlit draws too faint for WCAG 2.1 AA: captions, keys on buttons, the dots between pages, and in the dark
+# what is chosen; tests/browser/contrast.js measures it.
+LEGIBLE = """
+.stApp [data-testid="stCaptionContainer"] {{ color: color-mix(in srgb, {text} 78%, transparent); }}
+.stApp [data-testid="stCaptionContainer"], .stApp [data-testid="stCaptionContainer"] * {{ opacity: 1; }}
+.stApp kbd, .stApp [data-testid="stPaginationEllipsis"] {{ opacity: 1; color: inherit; }}
+.stApp [data-testid="stButtonGroup"] button[data-selected="true"],
+.stApp [data-testid="stSliderThumbValue"] {{ color: {chosen} !important; }}
+"""
+
 
 def opened_case() -> Case:
     """Let the reader choose a case; stop the page with a reason where there is none or no model may speak."""
@@ -341,3 +351,10 @@ def mode_switch() -> None:
             "points and correlations besides.",
         )  # fmt: skip
     st.html(f"<style>{MODE_STYLE}</style>")
+
+
+def legible_text() -> None:
+    """Give what Streamlit draws too faint the colours of the theme in use."""
+    theme = f"theme.{'dark' if session.is_dark() else 'light'}"
+    colours = {"text": st.get_option(f"{theme}.textColor"), "chosen": st.get_option(f"{theme}.linkColor")}
+    st.html(f"<style>{LEGIBLE.format(**colours)}</style>")

@@ -67,8 +67,8 @@ def test_the_answer_of_another_model_is_not_shown(store: Store) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"primary": None}, "No diagnosis"),
-        ({"primary": "XYZ"}, "No diagnosis"),
+        ({"primary": None}, "No main diagnosis"),
+        ({"primary": "XYZ"}, "No main diagnosis"),
         ({"also": ["XYZ"]}, "further label"),
         ({"confidence": None}, "No confidence"),
         ({"confidence": 6}, "No confidence"),
