@@ -146,9 +146,9 @@ def test_baseline_wander_is_warned_of(recording):
 
 
 @pytest.mark.parametrize("mains", [50.0, 60.0])
-def test_mains_hum_is_warned_of_with_its_frequency(recording, mains):
+def test_power_line_interference_is_warned_of_with_its_frequency(recording, mains):
     quality = assess_quality(changed(recording, 7, recording.signal[7] + 0.05 * np.sin(2 * np.pi * mains * TIME)))
-    assert any(f"hum at {mains:.0f} Hz" in warning and "V2" in warning for warning in quality.warnings)
+    assert any(f"interference at {mains:.0f} Hz" in warning and "V2" in warning for warning in quality.warnings)
 
 
 def test_muscle_noise_is_warned_of(recording):
