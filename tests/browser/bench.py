@@ -29,7 +29,7 @@ from tests.browser.visit import Visit
 
 N_STARTS, N_CASES, N_CLASSES = 3, 12, 12
 BARE_PAGE = Path(__file__).with_name("bare_page.py")
-TRACE_BYTES = 200_000  # a message as large as this holds the trace of a case
+TRACE_BYTES = 50_000  # a message as large as this holds the trace of a case; no other before it does
 LOOK_S = 1.5  # a reader looks at a case at least this long; meanwhile the next one is read ahead
 
 
