@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -46,6 +47,14 @@ OPTIONS = {
     "--png": ("", ".", "x.gif", "x", "no/folder/x.png", ".png/", "x.pdf", "a" * 300 + ".png"),
     "--pdf": ("", ".", "x.gif", "x.png", "no/folder/x.pdf", "a" * 300 + ".pdf"),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def commands_read_once() -> Iterator[None]:
+    """Let typer make the parser of all commands once: 0.1 s for each of a thousand calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(scope="module")
