@@ -90,8 +90,9 @@ re-run. A mark on a row marks its waves on the trace. Nothing is judged under 18
 **Rhythm** is named from RR, P waves, the shape of each QRS and pacing spikes; the badge beside the answer holds the
 grounds. Models learned mainly from sinus rhythm of adults: what lies outside is said there too.
 
-**The chips** print the probability of each label as used in PTB-XL. Labels are not exclusive. The star marks those at
-or above their threshold.
+**The chips** print the probability of each label as used in PTB-XL. Labels are not exclusive. The star marks those
+at or above their threshold. **Diagnoses** leads from the five groups to finer classes, which another model knows;
+**Overview** leads back.
 """
 
 

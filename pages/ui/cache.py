@@ -88,13 +88,15 @@ def _card(path: str, changed_ns: int) -> ModelCard:
     return read_card(Path(path))
 
 
-def other_depth(card: ModelCard) -> str | None:
+def other_depth(card: ModelCard, before: str) -> str | None:
     """Name of the model for a reader who wants more classes than this one knows, or fewer; None where none is.
 
-    From few classes it leads to the ECG-IMN that knows most in groups, from any other to the default.
+    From few classes it leads to the ECG-IMN that knows most in groups, and from there to the model that the reader came
+    from (`before`), else to the default.
     """
     if card.groups:
-        return DEFAULT_MODEL if DEFAULT_MODEL in model_names() else None
+        fewer = [name for name in (before, DEFAULT_MODEL) if name in model_names() and not card_of(name).groups]
+        return fewer[0] if fewer else None
     finer = [each for each in map(card_of, model_names()) if each.kind == "ecg-imn" and each.groups]
     return max(finer, key=lambda each: len(each.classes)).name if finer else None
 

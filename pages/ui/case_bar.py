@@ -240,8 +240,8 @@ def trace_and_numbers(figure_px: float) -> tuple[DeltaGenerator, DeltaGenerator]
 def class_chips(case: Case, shown: str) -> None:
     """Let the reader choose the class shown; each chip prints the probability.
 
-    Of many classes the likely ones have a chip, and all stand in a list beside them. A chip leads to the model that
-    names more, or fewer, classes.
+    Of many classes the likely ones have a chip, and all stand in a list beside them. A button leads to the model
+    that names more, or fewer, classes.
     """
     chips, many = class_texts(case), len(case.classes) > MANY_CLASSES
     first = case.likely(LIKELY) if many else case.classes
@@ -260,8 +260,8 @@ def class_chips(case: Case, shown: str) -> None:
             label_visibility="collapsed",
             width=220,
         )
-    if (other := cached.other_depth(case.card)) is not None:
-        deeper = len(cached.card_of(other).classes) > len(case.classes)
+    if (other := cached.other_depth(case.card, session.model_before())) is not None:
+        deeper = not case.card.groups
         asked = st.button(
             "Diagnoses" if deeper else "Overview",
             icon=":material/account_tree:" if deeper else ":material/arrow_back:",

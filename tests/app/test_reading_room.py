@@ -297,7 +297,7 @@ def test_the_class_chosen_stays_for_the_next_case(small_app: AppTest) -> None:
 
 
 def test_diagnoses_asks_the_model_of_many_classes_and_its_list_names_the_one_drawn_in_every_case(app: AppTest) -> None:
-    app.query_params["composite"] = "imi-st"
+    app.query_params["composite"], app.query_params["model"] = "imi-st", "superclass-faithful-v2"
     app.run()
     button(app, "Diagnoses").click().run()
     shown = [class_of(app)]
@@ -310,6 +310,7 @@ def test_diagnoses_asks_the_model_of_many_classes_and_its_list_names_the_one_dra
     assert shown[2] != shown[1]
     button(app, "Overview").click().run()
     assert class_of(app) in SUPERCLASSES
+    assert labelled(app.selectbox, "Model") == "superclass-faithful-v2"  # and not the default
 
 
 def test_a_link_brings_back_case_class_quantity_and_layout(small_app: AppTest) -> None:

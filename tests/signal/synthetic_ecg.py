@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ecgimn.leads import INDEPENDENT_LEADS, order_leads
+from ecgimn.leads import INDEPENDENT_LEADS, LIMB_FROM_I_II, order_leads
 from ecgimn.recording import Recording
 
 #: Peak heights in mV of P, Q, R, S, T in the eight independent leads of an ordinary tracing.
@@ -82,3 +82,17 @@ class Tracing:
     def recording(self, **about: object) -> Recording:
         """The tracing as a recording; `about` is passed on (age, sex, ...)."""
         return Recording(self.signal(), self.fs, **about)  # type: ignore[arg-type]
+
+
+def fibrillating(stretch_qrs: float, seed: int, f_mv: float = 0.05) -> tuple[Recording, Recording]:
+    """Irregular beats without P on f waves at 6 Hz, and the same beats with P on a quiet baseline."""
+    rng = np.random.default_rng(seed)
+    at = tuple(r for r in np.cumsum(rng.uniform(0.45, 1.0, 20)) if r < 10.3)
+    no_p = {lead: (0.0, *heights[1:]) for lead, heights in ORDINARY.items()}
+    phase = 2 * np.pi * np.cumsum(6.0 + 0.02 * rng.normal(0.0, 0.6, 5000).cumsum()) / 500.0
+    rows = np.array(
+        [f_mv * size * np.sin(phase + 0.3 * k) for k, size in enumerate((0.3, 1, 1.2, 0.6, 0.3, 0.2, 0.2, 0.2))]
+    )
+    f_waves = np.concatenate([LIMB_FROM_I_II @ rows[:2], rows[2:]])
+    signal = Tracing(beats_at=at, stretch_qrs=stretch_qrs, waves=no_p).signal() + f_waves
+    return Recording(signal, 500.0), Tracing(beats_at=at, stretch_qrs=stretch_qrs).recording()

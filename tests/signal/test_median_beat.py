@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from synthetic_ecg import ORDINARY, Tracing
+from synthetic_ecg import ORDINARY, Tracing, fibrillating
 
-from ecgimn.leads import LIMB_FROM_I_II
 from ecgimn.recording import Recording
 from ecgimn.signal.beat import beat_windows, median_beat, tangent_end
 from ecgimn.signal.waves.find import find_waves
@@ -52,17 +51,8 @@ def test_r_stands_at_the_same_place_in_every_window(recording, waves):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_t_ends_as_early_on_fibrillation_waves_as_in_the_same_beats_with_p_waves(seed):
-    rng = np.random.default_rng(seed)
-    at = tuple(r for r in np.cumsum(rng.uniform(0.5, 1.0, 20)) if r < 10.3)
-    no_p = {lead: (0.0, *heights[1:]) for lead, heights in ORDINARY.items()}
-    phase = 2 * np.pi * np.cumsum(6.0 + 0.02 * rng.normal(0.0, 0.6, 5000).cumsum()) / 500.0
-    rows = np.array(
-        [0.06 * size * np.sin(phase + 0.3 * k) for k, size in enumerate((0.3, 1, 1, 0.6, 0.3, 0.2, 0.2, 0.2))]
-    )
-    waves_of_f = np.concatenate([LIMB_FROM_I_II @ rows[:2], rows[2:]])
     ends = []
-    for drawn in (Tracing(beats_at=at, waves=no_p).signal() + waves_of_f, Tracing(beats_at=at).signal()):
-        recording = Recording(drawn, 500.0)
+    for recording in fibrillating(1.0, seed, f_mv=0.06):
         beat = median_beat(recording, find_waves(recording))
         ends.append(2.0 * (beat.common["t_offset"] - beat.common["qrs_onset"]))
         assert np.nanmax(beat.landmarks["t_offset"]) <= beat.common["t_offset"] + 25.0

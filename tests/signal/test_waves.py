@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from synthetic_ecg import ORDINARY, Tracing
+from synthetic_ecg import ORDINARY, Tracing, fibrillating
 
 from ecgimn.errors import SignalError
 from ecgimn.leads import LIMB_FROM_I_II
@@ -220,20 +220,6 @@ def test_ventricular_beats_among_others_are_beats_too():
     early = Tracing(beats_at=(3.5,), waves=heights, stretch_qrs=2.2, noise_mv=0.0)
     waves = find_waves(Recording(normal.signal() + early.signal(), 500.0))
     assert waves.n_beats == 11
-
-
-def fibrillating(stretch_qrs, seed):
-    """Irregular beats without P on f waves of 0.05 mV at 6 Hz, and the same beats with P on a quiet baseline."""
-    rng = np.random.default_rng(seed)
-    at = tuple(r for r in np.cumsum(rng.uniform(0.45, 1.0, 20)) if r < 10.3)
-    no_p = {lead: (0.0, *heights[1:]) for lead, heights in ORDINARY.items()}
-    phase = 2 * np.pi * np.cumsum(6.0 + 0.02 * rng.normal(0.0, 0.6, 5000).cumsum()) / 500.0
-    rows = np.array(
-        [0.05 * size * np.sin(phase + 0.3 * k) for k, size in enumerate((0.3, 1, 1.2, 0.6, 0.3, 0.2, 0.2, 0.2))]
-    )
-    f_waves = np.concatenate([LIMB_FROM_I_II @ rows[:2], rows[2:]])
-    signal = Tracing(beats_at=at, stretch_qrs=stretch_qrs, waves=no_p).signal() + f_waves
-    return Recording(signal, 500.0), Tracing(beats_at=at, stretch_qrs=stretch_qrs).recording()
 
 
 def qrs_ms(recording):

@@ -63,8 +63,13 @@ def model_name() -> str:
 
 
 def choose_model(name: str) -> None:
-    """Choose the model for all pages, as its list in the sidebar does."""
-    st.session_state["model"] = name
+    """Choose the model for all pages, as its list in the sidebar does, and remember the one before."""
+    st.session_state["model_before"], st.session_state["model"] = model_name(), name
+
+
+def model_before() -> str:
+    """Return the name of the model from which `choose_model` led away; empty where it was never called."""
+    return str(st.session_state.get("model_before") or "")
 
 
 def has_gone_on(recording: Recording) -> bool:
