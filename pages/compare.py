@@ -353,7 +353,9 @@ def compare_page(case: Case) -> None:
         )  # fmt: skip
     with shown:
         if seen != SEEN[0] or not show_beats(kind, sides, view, own_scales=own_scales):
-            figure = side_by_side_figure(*sides, view=view, width_px=room_px(), own_scales=own_scales)
+            figure = side_by_side_figure(
+                *sides, view=view, width_px=room_px(), own_scales=own_scales, numbers=view_state.is_research()
+            )
             alt = f"Two 12-lead ECGs with evidence on one scale: {sides[0].title}, and {sides[1].title}"
             st.plotly_chart(figure, width="content", theme=None, key="cmp_ecg", config=CHART, alt=alt)
             st.caption("Drag across a stretch of time to enlarge it in both; a double click goes back.")

@@ -93,6 +93,7 @@ def check_case(case: Case) -> None:
                 st.error(str(exc), icon=":material/error:")
                 return
     session.write_link(shown)
+    widgets.scope_note(case)
     research = view_state.is_research()
     st.markdown(
         "  \n".join(
@@ -139,7 +140,10 @@ def show_beats(check: SelfCheck, titles: tuple[str, str], shown: str, *, own_sca
 def show_traces(check: SelfCheck, titles: tuple[str, str], shown: str, *, own_scale: bool) -> None:
     """Show both whole traces side by side."""
     width, height = session.window()
-    screen = Screen(max((width - SIDES_PX) / 2, 420.0), max(height - HEAD_PX, LEAST_HEIGHT_PX), switch=False)
+    screen = Screen(
+        max((width - SIDES_PX) / 2, 420.0), max(height - HEAD_PX, LEAST_HEIGHT_PX), switch=False,
+        numbers=view_state.is_research(),
+    )  # fmt: skip
     for column, title, one in zip(st.columns(2, gap="small"), titles, (check.first, check.second), strict=True):
         with column:
             st.markdown(f"**{title}**")

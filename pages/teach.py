@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from ecgimn.draw.painted import mean_beat_evidence
-from ecgimn.draw.screen.ecg import Screen, ecg_figure, screen_for
+from ecgimn.draw.screen.ecg import LEAST_PX, Screen, ecg_figure, screen_for
 from ecgimn.draw.screen.side_by_side import Pane, beats_picture
 from ecgimn.draw.view import View
 from ecgimn.draw.words.case import st_rows
@@ -43,6 +44,7 @@ session.run_under_app()
 CHART = {"displayModeBar": False}
 N_ATTEMPTS = 8
 BEAT_SHARE = 0.6  # of the window's height, for the mean beat below the trace
+ANSWER_PX = 150.0  # of the presenter's view, for chips and sentence above what is new
 LAYOUT = "3x4+1R"  # at 12x1 the chest leads of most cases run into one another
 SEEN = ("Both mean beats", "Later ECG", "Earlier ECG")
 HOW = "Mark all that fit, then submit. Only then the answer, the model and its evidence appear."
@@ -129,6 +131,8 @@ def draw_pair(
         head, *sentences = difference_sentences(
             found, name, since or "the earlier ECG", logits=view_state.is_research()
         )
+        if large:
+            room = replace(room, height_px=max(room.height_px - ANSWER_PX, LEAST_PX[1]))
         words(f"**{for_markdown(head)}** {' '.join(for_markdown(one) for one in sentences)}", large=large)
     shown = st.segmented_control(
         "Shown", SEEN, default=SEEN[0], required=True, key=f"answer_quiz_seen_{at}", label_visibility="collapsed"
@@ -148,10 +152,10 @@ def draw_pair(
 
 def room_for_case(window: tuple[int, int], *, large: bool) -> Screen:
     """Return the room for the picture: the whole window in a room of listeners."""
-    room = screen_for(window)
+    room = replace(screen_for(window), numbers=view_state.is_research())
     if not large:
         return room
-    return Screen(width_px=window[0] - 160.0, height_px=max(window[1] - 170.0, 420.0), px_per_mm=room.px_per_mm)
+    return replace(room, width_px=window[0] - 160.0, height_px=max(window[1] - 170.0, 420.0))
 
 
 def explain_after(state: dict[str, Any], recording: Recording) -> Case | None:
@@ -234,7 +238,7 @@ def keep_attempt(collection: Collection, case: QuizCase, state: dict[str, Any]) 
 
 def reveal(collection: Collection, case: QuizCase, state: dict[str, Any], title: str, *, large: bool) -> None:
     result = score(case, state["answer"])
-    words(f"**{title}**", large=large)
+    words(f"**{title[:1].upper()}{title[1:]}**", large=large)
     verdicts: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         ("check_circle", "green", "correct", result.correct),
         ("visibility_off", "orange", "missed", result.missed),

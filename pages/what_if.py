@@ -155,7 +155,7 @@ def edit_page(case: Case, masks: WaveMasks) -> None:
     with left:
         show_picture(case, after, shown, view, room, seen)
         done = "Nothing is changed yet." if untouched else " ".join(describe_edit(result, masks, edit))
-        st.caption(f"{done} {NOT_MEASURED}".strip())
+        st.caption(" ".join(words for words in (done, NOT_MEASURED, widgets.scope_words(case)) if words))
     with right:
         st.plotly_chart(
             outcome_figure(
@@ -200,7 +200,7 @@ def show_picture(case: Case, after: Case, shown: str, view: View, room: tuple[fl
         )  # fmt: skip
         picture(markup, "what_if_beat")
         return
-    figure = what_if_figure(before, then, view=view, screen=Screen(*room))
+    figure = what_if_figure(before, then, view=view, screen=Screen(*room, numbers=view_state.is_research()))
     text = "as recorded" if after is case else "edited, the original in grey behind it"
     alt = f"12-lead ECG, {text}, with the evidence for {shown} behind the leads"
     st.plotly_chart(figure, width="content", theme=None, key="what_if_ecg", config=CHART, alt=alt)

@@ -234,7 +234,6 @@ def class_chips(case: Case, *, starred: bool = True) -> dict[str, str]:
     return {
         name: f"{name} {percent(probability)}"
         + (" *" if starred and case.scope.within and probability >= case.thresholds.get(name, np.inf) else "")
-        + ("" if case.scope.within else " (outside)")
         for name, probability in zip(case.classes, case.explanation.probability.tolist(), strict=True)
     }
 

@@ -171,6 +171,8 @@ def assemble(traces: Traces, *, age: int | None = None, sex: Sex | None = None, 
     n_extra = traces.n_left_out + sum(canonical_lead_name(name) is None for name in traces.names)
     if n_extra:
         notes.insert(0, f"{counted(n_extra, 'extra signal')} left out.")
+    if derived:
+        notes.append(f"Computed from I and II, as the file does not hold them: {', '.join(derived)}.")
     with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which Recording refuses
         signal = ordered.astype(np.float32)
     recording = Recording(

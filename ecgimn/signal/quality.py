@@ -485,9 +485,6 @@ def scope_of(reading: SignalReading) -> Scope:
         found.append(("contradicting limb leads", "The limb leads contradict each other."))
     if reversal := reading.findings.of("lead reversal") if reading.findings else ():
         found.append(("possible lead reversal", " ".join(item.text for item in reversal)))
-    if recording.derived_leads and recording.source != "composite":  # those are made of eight leads by this app
-        leads = ", ".join(recording.derived_leads)
-        found.append(("computed leads", f"{leads} are not in the file and were computed from I and II."))
     away = departures(recording)
     distance = float(np.sqrt(np.mean(np.square(list(away.values())))))
     if distance > MOST_UNLIKE:

@@ -11,7 +11,7 @@ import streamlit as st
 from ecgimn.draw.charts.study import ITEM_WORDS
 from ecgimn.draw.painted import mean_beat_evidence
 from ecgimn.draw.paper import PaperLayout
-from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, SIDES_PX, Screen, ecg_figure, screen_for
+from ecgimn.draw.screen.ecg import MAX_HEADROOM_MM, SIDES_PX, ecg_figure, screen_for
 from ecgimn.draw.screen.live import box_at, box_frames, ready_for_boxes
 from ecgimn.draw.screen.side_by_side import Pane, beats_picture
 from ecgimn.draw.view import View
@@ -177,10 +177,10 @@ def draw_trace(reading: Reading, state: CaseState, signal: SignalReading, opened
         view = replace(view, quantity="weights" if method == "weights" else "contribution")
     fields = _fields(state)
     room = screen_for(session.window(), beside=not _is_full(place))
-    screen = Screen(width_px=room.width_px, height_px=room.height_px - HEAD_PX, px_per_mm=room.px_per_mm)
+    screen = replace(room, height_px=room.height_px - HEAD_PX, numbers=False)
     if _is_full(place):
         width = session.window()[0] - SIDES_PX
-        screen = Screen(width_px=width, height_px=10 * width, px_per_mm=room.px_per_mm)
+        screen = replace(screen, width_px=width, height_px=10 * width)
     figure = ecg_figure(signal.recording, evidence, view=view, screen=screen)
     if evidence is not None:
         figure = with_marks(figure, evidence, view, study.chosen(_mark_key(state, evidence)))
@@ -534,7 +534,7 @@ def _head(reading: Reading, state: CaseState, n_cases: int) -> None:
 
 def _plain_trace(recording: Recording, key: str, alt: str) -> None:
     room = screen_for(session.window())
-    screen = Screen(width_px=room.width_px, height_px=room.height_px - HEAD_PX, px_per_mm=room.px_per_mm)
+    screen = replace(room, height_px=room.height_px - HEAD_PX)
     figure = ecg_figure(recording, view=View(dark=session.is_dark()), screen=screen)
     st.plotly_chart(figure, width="content", theme=None, config=CHART, alt=alt, key=key)
 

@@ -21,6 +21,7 @@ from pages.ui import audit_coordinator as coordinator
 from pages.ui import cache as cached
 from pages.ui.state import case as session
 from pages.ui.state import study
+from pages.ui.trace import picture
 
 FILE_NAME = "ecg-imn-audit"
 
@@ -52,7 +53,7 @@ def show(store: Store, uid: str) -> None:
     for place, (title, svg) in enumerate(charts.items()):
         with (left, right)[place % 2]:
             st.markdown(f"**{title}**")
-            st.image(svg)
+            picture(svg, f"result_{place}")
     st.caption("Means over answers with 95 % intervals from resampling cases. A label is an opinion too.")
     chosen = st.segmented_control("Table", list(tables), key="audit_table", label_visibility="collapsed")
     if chosen:

@@ -320,10 +320,15 @@ def about_case(recording: Recording) -> None:
             st.text(line)
 
 
+def scope_words(case: Case) -> str:
+    """Say that the ECG is none of those that the model was taught; nothing where it is."""
+    return "" if case.scope.within else f"Outside what the model was taught: {', '.join(case.scope.names)}."
+
+
 def scope_note(case: Case) -> None:
-    """Say what "(outside)" on the chips means, where no badge beside the answer does."""
-    if not case.scope.within:
-        st.caption(f"Outside what the model was taught: {', '.join(case.scope.names)}.")
+    """Print the scope where no badge beside the answer tells it."""
+    if words := scope_words(case):
+        st.caption(words)
 
 
 def against_choice(classes: Sequence[str]) -> None:

@@ -51,9 +51,11 @@ def test_a_case_is_read_hinted_committed_and_explained(teach: AppTest) -> None:
     assert not teach.exception
     assert f"{case.answers[0]} · correct" in words
     assert "Left axis deviation · wrong" in words
-    assert card.title in words
+    assert f"{card.title[0].upper()}{card.title[1:]}" in words
     assert case.points[0] in words
     assert "1 hint used" in words
+    assert "Outside what the model was taught" not in words
+    assert "logit" not in teach.get("plotly_chart")[0].proto.spec  # the clinical view, the usual one
     assert len(teach.dataframe) == 2  # ST and T, and the last attempts
     attempts = teach.dataframe[1].value
     assert attempts.iloc[0].to_dict() == {"Case": "2", "Correct": "1", "Missed": "0", "Wrong": "1", "Hints": "1"}

@@ -239,6 +239,15 @@ def test_any_rate_and_length_draws(another_recording, another_evidence, fs, dura
         assert trace(figure, "I").dx == pytest.approx(25 / fs)
 
 
+def test_without_numbers_the_evidence_has_words_alone(recording, evidence):
+    shown, words = (
+        ecg_figure(recording, evidence, view=MI, screen=Screen(numbers=numbers)).to_json() for numbers in (True, False)
+    )
+    assert "logit" in shown
+    assert "logit" not in words
+    assert "raises" in words
+
+
 def test_the_switch_dims_the_evidence_and_leaves_the_paper(recording, evidence):
     figure = ecg_figure(recording, evidence, view=MI)
     off = figure.layout.updatemenus[0].buttons[0].args[0]

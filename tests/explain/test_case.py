@@ -186,5 +186,5 @@ def test_a_class_lies_in_its_decision_zone_and_outside_what_was_taught_in_none(c
     assert set(child.zones().values()) == {OUTSIDE}
     assert answer(child.of("B"), ()).text.endswith("outside what the model was taught")
     chips = class_chips(child)
-    assert all(chip.endswith("(outside)") and "*" not in chip for chip in chips.values())
+    assert not any("*" in chip for chip in chips.values())
     assert explanation_json(child)["zones"] == {"miss_rate": 0.05, "classes": dict.fromkeys(CLASSES, OUTSIDE)}

@@ -65,7 +65,7 @@ def forest_svg(
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img" '
-        f'aria-label="{for_html(title)}" font-family="Source Sans Pro, Helvetica, Arial, sans-serif" '
+        f'aria-label="{for_html(title)}" font-family="Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif" '
         f'font-size="13" fill="{colours["text"]}">'
     ]
     marks = {low_end, high_end, *(() if at is None else (at,))}
@@ -141,7 +141,7 @@ def result_charts(results: Mapping[str, Any], *, dark: bool = False) -> dict[str
         if results["regions"][key] is not None
     ]
     ratings = [
-        ForestRow(f"{ITEM_WORDS[row['item']]} · {row['method']}", row["mean"])
+        ForestRow(f"{ITEM_WORDS[row['item']]} · {METHOD_WORDS[row['method']]}", row["mean"])
         for row in results["ratings"]
         if row["class"] == "all"
     ]

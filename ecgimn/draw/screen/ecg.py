@@ -68,6 +68,8 @@ class Screen:
         Draw one millimetre as one millimetre, whatever room that takes, instead of fitting the room.
     switch : bool
         Buttons below the colour bar that dim or hide the evidence in the browser, without asking the server.
+    numbers : bool
+        Values and unit at the colour bar and under the pointer; without, words alone.
     """
 
     width_px: float = 900.0
@@ -76,6 +78,7 @@ class Screen:
     calibrated: bool = False
     true_size: bool = False
     switch: bool = True
+    numbers: bool = True
 
 
 def ecg_figure(
@@ -132,11 +135,11 @@ def ecg_figure(
 
     traces = lead_traces(layout, recording, colours)
     traces.append(pulse_trace(layout, colours))
-    traces += hover_traces(layout, recording, drawn, bare=evidence_apart)
+    traces += hover_traces(layout, recording, drawn, bare=evidence_apart, numbers=screen.numbers)
     traces.append(label_trace(layout, st, colours))
     traces += beat_trace(layout, recording, st, colours)
     if drawn is not None:
-        traces.append(colour_bar_trace(drawn, view, colours))
+        traces.append(colour_bar_trace(drawn, view, colours, numbers=screen.numbers))
 
     shown = drawn.shown_share(layout) if drawn is not None else None
     beyond_words = [f"the trace leaves the grid in {', '.join(beyond)}"] if beyond else []

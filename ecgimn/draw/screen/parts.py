@@ -97,7 +97,7 @@ def colour_stops(evidence: EvidenceMap, *, dark: bool) -> NDArray[np.uint8]:
     return evidence_colours(dark=dark, paint=evidence.paint is not None)[evidence_index(values, 1.0, evidence.power)]
 
 
-def colour_bar_trace(evidence: EvidenceMap, view: View, colours: Palette) -> dict[str, Any]:
+def colour_bar_trace(evidence: EvidenceMap, view: View, colours: Palette, *, numbers: bool = True) -> dict[str, Any]:
     """Return an empty trace that carries the colour bar, in the colours as they look at the view's opacity."""
     seen = [
         [place / (N_COLOUR_STOPS - 1), css(blended(colour, view.opacity, dark=view.dark))]
@@ -105,7 +105,10 @@ def colour_bar_trace(evidence: EvidenceMap, view: View, colours: Palette) -> dic
     ]
     limit = evidence.limit
     what = for_plotly(evidence.quantity).replace(", ", "<br>")
-    title = f"<b>{for_plotly(evidence.name)}</b><br>{what}<br>{evidence.unit.replace(' per ', '<br>per ')}<br> "
+    if numbers:
+        words, ends = f"{what}<br>{evidence.unit.replace(' per ', '<br>per ')}", (f"−{limit:g}", "0", f"+{limit:g}")
+    else:
+        words, ends = what.replace("contribution", "evidence"), ("", "none", "")
     return {
         "type": "scatter",
         "mode": "markers",
@@ -120,14 +123,14 @@ def colour_bar_trace(evidence: EvidenceMap, view: View, colours: Palette) -> dic
             "colorscale": seen,
             "showscale": True,
             "colorbar": {
-                "title": {"text": title, "font": {"size": 11}},
+                "title": {"text": f"<b>{for_plotly(evidence.name)}</b><br>{words}<br> ", "font": {"size": 11}},
                 "thickness": 12,
                 "len": 0.62,
                 "y": 0.5,
                 "x": 1.0,
                 "xpad": 8,
                 "tickvals": [-limit, -limit / 2, 0, limit / 2, limit],
-                "ticktext": [f"−{limit:g}", "lowers", "0", "raises", f"+{limit:g}"],
+                "ticktext": [ends[0], "lowers", ends[1], "raises", ends[2]],
                 "tickfont": {"size": 11},
                 "outlinewidth": 1,
                 "outlinecolor": colours.bold,
@@ -272,7 +275,12 @@ def hover_samples(panel: Panel, recording: Recording) -> NDArray[np.intp]:
 
 
 def hover_traces(
-    layout: PaperLayout, recording: Recording, evidence: EvidenceMap | None, *, bare: bool = False
+    layout: PaperLayout,
+    recording: Recording,
+    evidence: EvidenceMap | None,
+    *,
+    bare: bool = False,
+    numbers: bool = True,
 ) -> list[dict[str, Any]]:
     """Return one invisible line per panel that answers the pointer: time, voltage, contribution.
 
@@ -315,7 +323,7 @@ def hover_traces(
             continue
         text = f"{panel.label} · %{{text}} ms<br>%{{customdata[0]:.2f}} mV"
         columns = [voltage]
-        if evidence is not None:
+        if evidence is not None and numbers:
             columns.append(evidence.sign(panel) * evidence.drawn[lead, samples])
             what = for_plotly(f"{evidence.quantity} · {evidence.name}")
             text += f"<br>{what}<br>%{{customdata[1]:+.4f}} {evidence.unit}"

@@ -146,7 +146,7 @@ NO_LIMIT_PX = 5000.0  # the width decides, so that both sides have the same scal
 
 
 def side_by_side_figure(
-    first: Side, second: Side, *, view: View, width_px: float, own_scales: bool = False
+    first: Side, second: Side, *, view: View, width_px: float, own_scales: bool = False, numbers: bool = True
 ) -> go.Figure:
     """Draw two sides next to each other, as wide as there is room.
 
@@ -162,6 +162,8 @@ def side_by_side_figure(
         Room in CSS pixels.
     own_scales : bool
         One limit for each side instead, printed above it; the colour bar then has words in place of numbers.
+    numbers : bool
+        Whether limits and their unit are printed.
 
     Returns
     -------
@@ -179,11 +181,11 @@ def side_by_side_figure(
         first.recording,
         first.evidence,
         view=replace(view, style="painted"),
-        screen=Screen(width_px, NO_LIMIT_PX, switch=False),
+        screen=Screen(width_px, NO_LIMIT_PX, switch=False, numbers=numbers),
     )
     margin = probe.layout.margin
     room = (width_px - margin.l - margin.r - GAP_PX) / 2
-    screen = Screen(room + margin.l + margin.r, NO_LIMIT_PX, switch=False)
+    screen = Screen(room + margin.l + margin.r, NO_LIMIT_PX, switch=False, numbers=numbers)
     left, right = (
         ecg_figure(
             side.recording,
@@ -195,7 +197,7 @@ def side_by_side_figure(
         for side, limit in zip((first, second), limits, strict=True)
     )
     titles = [for_plotly(side.title) for side in (first, second)]
-    if own_scales:
+    if own_scales and numbers:
         titles = [
             f"{title} · colours to ±{limit:g} logit per 40 ms" for title, limit in zip(titles, limits, strict=True)
         ]
@@ -247,7 +249,7 @@ def _joined(
         if trace.get("name") == BAR:
             bar = trace["marker"]["colorbar"]
             bar["title"]["text"] = f"<b>both</b><br>{bar['title']['text'].partition('<br>')[2]}"
-            if own_scales:
+            if own_scales and bar["ticktext"][0]:
                 bar["ticktext"] = ["limit", *bar["ticktext"][1:-1], "limit"]
         traces.append(trace | {"xaxis": "x2", "yaxis": "y2"})
     return {"data": traces, "layout": layout}
