@@ -234,8 +234,11 @@ class EcgImn(nn.Module):
         bias = self.bias + x.new_zeros(len(x), self.config.n_classes)
         return bias + self.voltage * torch.log2(rms(x)[:, 0] / RMS_UNIT_MV) if self.config.voltage else bias
 
-    def _features(self, x: Tensor, copies: int = 0) -> Tensor:
-        """Return the decoder's features of a batch, (B, C, at least L/2)."""
+    def features(self, x: Tensor, copies: int = 0) -> Tensor:
+        """Return the decoder's features of a batch, (B, C, at least L/2), from which the head writes the maps.
+
+        While training, the last `copies` rows share the dropout of the first ones.
+        """
         seen = x / rms(x) if self.config.reads_shape else x
         levels = self.encoder(padded(seen, self.config))  # the maps are cut to the trace again
         if self.training and self.config.dropout > 0:
@@ -244,27 +247,42 @@ class EcgImn(nn.Module):
         features: Tensor = self.decoder(levels)
         return features
 
-    def forward(self, x: Tensor, *, copies: int = 0) -> ImnOutput:
-        """Explain a batch; while training, the last `copies` rows share the dropout of the first ones."""
-        maps = self.head(self._features(x, copies)).to(x.dtype)  # (B, K*12, L/2)
-        maps = maps.reshape(x.shape[0], self.config.n_classes, 12, -1)[..., : x.shape[-1] // 2]
-        maps = maps * (WEIGHT_SCALE * 1000.0 / x.shape[-1])
-        return ImnOutput(self.read(maps, x), maps)
+    def maps(self, features: Tensor, x: Tensor) -> Tensor:
+        """Return the maps (B, K, 12, L/2) that the head writes from the features of inputs of the length of `x`."""
+        maps = self.head(features).to(x.dtype)  # (B, K*12, at least L/2)
+        maps = maps.unflatten(1, (self.config.n_classes, 12))[..., : x.shape[-1] // 2]
+        return maps * (WEIGHT_SCALE * 1000.0 / x.shape[-1])
+
+    def forward(self, x: Tensor) -> ImnOutput:
+        """Explain a batch."""
+        maps = self.maps(self.features(x), x)
+        with torch.autocast(x.device.type, enabled=False):
+            return ImnOutput(torch.einsum("bklt,blt->bk", maps, fold_input(x)) + self.constant(x), maps)
 
     def logits(self, x: Tensor) -> Tensor:
-        """Return the logits (B, K) of a batch, without writing its maps: the same sum, ordered so that K costs nothing.
+        """Return the logits (B, K) of a batch, without writing its maps."""
+        return self.read(self.features(x), x)
 
-        `sum_t u[t] sum_cj w[c, j] h[c, t + j]` is `sum_cj w[c, j] sum_t u[t] h[c, t + j]`, of which the inner sum is
-        the same for all classes.
+    def read(self, features: Tensor, x: Tensor) -> Tensor:
+        """Return the logits (B, K) that linear models give to inputs `x`, from the features that write them.
+
+        The features may be those of other inputs, of which `x` are edited copies. It is the same sum as that over the
+        maps, ordered so that K costs next to nothing: `sum_t u[t] sum_cj w[c, j] h[c, t + j]` is
+        `sum_cj w[c, j] sum_s u[s - j] h[c, s]`, of which the inner sum is the same for all classes.
         """
         u, taps = fold_input(x), self.config.head_kernel
-        h = F.pad(self._features(x)[..., : u.shape[-1] + taps // 2].to(x.dtype), (taps // 2, taps // 2))
-        inner = torch.stack([u @ h[..., j : j + u.shape[-1]].mT for j in range(taps)], dim=-1)  # (B, 12, C, taps)
-        weight = self.head.weight.unflatten(0, (self.config.n_classes, 12))
-        summed = torch.einsum("blcj,klcj->bk", inner, weight)
-        if self.head.bias is not None:
-            summed = summed + u.sum(-1) @ self.head.bias.unflatten(0, (self.config.n_classes, 12)).mT
-        return summed * (WEIGHT_SCALE * 1000.0 / x.shape[-1]) + self.constant(x)
+        n, half = u.shape[-1], taps // 2
+        with torch.autocast(x.device.type, enabled=False):
+            h = features[..., : n + half].to(x.dtype)  # the head sees what lies just behind the trace, too
+            shifted = F.pad(u, (half, h.shape[-1] - n + half)).unfold(
+                -1, h.shape[-1], 1
+            )  # (B, 12, taps, s), last first
+            inner = shifted.flatten(1, 2) @ h.mT  # (B, 12 * taps, C)
+            weight = self.head.weight.flip(-1).unflatten(0, (self.config.n_classes, 12)).transpose(-2, -1)
+            summed = inner.flatten(1) @ weight.flatten(1).mT
+            if self.head.bias is not None:
+                summed = summed + u.sum(-1) @ self.head.bias.unflatten(0, (self.config.n_classes, 12)).mT
+            return summed * (WEIGHT_SCALE * 1000.0 / x.shape[-1]) + self.constant(x)
 
     def of_outputs(self, rows: Sequence[int]) -> EcgImn:
         """Return a network with some of the outputs, which shares encoder and decoder with this one."""
@@ -282,8 +300,3 @@ class EcgImn(nn.Module):
         """Return the linear models that the network writes for a batch (B, 12, L)."""
         out = self(x)
         return LinearMaps(out.logit, double_rate(out.maps), self.constant(x), x.new_zeros(*out.logit.shape, 12))
-
-    def read(self, maps: Tensor, x: Tensor) -> Tensor:
-        """Return the logits (B, K) that the linear models `maps` give to inputs `x`, their own or edited ones."""
-        with torch.autocast(x.device.type, enabled=False):
-            return torch.einsum("bklt,blt->bk", maps, fold_input(x)) + self.constant(x)

@@ -38,6 +38,7 @@ TRAINING_EDITS: Mapping[str, tuple[float, float, float]] = {
 P_REMOVAL = 0.25  # of scaled leads are removed altogether
 P_TWO_EDITS = 0.25
 REACTION_LOGIT = 0.5  # a planted sign should raise the logit of its class by this much
+MAPS_FOR_EVIDENCE = 8  # of each record on average; of many outputs, the maps of a part of the batch are written
 SPREAD_DECAY = 0.99
 SPREAD_FLOOR = 0.05  # logit^2, keeps families without effect from dominating
 
@@ -212,15 +213,16 @@ def objective(
     class_weight : Tensor of shape (K,)
     """
     n_edited = len(edited)
-    out = network(torch.cat([x, edited]), copies=n_edited)
-    logit, maps = out.logit[: len(x)], out.maps[: len(x)]
-    labels = label_loss(logit, targets, class_weight)
+    seen = torch.cat([x, edited])
+    features = network.features(seen, copies=n_edited)
+    logit = network.read(features, seen)
+    labels = label_loss(logit[: len(x)], targets, class_weight)
 
-    before, after = out.logit[:n_edited], out.logit[len(x) :]
+    before, after = logit[:n_edited], logit[len(x) :]
     actual = after - before
     asked_of_map = actual.detach().lerp(actual, config.to_score)
-    forward_error = network.read(maps[:n_edited], edited) - before - asked_of_map
-    backward_error = network.read(out.maps[len(x) :], x[:n_edited]) - after + asked_of_map
+    forward_error = network.read(features[:n_edited], edited) - before - asked_of_map
+    backward_error = network.read(features[len(x) :], x[:n_edited]) - after + asked_of_map
     scale = spread.update(family, actual.detach())
     relative = (forward_error.square() + backward_error.square()) / (2.0 * scale)
     relative = relative + spread.nuisance[family][:, None] * actual.square() / scale
@@ -229,8 +231,9 @@ def objective(
     pressing = spread.focus(family, relative, config.log_floor) if config.log_floor else relative
     fidelity = (relative.mean(0) * class_weight).sum()
 
-    evidence = maps * fold_input(x)[:, None]
-    evidence = F.avg_pool1d(evidence.flatten(0, 2), 8).abs().sum() * 8 / logit.numel()
+    looked_at = x[: max(1, len(x) * MAPS_FOR_EVIDENCE // logit.shape[1])]
+    evidence = network.maps(features[: len(looked_at)], looked_at) * fold_input(looked_at)[:, None]
+    evidence = F.avg_pool1d(evidence.flatten(0, 2), 8).abs().sum() * 8 / (len(looked_at) * logit.shape[1])
     planted = reacting >= 0
     rise = actual.gather(1, reacting.clamp(min=0)[:, None])[:, 0]
     shortfall = (F.relu(REACTION_LOGIT - rise) * planted).sum() / planted.sum().clamp(min=1)

@@ -81,5 +81,6 @@ def test_edited_copies_share_the_dropout_of_their_originals():
         if isinstance(module, torch.nn.BatchNorm1d):
             module.eval()
     x = torch.randn(4, 12, 256)
-    out = network(torch.cat([x, x[:2]]), copies=2)
-    torch.testing.assert_close(out.logit[:2], out.logit[4:], atol=1e-5, rtol=1e-5)
+    seen = torch.cat([x, x[:2]])
+    logit = network.read(network.features(seen, copies=2), seen)
+    torch.testing.assert_close(logit[:2], logit[4:], atol=1e-5, rtol=1e-5)

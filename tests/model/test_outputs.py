@@ -49,6 +49,13 @@ def test_logits_without_maps_are_those_of_the_maps(config, length):
     torch.testing.assert_close(by_hand, written.logit, rtol=0, atol=1e-5)
 
 
+def test_the_linear_model_of_one_input_reads_another_without_its_maps_as_with_them():
+    network, x = network_of(SHAPES[0]), signal()
+    edited = x + 0.1 * signal(length=982).flip(0)
+    by_hand = (network.linear(x).weights * edited[:, None]).sum((2, 3)) + network.constant(edited)
+    torch.testing.assert_close(network.read(network.features(x), edited), by_hand, rtol=0, atol=1e-5)
+
+
 def test_where_maps_depend_on_the_shape_alone_a_change_of_the_gain_is_predicted_exactly():
     network, x = network_of(SHAPES[2]), signal()
     before, after = network.linear(x), network.linear(1.3 * x)
