@@ -176,10 +176,16 @@ def check_answer(audit: Audit, arm: Arm, step: str, content: Mapping[str, Any]) 
     return answer
 
 
-def _diagnosis(audit: Audit, content: Mapping[str, Any]) -> dict[str, Any]:
-    primary, also, confidence = content.get("primary"), tuple(content.get("also") or ()), content.get("confidence")
-    if primary not in audit.diagnoses:
+def main_diagnosis(audit: Audit, chosen: object) -> str:
+    """Return the main diagnosis that was chosen; raises `StudyError` where it is none of the audit's."""
+    if chosen not in audit.diagnoses:
         raise StudyError("No main diagnosis is chosen. One is needed. Choose it.")
+    return str(chosen)
+
+
+def _diagnosis(audit: Audit, content: Mapping[str, Any]) -> dict[str, Any]:
+    also, confidence = tuple(content.get("also") or ()), content.get("confidence")
+    primary = main_diagnosis(audit, content.get("primary"))
     if not set(also) <= set(audit.classes):
         raise StudyError("A further label is none of the model's. Choose among those listed.")
     if confidence not in CONFIDENCES:

@@ -31,6 +31,7 @@ from ecgimn.study.definition import (
     PlannedCase,
     Reader,
     check_answer,
+    main_diagnosis,
     now,
     plan,
     read_audit,
@@ -373,8 +374,7 @@ class Reading:
         due = self.next_training(state)
         if due is None or due.ref != ref:
             raise StudyError("This training case is not due. Open the audit again and go on from there.")
-        if primary not in self.audit.diagnoses:
-            raise StudyError("No main diagnosis is chosen. One is needed. Choose it.")
+        primary = main_diagnosis(self.audit, primary)
         right = primary in due.labels
         payload = {"round": state.round, "primary": primary, "right": right}
         self.store.append(self.audit.uid, self.reader.uid, ref, "training", payload)
