@@ -249,7 +249,7 @@ class EcgImn(nn.Module):
 
     def maps(self, features: Tensor, x: Tensor) -> Tensor:
         """Return the maps (B, K, 12, L/2) that the head writes from the features of inputs of the length of `x`."""
-        maps = self.head(features).to(x.dtype)  # (B, K*12, at least L/2)
+        maps: Tensor = self.head(features).to(x.dtype)  # (B, K*12, at least L/2)
         maps = maps.unflatten(1, (self.config.n_classes, 12))[..., : x.shape[-1] // 2]
         return maps * (WEIGHT_SCALE * 1000.0 / x.shape[-1])
 
@@ -274,12 +274,11 @@ class EcgImn(nn.Module):
         n, half = u.shape[-1], taps // 2
         with torch.autocast(x.device.type, enabled=False):
             h = features[..., : n + half].to(x.dtype)  # the head sees what lies just behind the trace, too
-            shifted = F.pad(u, (half, h.shape[-1] - n + half)).unfold(
-                -1, h.shape[-1], 1
-            )  # (B, 12, taps, s), last first
+            ends = (half, h.shape[-1] - n + half)
+            shifted = F.pad(u, ends).unfold(-1, h.shape[-1], 1)  # (B, 12, taps, s), the last tap first
             inner = shifted.flatten(1, 2) @ h.mT  # (B, 12 * taps, C)
-            weight = self.head.weight.flip(-1).unflatten(0, (self.config.n_classes, 12)).transpose(-2, -1)
-            summed = inner.flatten(1) @ weight.flatten(1).mT
+            weight: Tensor = self.head.weight.flip(-1).unflatten(0, (self.config.n_classes, 12)).transpose(-2, -1)
+            summed: Tensor = inner.flatten(1) @ weight.flatten(1).mT
             if self.head.bias is not None:
                 summed = summed + u.sum(-1) @ self.head.bias.unflatten(0, (self.config.n_classes, 12)).mT
             return summed * (WEIGHT_SCALE * 1000.0 / x.shape[-1]) + self.constant(x)
