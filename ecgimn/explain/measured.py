@@ -336,14 +336,31 @@ TEXTBOOK: dict[str, tuple[str, ...]] = {
     "LVH": ("LVH, Sokolow-Lyon", "LVH, Cornell", "LVH, Peguero-Lo Presti"), "RVH": ("RVH",),
     "LAO/LAE": ("Left atrial enlargement",), "RAO/RAE": ("Right atrial enlargement",),
     "INVT": ("T inversion",), "STD_": ("ST depression",), "STE_": ("ST elevation",), "LNGQT": ("Prolonged QTc",),
+    "ASMI": ("ST elevation", "de Winter", "Q waves, anterior", "Poor R progression"),
+    "ALMI": ("ST elevation", "de Winter", "Q waves, anterior", "Q waves, lateral", "Poor R progression"),
+    "ILMI": ("ST elevation", "Q waves, inferior", "Q waves, lateral"),
+    "IPMI": ("ST elevation", "Q waves, inferior", "ST depression V1-V3 (posterior)", "Tall R in V1-V2 (posterior)"),
+    "IPLMI": ("ST elevation", "Q waves, inferior", "Q waves, lateral", "ST depression V1-V3 (posterior)",
+              "Tall R in V1-V2 (posterior)"),
+    **dict.fromkeys(("ISCAL", "ISCAN", "ISCAS"), ("ST depression", "T inversion", "Wellens")),
+    **dict.fromkeys(("ISCIL", "ISCIN", "ISCLA"), ("ST depression", "T inversion")),
+    **dict.fromkeys(("INJAL", "INJAS", "INJIL", "INJIN", "INJLA", "DIG"), ("ST depression",)),
+    **dict.fromkeys(("NDT", "NT_", "TAB_"), ("T inversion",)),
+    "ANEUR": ("ST elevation",), "EL": ("Hyperkalaemia-like T", "Prolonged QTc"), "LVOLT": ("Low voltage",),
+    "QWAVE": ("Q waves, inferior", "Q waves, anterior", "Q waves, lateral"),
+    "VCLVH": ("LVH, Sokolow-Lyon", "LVH, Cornell", "LVH, Peguero-Lo Presti"),
 }  # fmt: skip
+_INFERIOR, _LATERAL = TERRITORIES["inferior"], TERRITORIES["lateral"]
+_ANTERIOR = (*TERRITORIES["septal"], *TERRITORIES["anterior"])
 #: Where the leads of a criterion must lie, for classes that name a place: leads elsewhere are not their sign.
 PLACES: dict[str, tuple[str, ...]] = {
-    "IMI": TERRITORIES["inferior"],
-    "ISCI": TERRITORIES["inferior"],
-    "AMI": (*TERRITORIES["septal"], *TERRITORIES["anterior"]),
-    "LMI": TERRITORIES["lateral"],
-    "ISCA": (*TERRITORIES["septal"], *TERRITORIES["anterior"], *TERRITORIES["lateral"]),
+    **dict.fromkeys(("IMI", "ISCI", "ISCIN", "INJIN"), _INFERIOR),
+    **dict.fromkeys(("LMI", "ISCLA", "INJLA"), _LATERAL),
+    **dict.fromkeys(("AMI", "ASMI", "ISCAN", "ISCAS", "INJAS"), _ANTERIOR),
+    **dict.fromkeys(("ALMI", "ISCA", "ISCAL", "INJAL"), (*_ANTERIOR, *_LATERAL)),
+    **dict.fromkeys(("ILMI", "ISCIL", "INJIL"), (*_INFERIOR, *_LATERAL)),
+    "IPMI": (*_INFERIOR, *_ANTERIOR),  # the posterior wall is seen from the front
+    "IPLMI": (*_INFERIOR, *_LATERAL, *_ANTERIOR),
 }
 USED_SHARE = 0.1  # of all that raises the class: from here on a criterion counts as used (project choice)
 

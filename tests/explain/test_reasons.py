@@ -106,5 +106,14 @@ def test_st_elevation_elsewhere_is_no_sign_of_an_inferior_infarction():
     assert reasons_of(evidence([anterior], ST, name="AMI")).reasons
 
 
+def test_a_statement_of_two_walls_takes_signs_of_both():
+    inferior, lateral, anterior = (criterion(leads=leads) for leads in (("II", "III"), ("I", "aVL"), ("V3", "V4")))
+    for name, found in (("ILMI", (True, True, False)), ("ALMI", (False, True, True)), ("ASMI", (False, False, True))):
+        assert (
+            tuple(bool(reasons_of(evidence([one], ST, name=name)).reasons) for one in (inferior, lateral, anterior))
+            == found
+        )
+
+
 def test_every_class_that_has_a_place_or_a_criterion_is_one_that_models_know():
     assert PLACES.keys() <= TEXTBOOK.keys() <= {*SUPERCLASSES, *SUBCLASSES, *STATEMENTS}
