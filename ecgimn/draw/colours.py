@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"  # that of the pages, where it is there
 N_STEPS = 63  # colours on each side of 0: steps too small to see, and pictures that compress well
 TRANSPARENT = 2 * N_STEPS + 1  # palette entry after the colours of the scale
 

@@ -321,7 +321,7 @@ TEXTBOOK: dict[str, tuple[str, ...]] = {
             "Right atrial enlargement"),
     # Sub-classes and statements of PTB-XL.
     "IMI": ("ST elevation", "Q waves, inferior"),
-    "AMI": ("ST elevation", "de Winter", "Q waves, anterior", "Poor R progression"),
+    **dict.fromkeys(("AMI", "ASMI"), ("ST elevation", "de Winter", "Q waves, anterior", "Poor R progression")),
     "LMI": ("ST elevation", "Q waves, lateral"),
     "PMI": ("ST depression V1-V3 (posterior)", "Tall R in V1-V2 (posterior)"),
     "ISC_": ("ST depression", "T inversion", "Wellens"),
@@ -333,10 +333,9 @@ TEXTBOOK: dict[str, tuple[str, ...]] = {
     "LAFB/LPFB": ("LAFB", "LPFB"), "LAFB": ("LAFB",), "LPFB": ("LPFB",),
     "WPW": ("Pre-excitation",),
     "_AVB": ("PR above 200 ms",), "1AVB": ("PR above 200 ms",), "LPR": ("PR above 200 ms",),
-    "LVH": ("LVH, Sokolow-Lyon", "LVH, Cornell", "LVH, Peguero-Lo Presti"), "RVH": ("RVH",),
+    **dict.fromkeys(("LVH", "VCLVH"), ("LVH, Sokolow-Lyon", "LVH, Cornell", "LVH, Peguero-Lo Presti")), "RVH": ("RVH",),
     "LAO/LAE": ("Left atrial enlargement",), "RAO/RAE": ("Right atrial enlargement",),
     "INVT": ("T inversion",), "STD_": ("ST depression",), "STE_": ("ST elevation",), "LNGQT": ("Prolonged QTc",),
-    "ASMI": ("ST elevation", "de Winter", "Q waves, anterior", "Poor R progression"),
     "ALMI": ("ST elevation", "de Winter", "Q waves, anterior", "Q waves, lateral", "Poor R progression"),
     "ILMI": ("ST elevation", "Q waves, inferior", "Q waves, lateral"),
     "IPMI": ("ST elevation", "Q waves, inferior", "ST depression V1-V3 (posterior)", "Tall R in V1-V2 (posterior)"),
@@ -348,7 +347,6 @@ TEXTBOOK: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("NDT", "NT_", "TAB_"), ("T inversion",)),
     "ANEUR": ("ST elevation",), "EL": ("Hyperkalaemia-like T", "Prolonged QTc"), "LVOLT": ("Low voltage",),
     "QWAVE": ("Q waves, inferior", "Q waves, anterior", "Q waves, lateral"),
-    "VCLVH": ("LVH, Sokolow-Lyon", "LVH, Cornell", "LVH, Peguero-Lo Presti"),
 }  # fmt: skip
 _INFERIOR, _LATERAL = TERRITORIES["inferior"], TERRITORIES["lateral"]
 _ANTERIOR = (*TERRITORIES["septal"], *TERRITORIES["anterior"])

@@ -86,7 +86,7 @@ def with_marks(figure: Any, evidence: Evidence, view: View, name: object) -> Any
 
 
 def picture(markup: str, key: str) -> None:
-    """Show painted mean beats: markup made by `ecgimn.draw`, of numbers and escaped names."""
+    """Show painted mean beats or another drawing: markup made by `ecgimn.draw`, of numbers and escaped names."""
     html = '<div class="picture"></div>'
     show = st.components.v2.component("beats_picture", html=html, css=PICTURE_CSS, js=PICTURE_SCRIPT)
     show(data=markup, key=key)

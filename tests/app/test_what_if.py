@@ -123,6 +123,18 @@ def test_the_page_says_that_waves_are_not_measured_anew(bench: AppTest) -> None:
     assert "nothing is re-measured after an edit" in shown_text(bench)
 
 
+@pytest.mark.parametrize("path", ["pages/what_if.py", "pages/faithfulness.py"])
+@pytest.mark.parametrize(("name", "outside"), [("twin-arms-exchanged", True), ("imi", False)])
+def test_an_ecg_that_the_model_was_not_taught_is_named_so(
+    small_app: AppTest, path: str, name: str, outside: bool
+) -> None:
+    small_app.query_params["composite"] = name
+    small_app.run()
+    page = small_app.switch_page(path).run()
+    assert not page.exception
+    assert ("Outside what the model was taught: possible lead reversal." in shown_text(page)) == outside
+
+
 @pytest.fixture
 def beats(small_app: AppTest) -> AppTest:
     """The bench as a visitor finds it: clinical, with the painted mean beat."""

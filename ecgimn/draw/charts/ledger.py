@@ -14,14 +14,13 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from ecgimn.draw.colours import N_STEPS, Palette, css, evidence_colours, evidence_index, palette
+from ecgimn.draw.colours import FONT, N_STEPS, Palette, css, evidence_colours, evidence_index, palette
 from ecgimn.escape import for_html, for_plotly
 from ecgimn.explain.case import WindowLogits
 from ecgimn.explain.measured import AGREEMENT_MARKS, agreement, agreements
 from ecgimn.explain.sentences import NOTHING, percent, signed, with_bound
 from ecgimn.leads import TERRITORIES
 
-FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
 N_STOPS = 17
 
 

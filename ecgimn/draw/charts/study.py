@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ecgimn.draw.colours import FONT
 from ecgimn.escape import for_csv, for_html
 
 ROW_PX, LABEL_PX, PLOT_PX, VALUE_PX, TOP_PX = 24, 230, 300, 170, 26
@@ -65,7 +66,7 @@ def forest_svg(
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img" '
-        f'aria-label="{for_html(title)}" font-family="Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif" '
+        f'aria-label="{for_html(title)}" font-family="{FONT}" '
         f'font-size="13" fill="{colours["text"]}">'
     ]
     marks = {low_end, high_end, *(() if at is None else (at,))}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from ecgimn.draw.colours import palette
+from ecgimn.draw.colours import FONT, palette
 from ecgimn.draw.evidence import evidence_map, overlay_indices, picture_uri
 from ecgimn.draw.marks import StMarks
 from ecgimn.draw.paper import BOLD_MM, FINE_MM, PaperLayout, footer_parts
@@ -49,7 +49,6 @@ CSS_PX_PER_MM = 96 / 25.4  # what a browser calls a millimetre, until the reader
 COLOUR_BAR_PX = 126  # also holds the switch; what needs more would make Plotly shrink the paper
 MAX_HEADROOM_MM = 45.0  # room for the tallest wave of the first and last row; what passes it is named in the footer
 NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # one clear dot
-_FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,7 @@ def ecg_figure(
                 "updatemenus": [evidence_switch(images, colours)] if drawn is not None and screen.switch else [],
                 "shapes": outline_shapes(layout, st, colours),
                 "annotations": [footer(lines, colours)],
-                "font": {"family": _FONT, "color": colours.text},
+                "font": {"family": FONT, "color": colours.text},
                 "paper_bgcolor": "rgba(0,0,0,0)",
                 "plot_bgcolor": colours.paper,
                 "hovermode": "closest",

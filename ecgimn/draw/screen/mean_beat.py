@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from ecgimn.draw.charts.ledger import base_layout
-from ecgimn.draw.colours import Palette, css, evidence_colours, evidence_index, palette
+from ecgimn.draw.colours import FONT, Palette, css, evidence_colours, evidence_index, palette
 from ecgimn.draw.evidence import painted_png
 from ecgimn.draw.painted import (
     BOX_MV,
@@ -56,7 +56,6 @@ LEAST_PX = 2.0
 LEAST_BOX_PX = 2.0
 POINTS_FS = 250.0  # of a line
 SHOWN_WAVES = (P, 2, 3, ST, T)  # stretches that can be pointed at
-FONT = "Source Sans Pro, Source Sans, Helvetica, Arial, sans-serif"
 
 
 def mean_beat_svg(
