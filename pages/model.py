@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from ecgimn.draw.charts.card import (
+    EVERY_CLASS,
     broken_rows,
     card_figures,
     clinical_rows,
@@ -12,8 +14,11 @@ from ecgimn.draw.charts.card import (
     does_not_words,
     error_rows,
     fidelity_figures,
+    model_sheet,
     point_name,
     score_words,
+    subgroup_rows,
+    subgroup_words,
     taken_out_rows,
     taken_out_words,
     training_figures,
@@ -106,6 +111,50 @@ def show_zones(card: ModelCard) -> None:
         st.dataframe(broken, hide_index=True, alt="Where the promise fails")
 
 
+def show_groups(card: ModelCard) -> None:
+    """Show how well the model serves groups of people, all classes together or one that the reader chooses."""
+    st.subheader("For whom")
+    chosen = EVERY_CLASS
+    if any("classes" in row for row in card.metrics["subgroups"]):
+        chosen = str(
+            st.segmented_control(
+                "Class of the groups",
+                [EVERY_CLASS, *card.classes],
+                key="group_class",
+                default=EVERY_CLASS,
+                required=True,
+            )
+        )
+    st.dataframe(
+        subgroup_rows(card.metrics, chosen),
+        hide_index=True,
+        height="content",
+        alt="Discrimination and calibration by group of people",
+    )
+    st.caption(
+        f"{subgroup_words(card.metrics)} Intervals: 95 %, over resampled patients. "
+        "Observed / expected: the share with the label over the mean probability; 1 is calibrated."
+    )
+
+
+def show_sheet(card: ModelCard) -> None:
+    """Show the card under the headings that hospitals and journals ask for."""
+    rows = model_sheet(card)
+    st.table(  # whose cells break lines
+        [{title: for_markdown(text) for title, text in row.items()} for row in rows],
+        hide_index=True,
+        alt="Model card under the headings of CHAI and TRIPOD+AI",
+    )
+    st.download_button(
+        "Model card (CSV)",
+        pd.DataFrame(rows).to_csv(index=False).encode(),
+        f"{card.name}-card.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
 def show_training(card: ModelCard) -> None:
     """Show how training went, and its settings."""
     log = read_training_log(card, MODELS_FOLDER)
@@ -157,6 +206,8 @@ def show_measured(card: ModelCard, *, research: bool) -> None:
                         st.markdown(f"**{title[0].upper()}{title[1:]}**")
                         alt = f"Fidelity: {title}"
                         st.plotly_chart(figure, theme=None, key=f"fidelity_{title}", config=CHART, alt=alt)
+        if "subgroups" in metrics:
+            show_groups(card)
         if "failures" in metrics:
             show_errors(card)
         if research:
@@ -223,6 +274,16 @@ try:
         show_measured(card, research=research)
 except EcgImnError as exc:
     st.error(str(exc), icon=":material/error:")
+
+with st.expander(
+    "The same under the headings of CHAI’s applied model card and TRIPOD+AI", on_change="rerun", key="sheet"
+) as sheet:
+    if sheet.open:
+        try:
+            with figures_of(card):
+                show_sheet(card)
+        except EcgImnError as exc:
+            st.error(str(exc), icon=":material/error:")
 
 if research:
     with st.expander("Training", on_change="rerun", key="training") as training:

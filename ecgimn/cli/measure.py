@@ -28,7 +28,11 @@ def evaluate(
         typer.Option("--taken-out", help="Only booked against measured on fold 9; other figures on the card stay."),
     ] = False,
     decisions: Annotated[
-        bool, typer.Option("--decisions", help="Only decision zones and what the model does not do; the rest is kept.")
+        bool,
+        typer.Option(
+            "--decisions",
+            help="Only decision zones, groups of people and what the model does not do; the rest is kept.",
+        ),
     ] = False,
 ) -> None:
     """Measure a model on a fold: discrimination, calibration, completeness, fidelity, localisation, sanity, cost."""

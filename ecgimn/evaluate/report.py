@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -30,6 +30,7 @@ from ecgimn.evaluate.metrics import (
     operating_point,
     patient_weights,
     plain,
+    ratio_estimate,
     reliability,
     rounded,
     wilson,
@@ -100,7 +101,8 @@ def evaluate(
     limit : int, optional
         Only the first records of the fold, for a quick look.
     only_decisions : bool
-        Measure nothing but decision zones and what the model does not do, a few minutes instead of an hour.
+        Measure nothing but decision zones, groups of people and what the model does not do, a few minutes instead of
+        an hour.
     report : callable
         Called with the name of each part as it begins.
 
@@ -140,8 +142,8 @@ def evaluate(
     of_networks = np.stack([network.logits(everything.x) for network in model.members()])
     logits = of_networks.mean(axis=0)
     if only_decisions:
-        report("decision zones")
-        return decisions(model, ptbxl, everything, expit(logits), task)
+        report("decision zones and groups of people")
+        return decisions(model, ptbxl, everything, logits, task)
     result: dict[str, Any] = {
         "model": model.card.name,
         "sha256": model.card.sha256,
@@ -162,8 +164,8 @@ def evaluate(
         },
         "calibration": calibration(everything.labels[task], expit(logits), model.classes, known),
     }
-    report("decision zones")
-    result |= decisions(model, ptbxl, everything, expit(logits), task)
+    report("decision zones and groups of people")
+    result |= decisions(model, ptbxl, everything, logits, task)
     report("worst errors")
     result["failures"] = {
         "records": worst_errors(model, data, expit(logits[labelled]), task),
@@ -352,18 +354,118 @@ RAISED_ST_MV, RAISED_ST_LEADS, N_RAISED = (0.1, 0.2, 0.3, 0.5), ("V3", "V4"), 30
 ACUTE_STAGES, OLD_STAGES = ("Stadium I", "Stadium I-II", "Stadium II"), ("Stadium II-III", "Stadium III")
 
 
-def decisions(model: Model, ptbxl: PtbXl, data: Dataset, probability: NDArray[np.float64], task: str) -> dict[str, Any]:
-    """Return the decision zones, how they hold, and what the model does not do."""
-    zones, checks = decision_zones(ptbxl, data, probability, task)
+def decisions(model: Model, ptbxl: PtbXl, data: Dataset, logits: NDArray[np.float64], task: str) -> dict[str, Any]:
+    """Return the decision zones, how they hold, whom the model serves how well, and what it does not do."""
+    zones, checks = decision_zones(ptbxl, data, expit(logits), task)
     result: dict[str, Any] = {
         "zones": [
             {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(each).items()}
             for each in zones
         ],
         "zone_checks": checks,
+        "subgroups": subgroups(ptbxl, data, logits, task, model.card.thresholds.get("youden")),
     }
     if "MI" in model.classes and task == "superclass":
         result["does_not"] = does_not(model, ptbxl, data)
+    return result
+
+
+NOT_GIVEN = "not given"
+#: Where PTB-XL's annotators noted what disturbs a signal (Wagner et al., doi:10.1038/s41597-020-0495-6).
+NOISE_COLUMNS = {
+    "drift noted": ("baseline_drift",),
+    "noise or loose electrode noted": ("static_noise", "burst_noise", "electrodes_problems"),
+}
+
+
+def people(ptbxl: PtbXl, ids: NDArray[np.int64]) -> dict[str, dict[str, NDArray[np.bool_]]]:
+    """Return groups of records by age, sex, device and signal quality: which of the records each holds, (n,).
+
+    What the table does not tell is a group of its own. Devices go by their family, the first word of their name. A
+    record with drift and noise is in both groups.
+    """
+    table = ptbxl.table.loc[ids]
+    age, sex = table["age"].to_numpy(dtype=float), table["sex"].to_numpy(dtype=float)
+    ages = {f"under {CHILD_AGE}": age < CHILD_AGE}
+    for low, high in AGES:
+        ages[f"{low} to {high - 1}" if high < AGES[-1][1] else f"{low} and over"] = (age >= low) & (age < high)
+    held = table.reindex(columns=["device", *sum(NOISE_COLUMNS.values(), ())])
+    noted = held.notna() & (held.astype(str).apply(lambda column: column.str.strip()) != "")
+    family = held["device"].astype(str).str.split().str[0].where(noted["device"], NOT_GIVEN)
+    quality = {name: noted[list(columns)].to_numpy().any(axis=1) for name, columns in NOISE_COLUMNS.items()}
+    told = all(name in table.columns for columns in NOISE_COLUMNS.values() for name in columns)
+    clean = ~np.any(list(quality.values()), axis=0)
+    return {
+        "Age": ages | {NOT_GIVEN: np.isnan(age)},
+        "Sex": {"men": sex == 0, "women": sex == 1, NOT_GIVEN: ~np.isin(sex, (0, 1))},
+        "Device": {str(name): (family == name).to_numpy() for name in sorted(set(family) - {NOT_GIVEN})}
+        | {NOT_GIVEN: (family == NOT_GIVEN).to_numpy()},
+        "Signal quality": {"nothing noted" if told else NOT_GIVEN: clean} | quality,
+    }
+
+
+def subgroups(
+    ptbxl: PtbXl,
+    data: Dataset,
+    logits: NDArray[np.float64],
+    task: str,
+    thresholds: Sequence[float] | None,
+) -> list[dict[str, Any]]:
+    """Measure the model on groups of people, as TRIPOD+AI and the CHAI model card ask.
+
+    Parameters
+    ----------
+    ptbxl : PtbXl
+    data : Dataset
+        Records without a diagnostic label are left out.
+    logits : ndarray of shape (n, K)
+    task : str
+    thresholds : sequence of float, optional
+        On the probability, by class; none where the card has none.
+
+    Returns
+    -------
+    list of dict
+        By factor and group: `n` records, `macro_auroc`, and `difference` of it from that of all other records. Of the
+        superclasses also `classes`: by class `with` the label, `auroc`, `difference`, `sensitivity`, `specificity` and
+        `observed_over_expected`, the share with the label over the mean probability. Each figure is
+        [value, low, high], 95 % over resampled patients; classes with fewer than `LEAST_CHECKED` records of either kind
+        in the group are left out, also from the macro AUROC, which is compared over the same classes.
+    """
+    labelled = data.labels["superclass"].any(axis=1)
+    target, known, logits = data.labels[task][labelled], data.known_labels(task)[labelled], logits[labelled]
+    probability, weights = expit(logits), patient_weights(data.patients[labelled])
+
+    def area(rows: NDArray[np.bool_], ks: Sequence[int], w: NDArray[np.float64]) -> NDArray[np.float64]:
+        return macro(target[rows][:, ks], logits[rows][:, ks], w[:, rows], known=known[rows][:, ks])
+
+    def areas(rows: NDArray[np.bool_], ks: Sequence[int], name: str) -> dict[str, Any]:
+        return {
+            name: estimate(lambda w: area(rows, ks, w), weights).as_list(),
+            "difference": estimate(lambda w: area(rows, ks, w) - area(~rows, ks, w), weights).as_list(),
+        }
+
+    result = []
+    for factor, groups in people(ptbxl, data.ids[labelled]).items():
+        for group, rows in groups.items():
+            if not rows.any():
+                continue
+            n_without, n_with = (((target == value) & known)[rows].sum(axis=0) for value in (0, 1))
+            kept = np.flatnonzero(np.minimum(n_without, n_with) >= LEAST_CHECKED).tolist()
+            line: dict[str, Any] = {"factor": factor, "group": group, "n": int(rows.sum()), "n_classes": len(kept)}
+            line |= areas(rows, kept, "macro_auroc") if kept else {}
+            if task == "superclass":
+                line["classes"] = {}
+                for k in kept:
+                    y, p, w = target[rows, k].astype(float), probability[rows, k], weights[:, rows]
+                    row = {"with": int(n_with[k])} | areas(rows, [k], "auroc")
+                    if thresholds is not None:
+                        called = p >= thresholds[k]
+                        row["sensitivity"] = ratio_estimate(y * called, y, w).as_list()
+                        row["specificity"] = ratio_estimate((1 - y) * ~called, 1 - y, w).as_list()
+                    row["observed_over_expected"] = ratio_estimate(y, p, w).as_list()
+                    line["classes"][SUPERCLASSES[k]] = row
+            result.append(line)
     return result
 
 

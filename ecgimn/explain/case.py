@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 OUTSIDE = "outside what the model was taught"
 OPERATING_POINT = "youden"  # key of the card's thresholds from which a class counts as called
+SINUS = "SR"  # the statement "sinus rhythm"
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,15 +175,22 @@ class Case:
 
     @property
     def most_telling(self) -> str:
-        """The most probable abnormal class that is called, else the most probable of all."""
+        """The most probable abnormal class that is called, else the most probable of all but sinus rhythm."""
         said = dict(zip(self.classes, self.explanation.probability.tolist(), strict=True))
-        called = [name for name in self.classes if name != "NORM" and said[name] >= self.thresholds.get(name, 1.0)]
-        return max(called, key=said.__getitem__) if called else self.most_probable
+        called = [name for name in said if name not in ("NORM", SINUS) and said[name] >= self.thresholds.get(name, 1.0)]
+        return max(called or said.keys() - {SINUS} or said, key=said.__getitem__)
 
     def likely(self, n: int) -> tuple[str, ...]:
-        """Return the `n` classes to offer first: those that are called, then the others, the most probable first."""
+        """Return the `n` classes to offer first: those that are called, then the others, the most probable first.
+
+        Sinus rhythm comes last of either: nearly every ECG has it, whatever else it shows.
+        """
         said = dict(zip(self.classes, self.explanation.probability.tolist(), strict=True))
-        return tuple(sorted(said, key=lambda name: (said[name] < self.thresholds.get(name, math.inf), -said[name]))[:n])
+
+        def place(name: str) -> tuple[bool, bool, float]:
+            return said[name] < self.thresholds.get(name, math.inf), name == SINUS, -said[name]
+
+        return tuple(sorted(said, key=place)[:n])
 
     @cached_property
     def thresholds(self) -> dict[str, float]:

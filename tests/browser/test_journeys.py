@@ -133,8 +133,7 @@ def open_numbers(page: Page) -> None:
 def test_a_reader_picks_a_case_and_switches_the_class(visit: Visit) -> None:
     page = visit.open("/?mode=research")
     visit.chart()
-    page.get_by_role("combobox", name="Composite case").click()
-    page.get_by_role("option", name="normal ECG").first.click()
+    visit.choose("Composite case", "normal ECG")
     expect(page.get_by_role("button", name=re.compile("^NORM"))).to_be_visible(timeout=WAIT_MS)
     expect(page).to_have_url(re.compile("composite=norm"), timeout=WAIT_MS)
     visit.settle()

@@ -73,8 +73,7 @@ def upload(visit: Visit, files: dict[str, bytes]) -> str:
     """Open one's own file and return the sum printed for it."""
     page = visit.open()
     visit.chart()
-    page.get_by_role("combobox", name="Kind of case").click()
-    page.get_by_role("option", name="Own file").click()
+    visit.choose("Kind of case", "Own file")
     page.get_by_role("button", name="Open a file").click()
     chosen = [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files.items()]
     page.locator("input[type=file]").set_input_files(chosen)  # type: ignore[arg-type]
@@ -122,8 +121,7 @@ def test_two_visitors_never_see_each_others_file_and_nothing_of_it_is_left(runni
         with visitor(running, browser, "another") as another:
             page = another.open()
             another.chart()
-            page.get_by_role("combobox", name="Kind of case").click()
-            page.get_by_role("option", name="Own file").click()
+            another.choose("Kind of case", "Own file")
             expect(page.get_by_text("Open a 12-lead ECG file")).to_be_visible(timeout=WAIT_MS)
             assert "case-" not in page.content()
     time.sleep(2)  # sessions end with their visitors
@@ -166,8 +164,7 @@ def test_a_reader_fetches_the_table_and_reads_a_record_at_either_rate(running: R
         page.wait_for_url(re.compile(r"record=[12]"), timeout=WAIT_MS)
         reader.settle()
         printed_sum(page)
-        page.get_by_role("combobox", name="Sampling frequency").click()
-        page.get_by_role("option", name="100 Hz").click()
+        reader.choose("Sampling frequency", "100 Hz")
         page.wait_for_url(re.compile(r"fs=100"), timeout=WAIT_MS)
         reader.settle()
         link = page.url.removeprefix(running.address)

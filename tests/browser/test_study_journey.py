@@ -28,32 +28,24 @@ TRAINING = "norm"
 PASSPHRASE = "four loud rooks"
 
 
-def choose(page: Page, question: str, *options: str) -> None:
-    """Choose in a list; several options in one that takes several."""
-    for option in options:
-        page.get_by_role("combobox", name=question, exact=True).click()
-        page.get_by_role("option", name=option, exact=True).click()
-    page.keyboard.press("Escape")
-
-
 def set_up(visit: Visit) -> None:
     page = open_part(visit, "Set up")
     page.get_by_role("textbox", name="Name", exact=True).fill("Two sites")
     page.keyboard.press("Tab")
     visit.settle()
-    choose(page, "Cases", "A list of my own (CSV)")
+    visit.choose("Cases", "A list of my own (CSV)")
     visit.settle()
     listed = "case\n" + "\n".join(f"composite:{name}" for name in CASES)
     page.get_by_role("region", name="CSV with a column").locator("input[type=file]").set_input_files(
         {"name": "cases.csv", "mimeType": "text/csv", "buffer": listed.encode()}
     )
     expect(page.get_by_text("3 cases chosen")).to_be_visible(timeout=WAIT_MS)
-    choose(page, "What a reader sees (each is an arm)", "answer alone, no map", "blind reading only")
+    visit.choose("What a reader sees (each is an arm)", "answer alone, no map", "blind reading only")
     visit.settle()
     page.get_by_text("Run as a study", exact=True).click()
     visit.settle()
     title = next(card.title for card in list_composites() if card.name == TRAINING)
-    choose(page, "Training cases, told afterwards", title)
+    visit.choose("Training cases, told afterwards", title)
     visit.settle()
     for field, value in (("made wrong", "50"), ("Right, to begin", "100")):
         page.get_by_role("spinbutton", name=field).fill(value)

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, WebSocket, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "artifacts"
@@ -45,6 +46,24 @@ class Visit:
         app = self.page.get_by_test_id("stApp")
         expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=WAIT_MS)
         expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=WAIT_MS)
+
+    def choose(self, question: str, *options: str) -> None:
+        """Choose in a list; several options in one that takes several.
+
+        A list that was opened while the script still ran may be drawn anew and closed: then it is opened once more.
+        """
+        for option in options:
+            wanted = self.page.get_by_role("option", name=option, exact=True).first
+            for patience in (5_000, 15_000, WAIT_MS):
+                self.page.get_by_role("combobox", name=question, exact=True).click()
+                try:
+                    wanted.click(timeout=patience)
+                    break
+                except PlaywrightTimeoutError:
+                    if patience == WAIT_MS:
+                        raise
+                    self.page.keyboard.press("Escape")
+        self.page.keyboard.press("Escape")
 
     def chart(self) -> Locator:
         """Wait for the ECG; inner groups of a Plotly chart may never count as visible, so its frame is asked for."""

@@ -5,6 +5,7 @@ import os
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -18,7 +19,9 @@ from ecgimn.evaluate.report import (
     earlier_ecg,
     evaluate,
     mi_against_norm,
+    people,
     statement_groups,
+    subgroups,
 )
 from ecgimn.evaluate.stability import deletion, quick_ledgers, sanity
 from ecgimn.model.card import ModelCard
@@ -166,3 +169,68 @@ def test_a_model_is_measured_on_three_records():
     found = evaluate(tiny_model(), open_ptbxl(), 9, limit=3)
     assert found["n_records"] == 3
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def people_of(n: int, **columns):
+    """Return a table of n records as PTB-XL has it, in which every patient has one, and ids 1 to n."""
+    ids = np.arange(1, n + 1)
+    given = {"age": [60.0] * n, "sex": [0] * n} | columns
+    return SimpleNamespace(table=pd.DataFrame(given, index=ids)), ids
+
+
+def test_what_the_table_does_not_tell_is_a_group_of_its_own():
+    table, ids = people_of(
+        4, age=[12, 49, np.nan, 90], sex=[0, 1, np.nan, 0], device=["CS-12   E", "CS-12", "", None],
+        baseline_drift=["", ", V6", None, " "], static_noise=["", "", ", alles,", ""], burst_noise=[""] * 4,
+        electrodes_problems=[""] * 4,
+    )  # fmt: skip
+    groups = people(table, ids)
+    held = {f"{factor}: {name}": rows.tolist() for factor, rows_of in groups.items() for name, rows in rows_of.items()}
+    assert held["Age: under 18"] == [True, False, False, False]
+    assert held["Age: 18 to 49"] == [False, True, False, False]
+    assert held["Age: 70 and over"] == [False, False, False, True]
+    assert held["Age: not given"] == held["Sex: not given"] == [False, False, True, False]
+    assert held["Device: CS-12"] == [True, True, False, False]
+    assert held["Device: not given"] == [False, False, True, True]
+    assert held["Signal quality: drift noted"] == [False, True, False, False]
+    assert held["Signal quality: nothing noted"] == [True, False, False, True]
+    for factor in ("Age", "Sex", "Device", "Signal quality"):
+        assert np.sum([rows for name, rows in groups[factor].items()], axis=0).tolist() == [1] * 4
+    bare, ids = people_of(2)
+    assert people(bare, ids)["Signal quality"]["not given"].all()
+    assert people(bare, ids)["Device"]["not given"].all()
+
+
+def test_a_group_that_the_model_serves_worse_is_found_and_one_that_it_serves_alike_is_not():
+    n, rng = 800, np.random.default_rng(0)
+    labels = {task: np.zeros((n, len(names)), np.uint8) for task, names in TASKS.items()}
+    truth = rng.random(n) < 0.5
+    labels["superclass"][truth, 1], labels["superclass"][~truth, 0] = 1, 1
+    women = np.arange(n) % 2
+    table, ids = people_of(n, sex=women, age=np.where(np.arange(n) < n // 2, 40, 80))
+    data = Dataset(ids, ids, np.zeros((n, 12, 4), np.float16), labels, (), np.ones(n, int))
+    logits = np.zeros((n, 5))
+    logits[:, 1] = np.where(truth, 1.0, -1.0) + rng.normal(size=n) * np.where(women == 1, 3.0, 0.5)
+    found = {(row["factor"], row["group"]): row for row in subgroups(table, data, logits, "superclass", [0.5] * 5)}
+    mi = {group: row["classes"]["MI"] for group, row in found.items()}
+    assert mi["Sex", "women"]["difference"][2] < 0 < mi["Sex", "men"]["difference"][1]
+    low, high = mi["Age", "18 to 49"]["difference"][1:]
+    assert low < 0 < high
+    assert mi["Sex", "men"]["sensitivity"][0] == pytest.approx(0.977, abs=0.02)
+    assert mi["Sex", "men"]["with"] == int((truth & (women == 0)).sum())
+    assert set(found["Sex", "men"]["classes"]) == {"NORM", "MI"}  # nobody carries another class
+    assert found["Sex", "men"]["n"] == n // 2
+    assert ("Age", "50 to 69") not in found
+    assert json.loads(json.dumps(list(found.values()), allow_nan=False)) == list(found.values())
+
+
+def test_a_group_too_small_for_a_figure_is_named_with_its_size_alone():
+    n = 40
+    labels = {task: np.zeros((n, len(names)), np.uint8) for task, names in TASKS.items()}
+    labels["superclass"][:20, 1], labels["superclass"][20:, 0] = 1, 1
+    table, ids = people_of(n, sex=[1] * 3 + [0] * (n - 3))
+    data = Dataset(ids, ids, np.zeros((n, 12, 4), np.float16), labels, (), np.ones(n, int))
+    rows = {row["group"]: row for row in subgroups(table, data, np.zeros((n, 5)), "superclass", None)}
+    assert rows["women"] == {"factor": "Sex", "group": "women", "n": 3, "n_classes": 0, "classes": {}}
+    assert rows["men"]["macro_auroc"][0] == 0.5
+    assert "sensitivity" not in rows["men"]["classes"]["MI"]

@@ -165,6 +165,22 @@ def test_classes_that_are_called_come_first_then_the_most_probable(case):
     assert list(replace(case, card=called).likely(3)) == [last, *by_probability[:2]]
 
 
+def test_sinus_rhythm_is_offered_after_whatever_else_is_called_and_never_shown_first(case):
+    said = dict(zip(CLASSES, case.explanation.probability, strict=True))
+    by_probability = sorted(CLASSES, key=said.__getitem__, reverse=True)
+    names = {name: name for name in CLASSES} | {by_probability[0]: "SR"}
+    card = replace(case.card, thresholds={"youden": (0.0, 0.0, 0.0)})
+    renamed = replace(
+        case, explanation=replace(case.explanation, classes=tuple(names[name] for name in CLASSES)), card=card
+    )
+    assert renamed.most_probable == "SR"
+    assert renamed.likely(3) == (by_probability[1], by_probability[2], "SR")
+    assert renamed.most_telling == by_probability[1]
+    nothing_called = replace(renamed, card=replace(card, thresholds={"youden": (1.0, 1.0, 1.0)}))
+    assert nothing_called.likely(3)[-1] == "SR"
+    assert nothing_called.most_telling == by_probability[1]
+
+
 def test_a_class_is_called_in_the_words_of_the_card(case):
     assert replace(case, card=replace(case.card, words={"A": "Any"})).of("A").meaning == "Any"
     assert case.of("B").meaning == "B"

@@ -10,12 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from ecgimn import __version__
 from ecgimn.draw.charts.ledger import base_layout
 from ecgimn.draw.colours import Palette, palette
 from ecgimn.draw.words.methods import with_interval
 from ecgimn.escape import for_plotly
 from ecgimn.explain.sentences import percent, signed
-from ecgimn.model import ANY_AGE, RULE_IN, RULE_OUT
+from ecgimn.model import ANY_AGE, MISS_RATE, RULE_IN, RULE_OUT
 
 if TYPE_CHECKING:
     from ecgimn.model.card import ModelCard
@@ -493,3 +494,182 @@ def broken_rows(metrics: Mapping[str, Any], miss_rate: float) -> list[dict[str, 
                 "Beyond chance": "yes" if side in row["broken"] else "no",
             })  # fmt: skip
     return sorted(rows, key=lambda row: row["Beyond chance"] == "no")
+
+
+#: Of a group of people, each with its interval.
+_MEASURES_OF_GROUP = {
+    "sensitivity": "Sensitivity at its threshold",
+    "specificity": "Specificity at its threshold",
+    "observed_over_expected": "Observed / expected",
+}
+
+
+EVERY_CLASS = "all classes"
+
+
+def subgroup_rows(metrics: Mapping[str, Any], class_name: str = EVERY_CLASS) -> list[dict[str, str]]:
+    """Return one row of text per group of people: AUROC, its difference from all others, and calibration.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Of a model card.
+    class_name : str
+        A class, or `EVERY_CLASS` for the macro AUROC alone.
+    """
+    rows = []
+    every = class_name == EVERY_CLASS
+    for row in metrics.get("subgroups", ()):
+        figures = row if every else row.get("classes", {}).get(class_name, {})
+        area = figures.get("macro_auroc" if every else "auroc")
+        line = {"By": row["factor"], "Group": row["group"], "Records": f"{row['n']:,}"}
+        if not every:
+            line["With the label"] = str(figures.get("with", "too few"))
+        line["AUROC (95 % interval)"] = "too few records" if area is None else interval_words(area)
+        line["Difference from all others"] = "—" if area is None else _difference_words(figures["difference"])
+        line |= {
+            title: with_interval(figures[key], digits=2) for key, title in _MEASURES_OF_GROUP.items() if key in figures
+        }
+        rows.append(line)
+    return rows
+
+
+def subgroup_words(metrics: Mapping[str, Any]) -> str:
+    """Say which groups of people differ from all others beyond chance, or nothing where that was not measured."""
+    n_compared = 0
+    beyond: dict[str, dict[str, list[str]]] = {"Lower": {}, "Higher": {}}
+    for row in metrics.get("subgroups", ()):
+        group = row["group"] if row["group"] != "not given" else f"{row['factor'].lower()} not given"
+        for name, found in row.get("classes", {"": row}).items():
+            _, low, high = found.get("difference", (None, None, None))
+            if low is None:
+                continue
+            n_compared += 1
+            if low > 0 or high < 0:
+                beyond["Higher" if low > 0 else "Lower"].setdefault(group, []).append(name)
+    if not n_compared:
+        return ""
+
+    def listed(groups: Mapping[str, Sequence[str]]) -> str:
+        each = (f"{group} ({', '.join(names)})" if any(names) else group for group, names in groups.items())
+        return ", ".join(each) or "none"
+
+    return (
+        f"Comparisons of a group with all other records: {n_compared}; one in 20 lies beyond chance even where nothing "
+        f"differs. Lower AUROC beyond chance: {listed(beyond['Lower'])}. Higher: {listed(beyond['Higher'])}."
+    )
+
+
+def _difference_words(found: Sequence[float | None]) -> str:
+    value, low, high = found
+    if value is None:
+        return "—"
+    span = f" ({signed(low, 3)} to {signed(high, 3)})" if low is not None and high is not None else ""
+    return f"{signed(value, 3)}{span}"
+
+
+NOT_STATED = "Not stated."
+MODEL_TYPES = {
+    "ecg-imn": "Interpretable mesomorphic network: an encoder and a decoder write a linear model for each recording",
+    "paper": "The published interpretable mesomorphic network, trained anew",
+}
+
+
+def model_sheet(card: ModelCard) -> list[dict[str, str]]:
+    """Return a model card under the headings of the CHAI applied model card, with the items of TRIPOD+AI they answer.
+
+    Headings are those of version 0.2 of the schema (Coalition for Health AI, https://mc.chai.org/v0.2/schema.xsd), in
+    their order; items are those of TRIPOD+AI (Collins et al. 2024, doi:10.1136/bmj-2023-078378). What neither the card
+    nor its figures tell is said to be not stated.
+    """
+    metrics, training = card.metrics, card.training
+    groups = subgroup_words(metrics)
+    sections: dict[str, tuple[tuple[str, str, str], ...]] = {
+        "Basic information": (
+            ("Model name", "1", f"{card.name}, SHA-256 {card.sha256}"),
+            ("Model developer", "", "ECG-IMN Reader, an open-source project."),
+            ("Developer contact", "", "The project's issue tracker."),
+        ),
+        "Release information": (
+            ("Release stage", "", "Research. In no clinical use known to its developers."),
+            ("Release version", "22", f"Measured with version {metrics.get('version', __version__)} of the app."),
+            ("Global availability", "18f", f"Code and weights are public. {card.licence}."),
+            ("Regulatory approval", "", "None, and none sought: not a medical device."),
+        ),
+        "Model summary": (
+            ("Summary", "2, 4", f"{card.task}: {', '.join(card.classes)}. {card.purpose}"),
+            ("Keywords", "", "ECG, 12 leads, interpretable mesomorphic network, exact explanation."),
+        ),
+        "Uses and directions": (
+            ("Intended use and workflow", "3a", card.intended_use),
+            ("Primary intended users", "3b", "Cardiologists who review, teach or audit explanations; researchers."),
+            ("How to use", "27a-b", "Read the ECG first, then the answer and the evidence painted on it; check each "
+             "claim by taking it out. Recordings of poor quality are warned of or refused."),
+            ("Targeted patient population", "3a, 6a", "Adults; resting 12-lead ECGs of 10 s."),
+            ("Cautioned out-of-scope settings", "27a", "Children; ambulatory, exercise and single-lead recordings; "
+             "rhythms and devices that the app names as out of scope; any decision about a patient's care."),
+        ),
+        "Warnings": (
+            ("Known risks and limitations", "26", does_not_words(metrics).replace("**", "")
+             or "It knows no symptoms, history or earlier ECG, and answers for the labels of PTB-XL alone."),
+            ("Known biases or ethical considerations", "3c, 14, 26", "All recordings of PTB-XL are of 1989 to 1996, on "
+             f"devices of Schiller AG; ethnicity is not recorded. {groups}"),
+            ("Clinical risk level", "", "No care may depend on it, so none was assigned."),
+        ),
+        "Trust ingredients": (
+            ("Outcomes and outputs", "8, 15", "By class a calibrated probability, and by sample of each lead the "
+             "weight with which it moved the logit: weights times signal, and a bias, add up to the logit."),
+            ("Model type", "12b-c, 22", f"{MODEL_TYPES[card.kind]}. Networks averaged: {card.members}."),
+            ("Foundation models", "", "None."),
+            ("Input data source", "5a, 9", f"{card.n_samples:,} samples at {card.fs:g} Hz of 12 leads."),
+            ("Output and input data types", "7, 9, 15", f"Signals in, numbers out. {card.preprocessing}."),
+            ("Development data characterization", "5-6, 10, 12a, 16", str(training.get("data", ""))),
+            ("Bias mitigation approaches", "13, 14",
+             "None in training. Figures are given by age, sex, device and signal quality."),
+            ("Ongoing maintenance", "24", "None beyond new versions of the project."),
+            ("Security", "", "Weights and card are checked by hash and known answer at every load."),
+            ("Transparency", "12g, 18", "Every explanation is the computation itself. Trained by: "
+             f"{training.get('command', NOT_STATED)}"),
+            ("Funding source", "18a", ""),
+            ("Third-party information", "5a, 18e", "PTB-XL 1.0.3 (Wagner et al. 2020, CC BY 4.0)."),
+            ("Stakeholders consulted", "19", ""),
+        ),
+        "Key metrics": (
+            ("Usefulness, usability, efficacy", "12e, 21, 23a", _efficacy_words(metrics)),
+            ("Fairness, equity", "14, 23b", groups),
+            ("Safety, reliability", "12e, 23a", _safety_words(card)),
+        ),
+        "Resources": (
+            ("Evaluation references", "23", str(metrics.get("command", ""))),
+            ("Clinical trial", "18d", "None."),
+            ("Peer-reviewed publications", "3a", f"{card.reference} (preprints)."),
+            ("Patient consent or disclosure", "17",
+             "That of PTB-XL: an ethics committee approved the open publication of its anonymous recordings."),
+        ),
+    }  # fmt: skip
+    return [
+        {"Section": section, "Item": item, "TRIPOD+AI": numbers, "In this model": text.strip() or NOT_STATED}
+        for section, rows in sections.items()
+        for item, numbers, text in rows
+    ]
+
+
+def _efficacy_words(metrics: Mapping[str, Any]) -> str:
+    words = [score_words(metrics).replace("**", ""), twin_words(metrics)]
+    if any(words):
+        fold = metrics["fold"]
+        words.append(f"{metrics['n_labelled']:,} labelled records of fold {fold} of PTB-XL.")
+        if fold == 9:
+            words.append("Calibration and thresholds were chosen on them, so the figures are optimistic.")
+    return " ".join(filter(None, words))
+
+
+def _safety_words(card: ModelCard) -> str:
+    words = [taken_out_words(card.metrics)]
+    if card.zones and "zone_checks" in card.metrics:
+        broken = sum(row["Beyond chance"] == "yes" for row in broken_rows(card.metrics, MISS_RATE))
+        words.append(
+            f"Decision zones promise at most {100 * MISS_RATE:g} % missed. Counted on people who did not make them, "
+            + (f"the promise fails beyond chance {broken} times." if broken else "it fails nowhere beyond chance.")
+        )
+    return " ".join(filter(None, words))
