@@ -9,8 +9,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14 p
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TESTS ?= tests
-# Processes that run tests; files stay together, and so does what shares a server (tests/conftest.py).
-JOBS ?= auto
+# Processes that run tests, one more than cores, since tests in a browser wait; files stay together, and so does what shares a
+# server (tests/conftest.py).
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 PARALLEL := -n $(JOBS) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 # Of the soak in `make bench`.
 READERS ?= 20

@@ -64,6 +64,8 @@ GROUPS = {
     "app/test_reading_room.py": "reading room",
     "explain/test_difference.py": "difference",
     "draw/test_painted.py": "painted",
+    "draw/test_marks.py": "marks",
+    "signal/test_ptbxl_rates.py": "rates",
 }
 
 #: Under --cov these are not traced, which would take them as long again: the library's own tests reach what they reach,

@@ -16,8 +16,7 @@ def test_one_drag_gives_three_answers_and_a_double_click_takes_them_away(visit: 
     page = visit.open("/?composite=imi-st&class=MI&mode=research")
     visit.chart()
     page.evaluate("document.querySelector('.js-plotly-plot').dataset.seen = 'before the drag'")
-    paper = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-    assert paper is not None
+    paper = visit.box(page.locator(".js-plotly-plot .nsewdrag").first)
     at = (paper["x"] + 0.33 * paper["width"], paper["y"] + 0.19 * paper["height"])
     page.mouse.move(*at)
     page.mouse.down()

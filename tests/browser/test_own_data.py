@@ -140,8 +140,7 @@ def test_a_click_on_a_window_of_a_long_recording_opens_it(running: Running, brow
         reader.settle()
         marker = page.locator(".js-plotly-plot").first.locator(".trace").last.locator(".points path").nth(1)
         marker.wait_for(state="attached")
-        box = marker.bounding_box()
-        assert box is not None
+        box = reader.box(marker)
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
         page.locator(".hoverlayer .hovertext").first.wait_for()  # a click is one on what the pointer was answered for
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

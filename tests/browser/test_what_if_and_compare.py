@@ -50,8 +50,7 @@ def test_two_records_keep_in_step_when_time_is_enlarged(visit: Visit) -> None:
     expect(page.get_by_text("Rank correlation (Spearman)")).to_be_visible(timeout=WAIT_MS)
     assert "cmp_composite=lmi" in page.url
     before = page.evaluate(RANGES)
-    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-    assert box is not None
+    box = visit.box(page.locator(".js-plotly-plot .nsewdrag").first)
     page.mouse.move(box["x"] + 150, box["y"] + 100)
     page.mouse.down()
     page.mouse.move(box["x"] + 250, box["y"] + 110, steps=5)
@@ -89,8 +88,7 @@ def test_answer_and_painted_beats_are_seen_without_scrolling(visit: Visit, addre
     expect(page.get_by_text(words).first).to_be_visible(timeout=WAIT_MS)
     visit.settle()
     for item in (page.get_by_text(words).first, page.locator("svg.mean-beat").last):
-        box = item.bounding_box()
-        assert box is not None
+        box = visit.box(item)
         assert box["y"] + box["height"] <= 768
     main = page.get_by_test_id("stMain")
     assert main.evaluate("element => element.scrollWidth <= element.clientWidth")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, WebSocket, expect
+from playwright.sync_api import ConsoleMessage, FloatRect, Locator, Page, Request, WebSocket, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +48,15 @@ class Visit:
         expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=WAIT_MS)
         expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=WAIT_MS)
 
-    def choose(self, question: str, *options: str) -> None:
+    def box(self, item: Locator) -> FloatRect:
+        """Wait until something is drawn and return its box in pixels; drawn anew at that moment, it has none."""
+        for _ in range(WAIT_MS // 100):
+            if (found := item.bounding_box(timeout=WAIT_MS)) is not None:
+                return found
+            self.page.wait_for_timeout(100)
+        raise AssertionError(f"never drawn: {item}")
+
+    def choose(self, question: str, *options: str | re.Pattern[str]) -> None:
         """Choose in a list; several options in one that takes several.
 
         A list that was opened while the script still ran may be drawn anew and closed: then it is opened once more.

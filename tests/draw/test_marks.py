@@ -92,6 +92,7 @@ def test_every_mark_on_a_composite_agrees_with_its_verdict(name):
     assert_agrees(read_signal(load_composite(name)))
 
 
+@pytest.mark.no_cover
 def test_every_mark_on_500_ptbxl_records_agrees_with_its_verdict():
     folder = open_ptbxl()
     if folder is None:

@@ -1,7 +1,6 @@
 """The published network trains as published, stops, goes on, and is written as a model that loads."""
 
 import csv
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,9 +71,8 @@ def test_local_fidelity_costs_a_network_whose_maps_do_not_predict_its_neighbours
     assert torch.isfinite(z_score(x)[0]).all()
 
 
-@pytest.mark.skipif(not os.environ.get("ECGIMN_PTBXL"), reason="ECGIMN_PTBXL is not set")
-def test_a_run_stops_goes_on_and_becomes_a_model(tmp_path):
-    ptbxl = PtbXl(os.environ["ECGIMN_PTBXL"])
+def test_a_run_stops_goes_on_and_becomes_a_model(tmp_path, part_of_ptbxl):
+    ptbxl = PtbXl(part_of_ptbxl)
     recipe = PublishedRecipe(
         "paper-tiny", ("NORM", "MI"), epochs=1, share=0.5, batch=8, limit=48, network=PaperConfig(2, "softmax")
     )

@@ -49,13 +49,12 @@ planted_share = 0.5
 """
 
 
-@pytest.mark.skipif("ECGIMN_PTBXL" not in os.environ, reason="ECGIMN_PTBXL does not name a PTB-XL folder")
 @pytest.mark.timeout(400)  # it trains
-def test_one_command_trains_teachers_and_student_and_does_nothing_twice(tmp_path):
+def test_one_command_trains_teachers_and_student_and_does_nothing_twice(tmp_path, part_of_ptbxl):
     (tmp_path / "teachers.toml").write_text(TEACHERS)
     (tmp_path / "tiny.toml").write_text(STUDENT)
     command = [
-        "train", "--ptbxl", os.environ["ECGIMN_PTBXL"], "--recipe", str(tmp_path / "tiny.toml"),
+        "train", "--ptbxl", str(part_of_ptbxl), "--recipe", str(tmp_path / "tiny.toml"),
         "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "models"),
     ]  # fmt: skip
     found = CliRunner().invoke(app, command)
