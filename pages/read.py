@@ -14,6 +14,7 @@ from ecgimn.errors import EcgImnError, QualityError
 from ecgimn.explain.case import Case, Evidence
 from ecgimn.explain.sentences import answer, describe_evidence, outcome_text
 from ecgimn.recording import Recording
+from ecgimn.signal.quality import Scope
 from ecgimn.signal.reading import SignalReading, with_reference
 from pages.ui import cache as cached
 from pages.ui import case_bar as widgets
@@ -147,7 +148,7 @@ def read_case(case: Case) -> None:
         show_evidence(case, first, minus, view, beats_px)
     with below:
         show_measurements(reading)
-        for text in (*reading.scope.reasons, *reading.quality.warnings, *reading.recording.notes):
+        for text in (*case.scope.reasons, *reading.quality.warnings, *reading.recording.notes):
             st.text(text)
         send_ahead(case, minus, view, beats_px)
         checked_room = st.container()
@@ -167,7 +168,7 @@ def show_answer(room: DeltaGenerator, case: Case, evidence: Evidence) -> None:
         return
     said, quality = answer(evidence, ()), case.reading.quality
     line.markdown(f"**{said.text}** · {said.full_name}", width="content")
-    show_rhythm_and_scope(line, case.reading)
+    show_rhythm_and_scope(line, case.reading, case.scope)
     if quality.warnings or not quality.usable:
         line.badge("see quality", icon=":material/warning:", color="orange")
     else:
@@ -182,12 +183,11 @@ def show_answer(room: DeltaGenerator, case: Case, evidence: Evidence) -> None:
     reasons.markdown(said_here.replace(" %", "\u00a0%"))  # no line begins with a percent sign
 
 
-def show_rhythm_and_scope(line: DeltaGenerator, reading: SignalReading) -> None:
+def show_rhythm_and_scope(line: DeltaGenerator, reading: SignalReading, scope: Scope) -> None:
     """Put the rhythm with its rate, and what sets the ECG apart from the training data, beside the answer."""
     rate = reading.measurements.heart_rate.value if reading.measurements else None
     words = reading.rhythm.statement + (f", {rate:.0f}/min" if rate is not None else "")
     line.badge(words, icon=":material/ecg_heart:", color="gray", help=" ".join(reading.rhythm.grounds))
-    scope = reading.scope
     if scope.within:
         line.badge("within scope", icon=":material/check:", color="gray")
     else:
@@ -201,7 +201,7 @@ def show_without_model(recording: Recording) -> None:
     figure = ecg_figure(recording, view=View(dark=session.is_dark()), screen=screen_for(session.window()))
     line = st.container(horizontal=True, vertical_alignment="center", gap="small")
     line.caption(header_words(reading, rhythm=reading.rhythm.statement), width="content")
-    show_rhythm_and_scope(line, reading)
+    show_rhythm_and_scope(line, reading, reading.scope)
     left, right = widgets.trace_and_numbers(figure.layout.width)
     alt = "12-lead ECG without evidence"
     left.plotly_chart(figure, width="content", theme=None, key="ecg", config=CHART, alt=alt)

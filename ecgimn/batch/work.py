@@ -347,12 +347,12 @@ def add_reading(rows: Rows, record: str, start_s: float, reading: SignalReading)
         )
 
 
-def rhythm_and_scope(readings: Sequence[SignalReading]) -> dict[str, object]:
+def rhythm_and_scope(readings: Sequence[SignalReading], classes: Sequence[str]) -> dict[str, object]:
     """Return the columns of "records" that sum up the windows of a recording; nothing where no waves were looked for.
 
     The rhythm names each statement once, in the order of time; the score is the highest; a recording is within the
-    scope of the models where all its windows are. Criteria are those met in some window, with "?" where they may be
-    secondary or depend on a sex or an age that is not known.
+    scope of the model with these classes where all its windows are. Criteria are those met in some window, with "?"
+    where they may be secondary or depend on a sex or an age that is not known.
     """
     if not readings:
         return {}
@@ -360,7 +360,7 @@ def rhythm_and_scope(readings: Sequence[SignalReading]) -> dict[str, object]:
         item.name + ("" if item.verdict == "met" else "?")
         for reading in readings for item in (reading.findings.criteria if reading.findings else ()) if item.present
     )  # fmt: skip
-    scopes = [reading.scope for reading in readings]
+    scopes = [reading.scope.of_model(classes) for reading in readings]
     scores = [reading.rhythm.af_score for reading in readings if reading.rhythm.af_score is not None]
     return {
         "rhythm": "; ".join(dict.fromkeys(reading.rhythm.statement for reading in readings)),
@@ -610,7 +610,8 @@ def _windows(chunk: Chunk, rows: Rows) -> Iterator[ExplainedWindow]:
             elif at.reading is not None:
                 _add_reports(rows, at, at.reading, None, chunk)
         status = "explained" if usable else "refused"
-        rows.add("records", record=item.record, status=status, windows=len(places), **rhythm_and_scope(readings))
+        summed = rhythm_and_scope(readings, _model(chunk.model, chunk.sha256).classes)
+        rows.add("records", record=item.record, status=status, windows=len(places), **summed)
 
 
 def _read(item: Item) -> Recording:

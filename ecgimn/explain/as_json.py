@@ -16,7 +16,7 @@ from ecgimn.explain.sentences import describe_evidence, reasons_sentences
 from ecgimn.leads import STANDARD_LEADS, TERRITORIES
 from ecgimn.model import MISS_RATE
 from ecgimn.signal.intervals import Measured
-from ecgimn.signal.quality import MOST_UNLIKE
+from ecgimn.signal.quality import MOST_UNLIKE, Scope
 from ecgimn.signal.reading import SignalReading
 from ecgimn.signal.waves.find import WAVE_NAMES
 
@@ -40,6 +40,7 @@ def explanation_json(case: Case, measured: MeasuredLedger | None = None) -> dict
     explanation, ledger = case.explanation, case.ledger
     return {
         **measured_json(case.reading),
+        "scope": _scope_json(case.scope),
         "model": explanation.model_name,
         "sha256": explanation.model_sha256,
         "classes": list(explanation.classes),
@@ -182,7 +183,6 @@ def difference_json(found: CaseDifference, since: str = "") -> dict[str, Any]:
 def measured_json(reading: SignalReading) -> dict[str, Any]:
     """Return what is measured on one window without any model; all that a model would say is null or empty."""
     recording, measurements, findings = reading.recording, reading.measurements, reading.findings
-    scope = reading.scope
     return {
         "schema": SCHEMA,
         "version": __version__,
@@ -226,12 +226,7 @@ def measured_json(reading: SignalReading) -> dict[str, Any]:
             else [],
             "pauses": [{"start_s": start, "length_s": length} for start, length in reading.rhythm.pauses],
         },
-        "scope": {
-            "within": scope.within,
-            "reasons": list(scope.reasons),
-            "distance": scope.distance,
-            "most_distance": MOST_UNLIKE,
-        },
+        "scope": _scope_json(reading.scope),
         "findings": [
             {
                 "kind": item.kind,
@@ -287,4 +282,13 @@ def _intervals(reading: SignalReading) -> dict[str, Any]:
     return {
         name: {"value": item.value, "unit": item.unit, "reason": item.reason or item.note}
         for name, item in named.items()
+    }
+
+
+def _scope_json(scope: Scope) -> dict[str, Any]:
+    return {
+        "within": scope.within,
+        "reasons": list(scope.reasons),
+        "distance": scope.distance,
+        "most_distance": MOST_UNLIKE,
     }

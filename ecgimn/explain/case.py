@@ -197,10 +197,10 @@ class Case:
         """Operating point on the probability by class; empty where the card has none."""
         return dict(zip(self.classes, self.card.thresholds.get(OPERATING_POINT, ()), strict=False))
 
-    @property
+    @cached_property
     def scope(self) -> Scope:
-        """Whether the recording is of the kind that the model learned from."""
-        return self.reading.scope
+        """Whether the recording is of the kind that the model learned from; one that names a rhythm was taught it."""
+        return self.reading.scope.of_model(self.classes)
 
     def zones(self, miss_rate: float = MISS_RATE) -> dict[str, str]:
         """Return the decision zone of each class, or `OUTSIDE`; empty words where the card promises nothing.

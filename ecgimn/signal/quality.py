@@ -8,6 +8,7 @@ with one value and leads that follow each other are found as well.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -427,6 +428,17 @@ def departures(recording: Recording) -> dict[str, float]:
     }
 
 
+#: SCP-ECG statements of a rhythm other than sinus rhythm, by its kind: a model that names one of them was taught it.
+TAUGHT_BY = {
+    "atrial fibrillation": ("AFIB",),
+    "possible flutter": ("AFLT",),
+    "paced": ("PACE",),
+    "supraventricular tachycardia": ("SVTAC", "PSVT"),
+    "AV block": ("2AVB", "3AVB"),
+}
+ECTOPY_TAUGHT_BY = ("PVC", "PAC")
+
+
 @dataclass(frozen=True)
 class Scope:
     """Whether a recording is of the kind that the models learned from.
@@ -439,11 +451,24 @@ class Scope:
         The same in a word or two each, for a badge: "atrial fibrillation", "age 11".
     distance : float
         From the training data, as `departures` gives it; above `MOST_UNLIKE` it is a reason of its own.
+    taught_by : tuple of tuple of str
+        Of each reason the classes of which a model that names one was taught it after all; mostly none.
     """
 
     reasons: tuple[str, ...]
     names: tuple[str, ...]
-    distance: float = 0.0
+    distance: float
+    taught_by: tuple[tuple[str, ...], ...]
+
+    def of_model(self, classes: Collection[str]) -> Scope:
+        """Return what sets the recording apart from what a model with these classes was taught."""
+        kept = [k for k, names in enumerate(self.taught_by) if not set(names) & set(classes)]
+        return Scope(
+            tuple(self.reasons[k] for k in kept),
+            tuple(self.names[k] for k in kept),
+            self.distance,
+            tuple(self.taught_by[k] for k in kept),
+        )
 
     @property
     def within(self) -> bool:
@@ -461,6 +486,7 @@ def scope_of(reading: SignalReading) -> Scope:
     """
     recording, rhythm = reading.recording, reading.rhythm
     found: list[tuple[str, str]] = []  # name, sentence
+    taught_by: dict[str, tuple[str, ...]] = {}
     taught = "are outside the scope of the models: they learned mainly from sinus rhythm"
     if rhythm.kind == "undetermined":
         found.append(("rhythm undetermined", f"The rhythm could not be determined ({rhythm.grounds[0].rstrip('.')})."))
@@ -468,7 +494,9 @@ def scope_of(reading: SignalReading) -> Scope:
         name = rhythm.statement.split(",")[0]
         found.append((name, f"{name[0].upper()}{name[1:]} is outside the scope of the models: they learned mainly from "
                             "sinus rhythm."))  # fmt: skip
+        taught_by[name] = TAUGHT_BY.get(rhythm.kind, ())
     if rhythm.often_ectopic:
+        taught_by["frequent ectopic beats"] = ECTOPY_TAUGHT_BY
         count = len(rhythm.supraventricular) + len(rhythm.ventricular)
         found.append(("frequent ectopic beats", f"Frequent ectopic beats ({count} of {rhythm.n_beats}) {taught}."))
     if recording.age is not None and recording.age < ADULT_AGE:
@@ -493,4 +521,6 @@ def scope_of(reading: SignalReading) -> Scope:
         found.append(
             ("unlike the training data", f"The signal is unlike those that the models learned from ({words}).")
         )
-    return Scope(tuple(sentence for _, sentence in found), tuple(name for name, _ in found), distance)
+    names = tuple(name for name, _ in found)
+    sentences = tuple(sentence for _, sentence in found)
+    return Scope(sentences, names, distance, tuple(taught_by.get(name, ()) for name in names))

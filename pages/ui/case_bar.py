@@ -258,7 +258,7 @@ def class_chips(case: Case, shown: str) -> None:
             on_change=session.take_class,
             args=(key,),
             label_visibility="collapsed",
-            width=220,
+            width=170,
         )
     if (other := cached.other_depth(case.card, session.model_before())) is not None:
         deeper = not case.card.groups

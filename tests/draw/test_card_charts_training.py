@@ -89,7 +89,7 @@ def test_groups_of_people_are_listed_with_intervals_and_small_ones_without():
     assert (unknown["Records"], unknown["AUROC (95 % interval)"]) == ("7", "too few records")
     women, unknown = subgroup_rows(GROUPS, "MI")
     assert (women["With the label"], women["Observed / expected"]) == ("120", "1.10 (0.90 to 1.30)")
-    assert unknown["With the label"] == "too few"
+    assert (unknown["With the label"], unknown["Sensitivity at its threshold"]) == ("too few", "—")
     assert subgroup_rows({}) == []
 
 
@@ -112,7 +112,7 @@ def test_every_shipped_card_fills_the_headings_of_the_chai_model_card():
         assert list(dict.fromkeys(row["Section"] for row in rows)) == sections
         assert all(row["In this model"] for row in rows)
         told = {row["Item"]: row["In this model"] for row in rows}
-        assert card.sha256 in told["Model name"]
+        assert card.sha256[:16] in told["Model name"]
         if card.kind == "ecg-imn":
             left = {item for item, text in told.items() if text == NOT_STATED}
             assert left == {"Funding source", "Stakeholders consulted"}

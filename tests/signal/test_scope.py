@@ -10,9 +10,10 @@ from synthetic_ecg import Tracing
 
 from ecgimn.explain.as_json import measured_json
 from ecgimn.signal.findings import Finding
-from ecgimn.signal.quality import MOST_UNLIKE, scope_of
+from ecgimn.signal.quality import ECTOPY_TAUGHT_BY, MOST_UNLIKE, TAUGHT_BY, scope_of
 from ecgimn.signal.reading import read_signal
 from ecgimn.signal.waves.openecg import resample
+from ecgimn.sources.ptbxl_arrays import STATEMENTS
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +46,34 @@ def test_a_rhythm_outside_sinus_is_named(reading, kind) -> None:
     assert "sinus rhythm" in scope.reasons[0]
 
 
+@pytest.mark.parametrize(
+    ("kind", "statement"),
+    [("atrial fibrillation", "AFIB"), ("possible flutter", "AFLT"), ("paced", "PACE"), ("AV block", "3AVB")],
+)
+def test_a_rhythm_is_within_the_scope_of_a_model_that_names_it_and_of_no_other(reading, kind, statement) -> None:
+    scope = scope_of(replace(reading, rhythm=replace(reading.rhythm, kind=kind, statement=kind)))
+    assert scope.of_model(("NORM", statement)).within
+    assert scope.of_model(("NORM", "MI", "SR")) == scope
+    child = replace(reading.recording, age=11)
+    both = scope_of(replace(reading, recording=child, rhythm=replace(reading.rhythm, kind=kind, statement=kind)))
+    assert both.of_model((statement,)).names == ("age 11",)
+
+
+def test_a_rhythm_that_no_statement_names_is_outside_the_scope_of_every_model(reading) -> None:
+    for kind in ("undetermined", "junctional", "ectopic atrial"):
+        scope = scope_of(replace(reading, rhythm=replace(reading.rhythm, kind=kind, statement=kind, grounds=("why",))))
+        assert not scope.of_model(STATEMENTS).within
+
+
+def test_every_statement_that_teaches_a_rhythm_is_one_of_ptbxl() -> None:
+    assert {*sum(TAUGHT_BY.values(), ()), *ECTOPY_TAUGHT_BY} <= set(STATEMENTS)
+
+
 def test_frequent_ectopic_beats_are_outside_and_single_ones_within(reading) -> None:
     for beats, within in [((4,), True), ((1, 3, 5, 7), False)]:
         scope = scope_of(replace(reading, rhythm=replace(reading.rhythm, ventricular=beats)))
         assert scope.within is within
+        assert scope.of_model(("PVC",)).within
 
 
 def test_a_refused_recording_and_a_suspected_reversal_are_named(reading) -> None:

@@ -527,9 +527,11 @@ def subgroup_rows(metrics: Mapping[str, Any], class_name: str = EVERY_CLASS) -> 
             line["With the label"] = str(figures.get("with", "too few"))
         line["AUROC (95 % interval)"] = "too few records" if area is None else interval_words(area)
         line["Difference from all others"] = "—" if area is None else _difference_words(figures["difference"])
-        line |= {
-            title: with_interval(figures[key], digits=2) for key, title in _MEASURES_OF_GROUP.items() if key in figures
-        }
+        if not every:
+            line |= {
+                title: with_interval(figures[key], digits=2) if key in figures else "—"
+                for key, title in _MEASURES_OF_GROUP.items()
+            }
         rows.append(line)
     return rows
 
@@ -586,7 +588,7 @@ def model_sheet(card: ModelCard) -> list[dict[str, str]]:
     groups = subgroup_words(metrics)
     sections: dict[str, tuple[tuple[str, str, str], ...]] = {
         "Basic information": (
-            ("Model name", "1", f"{card.name}, SHA-256 {card.sha256}"),
+            ("Model name", "1", f"{card.name}, SHA-256 {card.sha256[:16]}…"),
             ("Model developer", "", "ECG-IMN Reader, an open-source project."),
             ("Developer contact", "", "The project's issue tracker."),
         ),

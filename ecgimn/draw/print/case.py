@@ -267,7 +267,7 @@ def case_sheet(
             *([f"ST at J+60 in mV: {', '.join(levels)}"] if levels else []),
             *([f"Measured against the {reading.measurements.reference} level."] if reading.measurements else []),
             *(quality.refusals + quality.warnings or ("Quality good.",)),
-            *reading.scope.reasons,
+            *case.scope.reasons,
         ],
         made_by=f"model {case.card.name} {case.card.sha256[:8]} · recording "
         f"{recording_hash(reading.recording, salt)[:12]}",

@@ -368,7 +368,7 @@ def _numbers_page(
     low = top
     if explanation is not None:
         low = draw_classes(sheet, 12.0, top, explanation)
-        scope = None if evidence is None else evidence.reading.scope
+        scope = None if evidence is None else evidence.reading.scope.of_model(explanation.classes)
         if scope is not None and not scope.within:
             low -= ROW_MM
             sheet.text(12.0, low, f"Outside what the model was taught: {', '.join(scope.names)}", size=7, bold=True)
