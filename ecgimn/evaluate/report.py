@@ -374,7 +374,7 @@ NOT_GIVEN = "not given"
 #: Where PTB-XL's annotators noted what disturbs a signal (Wagner et al., doi:10.1038/s41597-020-0495-6).
 NOISE_COLUMNS = {
     "drift noted": ("baseline_drift",),
-    "noise or loose electrode noted": ("static_noise", "burst_noise", "electrodes_problems"),
+    "noise noted": ("static_noise", "burst_noise", "electrodes_problems"),
 }
 
 
@@ -382,7 +382,7 @@ def people(ptbxl: PtbXl, ids: NDArray[np.int64]) -> dict[str, dict[str, NDArray[
     """Return groups of records by age, sex, device and signal quality: which of the records each holds, (n,).
 
     What the table does not tell is a group of its own. Devices go by their family, the first word of their name. A
-    record with drift and noise is in both groups.
+    record with drift and noise is in both groups; noise is static, in bursts or of an electrode.
     """
     table = ptbxl.table.loc[ids]
     age, sex = table["age"].to_numpy(dtype=float), table["sex"].to_numpy(dtype=float)
