@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
@@ -155,6 +157,15 @@ def show_sheet(card: ModelCard) -> None:
     )
 
 
+def show_figures(card: ModelCard, show: Callable[[ModelCard], None]) -> None:
+    """Show a part of the card, or in a sentence that its figures are not in the form of this version."""
+    try:
+        with figures_of(card):
+            show(card)
+    except EcgImnError as exc:
+        st.error(str(exc), icon=":material/error:")
+
+
 def show_training(card: ModelCard) -> None:
     """Show how training went, and its settings."""
     log = read_training_log(card, MODELS_FOLDER)
@@ -166,9 +177,9 @@ def show_training(card: ModelCard) -> None:
     st.json(card.training)
 
 
-def show_measured(card: ModelCard, *, research: bool) -> None:
+def show_measured(card: ModelCard) -> None:
     """Show what was measured of the model, and with which command."""
-    metrics = card.metrics
+    metrics, research = card.metrics, view_state.is_research()
     if not metrics:
         st.info(
             "Nothing has been measured for this card yet. With PTB-XL at hand, this command measures it:",
@@ -269,27 +280,13 @@ if card.zones:
     show_zones(card)
 
 st.subheader("Measured")
-try:
-    with figures_of(card):
-        show_measured(card, research=research)
-except EcgImnError as exc:
-    st.error(str(exc), icon=":material/error:")
-
+show_figures(card, show_measured)
 with st.expander(
     "The same under the headings of CHAI’s applied model card and TRIPOD+AI", on_change="rerun", key="sheet"
 ) as sheet:
     if sheet.open:
-        try:
-            with figures_of(card):
-                show_sheet(card)
-        except EcgImnError as exc:
-            st.error(str(exc), icon=":material/error:")
-
+        show_figures(card, show_sheet)
 if research:
     with st.expander("Training", on_change="rerun", key="training") as training:
         if training.open:
-            try:
-                with figures_of(card):
-                    show_training(card)
-            except EcgImnError as exc:
-                st.error(str(exc), icon=":material/error:")
+            show_figures(card, show_training)

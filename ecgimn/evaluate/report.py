@@ -386,9 +386,10 @@ def people(ptbxl: PtbXl, ids: NDArray[np.int64]) -> dict[str, dict[str, NDArray[
     """
     table = ptbxl.table.loc[ids]
     age, sex = table["age"].to_numpy(dtype=float), table["sex"].to_numpy(dtype=float)
-    ages = {f"under {CHILD_AGE}": age < CHILD_AGE}
-    for low, high in AGES:
-        ages[f"{low} to {high - 1}" if high < AGES[-1][1] else f"{low} and over"] = (age >= low) & (age < high)
+    ages = {f"under {CHILD_AGE} years": age < CHILD_AGE} | {
+        f"{low} to {high - 1} years" if high < 200 else f"{low} years and over": (age >= low) & (age < high)
+        for low, high in AGES
+    }
     held = table.reindex(columns=["device", *sum(NOISE_COLUMNS.values(), ())])
     noted = held.notna() & (held.astype(str).apply(lambda column: column.str.strip()) != "")
     family = held["device"].astype(str).str.split().str[0].where(noted["device"], NOT_GIVEN)
@@ -483,8 +484,7 @@ def decision_zones(
         were ruled in, the interval of both, and the share left uncertain. Groups are ages, sexes and what is outside
         the scope; `broken` where the whole interval lies above the rate.
     """
-    table = ptbxl.table.loc[data.ids]
-    age, sex = table["age"].to_numpy(dtype=float), table["sex"].to_numpy(dtype=float)
+    age = ptbxl.table.loc[data.ids, "age"].to_numpy(dtype=float)
     target, known = data.labels[task], data.known_labels(task)
     labelled = data.labels["superclass"].any(axis=1) & ~(age < CHILD_AGE)
     patients = np.unique(data.patients)
@@ -501,12 +501,13 @@ def decision_zones(
             ]
             zones.append(Zones(rate, ages, *(tuple(round(limit[side], 6) for limit in limits) for side in (0, 1))))
     statements, told = data.labels["statement"], data.known_labels("statement")
-    checked: dict[str, NDArray[np.bool_]] = {"everyone": labelled}
-    checked |= {
-        f"{low} to {high - 1} years" if high < 200 else f"{low} years and over": labelled & (age >= low) & (age < high)
-        for low, high in AGES
+    known_groups = people(ptbxl, data.ids)
+    checked: dict[str, NDArray[np.bool_]] = {"everyone": labelled} | {
+        name: labelled & rows
+        for factor in ("Age", "Sex")
+        for name, rows in known_groups[factor].items()
+        if name != NOT_GIVEN
     }
-    checked |= {"men": labelled & (sex == 0), "women": labelled & (sex == 1)}
     for name, codes in OUTSIDE.items():
         columns = [STATEMENTS.index(code) for code in codes]
         checked[name] = labelled & ((statements[:, columns] == 1) & told[:, columns]).any(axis=1)

@@ -186,9 +186,9 @@ def test_what_the_table_does_not_tell_is_a_group_of_its_own():
     )  # fmt: skip
     groups = people(table, ids)
     held = {f"{factor}: {name}": rows.tolist() for factor, rows_of in groups.items() for name, rows in rows_of.items()}
-    assert held["Age: under 18"] == [True, False, False, False]
-    assert held["Age: 18 to 49"] == [False, True, False, False]
-    assert held["Age: 70 and over"] == [False, False, False, True]
+    assert held["Age: under 18 years"] == [True, False, False, False]
+    assert held["Age: 18 to 49 years"] == [False, True, False, False]
+    assert held["Age: 70 years and over"] == [False, False, False, True]
     assert held["Age: not given"] == held["Sex: not given"] == [False, False, True, False]
     assert held["Device: CS-12"] == [True, True, False, False]
     assert held["Device: not given"] == [False, False, True, True]
@@ -214,13 +214,13 @@ def test_a_group_that_the_model_serves_worse_is_found_and_one_that_it_serves_ali
     found = {(row["factor"], row["group"]): row for row in subgroups(table, data, logits, "superclass", [0.5] * 5)}
     mi = {group: row["classes"]["MI"] for group, row in found.items()}
     assert mi["Sex", "women"]["difference"][2] < 0 < mi["Sex", "men"]["difference"][1]
-    low, high = mi["Age", "18 to 49"]["difference"][1:]
+    low, high = mi["Age", "18 to 49 years"]["difference"][1:]
     assert low < 0 < high
     assert mi["Sex", "men"]["sensitivity"][0] == pytest.approx(0.977, abs=0.02)
     assert mi["Sex", "men"]["with"] == int((truth & (women == 0)).sum())
     assert set(found["Sex", "men"]["classes"]) == {"NORM", "MI"}  # nobody carries another class
     assert found["Sex", "men"]["n"] == n // 2
-    assert ("Age", "50 to 69") not in found
+    assert ("Age", "50 to 69 years") not in found
     assert json.loads(json.dumps(list(found.values()), allow_nan=False)) == list(found.values())
 
 
