@@ -8,7 +8,6 @@ being read waits for that one computation instead of starting a second.
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -113,17 +112,6 @@ def published_model(classes: Sequence[str]) -> str | None:
 def get_model(name: str, sha256: str) -> Model:
     """Load a model; the hash is the key, so that a replaced file is loaded again."""
     return checkpoint.load_model(name, folder=checkpoint.MODELS_FOLDER)
-
-
-@st.cache_resource
-def spare_what_is_loaded() -> None:
-    """Keep libraries, models and data that are loaded by now out of the garbage collector's rounds; once per server.
-
-    Streamlit collects after every run of a page. Walking through half a million objects that stay for good took 0.2 s
-    each time, in which no other thread runs and nothing leaves for the browser.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 @st.cache_resource

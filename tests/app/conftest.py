@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -31,6 +32,13 @@ from pages.ui import cache as cached
 from tests.sources.physionet_server import ecg_records
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def uploads_in_memory() -> list[Recording]:
+    """Return the visitors' own recordings that any object still holds, also those that the collector passes over."""
+    gc.unfreeze()
+    gc.collect()
+    return [one for one in gc.get_objects() if type(one) is Recording and one.source == "upload"]
 
 
 @pytest.fixture(scope="session", autouse=True)

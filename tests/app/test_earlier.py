@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 from ecgimn.explain.case import open_case
 from ecgimn.explain.difference import difference
 from ecgimn.model.model import load_model
-from ecgimn.recording import Recording
 from ecgimn.sources.composites.case import load_composite
+from tests.app.conftest import uploads_in_memory
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import as_upload, opened_with
 
@@ -93,6 +92,4 @@ def test_two_own_files_are_compared_once_this_very_pair_is_confirmed_and_both_ar
     assert "New since" not in shown_text(page)
     page.switch_page("pages/read.py").run()
     next(button for button in page.button if button.label == "Forget this file").click().run()
-    gc.collect()
-    kept = [one for one in gc.get_objects() if isinstance(one, Recording) and one.source == "upload"]
-    assert kept == []
+    assert uploads_in_memory() == []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import gc
+import asyncio
 import json
 import re
+import weakref
 from pathlib import Path
 from types import MethodType, SimpleNamespace
 
@@ -12,17 +13,24 @@ import pytest
 import streamlit as st
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
+from streamlit import config
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime import caching
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.fragment import MemoryFragmentStorage
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.runtime.session_manager import SessionInfo
+from streamlit.runtime.state import SessionState
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
 
-from ecgimn.recording import Recording
 from ecgimn.sources.composites.case import load_composite
 from pages.ui.state import server
+from tests.app.conftest import uploads_in_memory
 from tests.app.test_pages import shown_text
 from tests.app.test_reading_room import NORMAL, as_upload, opened_with
 
@@ -97,17 +105,50 @@ def test_a_forgotten_file_is_in_no_object_and_no_cache_of_the_session(
         real = getattr(caching, name)
         monkeypatch.setattr(caching, name, lambda session, real=real: (cleared.append(session), real(session)))
     app = opened_with(small_app, as_upload(load_composite(NORMAL), tmp_path))
-
-    def kept() -> list[Recording]:
-        gc.collect()
-        return [one for one in gc.get_objects() if isinstance(one, Recording) and one.source == "upload"]
-
-    assert kept()
+    assert uploads_in_memory()
     next(button for button in app.button if button.label == "Forget this file").click().run()
     assert not app.exception
     assert len(set(cleared)) == 1
     assert len(cleared) == 2
-    assert kept() == []
+    assert uploads_in_memory() == []
+
+
+def test_what_a_session_that_cannot_come_back_had_opened_is_let_go_of_though_it_was_passed_over_and_is_held() -> None:
+    class Opened:
+        def __init__(self) -> None:
+            self.itself = self  # a circle, which only the collector sees
+
+    opened, fragments = Opened(), MemoryFragmentStorage()
+    left = weakref.ref(opened)
+    state = SessionState()
+    state["own"] = opened
+    fragments._fragments["fragment"] = lambda opened=opened: None
+    ended: list[str] = []
+    held = SimpleNamespace(
+        id="one", session_state=state, _fragment_storage=fragments, shutdown=lambda: ended.append("one")
+    )
+    storage = MemorySessionStorage(ttl_seconds=0)
+    storage.save(SessionInfo(client=None, session=held))  # type: ignore[arg-type]
+    server.spare_what_is_loaded.clear()
+    server.spare_what_is_loaded()
+    del opened
+    server.let_go_of_ended(storage)
+    assert left() is None
+    assert ended == ["one"]
+
+
+@pytest.mark.parametrize("end", ["disconnect_session", "close_session"])
+def test_a_closed_window_is_let_go_of_once_it_cannot_come_back(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Loop:
+        def call_later(self, *asked: object) -> None:
+            later.append(asked)
+
+    later: list[tuple[object, ...]] = []
+    monkeypatch.setattr(asyncio, "get_running_loop", Loop)
+    storage = MemorySessionStorage()
+    windows = WebsocketSessionManager(storage, MemoryUploadedFileManager("/"), ScriptCache(), None)
+    getattr(windows, end)("one")
+    assert later == [(config.get_option("server.disconnectedSessionTTL") + 1, server.let_go_of_ended, storage)]
 
 
 @pytest.fixture
