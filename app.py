@@ -69,4 +69,4 @@ with foot:  # before the page runs: a page may stop early
     case_bar.legible_text()
 with body:
     page.run()
-server.spare_what_is_loaded()
+cached.spare_what_is_loaded()

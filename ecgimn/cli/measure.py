@@ -282,9 +282,9 @@ def train(
     runs: Annotated[Path, typer.Option(help="Folder of the checkpoints.")] = RUNS,
     out: Annotated[Path | None, typer.Option(help="Where the models go; models/ by default.")] = None,
 ) -> None:
-    """Train by a recipe, its teachers first; calibrate on fold 9, and write models/NAME.safetensors with its card.
+    """Train by a recipe, what it needs first; calibrate on fold 9, and write models/NAME.safetensors with its card.
 
-    Teachers that are finished are used as they are. On CUDA where there is one; ECGIMN_DEVICE forces cpu or cuda. The
+    What is finished of the latter is used as it is. On CUDA where there is one; ECGIMN_DEVICE forces cpu or cuda. The
     published network is trained on the processor.
     """
     from ecgimn.model.model import MODELS_FOLDER
@@ -293,13 +293,13 @@ def train(
     from ecgimn.train.loop import load_folds
     from ecgimn.train.loop import train as train_network
     from ecgimn.train.published import is_published_recipe
-    from ecgimn.train.recipe import find_recipe, refuse_too_little, with_teachers
+    from ecgimn.train.recipe import find_recipe, in_order, refuse_too_little
 
     path, source, folder = find_recipe(recipe), PtbXl(ptbxl), out or MODELS_FOLDER
     if is_published_recipe(path):
         _train_published(source, path, runs, folder, resume=resume)
         return
-    order = with_teachers(path)
+    order = in_order(path)
     wanted = order[-1]
     if seed is not None and seed not in wanted.seeds:
         refuse(f"Seed {seed} is not in {path.name} (found: {', '.join(map(str, wanted.seeds))}). Choose one of them.")

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from ecgimn.errors import CheckpointError
 from ecgimn.evaluate.metrics import macro
 from ecgimn.model.blackbox import BlackBox
 from ecgimn.model.model import choose_device, mixed_precision
@@ -30,7 +31,7 @@ from ecgimn.signal.preprocess import high_pass_matrix
 from ecgimn.sources.ptbxl import PtbXl
 from ecgimn.sources.ptbxl_arrays import CHOICE_FOLD, TASKS, TRAINING_FOLDS, Dataset, load_dataset
 from ecgimn.train.augment import Batch, Targets, make_batch
-from ecgimn.train.export import LOG, STATE, Part, append_row, outputs, take_up, write_state
+from ecgimn.train.export import LOG, STATE, Part, append_row, keep_tasks, outputs, read_state, take_up, write_state
 from ecgimn.train.objective import FidelitySpread, Loss, ThroughPreprocessing, label_loss, objective
 from ecgimn.train.recipe import Recipe
 from ecgimn.train.teachers import make_targets
@@ -272,6 +273,33 @@ class Run:
         }
         write_state(self.folder / STATE, state)
 
+    def start(self) -> None:
+        """Begin with the network of the recipe that this one starts from, where it names one.
+
+        Raises
+        ------
+        CheckpointError
+            That recipe has no network of this seed, or an unlike one.
+        """
+        if not self.recipe.starts_from:
+            return
+        place = self.folder.parents[1] / self.recipe.starts_from / self.folder.name / STATE
+        if not place.is_file():
+            raise CheckpointError(
+                f"The recipe {self.recipe.name!r} goes on from {self.recipe.starts_from!r}, whose {self.folder.name} "
+                "is not trained. Train it first, or leave --seed out: then it is trained on the way."
+            )
+        earlier = read_state(place)
+        weights = keep_tasks(earlier["average"], earlier["tasks"], self.recipe.tasks)
+        try:
+            for network in (self.network, self.average.network):
+                network.load_state_dict(weights)
+        except RuntimeError as exc:
+            raise CheckpointError(
+                f"The network of {self.recipe.starts_from!r} is built unlike that of {self.recipe.name!r}. Both "
+                "recipes need the same [network], but for dropout."
+            ) from exc
+
     def resume(self) -> None:
         """Load the state of the run, from whatever device it was on.
 
@@ -330,6 +358,8 @@ def train(
     run = Run(recipe, seed, folder, device)
     if resume:
         run.resume()
+    else:
+        run.start()
     on_gpu = device.type == "cuda"
     batches = Batches(learn, make_targets(learn, recipe, folder.parents[1], device), recipe, seed)
     step = TrainingStep(

@@ -1,7 +1,7 @@
 """Recipes: everything that decides a training, one TOML file each in models/recipes/.
 
-A recipe trains networks from nothing in one stage. Those that learn from teachers name the recipe of the teachers, and
-`python -m ecgimn train --recipe NAME` trains these first.
+A recipe trains networks in one stage, from nothing or from those of another recipe that it names; those that learn from
+teachers name the recipe of the teachers. `python -m ecgimn train --recipe NAME` trains first what is named.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ class Recipe:
     held_out : int
         Of teachers: the training folds are dealt into so many groups, and each seed learns from all of them but one, in
         turn. 0 where every seed learns from all.
+    starts_from : str
+        Recipe from whose networks, seed by seed, these go on, with the outputs that both serve; from nothing where it
+        is empty.
     teachers : str
         Recipe of the black boxes whose mean logits are learned beside the labels; none where it is empty.
     teacher_share : float
@@ -86,6 +90,7 @@ class Recipe:
     average_decay: float = 0.998
     bias: tuple[float, ...] = ()
     held_out: int = 0
+    starts_from: str = ""
     teachers: str = ""
     teacher_share: float = 0.5
     teacher_least: int = 0
@@ -102,6 +107,8 @@ class Recipe:
             raise ValueError(f"task {', '.join(sorted(unknown))}, not one of {', '.join(TASKS)}")
         if self.objective.planted_share and "superclass" not in self.tasks:
             raise ValueError("planted signs speak for superclasses, which must be learned, too")
+        if self.name in (self.teachers, self.starts_from):
+            raise ValueError("it names itself as its teachers or its start")
         if len(self.bias) not in (0, len(self.outputs)):
             raise ValueError(f"bias has {len(self.bias)} values for {len(self.outputs)} outputs")
 
@@ -181,12 +188,11 @@ def read_recipe(path: Path) -> Recipe:
     return replace(recipe, network=replace(recipe.network, n_classes=len(recipe.outputs)))
 
 
-def with_teachers(path: Path) -> tuple[Recipe, ...]:
-    """Return the recipes to train for one, in order: that of its teachers, which lies beside it, and itself."""
+def in_order(path: Path) -> tuple[Recipe, ...]:
+    """Return the recipes to train for one, in order: those of its teachers and of its start, beside it, and itself."""
     recipe = read_recipe(path)
-    if not recipe.teachers:
-        return (recipe,)
-    return (*with_teachers(path.with_name(f"{recipe.teachers}.toml")), recipe)
+    earlier = [in_order(path.with_name(f"{name}.toml")) for name in (recipe.teachers, recipe.starts_from) if name]
+    return tuple({each.name: each for each in (*chain.from_iterable(earlier), recipe)}.values())
 
 
 def refuse_one_sided(where: str, classes: Sequence[str], labels: NDArray[np.uint8], known: NDArray[np.bool_]) -> None:

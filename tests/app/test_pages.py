@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui.state import server
+from pages.ui import cache as cached
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py") if not path.name.startswith("_"))
@@ -37,7 +37,7 @@ def test_the_app_opens_with_an_ecg(app: AppTest) -> None:
 
 def test_what_is_loaded_is_spared_the_rounds_of_the_garbage_collector(app: AppTest) -> None:
     """Streamlit collects after each run of a page; over all libraries that holds up every message by 0.2 s."""
-    server.spare_what_is_loaded.clear()
+    cached.spare_what_is_loaded.clear()
     app.run()
     assert gc.get_freeze_count() > 10 * len(gc.get_objects(generation=0))
 

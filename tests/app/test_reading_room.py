@@ -22,6 +22,7 @@ from ecgimn.explain.explanation import explain
 from ecgimn.explain.measured import measure_case
 from ecgimn.formats.export import write_wfdb
 from ecgimn.leads import STANDARD_LEADS
+from ecgimn.model import DEFAULT_MODEL
 from ecgimn.model.model import load_model
 from ecgimn.recording import Recording
 from ecgimn.signal.waves.find import WAVE_NAMES
@@ -297,7 +298,7 @@ def test_the_class_chosen_stays_for_the_next_case(small_app: AppTest) -> None:
 
 
 def test_diagnoses_asks_the_model_of_many_classes_and_its_list_names_the_one_drawn_in_every_case(app: AppTest) -> None:
-    app.query_params["composite"], app.query_params["model"] = "imi-st", "superclass-faithful-v2"
+    app.query_params["composite"], app.query_params["model"] = "imi-st", "paper-superclass"
     app.run()
     button(app, "Diagnoses").click().run()
     shown = [class_of(app)]
@@ -310,7 +311,7 @@ def test_diagnoses_asks_the_model_of_many_classes_and_its_list_names_the_one_dra
     assert shown[2] != shown[1]
     button(app, "Overview").click().run()
     assert class_of(app) in SUPERCLASSES
-    assert labelled(app.selectbox, "Model") == "superclass-faithful-v2"  # and not the default
+    assert labelled(app.selectbox, "Model") == "paper-superclass"  # and not the default
 
 
 def test_a_link_brings_back_case_class_quantity_and_layout(small_app: AppTest) -> None:
@@ -342,7 +343,7 @@ def test_a_link_brings_back_how_the_evidence_was_drawn(small_app: AppTest) -> No
     small_app.get("button_group")[0].set_value("Export").run()
     state = json.loads(small_app.json[0].value)
     assert state == {
-        "composite": NORMAL, "model": "superclass-v9", "class": "CD", "against": None, "st_reference": "TP",
+        "composite": NORMAL, "model": DEFAULT_MODEL, "class": "CD", "against": None, "st_reference": "TP",
         "layout": "3x4+1R", "speed": 25.0, "gain": 20.0, "cabrera": True, "simultaneous": False, "page": 0,
         "overlay": False, "quantity": "weights", "style": "line", "opacity": 0.4, "limit": 0.15,
         "show_strip": False, "show_st": False, "show_t": False, "show_uncertainty": False, "dark": False,

@@ -129,8 +129,7 @@ def test_what_a_session_that_cannot_come_back_had_opened_is_let_go_of_though_it_
     )
     storage = MemorySessionStorage(ttl_seconds=0)
     storage.save(SessionInfo(client=None, session=held))  # type: ignore[arg-type]
-    server.spare_what_is_loaded.clear()
-    server.spare_what_is_loaded()
+    server.spare_what_is_left()
     del opened
     server.let_go_of_ended(storage)
     assert left() is None

@@ -30,7 +30,7 @@ from ecgimn.train.objective import (
     random_edit,
 )
 from ecgimn.train.published import is_published_recipe
-from ecgimn.train.recipe import RECIPES, Recipe, find_recipe, read_recipe, with_teachers
+from ecgimn.train.recipe import RECIPES, Recipe, find_recipe, in_order, read_recipe
 from ecgimn.train.teachers import share_of_teachers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +49,8 @@ def test_a_shipped_recipe_parses_and_says_what_it_costs_and_is_expected_to_reach
     assert recipe.cost
     assert set(recipe.expected) <= set(recipe.tasks)
     assert all(0.8 < score < 1.0 for score in recipe.expected.values())
-    assert [each.name for each in with_teachers(path)] in ([path.stem], ["teachers", path.stem])
+    needed = [name for name in (recipe.teachers, recipe.starts_from) if name]
+    assert [each.name for each in in_order(path)] == [*needed, path.stem]
 
 
 def test_there_are_few_recipes():
@@ -71,10 +72,32 @@ def test_a_recipe_is_found_by_its_name_or_its_path(tmp_path):
         find_recipe("other", tmp_path)
 
 
-def test_teachers_are_trained_before_the_recipe_that_names_them(tmp_path):
-    (tmp_path / "old.toml").write_text('crops = [[1, 256]]\nkind = "black-box"\n[models]\n')
-    (tmp_path / "new.toml").write_text('crops = [[1, 256]]\nteachers = "old"\n[models]\na = "superclass"\n')
-    assert [recipe.name for recipe in with_teachers(tmp_path / "new.toml")] == ["old", "new"]
+def test_teachers_and_starts_are_trained_once_before_the_recipe_that_names_them(tmp_path):
+    crops, models = "crops = [[1, 256]]\n", '[models]\na = "superclass"\n'
+    (tmp_path / "old.toml").write_text(f'{crops}kind = "black-box"\n[models]\n')
+    (tmp_path / "mid.toml").write_text(f'{crops}teachers = "old"\n{models}')
+    (tmp_path / "new.toml").write_text(f'{crops}teachers = "old"\nstarts_from = "mid"\n{models}')
+    assert [recipe.name for recipe in in_order(tmp_path / "new.toml")] == ["old", "mid", "new"]
+
+
+def test_a_run_starts_with_the_outputs_that_it_shares_with_the_network_it_goes_on_from(tmp_path):
+    both = Recipe("both", {"b": "subclass"}, also_learn=("superclass",), network=TINY)
+    earlier = Run(both, 2, tmp_path / "both" / "seed-2", CPU)
+    earlier.save()
+    few = replace(TINY, n_classes=5)
+    later = Recipe("later", {"a": "superclass"}, starts_from="both", network=replace(few, dropout=0.0))
+    run = Run(later, 2, tmp_path / "later" / "seed-2", CPU)
+    run.start()
+    x = torch.from_numpy(ecg())[None]
+    with torch.inference_mode():
+        expected = earlier.average.network.eval()(x).logit[:, :5]
+        for network in (run.network, run.average.network):
+            torch.testing.assert_close(network.eval()(x).logit, expected)
+    with pytest.raises(CheckpointError, match="seed-1 is not trained"):
+        Run(later, 1, tmp_path / "later" / "seed-1", CPU).start()
+    wider = replace(later, network=replace(few, decoder_width=16))
+    with pytest.raises(CheckpointError, match="built unlike"):
+        Run(wider, 2, tmp_path / "wider" / "seed-2", CPU).start()
 
 
 def test_a_recipe_with_an_unknown_key_is_refused(tmp_path):
@@ -190,12 +213,13 @@ def test_a_bias_that_is_held_does_not_move(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["bias = [0.1, 0.2]", "[objective]\nplanted_share = 0.4", "[objective]\nto_score = 1.2"]
+    "line",
+    ["bias = [0.1, 0.2]", 'starts_from = "wrong"', "[objective]\nplanted_share = 0.4", "[objective]\nto_score = 1.2"],
 )
 def test_a_recipe_that_contradicts_itself_is_refused(tmp_path, line):
     path = tmp_path / "wrong.toml"
     path.write_text(f'crops = [[1, 512]]\nmodels = {{a = "subclass"}}\n{line}\n')
-    with pytest.raises(SourceError, match=r"bias has 2 values for 23 outputs|planted signs|to_score is 1.2"):
+    with pytest.raises(SourceError, match=r"bias has 2 values for 23|names itself|planted signs|to_score is 1.2"):
         read_recipe(path)
 
 

@@ -111,18 +111,8 @@ def _handle_event_then_presses(self: AppSession, sender: Any, event: ScriptRunne
             _request_rerun(self, client_state)
 
 
-@st.cache_resource
-def spare_what_is_loaded() -> None:
-    """Keep libraries, models and data that are loaded by now out of the garbage collector's rounds; once per server.
-
-    Streamlit collects after every run of a page. Walking through half a million objects that stay for good took 0.2 s
-    each time, in which no other thread runs and nothing leaves for the browser.
-    """
-    _look_once_more()
-
-
-def _look_once_more() -> None:
-    """Collect what nothing refers to any more, also of what was spared, and spare what is left."""
+def spare_what_is_left() -> None:
+    """Collect what nothing refers to any more, also of what was spared, and keep what is left out of later rounds."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()
@@ -132,14 +122,14 @@ def let_go_of_ended(storage: MemorySessionStorage) -> None:
     """Let go of the sessions whose windows were closed too long ago to come back, and of what was opened in them.
 
     Streamlit drops them when somebody else comes or leaves; its loop holds on to the one it served last, so each is
-    emptied. One that began before `spare_what_is_loaded` is among what the collector passes over: all is looked at
+    emptied. One that began before `spare_what_is_left` is among what the collector passes over: all is looked at
     once more.
     """
     for _, ended in storage._cache.expire():  # type: ignore[attr-defined]
         ended.session.shutdown()
         ended.session.session_state.clear()
         ended.session._fragment_storage.clear()
-    _look_once_more()
+    spare_what_is_left()
 
 
 _disconnect_session, _close_session = WebsocketSessionManager.disconnect_session, WebsocketSessionManager.close_session
@@ -190,7 +180,7 @@ def forget_derived() -> None:
         widgets = context.session_state._state._new_widget_state.widget_metadata
         for key, widget in widgets.items():
             widgets[key] = replace(widget, callback=None, callback_args=None, callback_kwargs=None)
-    _look_once_more()
+    spare_what_is_left()
     overwrite_what_was_freed()
     give_memory_back()
 
