@@ -303,8 +303,7 @@ def train(
     wanted = order[-1]
     if seed is not None and seed not in wanted.seeds:
         refuse(f"Seed {seed} is not in {path.name} (found: {', '.join(map(str, wanted.seeds))}). Choose one of them.")
-    for step in order:
-        refuse_too_little(source, step)
+    refuse_too_little(source, order)
     folds: dict[int | None, tuple[Any, Any]] = {}  # read once for all of them
     for step in order:
         for chosen in (seed,) if seed is not None and step is wanted else step.seeds:

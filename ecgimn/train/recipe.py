@@ -231,14 +231,16 @@ def refuse_few(n_records: int, batch: int) -> None:
         )
 
 
-def refuse_too_little(ptbxl: PtbXl, recipe: Recipe) -> None:
+def refuse_too_little(ptbxl: PtbXl, order: Sequence[Recipe]) -> None:
     """Refuse a folder of PTB-XL that cannot teach the models of a recipe, by its table alone; raises `SourceError`.
 
-    What a recipe learns beside its models may lack a class: it is cut off when a model is written.
+    Each recipe `in_order` needs records enough for a step. Classes are asked of the last one alone, and of its models:
+    of what else is learned nothing is written.
     """
     learn = ptbxl.ids(TRAINING_FOLDS, fs=100)
-    used = ptbxl.folds.loc[learn[: recipe.limit]].to_numpy()
-    refuse_few(min(int((~np.isin(used, recipe.unseen(seed))).sum()) for seed in recipe.seeds), recipe.batch)
+    for recipe in order:
+        used = ptbxl.folds.loc[learn[: recipe.limit]].to_numpy()
+        refuse_few(min(int((~np.isin(used, recipe.unseen(seed))).sum()) for seed in recipe.seeds), recipe.batch)
     for where, ids in (("Folds 1 to 8", learn), (f"Fold {CHOICE_FOLD}", ptbxl.ids([CHOICE_FOLD], fs=100))):
-        for task in dict.fromkeys(recipe.models.values()):
+        for task in dict.fromkeys(order[-1].models.values()):
             refuse_one_sided(where, TASKS[task], *task_labels(ptbxl, ids, task))

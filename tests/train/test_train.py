@@ -219,7 +219,8 @@ def test_a_bias_that_is_held_does_not_move(tmp_path):
 def test_a_recipe_that_contradicts_itself_is_refused(tmp_path, line):
     path = tmp_path / "wrong.toml"
     path.write_text(f'crops = [[1, 512]]\nmodels = {{a = "subclass"}}\n{line}\n')
-    with pytest.raises(SourceError, match=r"bias has 2 values for 23|names itself|planted signs|to_score is 1.2"):
+    expected = r"bias has 2 values for 23 outputs|names itself|planted signs|to_score is 1.2"
+    with pytest.raises(SourceError, match=expected):
         read_recipe(path)
 
 

@@ -132,24 +132,19 @@ def let_go_of_ended(storage: MemorySessionStorage) -> None:
     spare_what_is_left()
 
 
-_disconnect_session, _close_session = WebsocketSessionManager.disconnect_session, WebsocketSessionManager.close_session
+_End = Callable[[WebsocketSessionManager, str], None]
 
 
-def _let_go_later(self: WebsocketSessionManager) -> None:
-    wait_s = config.get_option("server.disconnectedSessionTTL") + 1
-    with contextlib.suppress(RuntimeError):  # no server runs
-        asyncio.get_running_loop().call_later(wait_s, let_go_of_ended, self._session_storage)
+def _then_let_go(end: _End) -> _End:
+    """Return `end`, which also keeps the session of a closed window while the window may come back, and no longer."""
 
+    def end_and_let_go(self: WebsocketSessionManager, session_id: str) -> None:
+        end(self, session_id)
+        wait_s = config.get_option("server.disconnectedSessionTTL") + 1
+        with contextlib.suppress(RuntimeError):  # no server runs
+            asyncio.get_running_loop().call_later(wait_s, let_go_of_ended, self._session_storage)
 
-def _disconnect_and_let_go(self: WebsocketSessionManager, session_id: str) -> None:
-    """Keep the session of a closed window while the window may come back, and no longer."""
-    _disconnect_session(self, session_id)
-    _let_go_later(self)
-
-
-def _close_and_let_go(self: WebsocketSessionManager, session_id: str) -> None:
-    _close_session(self, session_id)
-    _let_go_later(self)
+    return end_and_let_go
 
 
 def prepare() -> None:
@@ -160,8 +155,8 @@ def prepare() -> None:
     MultiPartParser.spool_max_size = 2 * MAX_VISITOR_BYTES  # beyond it, what is uploaded would go to a temporary file
     AppSession.request_rerun = _request_once_drawn  # type: ignore[method-assign]
     AppSession._handle_scriptrunner_event_on_event_loop = _handle_event_then_presses  # type: ignore[method-assign, assignment]
-    WebsocketSessionManager.disconnect_session = _disconnect_and_let_go  # type: ignore[method-assign]
-    WebsocketSessionManager.close_session = _close_and_let_go  # type: ignore[method-assign]
+    for end in ("disconnect_session", "close_session"):
+        setattr(WebsocketSessionManager, end, _then_let_go(getattr(WebsocketSessionManager, end)))
 
 
 def forget_derived() -> None:
