@@ -1,7 +1,7 @@
 """The network, its card, and models on disk."""
 
 #: The model that is opened when none is named.
-DEFAULT_MODEL = "superclass-v9"
+DEFAULT_MODEL = "superclass-v10"
 #: Words of the decision zones; see `card.Zones`.
 RULE_OUT, UNCERTAIN, RULE_IN = "rule out", "uncertain", "rule in"
 #: Age group, first year and first year beyond, of the zones of people whose age is not known.

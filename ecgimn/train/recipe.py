@@ -37,7 +37,7 @@ class Recipe:
     name : str
         That of the file; checkpoints go to runs/NAME/seed-N.
     models : dict of str to str
-        Names of the models to write and the task of each: {"superclass-v9": "superclass"}. One network serves them all;
+        Names of the models to write and the task of each: {"superclass-v10": "superclass"}. One network serves them all;
         a recipe of teachers writes none.
     kind : str
         One of `KINDS`.

@@ -102,7 +102,7 @@ def seen_choice(*, has_beat: bool) -> str:
     return str(chosen or SEEN[0])
 
 
-USUAL_LIMIT = {"contribution": 0.03, "weights": 0.2}  # superclass-v9 in the composites: medians 0.028, 0.15
+USUAL_LIMIT = {"contribution": 0.03, "weights": 0.2}  # superclass-v10 in the composites: medians 0.028, 0.14
 USUAL_UNIT = {"contribution": "logit per 40 ms", "weights": "logit per mV per 40 ms"}
 
 
