@@ -37,8 +37,8 @@ class Recipe:
     name : str
         That of the file; checkpoints go to runs/NAME/seed-N.
     models : dict of str to str
-        Names of the models to write and the task of each: {"superclass-v10": "superclass"}. One network serves them all;
-        a recipe of teachers writes none.
+        Names of the models to write and the task of each: {"superclass-v10": "superclass"}. One network serves them
+        all; a recipe of teachers writes none.
     kind : str
         One of `KINDS`.
     purpose : str

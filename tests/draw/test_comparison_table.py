@@ -86,7 +86,10 @@ CONTENT = {
 
 
 def test_a_row_prints_what_was_measured():
-    first, _, rival, control = comparison_rows(CONTENT)
+    with_seeds = {**ROWS[2]["stability"], "seeds": [0.8, 0.7, 0.9]}
+    rows = [*ROWS[:2], {**ROWS[2], "stability": with_seeds}, ROWS[3]]
+    first, _, rival, control = comparison_rows({**CONTENT, "rows": rows})
+    assert rival["Other seed"] == "0.800 (0.700 to 0.900)"
     assert rival["R² of changes"] == "−0.50 (−0.60 to 0.20)"
     assert first["Planted ST found"] == "90 % (80 to 100)"
     assert first["All planted found"] == "80 %"  # 12 times 90 % and 4 times 50 %
@@ -100,6 +103,11 @@ def test_a_row_prints_what_was_measured():
     assert network["Macro AUROC"] == "0.931 (0.920 to 0.940)"
     assert network["Variance of the logit that is bias"] == NOTHING
     assert other["Variance of the logit that is bias"] == "40.00 % (30.00 to 50.00)"
+
+
+def test_a_column_that_nobody_has_a_figure_for_is_left_out():
+    assert all("Other seed" not in row and "20 dB noise" in row for row in comparison_rows(CONTENT))
+    assert comparison_rows({**CONTENT, "rows": []}) == []
 
 
 def test_every_column_answers_one_question():

@@ -187,9 +187,10 @@ QUESTIONS = {
     ),
     "Is it stable, and what does it cost?": (
         ("20 dB noise", "80 ms shift", "Other seed", "Random weights", "Time (ms)"),
-        "Correlation of two explanations of the same tracing: with **noise**, cut **80 ms** later, by a network of "
-        "**another seed**: should be near 1. With **random weights** it should be near 0: what stays was a picture of "
-        "the ECG and not of what the network learned. *Time* is processor time for all classes of one tracing.",
+        "Correlation of two explanations of the same tracing: with **noise**, cut **80 ms** later, and where a "
+        "model averages several networks, by one of **another seed**: should be near 1. With **random weights** it "
+        "should be near 0: what stays was a picture of the ECG and not of what the network learned. *Time* is "
+        "processor time for all classes of one tracing.",
     ),
 }  # fmt: skip
 MARKS = ("<!-- tables: written by compare-methods -->", "<!-- end of tables -->")
@@ -216,8 +217,8 @@ def read_comparison(path: Path = COMPARISON) -> dict[str, Any]:
 
 
 def comparison_rows(content: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return one row per network and method; each figure with its 95 % interval where it has one."""
-    return [
+    """Return one row per network and method, without columns that no row has a figure for; 95 % intervals beside."""
+    rows = [
         {
             "Network": row["network"],
             "Explained by": row["method"] + (" (control)" if row["kind"] == "control" else ""),
@@ -240,12 +241,14 @@ def comparison_rows(content: Mapping[str, Any]) -> list[dict[str, str]]:
         }
         for row in content["rows"]
     ]
+    measured = [name for name in rows[0] if any(row[name] != NOTHING for row in rows)] if rows else []
+    return [{name: row[name] for name in measured} for row in rows]
 
 
 def answer_rows(content: Mapping[str, Any], question: str) -> list[dict[str, str]]:
     """Return the columns of `comparison_rows` that answer one of `QUESTIONS`."""
     columns = ("Network", "Explained by", *QUESTIONS[question][0])
-    return [{name: row[name] for name in columns} for row in comparison_rows(content)]
+    return [{name: row[name] for name in columns if name in row} for row in comparison_rows(content)]
 
 
 def planted_rows(content: Mapping[str, Any]) -> list[dict[str, str]]:
