@@ -53,7 +53,7 @@ def test_every_page_opens_without_an_exception_and_says_what_it_is_for(app: AppT
 def test_the_model_page_says_what_the_model_is_chosen_for(app: AppTest) -> None:
     app.run()
     app.switch_page("pages/model.py").run()
-    assert "**Chosen for.** Most accurate" in shown_text(app)
+    assert "**Chosen for.** Of the networks whose score is within .004 of the black box" in shown_text(app)
 
 
 def test_the_model_page_marks_edits_that_training_never_saw(app: AppTest) -> None:

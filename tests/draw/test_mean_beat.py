@@ -187,7 +187,7 @@ def test_the_strongest_cells_are_called_out_in_words_and_unconfirmed_ones_are_no
     cells = strongest_cells(beat.cells)
     assert (cells[0].lead, cells[0].wave) == ("III", "QRS")
     assert cells[0].logit == beat.cells.max()
-    assert strongest_words(cells, "MI").startswith("III QRS +1.19, strongest for MI; then aVL QRS +0.67")
+    assert strongest_words(cells, "MI").startswith("III QRS +1.03, strongest for MI; then aVL QRS +0.60")
     assert strongest_words((), "MI") == ""
     against = strongest_cells(-beat.cells)
     assert "strongest against MI" in strongest_words(against, "MI")
