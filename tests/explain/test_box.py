@@ -151,11 +151,11 @@ def test_on_a_stored_case_the_shipped_model_gives_two_numbers_near_each_other_an
     case = open_case(recording, model)
     reading = case.reading
     qrs = reading.waves.global_qrs_onset[3] / recording.fs, reading.waves.global_qrs_offset[3] / recording.fs
-    answer = box_interventions(Box(("III", "aVF"), *qrs), case, model)[0].of("MI")
+    answer = box_interventions(Box(("II", "III", "aVF"), *qrs), case, model)[0].of("MI")
     predicted, actual = answer.predicted_change, answer.actual_change
     assert predicted < -0.05  # the evidence for MI in this inferior infarction lies there
     assert np.sign(actual) == np.sign(predicted)
-    assert abs(actual - predicted) > 1e-4
+    assert abs(actual - predicted) > 1e-3
 
 
 def test_the_share_is_of_the_total_and_has_its_sign():
